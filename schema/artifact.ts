@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { Fence } from './attempt.ts';
+import { Id, Timestamp } from './common.ts';
+import { LIMITS } from './json.ts';
+
+const FileName = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^(?!\.{1,2}(\/|$))[^\\:*?"<>|]+$/, 'must be a relative path with / and without \\ : * ? " < > |')
+  .refine(
+    (name) => !name.startsWith('/') && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
+    'must be a relative path that stays in its folder',
+  );
+
+export const ArtifactSpec = z.strictObject({
+  ...Fence,
+  name: FileName,
+  content_type: z
+    .string()
+    .max(120)
+    .regex(/^[\w.+-]+\/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*$/, 'must be a media type such as text/plain')
+    .default('application/octet-stream'),
+  size_bytes: z.int().min(0).max(LIMITS.artifact_bytes),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+});
+export type ArtifactSpec = z.output<typeof ArtifactSpec>;
+
+export const Artifact = z.object({
+  artifact_id: Id,
+  task_id: Id,
+  subtask_id: Id,
+  attempt: z.int(),
+  name: z.string(),
+  content_type: z.string(),
+  size_bytes: z.int(),
+  sha256: z.string(),
+  status: z.enum(['pending', 'stored']),
+  created_at: Timestamp,
+});
+export type Artifact = z.infer<typeof Artifact>;
+
+/** A request that moves the bytes, straight to or from the blob store. */
+export const Transfer = z.object({
+  method: z.enum(['PUT', 'GET']),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  expires_at: Timestamp,
+});
+export type Transfer = z.infer<typeof Transfer>;

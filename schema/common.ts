@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+export const Id = z.uuid();
+export const Timestamp = z.iso.datetime({ offset: true });
+export const Tool = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must be a tool name such as exec, scripted or claude: a-z, 0-9, _ and -, at most 32');
+export const Name = z.string().trim().min(1).max(120);
+
+const LabelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'must be at most 63 of A-Z, a-z, 0-9 and _ . / -');
+export const Labels = z
+  .record(LabelKey, z.string().max(120))
+  .refine((labels) => Object.keys(labels).length <= 32, 'must have at most 32 labels');
+export type Labels = z.infer<typeof Labels>;
+
+/** A number of a query string. */
+export const queryInt = (min: number, max: number, fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+    .default(fallback);
+
+/** What every keyset list takes; `cursor` is `next_cursor` of the page before. */
+export const PageQuery = {
+  limit: queryInt(1, 200, 50),
+  cursor: z.string().max(300).optional(),
+};
+
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null on the last one'),
+  });

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { Id, Timestamp } from './common.ts';
+import { Json } from './json.ts';
+
+/** What happens to a task, in the order of its life. Each event is one numbered row of the task's activity log. */
+export const EVENT_TYPES = [
+  'task.submitted',
+  'task.extended',
+  'task.started',
+  'task.updated',
+  'task.paused',
+  'task.resumed',
+  'task.completed',
+  'task.failed',
+  'task.cancelled',
+  'task.retried',
+  'subtask.ready',
+  'subtask.started',
+  'subtask.completed',
+  'subtask.retried',
+  'subtask.lease_lost',
+  'subtask.released',
+  'subtask.failed',
+  'subtask.cancelled',
+  'subtask.skipped',
+  'artifact.stored',
+] as const;
+export const EventType = z.enum(EVENT_TYPES);
+export type EventType = z.infer<typeof EventType>;
+
+export const Event = z.object({
+  seq: z.int().describe('1, 2, 3 … without gap within a task'),
+  type: EventType,
+  level: z.enum(['info', 'warning', 'error']),
+  message: z.string(),
+  task_id: Id,
+  run: z.int(),
+  subtask_id: Id.nullable(),
+  attempt: z.int().nullable(),
+  worker_id: Id.nullable(),
+  data: Json,
+  created_at: Timestamp,
+});
+export type Event = z.infer<typeof Event>;

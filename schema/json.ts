@@ -1,0 +1,33 @@
+import { z } from 'zod';
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Any JSON value. Depth, text and size are checked once for the whole body (see functions/http/body.ts). */
+export const Json: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+export const JsonObject: z.ZodType<{ [key: string]: Json }> = z.record(z.string(), Json);
+
+export const LIMITS = {
+  goal_characters: 32_000,
+  metadata_bytes: 16_384,
+  input_bytes: 65_536,
+  result_bytes: 262_144,
+  subtasks_per_task: 1_000,
+  edges_per_task: 5_000,
+  artifact_bytes: 1_073_741_824,
+  log_chunk_bytes: 65_536,
+  log_chunks_per_request: 64,
+  log_chunks_per_attempt: 10_000,
+  request_bytes: 6_291_456,
+  batch: 50,
+  page: 200,
+  json_depth: 32,
+} as const;
+
+const encoder = new TextEncoder();
+
+/** The size in bytes of a value as UTF-8 JSON. */
+export const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringify(value) ?? '').length;
+
+/** Refuses a value whose JSON is larger than `bytes`. */
+export const atMostBytes = <T extends z.ZodType>(schema: T, bytes: number): T =>
+  schema.refine((value) => jsonBytes(value) <= bytes, `must be at most ${bytes} bytes as JSON`) as T;

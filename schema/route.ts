@@ -1,0 +1,60 @@
+import type { z } from 'zod';
+import type { ErrorCode } from './errors.ts';
+
+export const SCOPES = ['tasks:read', 'tasks:write', 'workers:read', 'workers:write', 'keys:write'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Who may call: anyone, the holder of an enrolment token, a registered worker, or a caller whose key has the scope. */
+export type Access = 'anyone' | 'enrolment' | 'worker' | Scope;
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
+type Shape = z.ZodType<Record<string, unknown>>;
+
+/** The only description of an operation: handlers, client, OpenAPI and API Gateway routes are made from it. */
+export type Route = {
+  readonly name: string;
+  readonly method: Method;
+  readonly path: `/${string}`;
+  readonly access: Access;
+  readonly tag: 'system' | 'tasks' | 'subtasks' | 'workers' | 'artifacts' | 'keys';
+  readonly summary: string;
+  readonly params?: Shape;
+  readonly query?: Shape;
+  readonly body?: Shape;
+  /** The body may be left out; it then reads as `{}`. */
+  readonly optionalBody?: boolean;
+  readonly output: z.ZodType;
+  readonly status: 200 | 201;
+  /** Other than the ones that every operation can answer. */
+  readonly errors: readonly ErrorCode[];
+  /** Takes an Idempotency-Key: repeated with it, the same answer and no second effect. */
+  readonly idempotent?: boolean;
+  /** The answer carries a secret: it is stored for its Idempotency-Key only encrypted. */
+  readonly secret?: boolean;
+  /** Answers with an ETag and honours If-None-Match. */
+  readonly etag?: boolean;
+  readonly contentType?: 'text/html';
+};
+
+export const route = <const R extends Route>(definition: R): R => definition;
+
+/** The Lambda that serves a route. */
+export const apiOf = (it: Route): 'person-api' | 'worker-api' =>
+  it.access === 'worker' || it.access === 'enrolment' ? 'worker-api' : 'person-api';
+
+export const isCaller = (access: Access): access is Scope => (SCOPES as readonly string[]).includes(access);
+
+type Part<R extends Route, K extends 'params' | 'query' | 'body'> = R[K] extends z.ZodType ? R[K] : never;
+type Field<K extends string, T> = [T] extends [never]
+  ? unknown
+  : Record<string, never> extends T
+    ? { [P in K]?: T }
+    : { [P in K]: T };
+
+/** What a client gives to call a route. */
+export type Input<R extends Route> = Field<'params', z.input<Part<R, 'params'>>> &
+  Field<'query', z.input<Part<R, 'query'>>> &
+  Field<'body', z.input<Part<R, 'body'>>>;
+export type Output<R extends Route> = z.output<R['output']>;
+export type Params<R extends Route> = z.output<Part<R, 'params'>>;
+export type Query<R extends Route> = z.output<Part<R, 'query'>>;
+export type Body<R extends Route> = z.output<Part<R, 'body'>>;

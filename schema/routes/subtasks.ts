@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { Attempt, Fence, InputValue } from '../attempt.ts';
+import { Artifact, ArtifactSpec, Transfer } from '../artifact.ts';
+import { Id, queryInt } from '../common.ts';
+import { Explanation } from '../explain.ts';
+import { LIMITS } from '../json.ts';
+import { LogChunk, LogChunkSpec } from '../log.ts';
+import { route } from '../route.ts';
+import { SubtaskStatus, TaskStatus } from '../states.ts';
+import { Subtask, SubtaskKey } from '../task.ts';
+import { CompleteSpec, FailSpec, ReleaseSpec } from '../worker.ts';
+
+const one = { tag: 'subtasks', status: 200, params: z.strictObject({ subtask_id: Id }) } as const;
+const read = { ...one, method: 'GET', access: 'tasks:read' } as const;
+const work = { ...one, method: 'POST', access: 'worker' } as const;
+
+export const getSubtask = route({
+  ...read,
+  name: 'getSubtask',
+  path: '/api/v1/subtasks/{subtask_id}',
+  summary: 'Get a subtask with its attempts, latest first, at most 100',
+  output: Subtask.extend({ attempt_list: z.array(Attempt) }),
+  errors: ['subtask_not_found'],
+});
+
+export const listLogs = route({
+  ...read,
+  name: 'listLogs',
+  path: '/api/v1/subtasks/{subtask_id}/logs',
+  summary: 'Read what the tool printed in an attempt',
+  query: z.strictObject({
+    attempt: queryInt(0, 1_000_000, 0).describe('0 means the latest'),
+    after_chunk: z.string().regex(/^(-1|\d{1,6})$/, 'must be -1 or the number of a chunk').transform(Number).default(-1),
+    limit: queryInt(1, 200, 50),
+  }),
+  output: z.object({ attempt: z.int(), items: z.array(LogChunk), complete: z.boolean().describe('The attempt has ended and no chunk follows') }),
+  errors: ['subtask_not_found'],
+});
+
+export const explainSubtask = route({
+  ...read,
+  name: 'explainSubtask',
+  path: '/api/v1/subtasks/{subtask_id}/explain',
+  summary: 'Say what a subtask waits for, and for each worker why it may or may not take it',
+  output: Explanation,
+  errors: ['subtask_not_found'],
+});
+
+export const listArtifacts = route({
+  ...read,
+  name: 'listArtifacts',
+  path: '/api/v1/subtasks/{subtask_id}/artifacts',
+  summary: 'List the files that the attempts at a subtask left, at most 200',
+  output: z.object({ items: z.array(Artifact) }),
+  errors: ['subtask_not_found'],
+});
+
+export const getArtifact = route({
+  name: 'getArtifact',
+  method: 'GET',
+  path: '/api/v1/artifacts/{artifact_id}',
+  access: 'tasks:read',
+  tag: 'artifacts',
+  summary: 'Get an artifact and the address of its bytes',
+  params: z.strictObject({ artifact_id: Id }),
+  output: Artifact.extend({ download: Transfer.nullable().describe('Null until its bytes are stored') }),
+  status: 200,
+  errors: ['artifact_not_found'],
+});
+
+export const startSubtask = route({
+  ...work,
+  name: 'startSubtask',
+  path: '/api/v1/subtasks/{subtask_id}/start',
+  summary: 'Start a claimed subtask',
+  body: z.strictObject(Fence),
+  output: z.object({ subtask_id: Id, status: SubtaskStatus }),
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked'],
+});
+
+export const getInput = route({
+  ...one,
+  method: 'GET',
+  access: 'worker',
+  name: 'getInput',
+  path: '/api/v1/subtasks/{subtask_id}/inputs/{key}',
+  summary: "Get a parent's output for a subtask that this worker holds",
+  params: z.strictObject({ subtask_id: Id, key: SubtaskKey }),
+  output: InputValue.extend({ download: Transfer.nullable() }),
+  errors: ['subtask_not_found', 'lease_lost'],
+});
+
+export const appendLogs = route({
+  ...work,
+  name: 'appendLogs',
+  path: '/api/v1/subtasks/{subtask_id}/logs',
+  summary: 'Append numbered chunks of what the tool printed; a chunk sent again changes nothing',
+  body: z.strictObject({ ...Fence, chunks: z.array(LogChunkSpec).min(1).max(LIMITS.log_chunks_per_request) }),
+  output: z.object({ next_chunk: z.int().describe('Every chunk below this number is stored') }),
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked'],
+});
+
+export const createArtifact = route({
+  ...work,
+  name: 'createArtifact',
+  path: '/api/v1/subtasks/{subtask_id}/artifacts',
+  summary: 'Announce a file; answers where its bytes go. The same name with the same hash answers the same artifact',
+  body: ArtifactSpec,
+  output: Artifact.extend({ upload: Transfer.nullable().describe('Null when its bytes are stored already') }),
+  status: 201,
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'artifact_mismatch', 'too_many'],
+});
+
+export const storeArtifact = route({
+  ...work,
+  name: 'storeArtifact',
+  path: '/api/v1/subtasks/{subtask_id}/artifacts/{artifact_id}/stored',
+  summary: 'Say that the bytes are up; size and hash are checked',
+  params: z.strictObject({ subtask_id: Id, artifact_id: Id }),
+  body: z.strictObject(Fence),
+  output: Artifact,
+  errors: ['artifact_not_found', 'artifact_not_stored', 'artifact_mismatch', 'lease_lost', 'worker_revoked'],
+});
+
+export const Ended = z.object({ subtask_id: Id, status: SubtaskStatus, task_status: TaskStatus });
+
+export const completeSubtask = route({
+  ...work,
+  name: 'completeSubtask',
+  path: '/api/v1/subtasks/{subtask_id}/complete',
+  summary: 'Complete a subtask; the same result sent again is answered the same',
+  body: CompleteSpec,
+  output: Ended,
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'attempt_ended', 'attempt_not_started', 'artifact_not_found', 'artifact_not_stored'],
+});
+
+export const failSubtask = route({
+  ...work,
+  name: 'failSubtask',
+  path: '/api/v1/subtasks/{subtask_id}/fail',
+  summary: 'Say that an attempt failed; the server decides whether it is repeated',
+  body: FailSpec,
+  output: Ended,
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'attempt_ended'],
+});
+
+export const releaseSubtask = route({
+  ...work,
+  name: 'releaseSubtask',
+  path: '/api/v1/subtasks/{subtask_id}/release',
+  summary: 'Give a subtask back undone',
+  body: ReleaseSpec,
+  output: Ended,
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'attempt_ended'],
+});

@@ -1,0 +1,141 @@
+import { z } from 'zod';
+import { Id, Labels, Timestamp, Tool } from './common.ts';
+import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';
+import { SubtaskStatus, TaskStatus } from './states.ts';
+
+export const Goal = z.string().trim().min(1, 'must say what is to be done').max(LIMITS.goal_characters);
+export const OnFailure = z.enum(['fail_task', 'continue']);
+export const Priority = z.int().min(0).max(9).describe('Higher goes first');
+
+/** Why an attempt failed. Only some classes are repeated by themselves, see DEFAULT_RETRY_ON. */
+export const FailureClass = z.enum([
+  'tool_error',
+  'timed_out',
+  'rate_limited',
+  'model_unavailable',
+  'spawn_failed',
+  'auth',
+  'budget',
+  'denied',
+  'invalid_result',
+]);
+export type FailureClass = z.infer<typeof FailureClass>;
+export const DEFAULT_RETRY_ON = ['rate_limited', 'model_unavailable', 'spawn_failed'] as const satisfies FailureClass[];
+
+export const Retry = z.strictObject({
+  max_attempts: z.int().min(1).max(20).default(3).describe('Tries that failed by themselves'),
+  max_infra_attempts: z.int().min(1).max(50).default(10).describe('Tries that were lost with their machine or given back'),
+  on: z
+    .array(FailureClass)
+    .max(FailureClass.options.length)
+    .default([...DEFAULT_RETRY_ON])
+    .describe('The failure classes that are repeated'),
+  base_ms: z.int().min(0).max(3_600_000).default(1_000).describe('The first wait; each further one doubles, with jitter'),
+  max_ms: z.int().min(0).max(86_400_000).default(60_000),
+});
+export type Retry = z.infer<typeof Retry>;
+
+export const SubtaskKey = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be at most 64 of A-Z, a-z, 0-9 and _ . -, the first a letter or digit');
+
+/** A node of the DAG as a caller gives it. */
+export const SubtaskSpec = z.strictObject({
+  key: SubtaskKey.describe('Its name within the task; dependencies and inputs use it'),
+  goal: Goal,
+  tool: Tool.optional().describe("What a worker drives for it; left out, the server's default tool"),
+  input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('What the tool takes; each tool says what'),
+  dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('Keys of the subtasks whose outputs it needs'),
+  labels: Labels.default({}).describe('Labels that its worker must have'),
+  timeout_seconds: z.int().min(1).max(86_400).default(3_600),
+  retry: Retry.prefault({}),
+});
+export type SubtaskSpec = z.output<typeof SubtaskSpec>;
+
+const SubtaskList = z.array(SubtaskSpec).min(1).max(LIMITS.subtasks_per_task, `must have at most ${LIMITS.subtasks_per_task} subtasks`);
+
+export const TaskSpec = z
+  .strictObject({
+    goal: Goal,
+    subtasks: SubtaskList.optional().describe('The DAG. Left out, the goal is one subtask'),
+    tool: Tool.optional().describe('For a plain goal: the tool of its one subtask'),
+    input: atMostBytes(JsonObject, LIMITS.input_bytes).optional().describe('For a plain goal: what its tool takes'),
+    labels: Labels.optional().describe('For a plain goal: labels that its worker must have'),
+    on_failure: OnFailure.default('fail_task').describe('fail_task cancels the rest; continue skips what depended on it and goes on'),
+    priority: Priority.default(5),
+    timeout_seconds: z.int().min(1).max(2_592_000).optional().describe('The task fails when it has not ended by then'),
+    metadata: atMostBytes(JsonObject, LIMITS.metadata_bytes).default({}),
+  })
+  .superRefine((task, context) => {
+    if (task.subtasks === undefined) return;
+    for (const field of ['tool', 'input', 'labels'] as const)
+      if (task[field] !== undefined)
+        context.addIssue({ code: 'custom', path: [field], message: 'belongs to a plain goal; with subtasks give it to each of them' });
+  });
+export type TaskSpec = z.output<typeof TaskSpec>;
+
+export const AddSubtasks = z.strictObject({ subtasks: SubtaskList });
+export type AddSubtasks = z.output<typeof AddSubtasks>;
+
+export const TaskError = z.object({
+  code: z.string(),
+  message: z.string(),
+  subtask_id: Id.nullable().optional(),
+});
+
+export const Task = z.object({
+  task_id: Id,
+  goal: z.string(),
+  status: TaskStatus,
+  paused: z.boolean().describe('Nothing new of it is claimed; what runs goes on'),
+  progress: z.int().describe('Completed subtasks in percent'),
+  on_failure: OnFailure,
+  priority: Priority,
+  run: z.int().describe('1, and one more at each retry of what failed'),
+  version: z.int().describe('One more at each change; the ETag'),
+  last_seq: z.int().describe('The number of its latest event'),
+  subtask_count: z.int(),
+  completed_count: z.int(),
+  ended_count: z.int(),
+  metadata: Json,
+  error: TaskError.nullable(),
+  owner_id: Id,
+  deadline_at: Timestamp.nullable(),
+  created_at: Timestamp,
+  started_at: Timestamp.nullable(),
+  ended_at: Timestamp.nullable(),
+  updated_at: Timestamp,
+});
+export type Task = z.infer<typeof Task>;
+
+export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
+export type SubtaskError = z.infer<typeof SubtaskError>;
+
+export const Subtask = z.object({
+  subtask_id: Id,
+  task_id: Id,
+  key: z.string(),
+  kind: z.string(),
+  goal: z.string(),
+  tool: z.string(),
+  input: Json,
+  labels: Json,
+  dependencies: z.array(z.string()),
+  status: SubtaskStatus,
+  blocked_by: z.int().describe('Parents that have not completed yet'),
+  run_after: Timestamp.nullable().describe('Not claimed before then'),
+  attempt: z.int().describe('The number of the latest attempt'),
+  attempts: z.int().describe('Tries of this run that failed by themselves'),
+  infra_attempts: z.int().describe('Tries of this run that were lost with their machine or given back'),
+  retry: Retry,
+  timeout_seconds: z.int(),
+  worker_id: Id.nullable(),
+  result: Json,
+  result_artifact_id: Id.nullable().describe('Where the result lies when it is too large to stand here'),
+  error: SubtaskError.nullable(),
+  position: z.int(),
+  created_at: Timestamp,
+  started_at: Timestamp.nullable(),
+  ended_at: Timestamp.nullable(),
+});
+export type Subtask = z.infer<typeof Subtask>;
