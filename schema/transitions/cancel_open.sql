@@ -1,0 +1,32 @@
+-- Cancels what a task has not ended and revokes its leases; answers the events, which the caller records. The caller holds the lock of the task.
+create or replace function cancel_open(p_task uuid, p_reason text) returns task_event[]
+language plpgsql as $$
+declare
+  v_events task_event[];
+begin
+  perform 1
+  from subtasks
+  where task_id = p_task and ended_at is null
+  order by subtask_id
+  for no key update;
+
+  update attempts a
+  set status = 'cancelled', ended_at = clock_timestamp()
+  from subtasks s
+  where s.task_id = p_task and s.lease_token is not null and a.subtask_id = s.subtask_id and a.attempt = s.attempt
+    and a.ended_at is null;
+
+  with ended as (
+    update subtasks s
+    set status = 'cancelled', ended_at = clock_timestamp(), lease_token = null, run_after = null
+    from subtasks o
+    where o.subtask_id = s.subtask_id and s.task_id = p_task and s.ended_at is null
+    returning s.subtask_id, s.key, s.position, s.attempt, s.worker_id, o.lease_token is not null as held
+  )
+  select array_agg((p_task, 'subtask.cancelled', 'warning', format('Subtask %s was cancelled: %s', key, p_reason), subtask_id,
+    case when held then attempt end, case when held then worker_id end, null)::task_event order by position)
+  into v_events
+  from ended;
+  return coalesce(v_events, '{}');
+end
+$$;

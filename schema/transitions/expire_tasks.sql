@@ -1,0 +1,24 @@
+-- Fails tasks that have not ended by their deadline, at most p_limit; answers how many.
+create or replace function expire_tasks(p_limit int) returns int
+language plpgsql as $$
+declare
+  v_task uuid;
+  v_count int := 0;
+begin
+  for v_task in
+    select task_id
+    from tasks
+    where deadline_at < clock_timestamp() and ended_at is null
+    order by task_id
+    limit p_limit
+    for no key update skip locked
+  loop
+    perform record_events(cancel_open(v_task, 'the task ran out of time') || (v_task, 'task.failed', 'error',
+      'The task failed: it did not end within its timeout_seconds', null, null, null,
+      jsonb_build_object('error', jsonb_build_object('code', 'deadline_exceeded',
+        'message', 'the task did not end within its timeout_seconds')))::task_event);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
