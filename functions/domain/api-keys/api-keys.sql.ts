@@ -1,0 +1,41 @@
+import type { ApiKey, ApiKeySpec } from '../../../schema/api-key.ts';
+import type { Caller } from '../principal.ts';
+import { json, type Sql } from '../sql.ts';
+
+const columns = (sql: Sql) => sql`
+  api_key_id, name, scopes, coalesce(user_id, api_key_id) as owner_id, hint, created_at, revoked_at`;
+
+export const insertApiKey = async (sql: Sql, organizationId: string, spec: ApiKeySpec, hash: Buffer, hint: string, userId: string | null = null) => {
+  const [key] = await sql<[ApiKey]>`
+    insert into api_keys (organization_id, user_id, name, scopes, key_hash, hint)
+    values (${organizationId}, ${userId}, ${spec.name}, ${json(sql, spec.scopes)}, ${hash}, ${hint})
+    returning ${columns(sql)}`;
+  return key;
+};
+
+/** The caller that a key stands for; null when it is unknown or revoked. */
+export const findCaller = async (sql: Sql, hash: Buffer): Promise<Caller | null> => {
+  const [caller] = await sql<Caller[]>`
+    select 'caller' as kind, organization_id, api_key_id as principal_id, coalesce(user_id, api_key_id) as owner_id, scopes
+    from api_keys
+    where key_hash = ${hash} and revoked_at is null`;
+  return caller ?? null;
+};
+
+export const listApiKeys = (sql: Sql, organizationId: string, after: { time: string; id: string } | null, limit: number): Promise<ApiKey[]> =>
+  sql<ApiKey[]>`
+  select ${columns(sql)}
+  from api_keys
+  where organization_id = ${organizationId}
+    ${after === null ? sql`` : sql`and (created_at, api_key_id) < (${after.time}::timestamptz, ${after.id})`}
+  order by created_at desc, api_key_id desc
+  limit ${limit}`;
+
+export const revokeApiKey = async (sql: Sql, organizationId: string, apiKeyId: string): Promise<ApiKey | null> => {
+  const [key] = await sql<ApiKey[]>`
+    update api_keys
+    set revoked_at = coalesce(revoked_at, clock_timestamp())
+    where api_key_id = ${apiKeyId} and organization_id = ${organizationId}
+    returning ${columns(sql)}`;
+  return key ?? null;
+};

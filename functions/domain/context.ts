@@ -1,0 +1,26 @@
+import type { Env } from '../../schema/env.ts';
+import type { BlobStore } from './blobs.ts';
+import type { Log } from './log.ts';
+import type { Sql } from './sql.ts';
+
+/** What signs and reads the credentials of workers. */
+export type WorkerTokens = {
+  sign(worker: WorkerIdentity): Promise<string>;
+  /** Null when the token is not one of ours, was changed or has expired. */
+  verify(token: string): Promise<(WorkerIdentity & { nears_end: boolean }) | null>;
+};
+export type WorkerIdentity = { worker_id: string; organization_id: string };
+
+/** Encrypts what must be stored but not be readable in the database. */
+export type Vault = { seal(text: string): string; open(sealed: string): string };
+
+export type Context = {
+  sql: Sql;
+  blobs: BlobStore;
+  tokens: WorkerTokens;
+  vault: Vault;
+  env: Env;
+  log: Log;
+  /** Whether an error means that the database can't answer now, and may later. */
+  isAway(error: unknown): boolean;
+};

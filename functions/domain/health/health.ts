@@ -1,0 +1,45 @@
+import type { Context } from '../context.ts';
+import type { Sql } from '../sql.ts';
+
+const LONGEST_MS = 900;
+
+export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms: number | null };
+
+/** Settles at the latest after 900 ms: a health check that hangs is no help. */
+const timed = async (check: PromiseLike<unknown>): Promise<ServiceHealth> => {
+  const started = performance.now();
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), LONGEST_MS);
+  const healthy = await Promise.race([Promise.resolve(check).then(() => true, () => false), late]);
+  clearTimeout(timer);
+  return healthy ? { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 10) / 10 } : { status: 'unhealthy', latency_ms: null };
+};
+
+export const database = (ctx: Pick<Context, 'sql'>): Promise<ServiceHealth> => timed(ctx.sql`select 1`);
+
+/** Redis joins with the queue; until then no part of the platform uses it. */
+export const redis = (): ServiceHealth => ({ status: 'not_configured', latency_ms: null });
+
+const latestMigration = async (sql: Sql): Promise<string | null> => {
+  const [row] = await sql<{ name: string }[]>`select max(name) as name from schema_migrations where name like '%.sql'`;
+  return row?.name ?? null;
+};
+
+const connection = (health: ServiceHealth) => (health.status === 'healthy' ? 'connected' : 'disconnected');
+
+export const overall = async (ctx: Pick<Context, 'sql'>) => {
+  const health = await database(ctx);
+  return {
+    database: health,
+    summary: {
+      status: health.status === 'healthy' ? ('healthy' as const) : ('unhealthy' as const),
+      services: { database: connection(health) as 'connected' | 'disconnected', redis: 'not_configured' as const },
+    },
+  };
+};
+
+export const detailed = async (ctx: Pick<Context, 'sql' | 'env'>) => {
+  const { database: health, summary } = await overall(ctx);
+  const migration = health.status === 'healthy' ? await latestMigration(ctx.sql).catch(() => null) : null;
+  return { ...summary, database: { ...health, migration, connections_max: ctx.env.DATABASE_POOL_SIZE } };
+};

@@ -1,0 +1,50 @@
+import { AppError } from '../../schema/errors.ts';
+import type { Context } from './context.ts';
+import type { Caller } from './principal.ts';
+import { json, type Sql } from './sql.ts';
+import { transact } from './transact.ts';
+
+type Stored = { operation: string; request_hash: string; response: { plain: unknown } | { sealed: string } };
+
+const reserveKey = async (sql: Sql, caller: Caller, key: string, operation: string, hash: string): Promise<boolean> => {
+  const reserved = await sql`
+    insert into idempotency_keys (organization_id, principal_id, key, operation, request_hash)
+    values (${caller.organization_id}, ${caller.principal_id}, ${key}, ${operation}, ${hash})
+    on conflict do nothing`;
+  return reserved.count === 1;
+};
+
+const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<Stored> => {
+  const [stored] = await sql<[Stored]>`
+    select operation, request_hash, response
+    from idempotency_keys
+    where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${key}`;
+  return stored;
+};
+
+/**
+ * Carries out a caller's request once for its key, in one transaction with its effect: the same request again gets the
+ * same answer, another one under the key is refused. A second request waits for the first. Errors are not kept.
+ */
+export const once = <T>(
+  ctx: Context,
+  caller: Caller,
+  request: { key: string; operation: string; hash: string; secret: boolean },
+  work: (ctx: Context) => Promise<T>,
+): Promise<T> =>
+  transact(ctx.sql, async (sql) => {
+    if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash))) {
+      const stored = await storedAnswer(sql, caller, request.key);
+      if (stored.operation !== request.operation || stored.request_hash !== request.hash)
+        throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
+      const { response } = stored;
+      return ('sealed' in response ? JSON.parse(ctx.vault.open(response.sealed)) : response.plain) as T;
+    }
+    const answer = await work({ ...ctx, sql });
+    const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
+    await sql`
+      update idempotency_keys
+      set response = ${json(sql, response)}
+      where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${request.key}`;
+    return answer;
+  });

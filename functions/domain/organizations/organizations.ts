@@ -1,0 +1,23 @@
+import { SCOPES } from '../../../schema/route.ts';
+import { insertApiKey } from '../api-keys/api-keys.sql.ts';
+import type { Context } from '../context.ts';
+import { newSecret, secretHash } from '../secrets.ts';
+import { transact } from '../transact.ts';
+
+/** Makes the first organization, its administrator and an API key with every scope; answers null when there is one already. */
+export const bootstrap = (ctx: Pick<Context, 'sql'>): Promise<{ admin_key: string | null }> =>
+  transact(ctx.sql, async (sql) => {
+    await sql`lock table organizations in share row exclusive mode`;
+    const [known] = await sql`select from organizations limit 1`;
+    if (known !== undefined) return { admin_key: null };
+    const [organization] = await sql<[{ organization_id: string }]>`
+      insert into organizations (name) values ('default') returning organization_id`;
+    const [user] = await sql<[{ user_id: string }]>`
+      insert into users (organization_id, email, display_name)
+      values (${organization.organization_id}, 'admin@localhost', 'Administrator')
+      returning user_id`;
+    const adminKey = newSecret('mak');
+    const spec = { name: 'admin', scopes: [...SCOPES] };
+    await insertApiKey(sql, organization.organization_id, spec, secretHash(adminKey), adminKey.slice(0, 8), user.user_id);
+    return { admin_key: adminKey };
+  });

@@ -1,0 +1,46 @@
+import { AppError } from '../../schema/errors.ts';
+
+/** A page of a keyset list; `key` makes the values from which the next page goes on. */
+export const pageOf = <T>(rows: T[], limit: number, key: (last: T) => readonly (string | number)[]) => {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, next_cursor: rows.length > limit && last !== undefined ? encode(key(last)) : null };
+};
+
+const encode = (key: readonly (string | number)[]) => Buffer.from(JSON.stringify(key)).toString('base64url');
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const refuse = (): never => {
+  throw new AppError('invalid_request', 'cursor must be next_cursor of the page before', {
+    errors: [{ path: 'query.cursor', message: 'must be next_cursor of the page before' }],
+  });
+};
+
+const decode = (cursor: string): unknown => {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  } catch {
+    return refuse();
+  }
+};
+
+/** The time and id after which a list newest first goes on. */
+export const timeCursor = (cursor: string | undefined): { time: string; id: string } | null => {
+  if (cursor === undefined) return null;
+  const key = decode(cursor);
+  if (!Array.isArray(key) || key.length !== 2) return refuse();
+  const [time, id] = key as unknown[];
+  if (typeof time !== 'string' || typeof id !== 'string' || !TIME.test(time) || !UUID.test(id) || Number.isNaN(Date.parse(time)))
+    return refuse();
+  return { time, id };
+};
+
+/** The number after which a numbered list goes on. */
+export const numberCursor = (cursor: string | undefined): number => {
+  if (cursor === undefined) return -1;
+  const key = decode(cursor);
+  const [number] = Array.isArray(key) ? (key as unknown[]) : [];
+  return typeof number === 'number' && Number.isInteger(number) && Math.abs(number) < 2 ** 31 ? number : refuse();
+};

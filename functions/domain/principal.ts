@@ -1,0 +1,16 @@
+import type { Scope } from '../../schema/route.ts';
+import type { WorkerIdentity } from './context.ts';
+
+/** Someone who may submit and manage: today the holder of an API key; people's accounts and roles will make the same value. */
+export type Caller = {
+  kind: 'caller';
+  organization_id: string;
+  principal_id: string;
+  owner_id: string;
+  scopes: readonly Scope[];
+};
+export type WorkerPrincipal = { kind: 'worker'; nears_end: boolean } & WorkerIdentity;
+/** The bearer of an enrolment token, which the registration itself checks and uses up. */
+export type Enrolling = { kind: 'enrolment'; token: string };
+export type Anyone = { kind: 'anyone' };
+export type Principal = Caller | WorkerPrincipal | Enrolling | Anyone;

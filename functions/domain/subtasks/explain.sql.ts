@@ -1,0 +1,62 @@
+import type { SubtaskStatus } from '../../../schema/states.ts';
+import type { Worker } from '../../../schema/worker.ts';
+import type { Sql } from '../sql.ts';
+import { workerColumns } from '../workers/workers.sql.ts';
+
+export type Explained = {
+  subtask_id: string;
+  status: SubtaskStatus;
+  key: string;
+  owner_id: string;
+  tool: string;
+  labels: Record<string, string>;
+  paused: boolean;
+  run_after: string | null;
+  waits_for_time: boolean;
+  worker_id: string | null;
+};
+
+export const findExplained = async (sql: Sql, organizationId: string, subtaskId: string): Promise<Explained | null> => {
+  const [subtask] = await sql<Explained[]>`
+    select subtask_id, status, key, owner_id, tool, labels, paused, run_after, worker_id,
+      coalesce(run_after > clock_timestamp(), false) as waits_for_time
+    from subtasks
+    where subtask_id = ${subtaskId} and organization_id = ${organizationId}`;
+  return subtask ?? null;
+};
+
+export const openParents = async (sql: Sql, subtaskId: string): Promise<string[]> => {
+  const rows = await sql<{ subtask_id: string }[]>`
+    select p.subtask_id
+    from subtask_edges e
+    join subtasks p on p.subtask_id = e.parent_id
+    where e.child_id = ${subtaskId} and p.status <> 'completed'
+    order by p.position
+    limit 50`;
+  return rows.map((row) => row.subtask_id);
+};
+
+const MOST_AHEAD = 1_000;
+
+/** How many ready subtasks of the same queue go before this one, counted up to 1,000. */
+export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> => {
+  const [row] = await sql<[{ ahead: number }]>`
+    select count(*)::int as ahead
+    from (
+      select 1
+      from subtasks me
+      join subtasks o on o.organization_id = me.organization_id and o.tool = me.tool and o.status = 'ready' and not o.paused
+        and (o.run_after is null or o.run_after <= clock_timestamp())
+        and (-o.priority, o.turn, o.created_at) < (-me.priority, me.turn, me.created_at)
+      where me.subtask_id = ${subtaskId}
+      limit ${MOST_AHEAD}
+    ) before`;
+  return row.ahead;
+};
+
+export const listAllWorkers = (sql: Sql, organizationId: string, limit: number): Promise<Worker[]> => sql<Worker[]>`
+  select ${workerColumns(sql)}
+  from workers
+  where organization_id = ${organizationId} and deleted_at is null
+  order by last_seen_at desc
+  limit ${limit}`;

@@ -1,0 +1,129 @@
+import type { Attempt, InputValue } from '../../../schema/attempt.ts';
+import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
+import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
+import type { Subtask } from '../../../schema/task.ts';
+import type { WorkerIdentity } from '../context.ts';
+import { json, type Sql } from '../sql.ts';
+
+const columns = (sql: Sql) => sql`
+  subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,
+  retry, timeout_seconds, worker_id, result, result_artifact_id, error, position, created_at, started_at, ended_at`;
+
+export const listSubtasks = (
+  sql: Sql,
+  organizationId: string,
+  taskId: string,
+  { status, after, limit }: { status: SubtaskStatus | undefined; after: number; limit: number },
+): Promise<Subtask[]> => sql<Subtask[]>`
+  select ${columns(sql)}
+  from subtasks
+  where task_id = ${taskId} and organization_id = ${organizationId} and position > ${after}
+    ${status === undefined ? sql`` : sql`and status = ${status}`}
+  order by position
+  limit ${limit}`;
+
+export const findSubtask = async (sql: Sql, organizationId: string, subtaskId: string): Promise<Subtask | null> => {
+  const [subtask] = await sql<Subtask[]>`
+    select ${columns(sql)} from subtasks where subtask_id = ${subtaskId} and organization_id = ${organizationId}`;
+  return subtask ?? null;
+};
+
+export const listAttempts = (sql: Sql, subtaskId: string): Promise<Attempt[]> => sql<Attempt[]>`
+  select attempt, run, worker_id, status, failure_class, error, progress, usage, lease_expires_at, claimed_at, started_at, ended_at
+  from attempts
+  where subtask_id = ${subtaskId}
+  order by attempt desc
+  limit 100`;
+
+export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
+type Refused = { error: string };
+export type EndedAnswer = { status: SubtaskStatus; task_status: TaskStatus };
+
+export const startSubtask = async (sql: Sql, worker: WorkerIdentity, it: Fenced): Promise<Refused | { status: SubtaskStatus }> => {
+  const [row] = await sql<[{ answer: Refused | { status: SubtaskStatus } }]>`
+    select start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer`;
+  return row.answer;
+};
+
+export type Completion = Fenced & {
+  result: unknown;
+  result_bytes: number;
+  result_artifact_id: string | null;
+  usage: unknown;
+  hash: string;
+};
+export type CompletionAnswer = { subtask_id: string } & (Refused | EndedAnswer);
+
+export const completeSubtasks = async (sql: Sql, worker: WorkerIdentity, items: readonly Completion[]): Promise<CompletionAnswer[]> => {
+  const [row] = await sql<[{ answer: CompletionAnswer[] }]>`
+    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(sql, items)}) as answer`;
+  return row.answer;
+};
+
+export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: string; message: string; usage: unknown; hash: string };
+
+export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Refused | EndedAnswer> => {
+  const usage = it.usage === null ? null : json(sql, it.usage);
+  const [row] = await sql<[{ answer: Refused | EndedAnswer }]>`
+    select fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
+      ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer`;
+  return row.answer;
+};
+
+/** What the fence says of a write to an attempt; locks the subtask, so that it stays true to the end of the transaction. */
+export const judgeFence = async (sql: Sql, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
+  await sql`select from subtasks where subtask_id = ${it.subtask_id} for share`;
+  const [row] = await sql<[{ code: string | null }]>`
+    select judge_fence(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}, null, null) as code`;
+  return row.code;
+};
+
+/** Stores chunks that are not stored yet; answers the number below which none is missing. */
+export const appendLogs = async (sql: Sql, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
+  await sql`
+    insert into attempt_logs (subtask_id, attempt, chunk, stream, content)
+    select ${it.subtask_id}, ${it.attempt}, chunk, stream, content
+    from jsonb_to_recordset(${json(sql, chunks)}) as c(chunk int, stream text, content text)
+    order by chunk
+    on conflict do nothing`;
+  const [row] = await sql<[{ next_chunk: number }]>`
+    select coalesce(min(chunk) filter (where chunk <> place), count(*))::int as next_chunk
+    from (
+      select chunk, row_number() over (order by chunk) - 1 as place
+      from attempt_logs
+      where subtask_id = ${it.subtask_id} and attempt = ${it.attempt}
+    ) stored`;
+  return row.next_chunk;
+};
+
+export const listLogs = (sql: Sql, subtaskId: string, attempt: number, afterChunk: number, limit: number): Promise<LogChunk[]> => sql<LogChunk[]>`
+  select attempt, chunk, stream, content, created_at
+  from attempt_logs
+  where subtask_id = ${subtaskId} and attempt = ${attempt} and chunk > ${afterChunk}
+  order by chunk
+  limit ${limit}`;
+
+export const attemptEnded = async (sql: Sql, subtaskId: string, attempt: number): Promise<boolean> => {
+  const [row] = await sql<{ ended: boolean }[]>`
+    select ended_at is not null as ended from attempts where subtask_id = ${subtaskId} and attempt = ${attempt}`;
+  return row?.ended ?? true;
+};
+
+export type ParentOutput = Omit<InputValue, 'included'>;
+
+/** A parent's output, for the worker that holds the child just now; null when it doesn't, undefined when there is no such parent. */
+export const findInput = async (sql: Sql, worker: WorkerIdentity, subtaskId: string, key: string): Promise<ParentOutput | null | undefined> => {
+  const [held] = await sql<{ held: boolean }[]>`
+    select true as held
+    from subtasks s
+    join workers w on w.worker_id = ${worker.worker_id} and w.deleted_at is null
+    where s.subtask_id = ${subtaskId} and s.organization_id = ${worker.organization_id} and s.worker_id = w.worker_id
+      and s.lease_token is not null`;
+  if (held === undefined) return null;
+  const [parent] = await sql<ParentOutput[]>`
+    select p.subtask_id, p.status, p.result, p.result_artifact_id
+    from subtask_edges e
+    join subtasks p on p.subtask_id = e.parent_id
+    where e.child_id = ${subtaskId} and p.key = ${key}`;
+  return parent;
+};

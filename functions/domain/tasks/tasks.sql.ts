@@ -1,0 +1,190 @@
+import type { EventType } from '../../../schema/events.ts';
+import type { TaskStatus } from '../../../schema/states.ts';
+import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
+import { json, type Sql } from '../sql.ts';
+import type { DagEdge } from './dag.ts';
+
+const columns = (sql: Sql) => sql`
+  task_id, goal, status, paused_at is not null as paused, progress, on_failure, priority, run, version, last_seq, subtask_count,
+  completed_count, ended_count, metadata, error, owner_id, deadline_at, created_at, started_at, ended_at, updated_at`;
+
+export const findTask = async (sql: Sql, organizationId: string, taskId: string): Promise<Task | null> => {
+  const [task] = await sql<Task[]>`
+    select ${columns(sql)} from tasks where task_id = ${taskId} and organization_id = ${organizationId}`;
+  return task ?? null;
+};
+
+export type LockedTask = Pick<Task, 'task_id' | 'owner_id' | 'status' | 'paused' | 'priority' | 'version' | 'ended_at'> & { edge_count: number };
+
+/** Locks a task until the end of the transaction; what is read after this statement is as its last holder left it. */
+export const lockTask = async (sql: Sql, organizationId: string, taskId: string): Promise<LockedTask | null> => {
+  const [task] = await sql<LockedTask[]>`
+    select task_id, owner_id, status, paused_at is not null as paused, priority, version, ended_at, edge_count
+    from tasks
+    where task_id = ${taskId} and organization_id = ${organizationId}
+    for no key update`;
+  return task ?? null;
+};
+
+export type TaskFilter = { status: TaskStatus | undefined; q: string | undefined; after: { time: string; id: string } | null; limit: number };
+
+/** Newest first. A word may stand in the task's goal or in the goal of one of its subtasks. */
+export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Promise<Task[]> => sql<Task[]>`
+  select ${columns(sql)}
+  from tasks
+  where organization_id = ${organizationId}
+    ${status === undefined ? sql`` : sql`and status = ${status}`}
+    ${after === null ? sql`` : sql`and (created_at, task_id) < (${after.time}::timestamptz, ${after.id})`}
+    ${q === undefined ? sql`` : sql`and task_id in (${foundBy(sql, organizationId, q)})`}
+  order by created_at desc, task_id desc
+  limit ${limit}`;
+
+const foundBy = (sql: Sql, organizationId: string, q: string) => sql`
+  select task_id from tasks where search @@ search_query(${q}) and organization_id = ${organizationId}
+  union
+  select task_id from subtasks where search @@ search_query(${q}) and organization_id = ${organizationId}`;
+
+export const insertTask = async (sql: Sql, organizationId: string, ownerId: string, spec: TaskSpec): Promise<string> => {
+  const [row] = await sql<[{ task_id: string }]>`
+    insert into tasks (organization_id, owner_id, goal, on_failure, priority, metadata, timeout_seconds, deadline_at)
+    values (${organizationId}, ${ownerId}, ${spec.goal}, ${spec.on_failure}, ${spec.priority}, ${json(sql, spec.metadata)},
+      ${spec.timeout_seconds ?? null}, clock_timestamp() + make_interval(secs => ${spec.timeout_seconds ?? null}::int))
+    returning task_id`;
+  return row.task_id;
+};
+
+export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
+
+/** Stores subtasks as blocked by all their parents that have not completed, or as ready; answers the ids of those that wait for nothing. */
+export const insertSubtasks = async (sql: Sql, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]): Promise<string[]> => {
+  const roots = await sql<{ subtask_id: string }[]>`
+    with spec as (
+      select * from jsonb_to_recordset(${json(sql, subtasks)}) as spec(
+        key text, position int, goal text, tool text, input jsonb, labels jsonb, dependencies jsonb, timeout_seconds int, retry jsonb
+      )
+    ), edge as (
+      select * from jsonb_to_recordset(${json(sql, edges)}) as edge(parent text, child text)
+    ), waits as (
+      select e.child, count(*)::int as parents
+      from edge e
+      left join subtasks p on p.task_id = ${taskId} and p.key = e.parent
+      where p.status is distinct from 'completed'
+      group by e.child
+    ), added as (
+      insert into subtasks (task_id, organization_id, owner_id, key, position, goal, tool, input, labels, dependencies, timeout_seconds,
+        retry, priority, paused, blocked_by, status)
+      select t.task_id, t.organization_id, t.owner_id, s.key, s.position, s.goal, s.tool, s.input, s.labels, s.dependencies, s.timeout_seconds,
+        s.retry, t.priority, t.paused_at is not null, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
+      from spec s
+      cross join tasks t
+      left join waits w on w.child = s.key
+      where t.task_id = ${taskId}
+      order by s.position
+      returning subtask_id, key, status
+    ), joined as (
+      insert into subtask_edges (task_id, parent_id, child_id)
+      select ${taskId}, coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id
+      from edge e
+      join added child on child.key = e.child
+      left join added fresh on fresh.key = e.parent
+      left join subtasks old on old.task_id = ${taskId} and old.key = e.parent
+    ), counted as (
+      update tasks
+      set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
+      where task_id = ${taskId}
+    )
+    select subtask_id from added where status = 'ready'`;
+  return roots.map((row) => row.subtask_id);
+};
+
+export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select enqueue_subtasks(${subtaskIds as string[]}::uuid[])`;
+
+/** The subtasks of a task by their keys, with those of them that ended without completing. */
+export const listKeys = async (sql: Sql, taskId: string): Promise<{ keys: Set<string>; dead: Set<string> }> => {
+  const found = await sql<{ key: string; dead: boolean }[]>`
+    select key, status in ('failed', 'cancelled', 'skipped') as dead from subtasks where task_id = ${taskId}`;
+  return { keys: new Set(found.map((row) => row.key)), dead: new Set(found.filter((row) => row.dead).map((row) => row.key)) };
+};
+
+export type NewEvent = {
+  task_id: string;
+  type: EventType;
+  message: string;
+  level?: 'info' | 'warning' | 'error';
+  subtask_id?: string;
+  data?: Record<string, unknown>;
+};
+
+/** Numbers and stores events and moves their tasks accordingly; the tasks must be locked. */
+export const recordEvents = (sql: Sql, events: readonly NewEvent[]) => sql`
+  select record_events(array(select e from jsonb_populate_recordset(null::task_event, ${json(sql, events)}) e))`;
+
+/** Cancels what a locked task has not ended and ends the task; one statement, so that the events are in order. */
+export const cancelTask = (sql: Sql, taskId: string, reason: string, message: string) => sql`
+  select record_events(cancel_open(${taskId}, ${reason})
+    || (${taskId}::uuid, 'task.cancelled', 'warning', ${message}::text, null, null, null, null)::task_event)`;
+
+export const setPaused = (sql: Sql, taskId: string, paused: boolean) => sql`
+  with task as (
+    update tasks set paused_at = ${paused ? sql`clock_timestamp()` : null} where task_id = ${taskId}
+  )
+  update subtasks set paused = ${paused} where task_id = ${taskId} and ended_at is null`;
+
+export type TaskChange = { [K in 'priority' | 'metadata' | 'on_failure']?: Task[K] | undefined };
+
+export const updateTask = (sql: Sql, taskId: string, change: TaskChange) => sql`
+  update tasks
+  set priority = coalesce(${change.priority ?? null}, priority),
+    metadata = coalesce(${change.metadata === undefined ? null : json(sql, change.metadata)}, metadata),
+    on_failure = coalesce(${change.on_failure ?? null}, on_failure)
+  where task_id = ${taskId}`;
+
+/** Moves a locked task's open subtasks to another priority; answers those that wait in a queue and need a turn there. */
+export const setPriority = async (sql: Sql, taskId: string, priority: number): Promise<string[]> => {
+  const rows = await sql<{ subtask_id: string; status: string }[]>`
+    update subtasks set priority = ${priority}, turn = 0
+    where task_id = ${taskId} and ended_at is null
+    returning subtask_id, status`;
+  return rows.filter((row) => row.status === 'ready').map((row) => row.subtask_id);
+};
+
+/** Reopens what of a locked, ended task did not complete; answers how many, and those that wait for nothing. */
+export const reopenSubtasks = async (sql: Sql, taskId: string): Promise<{ reopened: number; ready: string[] }> => {
+  const rows = await sql<{ subtask_id: string; blocked_by: number }[]>`
+    update subtasks s
+    set status = case when w.parents = 0 then 'ready' else 'blocked' end,
+      blocked_by = w.parents, attempts = 0, infra_attempts = 0, error = null, ended_at = null, run_after = null, worker_id = null,
+      paused = (select paused_at is not null from tasks where task_id = ${taskId})
+    from (
+      select r.subtask_id, count(p.subtask_id)::int as parents
+      from subtasks r
+      left join subtask_edges e on e.child_id = r.subtask_id
+      left join subtasks p on p.subtask_id = e.parent_id and p.status <> 'completed'
+      where r.task_id = ${taskId} and r.status in ('failed', 'cancelled', 'skipped')
+      group by r.subtask_id
+    ) w
+    where s.subtask_id = w.subtask_id
+    returning s.subtask_id, s.blocked_by`;
+  return { reopened: rows.length, ready: rows.filter((row) => row.blocked_by === 0).map((row) => row.subtask_id) };
+};
+
+/** A new run has its whole time again. */
+export const renewDeadline = (sql: Sql, taskId: string) => sql`
+  update tasks set deadline_at = clock_timestamp() + make_interval(secs => timeout_seconds) where task_id = ${taskId}`;
+
+/** Deletes a task with all that belongs to it; the bytes of its artifacts go by the outbox. */
+export const deleteTask = async (sql: Sql, organizationId: string, taskId: string): Promise<void> => {
+  await sql`
+    insert into outbox (organization_id, topic, payload)
+    select organization_id, 'blob.remove', jsonb_build_object('key', artifact_id)
+    from artifacts
+    where task_id = ${taskId}`;
+  await sql`delete from tasks where task_id = ${taskId} and organization_id = ${organizationId}`;
+};
+
+export const listEvents = (sql: Sql, organizationId: string, taskId: string, afterSeq: number, limit: number) => sql`
+  select seq, type, level, message, task_id, run, subtask_id, attempt, worker_id, data, created_at
+  from activity_logs
+  where task_id = ${taskId} and organization_id = ${organizationId} and seq > ${afterSeq}
+  order by seq
+  limit ${limit}`;

@@ -1,0 +1,114 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { z } from 'zod';
+import { AppError, type FieldError } from '../../schema/errors.ts';
+import type { Body, Output, Params, Query, Route } from '../../schema/route.ts';
+import { jsonHash } from '../domain/canonical.ts';
+import type { Context } from '../domain/context.ts';
+import { once } from '../domain/idempotency.ts';
+import type { Principal } from '../domain/principal.ts';
+import { authenticate, type PrincipalOf } from './authenticate.ts';
+import { readBody } from './body.ts';
+import { etagOf, isKnown } from './etag.ts';
+
+/** What a use case gets of a request, checked by its contract. `ctx.sql` is the open transaction of an idempotent operation. */
+export type Request<R extends Route> = {
+  ctx: Context;
+  principal: PrincipalOf<R['access']>;
+  params: Params<R>;
+  query: Query<R>;
+  body: Body<R>;
+  headers: Record<string, string | undefined>;
+};
+export type Answer<T> = T | { answer: T; status: number };
+export type Endpoint = { route: Route; handle(ctx: Context, event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> };
+
+const issuesOf = (error: z.ZodError, part: string): FieldError[] =>
+  error.issues.flatMap((issue) => {
+    const path = [part, ...issue.path.map(String)].join('.');
+    return issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({ path: `${path}.${key}`, message: 'is not a field of this operation' }))
+      : [{ path, message: issue.message }];
+  });
+
+const MOST_ERRORS = 20;
+
+/** Parses the three parts of a request and reports the faults of all of them at once. */
+const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unknown>) => {
+  const errors: FieldError[] = [];
+  const parsed: Record<string, unknown> = {};
+  for (const part of ['params', 'query', 'body'] as const) {
+    const schema = route[part];
+    if (schema === undefined) {
+      if (part === 'query') errors.push(...Object.keys(raw.query as object).map((key) => ({ path: `query.${key}`, message: 'is not a parameter of this operation' })));
+      continue;
+    }
+    const result = schema.safeParse(raw[part]);
+    if (result.success) parsed[part] = result.data;
+    else errors.push(...issuesOf(result.error, part));
+  }
+  const [first] = errors;
+  if (first) throw new AppError('invalid_request', `${first.path}: ${first.message}`, { errors: errors.slice(0, MOST_ERRORS) });
+  return parsed as { params: never; query: never; body: never };
+};
+
+const bodyOf = (route: Route, event: APIGatewayProxyEventV2): unknown => {
+  if (route.body === undefined) return undefined;
+  const body = readBody(event);
+  if (body === undefined && route.optionalBody) return {};
+  if (body === undefined) throw new AppError('invalid_request', 'body: this operation takes a JSON body', { errors: [{ path: 'body', message: 'must be there' }] });
+  return body;
+};
+
+const idempotencyKey = (headers: Record<string, string | undefined>): string | null => {
+  const key = headers['idempotency-key'];
+  if (key === undefined) return null;
+  if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  const message = 'must be 1 to 200 printable ASCII characters without spaces';
+  throw new AppError('invalid_request', `headers.idempotency-key: ${message}`, { errors: [{ path: 'headers.idempotency-key', message }] });
+};
+
+/** A worker acts for itself only; another one's address is as good as none. */
+const checkSelf = (principal: Principal, params: Record<string, unknown> | undefined) => {
+  if (principal.kind === 'worker' && params?.worker_id !== undefined && params.worker_id !== principal.worker_id)
+    throw new AppError('worker_not_found', 'There is no worker with this id');
+};
+
+/** Binds a contract to its use case: authentication, parsing, idempotency, the parsed output, caching. */
+export const endpoint = <const R extends Route>(route: R, work: (request: Request<R>) => Promise<Answer<Output<R>>>): Endpoint => ({
+  route,
+  handle: async (ctx, event) => {
+    const { headers } = event;
+    const principal = await authenticate(ctx, route, headers);
+    const parts = parseParts(route, { params: { ...event.pathParameters }, query: event.queryStringParameters ?? {}, body: bodyOf(route, event) });
+    checkSelf(principal, parts.params);
+    const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers };
+    const key = route.idempotent ? idempotencyKey(headers) : null;
+    const answer =
+      key === null || principal.kind !== 'caller'
+        ? await work(request)
+        : await once(ctx, principal, keyed(route, key, parts, headers), (inner) => work({ ...request, ctx: inner }));
+    return respond(route, answer, headers);
+  },
+});
+
+const keyed = (route: Route, key: string, parts: { params: never; query: never; body: never }, headers: Record<string, string | undefined>) => ({
+  key,
+  operation: route.name,
+  hash: jsonHash({ ...parts, if_match: headers['if-match'] ?? null }),
+  secret: route.secret ?? false,
+});
+
+const unwrap = (route: Route, answer: Answer<unknown>): { answer: unknown; status: number } =>
+  answer !== null && typeof answer === 'object' && 'answer' in answer && 'status' in answer
+    ? (answer as { answer: unknown; status: number })
+    : { answer, status: route.status };
+
+const respond = (route: Route, given: Answer<unknown>, headers: Record<string, string | undefined>): APIGatewayProxyStructuredResultV2 => {
+  const { answer, status } = unwrap(route, given);
+  const output = route.output.parse(answer);
+  if (route.contentType) return { statusCode: status, headers: { 'content-type': `${route.contentType}; charset=utf-8` }, body: String(output) };
+  const etag = route.etag ? etagOf(output) : null;
+  const caching: Record<string, string> = etag === null ? {} : { etag, 'cache-control': 'private, no-cache' };
+  if (etag !== null && route.method === 'GET' && isKnown(headers['if-none-match'], etag)) return { statusCode: 304, headers: caching };
+  return { statusCode: status, headers: { 'content-type': 'application/json', ...caching }, body: JSON.stringify(output) };
+};

@@ -1,0 +1,22 @@
+import { AppError } from '../../schema/errors.ts';
+
+/** The ETag of anything with a version. */
+export const etagOf = (value: unknown): string | null =>
+  value !== null && typeof value === 'object' && 'version' in value ? `"${String(value.version)}"` : null;
+
+/** Whether If-None-Match names the ETag; weak ones count, as RFC 9110 section 13.1.2 has it. */
+export const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
+  ifNoneMatch !== undefined && ifNoneMatch.split(',').some((it) => it.trim() === '*' || it.trim().replace(/^W\//, '') === etag);
+
+const refuse = (message: string): never => {
+  throw new AppError('invalid_request', message, { errors: [{ path: 'body.version', message }] });
+};
+
+/** The version that a change is meant for, by the body's `version` or by If-Match; one of them must be there. */
+export const wantedVersion = (version: number | undefined, ifMatch: string | undefined): number => {
+  if (ifMatch === undefined) return version ?? refuse('say which version is changed: version in the body or the header If-Match');
+  const [, digits] = /^"(\d{1,15})"$/.exec(ifMatch.trim()) ?? [];
+  if (digits === undefined) return refuse('If-Match must be the ETag of the version that was read, such as "3"');
+  if (version !== undefined && version !== Number(digits)) return refuse('version and If-Match must be the same version');
+  return Number(digits);
+};

@@ -1,0 +1,31 @@
+import { AppError } from '../../schema/errors.ts';
+import type { Env } from '../../schema/env.ts';
+import type { BlobStore } from '../domain/blobs.ts';
+import type { Context } from '../domain/context.ts';
+import type { Log } from '../domain/log.ts';
+import type { Pool } from '../domain/sql.ts';
+import { createLog } from './log.ts';
+import { createPool, isDatabaseAway } from './postgres.ts';
+import { createVault } from './vault.ts';
+import { createWorkerTokens } from './worker-tokens.ts';
+
+const refuse = () => Promise.reject(new AppError('unavailable', 'This deployment has no blob store, so it keeps no artifacts'));
+/** Where no blob store is configured, artifacts are refused and the rest works. */
+const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
+
+export type Composed = Context & { sql: Pool; close(): Promise<void> };
+
+/** Puts the parts together; opens no connection before one is needed. */
+export const createContext = (env: Env, parts: { blobs?: BlobStore; log?: Log } = {}): Composed => {
+  const sql = createPool(env);
+  return {
+    sql,
+    blobs: parts.blobs ?? noBlobs,
+    tokens: createWorkerTokens(env.SECRET_KEY),
+    vault: createVault(env.SECRET_KEY),
+    env,
+    isAway: isDatabaseAway,
+    log: parts.log ?? createLog(env),
+    close: () => sql.end({ timeout: 5 }),
+  };
+};

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import postgres, { type TransactionSql } from 'postgres';
+
+type Script = { name: string; text: string; sha256: string };
+const TRANSITIONS = 'transitions';
+/** Taken for each transaction: two migrations at once wait for each other and the second finds nothing to do. */
+const LOCK = 5_206_117;
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+const readScripts = async (folder: string): Promise<Script[]> => {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const text = (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n');
+      return { name, text, sha256: sha256(text) };
+    }),
+  );
+};
+
+const prepare = async (sql: TransactionSql) => {
+  await sql`select pg_advisory_xact_lock(${LOCK})`;
+  await sql`
+    create table if not exists schema_migrations (
+      name text primary key, sha256 text not null, applied_at timestamptz not null default clock_timestamp()
+    )`;
+};
+
+const appliedHash = async (sql: TransactionSql, name: string): Promise<string | null> => {
+  const [row] = await sql<{ sha256: string }[]>`select sha256 from schema_migrations where name = ${name}`;
+  return row?.sha256 ?? null;
+};
+
+const note = (sql: TransactionSql, name: string, hash: string) => sql`
+  insert into schema_migrations (name, sha256) values (${name}, ${hash})
+  on conflict (name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`;
+
+const applyMigration = async (sql: TransactionSql, script: Script): Promise<boolean> => {
+  await prepare(sql);
+  const applied = await appliedHash(sql, script.name);
+  if (applied === script.sha256) return false;
+  if (applied !== null)
+    throw new Error(`${script.name} was changed after it had been applied; put it back and write a new migration instead`);
+  await sql.unsafe(script.text);
+  await note(sql, script.name, script.sha256);
+  return true;
+};
+
+/** The functions are replaced as one, when any of them changed; bodies may call each other, so they are not checked one by one. */
+const applyTransitions = async (sql: TransactionSql, scripts: readonly Script[]): Promise<boolean> => {
+  await prepare(sql);
+  const hash = sha256(scripts.map((script) => script.sha256).join());
+  if ((await appliedHash(sql, TRANSITIONS)) === hash) return false;
+  await sql`set local check_function_bodies = off`;
+  for (const script of scripts) await sql.unsafe(script.text);
+  await note(sql, TRANSITIONS, hash);
+  return true;
+};
+
+/** Brings a database to the schema in `folder`: migrations in order, each in a transaction of its own, then the transitions. */
+export const migrate = async ({ url, folder }: { url: string; folder: string }): Promise<{ applied: string[] }> => {
+  const migrations = await readScripts(join(folder, 'migrations'));
+  const transitions = await readScripts(join(folder, TRANSITIONS));
+  const sql = postgres(url, { max: 1, prepare: false, connect_timeout: 10, onnotice: () => {}, connection: { lock_timeout: 60_000 } });
+  try {
+    const applied: string[] = [];
+    for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
+    if (await sql.begin((tx) => applyTransitions(tx, transitions))) applied.push(TRANSITIONS);
+    if (applied.length > 0) await sql`analyze`;
+    return { applied };
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+};
