@@ -140,9 +140,6 @@ create table subtasks (
   status text not null default 'blocked' check (status in ('blocked', 'ready', 'claimed', 'running', 'in_review', 'awaiting_input',
     'awaiting_checkpoint', 'waiting_quota', 'completed', 'failed', 'cancelled', 'skipped')),
   blocked_by int not null default 0 check (blocked_by >= 0),
-  priority smallint not null,
-  paused boolean not null default false,
-  turn bigint not null default 0,
   run_after timestamptz,
   attempt int not null default 0,
   attempts int not null default 0,
@@ -164,23 +161,36 @@ create table subtasks (
   constraint subtasks_ended check ((status in ('completed', 'failed', 'cancelled', 'skipped')) = (ended_at is not null)),
   constraint subtasks_unblocked check (blocked_by = 0 or status in ('blocked', 'cancelled', 'skipped')),
   constraint subtasks_blocked check (status <> 'blocked' or blocked_by > 0)
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+-- No index on what changes while a subtask is worked on: its updates stay on their page.
 create index subtasks_of_task on subtasks (task_id, position);
--- The queue: what is ready, in the order in which it is given out.
-create index subtasks_queue on subtasks (organization_id, tool, priority desc, turn, created_at) where status = 'ready' and not paused;
--- The last turn that an owner has taken in a queue.
-create index subtasks_owner_turn on subtasks (organization_id, tool, priority, owner_id, turn) where status = 'ready';
 create index subtasks_search on subtasks using gin (search);
 
+-- The ready subtasks: a row comes when one becomes ready and goes when it is claimed or cancelled.
+create table queue_entries (
+  subtask_id uuid primary key references subtasks on delete cascade,
+  organization_id uuid not null,
+  owner_id uuid not null,
+  tool text not null,
+  labels jsonb not null,
+  priority smallint not null,
+  turn bigint not null,
+  created_at timestamptz not null,
+  run_after timestamptz,
+  paused boolean not null
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+-- The order in which they are given out.
+create index queue_entries_order on queue_entries (organization_id, tool, priority desc, turn, created_at) where not paused;
+-- The last turn that an owner waits for.
+create index queue_entries_owner on queue_entries (organization_id, tool, priority, owner_id, turn);
+
 create table subtask_edges (
-  task_id uuid not null references tasks on delete cascade,
   parent_id uuid not null references subtasks on delete cascade,
   child_id uuid not null references subtasks on delete cascade,
   primary key (parent_id, child_id),
   check (parent_id <> child_id)
 );
 create index subtask_edges_child on subtask_edges (child_id);
-create index subtask_edges_task on subtask_edges (task_id);
 
 create table attempts (
   subtask_id uuid not null references subtasks on delete cascade,

@@ -4,11 +4,8 @@ language plpgsql as $$
 declare
   v_events task_event[];
 begin
-  perform 1
-  from subtasks
-  where task_id = p_task and ended_at is null
-  order by subtask_id
-  for no key update;
+  -- The queue first: this waits for claims that hold an entry (they wait for nobody), and none comes after it.
+  delete from queue_entries q using subtasks s where s.task_id = p_task and q.subtask_id = s.subtask_id;
 
   update attempts a
   set status = 'cancelled', ended_at = clock_timestamp()

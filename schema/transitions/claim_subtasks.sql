@@ -1,6 +1,6 @@
 -- Leases up to p_limit ready subtasks to a worker. Waits for no lock but the worker's own row: what others hold is
 -- skipped. With p_start, what belongs to a task that nobody has locked just now is started too; waiting for the task here,
--- with subtasks locked, would be the wrong order. Answers {"error"} or {"claimed": [...], "empty_reason"}.
+-- with queue entries locked, would be the wrong order. Answers {"error"} or {"claimed": [...], "empty_reason"}.
 create or replace function claim_subtasks(
   p_organization uuid, p_worker uuid, p_request uuid, p_limit int, p_start boolean, p_lease_ms int
 ) returns jsonb
@@ -9,7 +9,7 @@ declare
   w workers;
   v_free int;
   v_ids uuid[];
-  v_startable uuid[];
+  v_started uuid[];
   v_claimed jsonb;
 begin
   select * into w
@@ -39,66 +39,67 @@ begin
       select c.*
       from jsonb_array_elements_text(w.tools) as offered(tool)
       cross join lateral (
-        select s.subtask_id, s.priority, s.turn, s.created_at
-        from subtasks s
-        where s.organization_id = p_organization and s.tool = offered.tool and s.status = 'ready' and not s.paused
-          and (s.run_after is null or s.run_after <= clock_timestamp())
-          and s.labels <@ w.labels
-          and (w.owner_ids is null or s.owner_id = any (w.owner_ids))
-        order by s.priority desc, s.turn, s.created_at
+        select q.subtask_id, s.task_id, q.tool, q.priority, q.turn, q.created_at
+        from queue_entries q
+        join subtasks s using (subtask_id)
+        where q.organization_id = p_organization and q.tool = offered.tool and not q.paused
+          and (q.run_after is null or q.run_after <= clock_timestamp())
+          and q.labels <@ w.labels
+          and (w.owner_ids is null or q.owner_id = any (w.owner_ids))
+        order by q.priority desc, q.turn, q.created_at
         limit least(p_limit, v_free)
-        for no key update skip locked
+        for update of q skip locked
+        for no key update of s skip locked
       ) c
-    ), chosen as (
-      select subtask_id from candidates order by priority desc, turn, created_at limit least(p_limit, v_free)
+    ), chosen as materialized (
+      select * from candidates order by priority desc, turn, created_at limit least(p_limit, v_free)
+    ), startable as materialized (
+      select t.task_id
+      from tasks t
+      where p_start and t.task_id in (select c.task_id from chosen c)
+      order by t.task_id
+      for no key update skip locked
+    ), taken as (
+      delete from queue_entries q using chosen c where q.subtask_id = c.subtask_id
     ), leased as (
       update subtasks s
-      set status = 'claimed', attempt = s.attempt + 1, lease_token = gen_random_uuid(), worker_id = p_worker, run_after = null
+      set status = case when t.task_id is null then 'claimed' else 'running' end,
+        started_at = case when t.task_id is null then s.started_at else coalesce(s.started_at, clock_timestamp()) end,
+        attempt = s.attempt + 1, lease_token = gen_random_uuid(), worker_id = p_worker, run_after = null
       from chosen c
-      where s.subtask_id = c.subtask_id
-      returning s.subtask_id, s.task_id, s.attempt, s.lease_token
+      left join startable t using (task_id)
+      where s.subtask_id = c.subtask_id and s.status = 'ready'
+      returning s.*, c.priority, c.turn
     ), opened as (
-      insert into attempts (subtask_id, attempt, task_id, worker_id, run, claim_request_id, status, lease_token, lease_expires_at)
-      select l.subtask_id, l.attempt, l.task_id, p_worker, t.run, p_request, 'claimed', l.lease_token,
-        clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
+      insert into attempts (subtask_id, attempt, task_id, worker_id, run, claim_request_id, lease_token, lease_expires_at,
+        status, started_at, deadline_at)
+      select l.subtask_id, l.attempt, l.task_id, p_worker, t.run, p_request, l.lease_token,
+        clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0), l.status,
+        case when l.status = 'running' then clock_timestamp() end,
+        case when l.status = 'running' then attempt_deadline(l.timeout_seconds) end
       from leased l
       join tasks t using (task_id)
+    ), behind as materialized (
+      select k.tool, k.priority, g.turn
+      from queue_clocks k
+      join (select tool, priority, max(turn) as turn from chosen group by tool, priority) g using (tool, priority)
+      where k.organization_id = p_organization and k.turn < g.turn
+      for no key update of k skip locked
+    ), moved as (
+      update queue_clocks k
+      set turn = b.turn
+      from behind b
+      where k.organization_id = p_organization and k.tool = b.tool and k.priority = b.priority
     )
-    select array_agg(subtask_id) into v_ids from leased;
+    select array_agg(subtask_id order by priority desc, turn, created_at),
+      array_agg(subtask_id order by priority desc, turn, created_at) filter (where status = 'running')
+    into v_ids, v_started
+    from leased;
 
     if v_ids is null then
       return jsonb_build_object('claimed', '[]'::jsonb, 'empty_reason', 'nothing_ready');
-    end if;
-
-    with given as (
-      select tool, priority, max(turn) as turn from subtasks where subtask_id = any (v_ids) group by tool, priority
-    ), behind as (
-      select c.tool, c.priority, g.turn
-      from queue_clocks c
-      join given g using (tool, priority)
-      where c.organization_id = p_organization and c.turn < g.turn
-      for no key update of c skip locked
-    )
-    update queue_clocks c
-    set turn = b.turn
-    from behind b
-    where c.organization_id = p_organization and c.tool = b.tool and c.priority = b.priority;
-  end if;
-
-  if p_start then
-    with free as (
-      select t.task_id
-      from tasks t
-      where t.task_id in (select s.task_id from subtasks s where s.subtask_id = any (v_ids) and s.status = 'claimed')
-      order by t.task_id
-      for no key update skip locked
-    )
-    select array_agg(s.subtask_id) into v_startable
-    from subtasks s
-    join free using (task_id)
-    where s.subtask_id = any (v_ids) and s.status = 'claimed';
-    if v_startable is not null then
-      perform start_locked(v_startable);
+    elsif v_started is not null then
+      perform record_starts(v_started);
     end if;
   end if;
 
@@ -107,7 +108,7 @@ begin
     'tool', s.tool, 'input', s.input, 'labels', s.labels, 'timeout_seconds', s.timeout_seconds, 'attempt', s.attempt,
     'lease_token', s.lease_token, 'lease_seconds', p_lease_ms / 1000.0, 'started', s.status = 'running',
     'inputs', subtask_inputs(s.subtask_id)
-  ) order by s.priority desc, s.turn, s.created_at)
+  ) order by array_position(v_ids, s.subtask_id))
   into v_claimed
   from subtasks s
   join tasks t using (task_id)

@@ -18,12 +18,6 @@ begin
   order by t.task_id
   for no key update;
 
-  perform 1
-  from subtasks s
-  where s.subtask_id = any (v_ids) or s.subtask_id in (select e.child_id from subtask_edges e where e.parent_id = any (v_ids))
-  order by s.subtask_id
-  for no key update;
-
   with items as (
     select i.*
     from rows from (jsonb_to_recordset(p_items) as (

@@ -1,6 +1,6 @@
 -- Ends the open attempt at a subtask other than by success (p_outcome: failed, timed_out, lost, released), then repeats the
 -- subtask or fails it. Tries that failed and tries that were lost with their machine have limits of their own.
--- The caller holds the locks of the task and the subtask and knows that the lease is the current one.
+-- The caller holds the lock of the task and knows that the lease is the current one.
 create or replace function end_attempt(
   p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text
 ) returns void
@@ -38,6 +38,9 @@ begin
       then clock_timestamp() + make_interval(secs => retry_delay_ms(s.retry, s.attempts) / 1000) end
   where subtask_id = p_subtask
   returning run_after into s.run_after;
+  if v_again then
+    perform enqueue_subtasks(array[p_subtask], true);
+  end if;
 
   v_events := array[(s.task_id,
     case when not v_again then 'subtask.failed' when v_own then 'subtask.retried' when p_outcome = 'lost' then 'subtask.lease_lost'

@@ -10,7 +10,6 @@ declare
   v_code text;
 begin
   perform 1 from tasks t where t.task_id = (select s.task_id from subtasks s where s.subtask_id = p_subtask) for no key update;
-  perform 1 from subtasks where subtask_id = p_subtask for no key update;
 
   if p_class = 'timed_out' and exists (
     select from attempts where subtask_id = p_subtask and attempt = p_attempt and started_at is not null

@@ -22,7 +22,6 @@ begin
   where task_id in (select s.task_id from subtasks s where s.subtask_id = any (v_due))
   order by task_id
   for no key update;
-  perform 1 from subtasks where subtask_id = any (v_due) order by subtask_id for no key update;
 
   for a in
     select * from attempts where subtask_id = any (v_due) and ended_at is null order by subtask_id for no key update

@@ -18,7 +18,6 @@ begin
   where task_id in (select s.task_id from subtasks s where s.subtask_id = any (v_held))
   order by task_id
   for no key update;
-  perform 1 from subtasks where subtask_id = any (v_held) order by subtask_id for no key update;
 
   foreach v_subtask in array coalesce(v_held, '{}') loop
     if exists (select from attempts where subtask_id = v_subtask and worker_id = p_worker and ended_at is null) then

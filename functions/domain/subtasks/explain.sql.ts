@@ -18,10 +18,11 @@ export type Explained = {
 
 export const findExplained = async (sql: Sql, organizationId: string, subtaskId: string): Promise<Explained | null> => {
   const [subtask] = await sql<Explained[]>`
-    select subtask_id, status, key, owner_id, tool, labels, paused, run_after, worker_id,
-      coalesce(run_after > clock_timestamp(), false) as waits_for_time
-    from subtasks
-    where subtask_id = ${subtaskId} and organization_id = ${organizationId}`;
+    select s.subtask_id, s.status, s.key, s.owner_id, s.tool, s.labels, t.paused_at is not null as paused, s.run_after, s.worker_id,
+      coalesce(s.run_after > clock_timestamp(), false) as waits_for_time
+    from subtasks s
+    join tasks t using (task_id)
+    where s.subtask_id = ${subtaskId} and s.organization_id = ${organizationId}`;
   return subtask ?? null;
 };
 
@@ -44,8 +45,8 @@ export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> =
     select count(*)::int as ahead
     from (
       select 1
-      from subtasks me
-      join subtasks o on o.organization_id = me.organization_id and o.tool = me.tool and o.status = 'ready' and not o.paused
+      from queue_entries me
+      join queue_entries o on o.organization_id = me.organization_id and o.tool = me.tool and not o.paused
         and (o.run_after is null or o.run_after <= clock_timestamp())
         and (-o.priority, o.turn, o.created_at) < (-me.priority, me.turn, me.created_at)
       where me.subtask_id = ${subtaskId}

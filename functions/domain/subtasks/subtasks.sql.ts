@@ -87,7 +87,7 @@ export const appendLogs = async (sql: Sql, it: Fenced, chunks: readonly LogChunk
     order by chunk
     on conflict do nothing`;
   const [row] = await sql<[{ next_chunk: number }]>`
-    select coalesce(min(chunk) filter (where chunk <> place), count(*))::int as next_chunk
+    select count(*) filter (where chunk = place)::int as next_chunk
     from (
       select chunk, row_number() over (order by chunk) - 1 as place
       from attempt_logs

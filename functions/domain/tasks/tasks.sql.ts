@@ -72,9 +72,9 @@ export const insertSubtasks = async (sql: Sql, taskId: string, subtasks: readonl
       group by e.child
     ), added as (
       insert into subtasks (task_id, organization_id, owner_id, key, position, goal, tool, input, labels, dependencies, timeout_seconds,
-        retry, priority, paused, blocked_by, status)
+        retry, blocked_by, status)
       select t.task_id, t.organization_id, t.owner_id, s.key, s.position, s.goal, s.tool, s.input, s.labels, s.dependencies, s.timeout_seconds,
-        s.retry, t.priority, t.paused_at is not null, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
+        s.retry, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
       from spec s
       cross join tasks t
       left join waits w on w.child = s.key
@@ -82,8 +82,8 @@ export const insertSubtasks = async (sql: Sql, taskId: string, subtasks: readonl
       order by s.position
       returning subtask_id, key, status
     ), joined as (
-      insert into subtask_edges (task_id, parent_id, child_id)
-      select ${taskId}, coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id
+      insert into subtask_edges (parent_id, child_id)
+      select coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id
       from edge e
       join added child on child.key = e.child
       left join added fresh on fresh.key = e.parent
@@ -128,7 +128,7 @@ export const setPaused = (sql: Sql, taskId: string, paused: boolean) => sql`
   with task as (
     update tasks set paused_at = ${paused ? sql`clock_timestamp()` : null} where task_id = ${taskId}
   )
-  update subtasks set paused = ${paused} where task_id = ${taskId} and ended_at is null`;
+  update queue_entries q set paused = ${paused} from subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id`;
 
 export type TaskChange = { [K in 'priority' | 'metadata' | 'on_failure']?: Task[K] | undefined };
 
@@ -139,13 +139,12 @@ export const updateTask = (sql: Sql, taskId: string, change: TaskChange) => sql`
     on_failure = coalesce(${change.on_failure ?? null}, on_failure)
   where task_id = ${taskId}`;
 
-/** Moves a locked task's open subtasks to another priority; answers those that wait in a queue and need a turn there. */
-export const setPriority = async (sql: Sql, taskId: string, priority: number): Promise<string[]> => {
-  const rows = await sql<{ subtask_id: string; status: string }[]>`
-    update subtasks set priority = ${priority}, turn = 0
-    where task_id = ${taskId} and ended_at is null
-    returning subtask_id, status`;
-  return rows.filter((row) => row.status === 'ready').map((row) => row.subtask_id);
+/** Takes a locked task's ready subtasks out of their queue; answers them. */
+export const leaveQueue = async (sql: Sql, taskId: string): Promise<string[]> => {
+  const rows = await sql<{ subtask_id: string }[]>`
+    delete from queue_entries q using subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id
+    returning q.subtask_id`;
+  return rows.map((row) => row.subtask_id);
 };
 
 /** Reopens what of a locked, ended task did not complete; answers how many, and those that wait for nothing. */
@@ -153,8 +152,7 @@ export const reopenSubtasks = async (sql: Sql, taskId: string): Promise<{ reopen
   const rows = await sql<{ subtask_id: string; blocked_by: number }[]>`
     update subtasks s
     set status = case when w.parents = 0 then 'ready' else 'blocked' end,
-      blocked_by = w.parents, attempts = 0, infra_attempts = 0, error = null, ended_at = null, run_after = null, worker_id = null,
-      paused = (select paused_at is not null from tasks where task_id = ${taskId})
+      blocked_by = w.parents, attempts = 0, infra_attempts = 0, error = null, ended_at = null, run_after = null, worker_id = null
     from (
       select r.subtask_id, count(p.subtask_id)::int as parents
       from subtasks r

@@ -103,7 +103,7 @@ export const update = (ctx: Tasks, caller: Caller, taskId: string, version: numb
       throw new AppError('version_conflict', `The task is at version ${task.version}, not ${version}; read it again and repeat`);
     await rows.updateTask(sql, taskId, change);
     if (change.priority !== undefined && change.priority !== task.priority) {
-      const waiting = await rows.setPriority(sql, taskId, change.priority);
+      const waiting = await rows.leaveQueue(sql, taskId);
       if (waiting.length > 0) await rows.enqueueSubtasks(sql, waiting);
     }
     await rows.recordEvents(sql, [{ task_id: taskId, type: 'task.updated', message: 'The task was changed', data: { fields: Object.keys(change) } }]);
