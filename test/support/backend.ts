@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEventV2, Context as LambdaContext } from 'aws-lambda';
+import postgres from 'postgres';
+import { inject, onTestFinished } from 'vitest';
+import { parseEnv } from '../../schema/env.ts';
+import { apiOf, type Input, type Output, type Route } from '../../schema/route.ts';
+import { allRoutes, ROUTES, type RouteName, type Routes } from '../../schema/routes.ts';
+import { bootstrap } from '../../functions/domain/organizations/organizations.ts';
+import { insertApiKey } from '../../functions/domain/api-keys/api-keys.sql.ts';
+import { newSecret, secretHash } from '../../functions/domain/secrets.ts';
+import { type HttpHandler, personApi, workerApi } from '../../functions/http/api.ts';
+import { type Composed, createContext } from '../../functions/platform/context.ts';
+import { SCOPES, type Scope } from '../../schema/route.ts';
+import type { BlobStore } from '../../functions/domain/blobs.ts';
+import { TEMPLATE } from './global-setup.ts';
+
+export type Reply<T = unknown> = { status: number; body: T; headers: Record<string, string> };
+export type RawRequest = { method: string; path: string; body?: unknown; text?: string; token?: string | undefined; headers?: Record<string, string> };
+
+/** A copy of the template database, dropped at the end. */
+export const createDatabase = async (): Promise<{ url: string; drop(): Promise<void> }> => {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const admin = postgres(inject('databaseUrl'), { max: 1, onnotice: () => {} });
+  for (let left = 50; ; left--) {
+    try {
+      await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
+      break;
+    } catch (error) {
+      // Another copy is being made from the template just now.
+      if (left === 0 || (error as { code?: string }).code !== '55006') throw error;
+    }
+  }
+  const url = new URL(inject('databaseUrl'));
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    drop: async () => {
+      await admin.unsafe(`drop database if exists ${name} with (force)`);
+      await admin.end();
+    },
+  };
+};
+
+export type Backend = Awaited<ReturnType<typeof createBackend>>;
+
+/** The real handlers over a database of their own, called as Lambda calls them. */
+export const createBackend = async (options: { blobs?: BlobStore; env?: Record<string, string>; pool?: number } = {}) => {
+  const database = await createDatabase();
+  const env = parseEnv({
+    DATABASE_URL: database.url,
+    SECRET_KEY: 'a secret for tests that is long enough',
+    DATABASE_POOL_SIZE: String(options.pool ?? 4),
+    DATABASE_PREPARE: 'true',
+    CORS_ORIGINS: 'https://app.example',
+    LOG_LEVEL: 'error',
+    ...options.env,
+  });
+  const logged: { event: string; fields: Record<string, unknown> }[] = [];
+  const ctx = createContext(env, {
+    ...(options.blobs ? { blobs: options.blobs } : {}),
+    log: (_, event, fields = {}) => void logged.push({ event, fields }),
+  });
+  const handlers = { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) };
+  const { admin_key } = await bootstrap(ctx);
+  const send = (request: RawRequest) => invoke(handlers, request);
+  return {
+    ctx,
+    logged,
+    send,
+    url: database.url,
+    adminKey: admin_key as string,
+    admin: caller(send, admin_key as string),
+    as: (token: string) => caller(send, token),
+    /** A key of another owner, in this organization or a new one. */
+    newKey: (of?: { organization?: string; scopes?: Scope[] }) => newKey(ctx, of),
+    close: async () => {
+      await ctx.close();
+      await database.drop();
+    },
+  };
+};
+
+const newKey = async (ctx: Composed, { organization, scopes = [...SCOPES] }: { organization?: string; scopes?: Scope[] } = {}) => {
+  const [{ organization_id }] =
+    organization === undefined
+      ? await ctx.sql<[{ organization_id: string }]>`select organization_id from organizations order by created_at limit 1`
+      : await ctx.sql<[{ organization_id: string }]>`insert into organizations (name) values (${organization}) returning organization_id`;
+  const secret = newSecret('mak');
+  const key = await insertApiKey(ctx.sql, organization_id, { name: 'another', scopes }, secretHash(secret), secret.slice(0, 8));
+  return { key: secret, owner_id: key.owner_id, organization_id };
+};
+
+const matchers = allRoutes.map((route) => ({ route, pattern: new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`) }));
+
+const invoke = async (handlers: Record<'person-api' | 'worker-api', HttpHandler>, request: RawRequest): Promise<Reply> => {
+  const [path = '', query = ''] = request.path.split('?');
+  const matched = matchers.find(({ route, pattern }) => route.method === request.method && pattern.test(path));
+  const text = request.text ?? (request.body === undefined ? undefined : JSON.stringify(request.body));
+  const headers: Record<string, string> = { ...request.headers };
+  if (text !== undefined) headers['content-type'] ??= 'application/json';
+  if (request.token !== undefined) headers.authorization = `Bearer ${request.token}`;
+  const event = {
+    version: '2.0',
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    queryStringParameters: query ? Object.fromEntries(new URLSearchParams(query)) : undefined,
+    requestContext: { requestId: randomUUID(), http: { method: request.method, path } },
+    body: text,
+    isBase64Encoded: false,
+  } as unknown as APIGatewayProxyEventV2;
+  const answer = await handlers[matched ? apiOf(matched.route) : 'person-api'](event, {} as LambdaContext);
+  if (typeof answer === 'string') throw new Error('a structured answer is expected');
+  const answered = answer.headers as Record<string, string>;
+  const isJson = /json/.test(answered['content-type'] ?? '');
+  return { status: answer.statusCode ?? 0, headers: answered, body: isJson ? JSON.parse(answer.body ?? 'null') : answer.body };
+};
+
+export const pathOf = (route: Route, params: Record<string, unknown> = {}, query: Record<string, unknown> = {}) => {
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
+  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)])).toString();
+  return search ? `${path}?${search}` : path;
+};
+
+type Call = {
+  [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Reply<Output<Routes[N]>>>;
+};
+/** Calls operations by name; answers status and body, whatever they are. */
+export type Caller = Call & { ok: { [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Output<Routes[N]>> } };
+
+const caller = (send: (request: RawRequest) => Promise<Reply>, token: string): Caller => {
+  const call = (name: RouteName) => (input: { params?: Record<string, unknown>; query?: Record<string, unknown>; body?: unknown; headers?: Record<string, string> } = {}) => {
+    const route: Route = ROUTES[name];
+    return send({ method: route.method, path: pathOf(route, input.params, input.query), body: input.body, token, headers: input.headers ?? {} });
+  };
+  const ok = (name: RouteName) => async (input: object = {}) => {
+    const reply = await call(name)(input);
+    if (reply.status >= 300) throw new Error(`${name} answered ${reply.status}: ${JSON.stringify(reply.body)}`);
+    return reply.body;
+  };
+  const names = Object.keys(ROUTES) as RouteName[];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, call(name)])),
+    ok: Object.fromEntries(names.map((name) => [name, ok(name)])),
+  } as unknown as Caller;
+};
+
+/** A backend for the test that is running. */
+export const backendForTest = async (options: Parameters<typeof createBackend>[0] = {}) => {
+  const backend = await createBackend(options);
+  onTestFinished(() => backend.close());
+  return backend;
+};

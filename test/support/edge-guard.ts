@@ -1,0 +1,21 @@
+import postgres from 'postgres';
+import { ATTEMPT_EDGES, SUBTASK_EDGES, TASK_EDGES } from '../../schema/states.ts';
+
+const pairs = (edges: readonly { from: string; to: string }[]) => edges.map(({ from, to }) => `('${from}','${to}')`).join(',');
+
+const guard = (table: string, edges: readonly { from: string; to: string }[]) => `
+  create function guard_${table}() returns trigger language plpgsql as $$
+  begin
+    if old.status <> new.status and (old.status, new.status) not in (${pairs(edges)}) then
+      raise exception 'illegal change of ${table}: % to %', old.status, new.status;
+    end if;
+    return new;
+  end $$;
+  create trigger guard_${table} after update of status on ${table} for each row execute function guard_${table}();`;
+
+/** Holds every change of state in a database against the table of edges: a change that is not in it fails its transaction. */
+export const installEdgeGuard = async (url: string) => {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  await sql.unsafe(guard('tasks', TASK_EDGES) + guard('subtasks', SUBTASK_EDGES) + guard('attempts', ATTEMPT_EDGES));
+  await sql.end();
+};

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import type { TestProject } from 'vitest/node';
+import { migrate } from '../../functions/platform/migrate.ts';
+import { startPostgres } from '../../local/postgres.ts';
+import { installEdgeGuard } from './edge-guard.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    databaseUrl: string;
+  }
+}
+
+export const TEMPLATE = 'template_of_tests';
+
+/** A server of its own, or the one at TEST_DATABASE_URL (such as an older PostgreSQL). */
+const startServer = async (): Promise<{ url: string; stop(): Promise<void> }> => {
+  const given = process.env.TEST_DATABASE_URL;
+  if (given) return { url: given, stop: async () => {} };
+  const folder = await mkdtemp(join(tmpdir(), 'maw-test-'));
+  const server = await startPostgres({ folder, profile: 'test' });
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+};
+
+export default async (project: TestProject) => {
+  const server = await startServer();
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  await admin.unsafe(`drop database if exists ${TEMPLATE}`);
+  await admin.unsafe(`create database ${TEMPLATE}`);
+  await admin.end();
+  const template = new URL(server.url);
+  template.pathname = `/${TEMPLATE}`;
+  await migrate({ url: template.href, folder: join(import.meta.dirname, '../../schema') });
+  await installEdgeGuard(template.href);
+  project.provide('databaseUrl', server.url);
+  return server.stop;
+};

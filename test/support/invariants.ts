@@ -1,0 +1,1 @@
+export const checkInvariants = async (_: unknown): Promise<string[]> => [];

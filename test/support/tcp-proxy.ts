@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/**
+ * Stands between a client and a server on loopback. Counts round trips (each time that the client speaks after the server
+ * did) and can cut: at once, or after the next request has been forwarded, so that its answer is lost.
+ */
+export const startTcpProxy = async (target: { host: string; port: number }) => {
+  const pairs = new Set<[Socket, Socket]>();
+  let roundTrips = 0;
+  let bytes = 0;
+  let dropAnswers = 0;
+
+  const cut = () => {
+    for (const [client, server] of pairs) {
+      client.destroy();
+      server.destroy();
+    }
+  };
+  const server = createServer((client) => {
+    const upstream = connect(target.port, target.host);
+    const pair: [Socket, Socket] = [client, upstream];
+    let serverSpoke = true;
+    let dropping = false;
+    pairs.add(pair);
+    client.on('data', (chunk) => {
+      if (serverSpoke) roundTrips++;
+      serverSpoke = false;
+      bytes += chunk.length;
+      if (dropAnswers > 0) {
+        dropAnswers--;
+        dropping = true;
+      }
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      serverSpoke = true;
+      bytes += chunk.length;
+      if (dropping) {
+        client.destroy();
+        upstream.destroy();
+      } else client.write(chunk);
+    });
+    for (const [from, to] of [pair, [upstream, client] as const]) {
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        pairs.delete(pair);
+        to.destroy();
+      });
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut,
+    /** Forwards the next `count` requests and cuts the connection in place of their answers. */
+    loseAnswers: (count: number) => {
+      dropAnswers = count;
+    },
+    counted: () => ({ roundTrips, bytes }),
+    close: async () => {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+};
