@@ -4,7 +4,7 @@ import { enrol } from '../support/worker.ts';
 
 const many = (count: number, more: object = {}) => Array.from({ length: count }, (_, n) => ({ key: `s${n}`, goal: 'x', ...more }));
 
-const ownersInOrder = async (backend: Backend, worker: Awaited<ReturnType<typeof enrol>>, owners: Record<string, string>, claims: number) => {
+const ownersInOrder = async (worker: Awaited<ReturnType<typeof enrol>>, owners: Record<string, string>, claims: number) => {
   const order: string[] = [];
   for (let n = 0; n < claims; n++) {
     const [claimed] = await worker.claim();
@@ -21,10 +21,10 @@ describe('owners', () => {
     const worker = await enrol(backend);
     const other = backend.as((await backend.newKey()).key);
     const large = await backend.admin.ok.submitTask({ body: { goal: 'large', subtasks: many(1_000) } });
-    const warmup = await ownersInOrder(backend, worker, { [large.task_id]: 'A' }, 7);
+    const warmup = await ownersInOrder(worker, { [large.task_id]: 'A' }, 7);
 
     const small = await other.ok.submitTask({ body: { goal: 'small', subtasks: many(10) } });
-    const order = await ownersInOrder(backend, worker, { [large.task_id]: 'A', [small.task_id]: 'b' }, 22);
+    const order = await ownersInOrder(worker, { [large.task_id]: 'A', [small.task_id]: 'b' }, 22);
 
     expect(warmup).toBe('AAAAAAA');
     expect(order.replaceAll('A', '')).toBe('bbbbbbbbbb');
@@ -36,10 +36,10 @@ describe('owners', () => {
     const worker = await enrol(backend);
     const other = backend.as((await backend.newKey()).key);
     const early = await backend.admin.ok.submitTask({ body: { goal: 'early', subtasks: many(60) } });
-    await ownersInOrder(backend, worker, { [early.task_id]: 'A' }, 30);
+    await ownersInOrder(worker, { [early.task_id]: 'A' }, 30);
 
     const late = await other.ok.submitTask({ body: { goal: 'late', subtasks: many(30) } });
-    const order = await ownersInOrder(backend, worker, { [early.task_id]: 'A', [late.task_id]: 'b' }, 20);
+    const order = await ownersInOrder(worker, { [early.task_id]: 'A', [late.task_id]: 'b' }, 20);
 
     expect(order.split('A').length - 1).toBe(10);
   });
@@ -55,7 +55,7 @@ describe('owners', () => {
     const { version } = await backend.admin.ok.getTask({ params: { task_id: lazy.task_id } });
     await backend.admin.ok.updateTask({ params: { task_id: lazy.task_id }, body: { version, priority: 7 } });
 
-    expect(await ownersInOrder(backend, worker, owners, 20)).toBe('uuulllnnnnn');
+    expect(await ownersInOrder(worker, owners, 20)).toBe('uuulllnnnnn');
   });
 
   it('are served across several tools of one worker in the same order', async () => {
@@ -64,7 +64,7 @@ describe('owners', () => {
     const low = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: many(2, { tool: 'exec' }) } });
     const high = await backend.admin.ok.submitTask({ body: { goal: 'x', priority: 8, subtasks: many(2, { tool: 'scripted' }) } });
 
-    expect(await ownersInOrder(backend, worker, { [low.task_id]: 'l', [high.task_id]: 'h' }, 9)).toBe('hhll');
+    expect(await ownersInOrder(worker, { [low.task_id]: 'l', [high.task_id]: 'h' }, 9)).toBe('hhll');
   });
 });
 

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import type { Context } from '../functions/domain/context.ts';
+import { completeMany, start } from '../functions/domain/subtasks/subtasks.ts';
+import * as tasks from '../functions/domain/tasks/tasks.ts';
+import { claim, heartbeat } from '../functions/domain/workers/workers.ts';
+import { createContext } from '../functions/platform/context.ts';
+import type { Claimed } from '../schema/attempt.ts';
+import type { Env } from '../schema/env.ts';
+import { startTcpProxy } from '../test/support/tcp-proxy.ts';
+import { createOwner, createWorker, fanOutAndIn, submitMany } from './setup.ts';
+
+const fence = ({ subtask_id, lease_token, attempt }: Claimed) => ({ subtask_id, lease_token, attempt });
+const done = (claimed: readonly Claimed[]) => claimed.map((it) => ({ ...fence(it), result: 1 }));
+
+/** Runs work against a fresh, migrated database over one connection whose round trips and bytes are counted. */
+const counted = async <T>(env: Env, work: (ctx: Context, roundTrips: () => number) => Promise<T>): Promise<T> => {
+  const url = new URL(env.DATABASE_URL);
+  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const ctx = createContext({ ...env, DATABASE_URL: url.href, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: true });
+  try {
+    return await work(ctx, () => proxy.counted().roundTrips);
+  } finally {
+    await ctx.close();
+    await proxy.close();
+  }
+};
+
+/** Round trips to the database of each hot transition, with statements prepared: authentication of workers needs none. */
+export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
+  counted(env, async (ctx, roundTrips) => {
+    const { caller } = await createOwner(ctx);
+    const { principal } = await createWorker(ctx, caller);
+    await submitMany(ctx, caller, 30, 2);
+    const counts: Record<string, number> = {};
+    const count = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      const before = roundTrips();
+      const answer = await work();
+      counts[name] = roundTrips() - before;
+      return answer;
+    };
+    const take = async (limit: number, begin: boolean) =>
+      (await claim(ctx, principal, { claim_request_id: randomUUID(), limit, start: begin })).claimed;
+    const walk = async () => {
+      const [one] = await count('claim', () => take(1, false));
+      if (one === undefined) throw new Error('nothing was claimed');
+      const ten = await count('claim and start ten', () => take(10, true));
+      await count('start', () => start(ctx, principal, fence(one)));
+      await count('heartbeat', () => heartbeat(ctx, principal, { leases: [fence(one), ...ten.map(fence)] }));
+      await count('complete', () => completeMany(ctx, principal, done([one])));
+      await count('complete ten', () => completeMany(ctx, principal, done(ten)));
+    };
+    await walk(); // prepares the statements
+    await walk();
+    return counts;
+  });
+
+const written = async (ctx: Context): Promise<number> => {
+  const [row] = await ctx.sql<[{ bytes: number }]>`
+    with flushed as materialized (select pg_stat_force_next_flush())
+    select (pg_stat_get_backend_wal(pg_backend_pid())).wal_bytes::float8 as bytes from flushed`;
+  return row.bytes;
+};
+
+/**
+ * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed by itself.
+ * Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
+ */
+export const countWal = (env: Env): Promise<number | null> =>
+  counted(env, async (ctx) => {
+    const [server] = await ctx.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
+    if (server.version < 180_000) return null;
+    const { caller } = await createOwner(ctx);
+    const { principal } = await createWorker(ctx, caller);
+    const spec = fanOutAndIn(48);
+    const live = async () => {
+      await tasks.submit(ctx, caller, spec);
+      for (;;) {
+        const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
+        if (claimed.length === 0) return;
+        for (const it of claimed) await completeMany(ctx, principal, done([it]));
+      }
+    };
+    await live();
+    await written(ctx);
+    const before = await written(ctx);
+    await live();
+    await written(ctx);
+    return Math.round(((await written(ctx)) - before) / 50);
+  });

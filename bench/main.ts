@@ -1,0 +1,102 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { createContext } from '../functions/platform/context.ts';
+import { migrate } from '../functions/platform/migrate.ts';
+import { startPostgres } from '../local/postgres.ts';
+import { parseEnv } from '../schema/env.ts';
+import { countRoundTrips, countWal } from './counts.ts';
+import { drive, httpStep, sqlStep, type Step } from './drive.ts';
+import { createOwner, createWorker, submitMany } from './setup.ts';
+
+const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
+const TASKS = Number(process.env.BENCH_TASKS ?? 150);
+const WIDTH = 8;
+const LOOPS = 8;
+
+const SCHEMA = join(import.meta.dirname, '../schema');
+const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const say = (line = '') => process.stdout.write(`${line}\n`);
+
+const freshDatabase = async (serverUrl: string, name: string) => {
+  const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  await admin.unsafe(`create database ${name}`);
+  await admin.end();
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  await migrate({ url: url.href, folder: SCHEMA });
+  const secret = 'a secret for the bench that is long enough';
+  return parseEnv({ DATABASE_URL: url.href, SECRET_KEY: secret, DATABASE_POOL_SIZE: String(LOOPS), DATABASE_PREPARE: 'true', LOG_LEVEL: 'error' });
+};
+
+const startServer = async (env: ReturnType<typeof parseEnv>) => {
+  const variables = { DATABASE_URL: env.DATABASE_URL, SECRET_KEY: env.SECRET_KEY, DATABASE_POOL_SIZE: String(LOOPS), DATABASE_PREPARE: 'true', LOG_LEVEL: 'error' };
+  const child = fork(join(import.meta.dirname, 'server.ts'), { env: { ...process.env, ...variables } });
+  const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+  return { url, stop: () => child.kill() };
+};
+
+/** All four ways in turn, round by round, so that a machine that grows slower does so for all of them. */
+const measure = async (serverUrl: string) => {
+  const env = await freshDatabase(serverUrl, 'throughput');
+  const ctx = createContext(env);
+  const server = await startServer(env);
+  try {
+    const { caller } = await createOwner(ctx);
+    const workers = await Promise.all(Array.from({ length: LOOPS }, () => createWorker(ctx, caller)));
+    const sql: Step[] = workers.map(({ principal }) => sqlStep(ctx, principal));
+    const http: Step[] = workers.map(({ principal, credential }) => httpStep(server.url, principal.worker_id, credential));
+    const ways = { 'SQL, one at a time': [sql, 1], 'HTTP, one at a time': [http, 1], 'SQL, in tens': [sql, 10], 'HTTP, in tens': [http, 10] } as const;
+    const rates = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const [way, [steps, limit]] of Object.entries(ways)) {
+        await submitMany(ctx, caller, TASKS, WIDTH);
+        if (round === 0) await ctx.sql`analyze`;
+        const rate = await drive(steps, limit, TASKS * (WIDTH + 2));
+        if (round > 0) rates.get(way)?.push(rate); // the first round warms up
+      }
+      say(round === 0 ? 'warmed up' : `round ${round} of ${ROUNDS}`);
+    }
+    return rates;
+  } finally {
+    server.stop();
+    await ctx.close();
+  }
+};
+
+const print = (rates: ReadonlyMap<string, readonly number[]>) => {
+  say();
+  for (const [way, values] of rates)
+    say(`${way.padEnd(22)} ${Math.round(median(values)).toString().padStart(6)} subtasks/s   (${values.map(Math.round).join(', ')})`);
+  const ratio = (over: string, under: string) => median((rates.get(over) ?? []).map((rate, at) => rate / (rates.get(under)?.[at] ?? Number.NaN)));
+  say();
+  say(`HTTP one at a time ÷ SQL one at a time   ${ratio('HTTP, one at a time', 'SQL, one at a time').toFixed(2)}`);
+  say(`HTTP in tens ÷ SQL in tens               ${ratio('HTTP, in tens', 'SQL, in tens').toFixed(2)}`);
+  say(`HTTP in tens ÷ SQL one at a time         ${ratio('HTTP, in tens', 'SQL, one at a time').toFixed(2)}`);
+};
+
+const withServer = async <T>(profile: 'test' | 'durable', work: (url: string) => Promise<T>): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
+  const server = await startPostgres(profile === 'test' ? { folder, profile } : { folder });
+  try {
+    return await work(server.url);
+  } finally {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+};
+
+say(`Tasks of 1 → ${WIDTH} → 1 subtasks, ${TASKS} a round, ${LOOPS} loops; Postgres with fsync and synchronous_commit on.`);
+print(await withServer('durable', measure));
+
+say();
+say('Round trips to the database (authentication and events included):');
+const counts = await withServer('test', async (url) => ({
+  roundTrips: await countRoundTrips(await freshDatabase(url, 'round_trips')),
+  wal: await countWal(await freshDatabase(url, 'wal')),
+}));
+for (const [transition, count] of Object.entries(counts.roundTrips)) say(`  ${transition.padEnd(20)} ${count}`);
+say(`WAL of a subtask in its whole life: ${counts.wal} bytes (without full page images)`);

@@ -1,0 +1,39 @@
+import { bootstrap } from '../functions/domain/organizations/organizations.ts';
+import type { Caller, WorkerPrincipal } from '../functions/domain/principal.ts';
+import * as tasks from '../functions/domain/tasks/tasks.ts';
+import * as workers from '../functions/domain/workers/workers.ts';
+import type { Context } from '../functions/domain/context.ts';
+import { SCOPES } from '../schema/route.ts';
+import { TaskSpec } from '../schema/task.ts';
+
+/** Makes the first organization of a fresh database and the caller that owns what is measured. */
+export const createOwner = async (ctx: Context): Promise<{ caller: Caller; adminKey: string }> => {
+  const { admin_key } = await bootstrap(ctx);
+  const [row] = await ctx.sql<[{ organization_id: string; user_id: string }]>`select organization_id, user_id from users`;
+  const { organization_id, user_id } = row;
+  return { adminKey: admin_key ?? '', caller: { kind: 'caller', organization_id, principal_id: user_id, owner_id: user_id, scopes: SCOPES } };
+};
+
+export const createWorker = async (ctx: Context, caller: Caller): Promise<{ principal: WorkerPrincipal; credential: string }> => {
+  const { enrolment_token } = await workers.createEnrolmentToken(ctx, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 });
+  const spec = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 64, agent_version: 'bench' };
+  const { worker, credential } = await workers.register(ctx, enrolment_token, spec);
+  return { credential, principal: { kind: 'worker', worker_id: worker.worker_id, organization_id: caller.organization_id, nears_end: false } };
+};
+
+/** A task that fans out from one subtask to `width` and in again to one. */
+export const fanOutAndIn = (width: number): TaskSpec => {
+  const middle = Array.from({ length: width }, (_, n) => `m${n}`);
+  return TaskSpec.parse({
+    goal: 'fan out and in',
+    subtasks: [
+      { key: 'first', goal: 'x' },
+      ...middle.map((key) => ({ key, goal: 'x', dependencies: ['first'] })),
+      { key: 'last', goal: 'x', dependencies: middle },
+    ],
+  });
+};
+
+export const submitMany = async (ctx: Context, caller: Caller, count: number, width: number) => {
+  for (let n = 0; n < count; n++) await tasks.submit(ctx, caller, fanOutAndIn(width));
+};

@@ -1,0 +1,119 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { BlobStore } from '../functions/domain/blobs.ts';
+import { sendProblem } from './gateway/respond.ts';
+
+const LIFE_MS = 15 * 60_000;
+const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export type LocalBlobs = BlobStore & {
+  /** Serves the requests that it signed; answers whether the request was one of its own. */
+  serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+};
+
+/**
+ * A folder as blob store. Requests are signed with what they may do: method, key, the size and hash announced, and until
+ * when. A file appears under its key only when all its bytes are there and are the announced ones.
+ */
+export const createLocalBlobs = ({ folder, publicUrl, secret }: { folder: string; publicUrl: () => string; secret: string }): LocalBlobs => {
+  const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
+  const pathOf = (key: string) => {
+    if (!KEY.test(key)) throw new Error('a blob key is a UUID');
+    return join(folder, key.slice(0, 2), key);
+  };
+  const signed = (method: 'GET' | 'PUT', key: string, claims: Record<string, string>) => {
+    const expires = Date.now() + LIFE_MS;
+    const query = new URLSearchParams({ ...claims, expires: String(expires) });
+    query.set('signature', sign(`${method}\n${key}\n${query}`));
+    return { method, url: `${publicUrl()}/blobs/${key}?${query}`, headers: {}, expires_at: new Date(expires).toISOString() };
+  };
+  const isSigned = (method: string, key: string, query: URLSearchParams) => {
+    const given = Buffer.from(query.get('signature') ?? '');
+    query.delete('signature');
+    const wanted = Buffer.from(sign(`${method}\n${key}\n${query}`));
+    return given.length === wanted.length && timingSafeEqual(given, wanted) && Number(query.get('expires')) > Date.now();
+  };
+  return {
+    upload: async (key, { size_bytes, sha256, content_type }) => ({
+      ...signed('PUT', key, { size: String(size_bytes), sha256 }),
+      headers: { 'content-type': content_type },
+    }),
+    download: async (key, { name, content_type }) => signed('GET', key, { name, type: content_type }),
+    stat: async (key) => {
+      const path = pathOf(key);
+      const found = await Promise.all([stat(path), readFile(`${path}.sha256`, 'utf8')]).catch(() => null);
+      return found === null ? null : { size_bytes: found[0].size, sha256: found[1] };
+    },
+    remove: async (key) => {
+      await rm(pathOf(key), { force: true });
+      await rm(`${pathOf(key)}.sha256`, { force: true });
+    },
+    serve: async (request, response) => {
+      const url = new URL(request.url ?? '/', 'http://blobs');
+      if (!url.pathname.startsWith('/blobs/')) return false;
+      const key = url.pathname.slice('/blobs/'.length);
+      const method = request.method ?? '';
+      if (!KEY.test(key) || !['GET', 'PUT'].includes(method) || !isSigned(method, key, url.searchParams)) {
+        sendProblem(response, 403, 'forbidden', 'The address is not signed for this, or has expired; ask for a new one');
+        request.resume();
+      } else if (method === 'PUT') await receive(pathOf(key), url.searchParams, request, response);
+      else await deliver(pathOf(key), url.searchParams, response);
+      return true;
+    },
+  };
+};
+
+const receive = async (path: string, query: URLSearchParams, request: IncomingMessage, response: ServerResponse) => {
+  const size = Number(query.get('size'));
+  const hash = createHash('sha256');
+  const part = `${path}.${process.hrtime.bigint()}.part`;
+  await mkdir(join(path, '..'), { recursive: true });
+  let length = 0;
+  try {
+    await pipeline(
+      request,
+      async function* (source: AsyncIterable<Buffer>) {
+        for await (const chunk of source) {
+          length += chunk.length;
+          if (length > size) return; // longer than announced: what follows is not stored
+          hash.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(part),
+    );
+    const sha256 = hash.digest('hex');
+    if (length !== size || sha256 !== query.get('sha256'))
+      return sendProblem(response, 422, 'artifact_mismatch', 'The bytes are not those that were announced: their size or hash differs');
+    await keep(part, path, sha256);
+    response.writeHead(200, { 'content-length': 0 }).end();
+  } finally {
+    await rm(part, { force: true });
+  }
+};
+
+/** On disk before it has its name, so that a name never stands for half a file. */
+const keep = async (part: string, path: string, sha256: string) => {
+  const file = await open(part);
+  await file.sync().finally(() => file.close());
+  await writeFile(`${path}.sha256`, sha256, { flush: true });
+  await rename(part, path);
+};
+
+const deliver = async (path: string, query: URLSearchParams, response: ServerResponse) => {
+  const file = await stat(path).catch(() => null);
+  if (file === null) return sendProblem(response, 404, 'artifact_not_found', 'The bytes are not there any more');
+  const name = encodeURIComponent((query.get('name') ?? 'artifact').split('/').at(-1) ?? 'artifact').replaceAll("'", '%27');
+  response.writeHead(200, {
+    'content-type': query.get('type') ?? 'application/octet-stream',
+    'content-length': file.size,
+    'content-disposition': `attachment; filename*=UTF-8''${name}`,
+    'content-security-policy': "default-src 'none'; sandbox",
+    'x-content-type-options': 'nosniff',
+  });
+  await pipeline(createReadStream(path), response).catch(() => response.destroy());
+};

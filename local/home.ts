@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bootstrap } from '../functions/domain/organizations/organizations.ts';
+import type { Log } from '../functions/domain/log.ts';
+import { personApi, workerApi } from '../functions/http/api.ts';
+import { createContext } from '../functions/platform/context.ts';
+import { migrate } from '../functions/platform/migrate.ts';
+import { sweep } from '../functions/schedule/sweep.ts';
+import { parseEnv } from '../schema/env.ts';
+import { createLocalBlobs } from './blobs.ts';
+import { startGateway } from './gateway.ts';
+import { startPostgres } from './postgres.ts';
+import { every } from './scheduler.ts';
+
+export type HomeOptions = {
+  /** Keeps everything; made when it is not there. */
+  folder: string;
+  /** Loopback by default. */
+  host?: string;
+  port?: number;
+  /** Where workers on other machines reach it; its own address by default. */
+  publicUrl?: string | undefined;
+  /** Variables of the backend that differ from the defaults of one machine. */
+  env?: Record<string, string | undefined>;
+  log?: Log;
+  say?: (line: string) => void;
+};
+export type Home = { url: string; adminKeyPath: string; adminKey: string; isNew: boolean; postgresPid(): number; close(): Promise<void> };
+
+const SWEEP_MS = 1_000;
+const SCHEMA = join(import.meta.dirname, '../schema');
+
+/** Everything of the platform on one machine, in one process and a Postgres. */
+export const startHome = async (options: HomeOptions): Promise<Home> => {
+  const { folder, say = () => {} } = options;
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o711); // Postgres, as another user, must be able to pass
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    return await assemble(options, closers, close, say);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+const assemble = async (options: HomeOptions, closers: (() => Promise<void>)[], close: () => Promise<void>, say: (line: string) => void): Promise<Home> => {
+  const { folder } = options;
+  say('starting PostgreSQL');
+  const postgres = await startPostgres({ folder, say });
+  closers.push(() => postgres.stop());
+  const { applied } = await migrate({ url: postgres.url, folder: SCHEMA });
+  if (applied.length > 0) say(`migrated the database: ${applied.join(', ')}`);
+
+  const secret = await keptSecret(join(folder, 'secret-key'), () => randomBytes(32).toString('hex'));
+  let publicUrl = options.publicUrl?.replace(/\/+$/, '') ?? '';
+  const env = parseEnv({ ...LOCAL_ENV, ...options.env, DATABASE_URL: postgres.url, SECRET_KEY: secret, ...(publicUrl ? { PUBLIC_URL: publicUrl } : {}) });
+  const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
+  const ctx = createContext(env, { blobs, ...(options.log ? { log: options.log } : {}) });
+  closers.push(() => ctx.close());
+
+  const gateway = await startGateway({
+    handlers: { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) },
+    first: blobs.serve,
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 0,
+    onError: (error) => ctx.log('error', 'gateway.failed', { error }),
+  });
+  closers.push(() => gateway.close());
+  const url = reachable(gateway.url);
+  publicUrl ||= url;
+  env.PUBLIC_URL = publicUrl;
+
+  const sweeper = every(SWEEP_MS, () => sweep(ctx), (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'sweep.failed', { error }));
+  closers.push(() => sweeper.stop());
+
+  const adminKeyPath = join(folder, 'admin-key');
+  const { admin_key } = await bootstrap(ctx);
+  if (admin_key !== null) await writeFile(adminKeyPath, `${admin_key}\n`, { mode: 0o600 });
+  const adminKey = admin_key ?? (await readFile(adminKeyPath, 'utf8').catch(() => '')).trim();
+  return { url, adminKeyPath, adminKey, isNew: admin_key !== null, postgresPid: postgres.pid, close };
+};
+
+/** What fits one machine, where a query costs no network: workers ask more often, and the pool is large. */
+const LOCAL_ENV = { DATABASE_POOL_SIZE: '10', DATABASE_PREPARE: 'true', CLAIM_POLL_MS: '250', LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
+
+/** An address that a browser on this machine can open. */
+const reachable = (url: string) => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//127.0.0.1:');
+
+const keptSecret = async (path: string, make: () => string): Promise<string> => {
+  const known = await readFile(path, 'utf8').catch(() => null);
+  if (known !== null) return known.trim();
+  const secret = make();
+  await writeFile(path, `${secret}\n`, { mode: 0o600 });
+  return secret;
+};

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Event } from '../../schema/events.ts';
+import { startSystem, type System, until } from '../support/processes.ts';
+
+const WORKERS = 8;
+const TASKS = 6;
+const MIDDLE = 18;
+const UNFINISHED = 50;
+const RUNNING = 5;
+
+/** About 150 ms of work on a processor, in a process of its own. */
+const work = { argv: ['node', '-e', 'const end = performance.now() + 150; let n = 0; while (performance.now() < end) n++; console.log(n > 0)'] };
+
+const submitWork = async ({ admin }: System) => {
+  const middle = Array.from({ length: MIDDLE }, (_, n) => `m${n}`);
+  const subtask = (key: string, dependencies: string[] = []) => ({ key, goal: key, tool: 'exec', input: work, dependencies });
+  const subtasks = [subtask('first'), ...middle.map((key) => subtask(key, ['first'])), subtask('last', middle)];
+  const ids: string[] = [];
+  for (let n = 0; n < TASKS; n++) ids.push((await admin.submitTask({ body: { goal: `work ${n}`, subtasks } })).task_id);
+  return ids;
+};
+
+const subtasksOf = async ({ admin }: System, ids: readonly string[]) =>
+  (await Promise.all(ids.map((task_id) => admin.listSubtasks({ params: { task_id } })))).flatMap((page) => page.items);
+
+const underWay = (system: System, ids: readonly string[]) =>
+  until('at least 5 subtasks running and 50 unfinished', async () => {
+    const subtasks = await subtasksOf(system, ids);
+    const unfinished = subtasks.filter((it) => it.ended_at === null).length;
+    if (unfinished < UNFINISHED) throw new Error(`too late: only ${unfinished} subtasks are unfinished`);
+    return subtasks.filter((it) => it.status === 'running').length >= RUNNING;
+  });
+
+const allEvents = async ({ admin }: System, task_id: string): Promise<Event[]> =>
+  (await admin.listEvents({ params: { task_id }, query: { limit: '1000' } })).items;
+
+/** Every task ends completed, no subtask completes twice, event numbers have no gap, and each attempt has one end. */
+const expectSound = async (system: System, ids: readonly string[]) => {
+  await until('every task to end', async () => {
+    const tasks = await Promise.all(ids.map((task_id) => system.admin.getTask({ params: { task_id } }).catch(() => null)));
+    return tasks.every((task) => task !== null && task.ended_at !== null);
+  }, 120_000);
+  for (const task_id of ids) {
+    const task = await system.admin.getTask({ params: { task_id } });
+    const events = await allEvents(system, task_id);
+    const completed = events.filter((event) => event.type === 'subtask.completed').map((event) => event.subtask_id);
+    expect(task).toMatchObject({ status: 'completed', completed_count: MIDDLE + 2 });
+    expect(events.map((event) => event.seq)).toEqual(events.map((_, at) => at + 1));
+    expect(task.last_seq).toBe(events.length);
+    expect(completed.length).toBe(MIDDLE + 2);
+    expect(new Set(completed).size).toBe(MIDDLE + 2);
+    expect(events.filter((event) => event.type === 'task.completed')).toHaveLength(1);
+  }
+};
+
+const start = async () => {
+  const system = await startSystem();
+  await Promise.all(Array.from({ length: WORKERS }, () => system.addWorker()));
+  const ids = await submitWork(system);
+  await underWay(system, ids);
+  return { system, ids };
+};
+
+describe('with many subtasks under way', () => {
+  it('workers that are killed cost nothing but time', async () => {
+    const { system, ids } = await start();
+
+    await Promise.all([system.workers[0]?.kill('SIGKILL'), system.workers[1]?.kill('SIGKILL')]);
+
+    await expectSound(system, ids);
+  });
+
+  it('a server that is killed goes on where it was', async () => {
+    const { system, ids } = await start();
+
+    await system.server().kill('SIGKILL');
+    await system.restartServer();
+
+    await expectSound(system, ids);
+  });
+
+  it('a Postgres that is killed is started again and has lost nothing', async () => {
+    const { system, ids } = await start();
+    const pid = await postmasterPid(system);
+
+    process.kill(pid, 'SIGKILL');
+
+    await expectSound(system, ids);
+    expect(await postmasterPid(system)).not.toBe(pid);
+  });
+
+  it('a worker that is stopped past its lease and continued lands nothing', async () => {
+    const { system, ids } = await start();
+    const [zombie] = system.workers;
+    const { items } = await system.admin.listWorkers({ query: { limit: '200' } });
+    const zombieId = items.find((worker) => worker.name === 'w0')?.worker_id;
+    const held = await until('the worker to hold something', async () => {
+      const mine = (await subtasksOf(system, ids)).filter((it) => it.worker_id === zombieId && it.status === 'running');
+      return mine.length > 0 ? mine : null;
+    });
+    zombie?.child.kill('SIGSTOP');
+    const [stuck] = (await subtasksOf(system, ids)).filter((it) => it.worker_id === zombieId && it.status === 'running').concat(held);
+
+    const lost = await until('its lease to be taken back', async () => {
+      const subtask = await system.admin.getSubtask({ params: { subtask_id: stuck?.subtask_id ?? '' } });
+      return subtask.attempt_list.find((attempt) => attempt.worker_id === zombieId && attempt.status === 'lost');
+    });
+    zombie?.child.kill('SIGCONT');
+
+    await expectSound(system, ids);
+    const subtask = await system.admin.getSubtask({ params: { subtask_id: stuck?.subtask_id ?? '' } });
+    expect(subtask.attempt_list.find((attempt) => attempt.attempt === lost.attempt)?.status).toBe('lost');
+    expect(subtask.attempt_list.filter((attempt) => attempt.status === 'succeeded')).toHaveLength(1);
+    expect(subtask.attempt_list.find((attempt) => attempt.status === 'succeeded')?.attempt).toBeGreaterThan(lost.attempt);
+  });
+});
+
+/** The first line of postmaster.pid, wherever under the data folder it lies. */
+const postmasterPid = async ({ data, server }: System): Promise<number> => {
+  const told = /postmaster (\d+)/.exec(server().output())?.[1];
+  if (told) return Number(told);
+  return Number((await readFile(join(data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+};

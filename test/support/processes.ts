@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { type Client, createClient } from '../../schema/client.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Polls until `check` answers something other than null, undefined or false; the message says what was waited for. */
+export const until = async <T>(what: string, check: () => Promise<T | null | undefined | false> | T | null | undefined | false, ms = 60_000): Promise<T> => {
+  const end = performance.now() + ms;
+  for (;;) {
+    const found = await check();
+    if (found !== null && found !== undefined && found !== false) return found as T;
+    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+  }
+};
+
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+};
+
+export type Running = { child: ChildProcess; output: () => string; kill(signal: NodeJS.Signals): Promise<void> };
+
+export const run = (args: readonly string[], env: Record<string, string> = {}): Running => {
+  const child = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  const keep = (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-20_000);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const ended = once(child, 'exit');
+  return {
+    child,
+    output: () => output,
+    kill: async (signal) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill(signal);
+      await ended;
+    },
+  };
+};
+
+/** A system of real processes: the server as `npm start` runs it, and workers as people start them. */
+export const startSystem = async (env: Record<string, string> = {}) => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-system-'));
+  const data = join(folder, 'data');
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const quick = { LEASE_MS: '3000', BUSY_HEARTBEAT_MS: '600', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '60', ...env };
+  const startServer = async () => {
+    const server = run(['local/start.ts', '--data', data, '--port', String(port)], quick);
+    await until('the server to be healthy', async () => {
+      if (server.child.exitCode !== null) throw new Error(`the server ended:\n${server.output()}`);
+      return (await fetch(`${url}/api/v1/health`).catch(() => null))?.status === 200;
+    });
+    return server;
+  };
+  const workers: Running[] = [];
+  let server = await startServer();
+  onTestFinished(async () => {
+    for (const worker of workers) worker.child.kill('SIGCONT');
+    await Promise.all(workers.map((worker) => worker.kill('SIGKILL')));
+    await server.kill('SIGTERM');
+    await rm(folder, { recursive: true, force: true });
+  });
+  const adminKey = (await readFile(join(data, 'admin-key'), 'utf8')).trim();
+  const admin: Client = createClient({ url, token: adminKey });
+  return {
+    url,
+    data,
+    admin,
+    adminKey,
+    workers,
+    server: () => server,
+    restartServer: async () => {
+      server = await startServer();
+    },
+    addWorker: async (flags: readonly string[] = []) => {
+      const name = `w${workers.length}`;
+      const { enrolment_token } = await admin.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
+      const worker = run(
+        ['worker-agent/bin/maw.mjs', 'worker', 'start', '--url', url, '--enrolment-token', enrolment_token, '--name', name,
+          '--state-dir', join(folder, name), '--tools', 'exec,scripted', '--exec-allow', '*', ...flags],
+      );
+      workers.push(worker);
+      return worker;
+    },
+  };
+};
+export type System = Awaited<ReturnType<typeof startSystem>>;
