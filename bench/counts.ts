@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Context } from '../functions/domain/context.ts';
 import { completeMany, start } from '../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
-import { claim, heartbeat } from '../functions/domain/workers/workers.ts';
+import { claim, complete, heartbeat } from '../functions/domain/workers/workers.ts';
 import { createContext } from '../functions/platform/context.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { Env } from '../schema/env.ts';
@@ -49,6 +49,10 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
       await count('heartbeat', () => heartbeat(ctx, principal, { leases: [fence(one), ...ten.map(fence)] }));
       await count('complete', () => completeMany(ctx, principal, done([one])));
       await count('complete ten', () => completeMany(ctx, principal, done(ten)));
+      const next = { claim_request_id: randomUUID(), limit: 1, start: true };
+      const held = await take(1, true);
+      const { claim: last } = await count('complete and claim the next', () => complete(ctx, principal, { completions: done(held), claim: next }));
+      await completeMany(ctx, principal, done(last?.claimed ?? []));
     };
     await walk(); // prepares the statements
     await walk();

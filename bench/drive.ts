@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import type { Context } from '../functions/domain/context.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
-import { completeMany } from '../functions/domain/subtasks/subtasks.ts';
-import { claim } from '../functions/domain/workers/workers.ts';
+import { claim, complete } from '../functions/domain/workers/workers.ts';
 import type { Claimed } from '../schema/attempt.ts';
 
 /** One request of a worker: completes what it did and claims the next. */
@@ -12,12 +11,13 @@ export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly
 const completions = (done: readonly Claimed[]) =>
   done.map(({ subtask_id, lease_token, attempt }) => ({ subtask_id, lease_token, attempt, result: 1 }));
 
-/** The floor: the same two statements without HTTP. */
+/** The floor: the same statement without HTTP. */
 export const sqlStep =
   (ctx: Context, principal: WorkerPrincipal): Step =>
   async (done, limit) => {
-    if (done.length > 0) await completeMany(ctx, principal, completions(done));
-    return (await claim(ctx, principal, { claim_request_id: randomUUID(), limit, start: true })).claimed;
+    const next = { claim_request_id: randomUUID(), limit, start: true };
+    if (done.length === 0) return (await claim(ctx, principal, next)).claimed;
+    return (await complete(ctx, principal, { completions: completions(done), claim: next })).claim?.claimed ?? [];
   };
 
 const agent = new Agent({ keepAlive: true });

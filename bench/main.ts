@@ -29,11 +29,23 @@ const freshDatabase = async (serverUrl: string, name: string) => {
   url.pathname = `/${name}`;
   await migrate({ url: url.href, folder: SCHEMA });
   const secret = 'a secret for the bench that is long enough';
-  return parseEnv({ DATABASE_URL: url.href, SECRET_KEY: secret, DATABASE_POOL_SIZE: String(LOOPS), DATABASE_PREPARE: 'true', LOG_LEVEL: 'error' });
+  return parseEnv({
+    DATABASE_URL: url.href,
+    SECRET_KEY: secret,
+    DATABASE_POOL_SIZE: String(LOOPS),
+    DATABASE_PREPARE: 'true',
+    LOG_LEVEL: 'error',
+  });
 };
 
 const startServer = async (env: ReturnType<typeof parseEnv>) => {
-  const variables = { DATABASE_URL: env.DATABASE_URL, SECRET_KEY: env.SECRET_KEY, DATABASE_POOL_SIZE: String(LOOPS), DATABASE_PREPARE: 'true', LOG_LEVEL: 'error' };
+  const variables = {
+    DATABASE_URL: env.DATABASE_URL,
+    SECRET_KEY: env.SECRET_KEY,
+    DATABASE_POOL_SIZE: String(LOOPS),
+    DATABASE_PREPARE: 'true',
+    LOG_LEVEL: 'error',
+  };
   const child = fork(join(import.meta.dirname, 'server.ts'), { env: { ...process.env, ...variables } });
   const [{ url }] = (await once(child, 'message')) as [{ url: string }];
   return { url, stop: () => child.kill() };
@@ -49,7 +61,12 @@ const measure = async (serverUrl: string) => {
     const workers = await Promise.all(Array.from({ length: LOOPS }, () => createWorker(ctx, caller)));
     const sql: Step[] = workers.map(({ principal }) => sqlStep(ctx, principal));
     const http: Step[] = workers.map(({ principal, credential }) => httpStep(server.url, principal.worker_id, credential));
-    const ways = { 'SQL, one at a time': [sql, 1], 'HTTP, one at a time': [http, 1], 'SQL, in tens': [sql, 10], 'HTTP, in tens': [http, 10] } as const;
+    const ways = {
+      'SQL, one at a time': [sql, 1],
+      'HTTP, one at a time': [http, 1],
+      'SQL, in tens': [sql, 10],
+      'HTTP, in tens': [http, 10],
+    } as const;
     const rates = new Map<string, number[]>(Object.keys(ways).map((way) => [way, []]));
     for (let round = 0; round <= ROUNDS; round++) {
       for (const [way, [steps, limit]] of Object.entries(ways)) {
@@ -71,7 +88,8 @@ const print = (rates: ReadonlyMap<string, readonly number[]>) => {
   say();
   for (const [way, values] of rates)
     say(`${way.padEnd(22)} ${Math.round(median(values)).toString().padStart(6)} subtasks/s   (${values.map(Math.round).join(', ')})`);
-  const ratio = (over: string, under: string) => median((rates.get(over) ?? []).map((rate, at) => rate / (rates.get(under)?.[at] ?? Number.NaN)));
+  const ratio = (over: string, under: string) =>
+    median((rates.get(over) ?? []).map((rate, at) => rate / (rates.get(under)?.[at] ?? Number.NaN)));
   say();
   say(`HTTP one at a time ÷ SQL one at a time   ${ratio('HTTP, one at a time', 'SQL, one at a time').toFixed(2)}`);
   say(`HTTP in tens ÷ SQL in tens               ${ratio('HTTP, in tens', 'SQL, in tens').toFixed(2)}`);

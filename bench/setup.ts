@@ -11,14 +11,20 @@ export const createOwner = async (ctx: Context): Promise<{ caller: Caller; admin
   const { admin_key } = await bootstrap(ctx);
   const [row] = await ctx.sql<[{ organization_id: string; user_id: string }]>`select organization_id, user_id from users`;
   const { organization_id, user_id } = row;
-  return { adminKey: admin_key ?? '', caller: { kind: 'caller', organization_id, principal_id: user_id, owner_id: user_id, scopes: SCOPES } };
+  return {
+    adminKey: admin_key ?? '',
+    caller: { kind: 'caller', organization_id, principal_id: user_id, owner_id: user_id, scopes: SCOPES },
+  };
 };
 
 export const createWorker = async (ctx: Context, caller: Caller): Promise<{ principal: WorkerPrincipal; credential: string }> => {
   const { enrolment_token } = await workers.createEnrolmentToken(ctx, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 });
   const spec = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 64, agent_version: 'bench' };
   const { worker, credential } = await workers.register(ctx, enrolment_token, spec);
-  return { credential, principal: { kind: 'worker', worker_id: worker.worker_id, organization_id: caller.organization_id, nears_end: false } };
+  return {
+    credential,
+    principal: { kind: 'worker', worker_id: worker.worker_id, organization_id: caller.organization_id, nears_end: false },
+  };
 };
 
 /** A task that fans out from one subtask to `width` and in again to one. */

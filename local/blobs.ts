@@ -19,7 +19,15 @@ export type LocalBlobs = BlobStore & {
  * A folder as blob store. Requests are signed with what they may do: method, key, the size and hash announced, and until
  * when. A file appears under its key only when all its bytes are there and are the announced ones.
  */
-export const createLocalBlobs = ({ folder, publicUrl, secret }: { folder: string; publicUrl: () => string; secret: string }): LocalBlobs => {
+export const createLocalBlobs = ({
+  folder,
+  publicUrl,
+  secret,
+}: {
+  folder: string;
+  publicUrl: () => string;
+  secret: string;
+}): LocalBlobs => {
   const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
   const pathOf = (key: string) => {
     if (!KEY.test(key)) throw new Error('a blob key is a UUID');

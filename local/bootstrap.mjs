@@ -18,7 +18,10 @@ const fail = (message) => {
   process.exit(1);
 };
 
-const lockHash = () => createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
+const lockHash = () =>
+  createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
 const isInstalled = () => existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lockHash();
 
 /** One install at a time: a folder is made by one process only. A lock that is older than an install can take is stale. */
@@ -46,7 +49,10 @@ const install = async () => {
     const started = Date.now();
     const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
     const done = spawnSync('npm', args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], shell: isWindows, timeout: INSTALL_MS });
-    if (done.status !== 0) fail(`npm ${args.join(' ')} did not succeed${done.error ? `: ${done.error.message}` : "; npm says why above"}. Mend that and run this again.`);
+    if (done.status !== 0)
+      fail(
+        `npm ${args.join(' ')} did not succeed${done.error ? `: ${done.error.message}` : '; npm says why above'}. Mend that and run this again.`,
+      );
     writeFileSync(STAMP, lockHash());
     console.log(`Installed in ${Math.round((Date.now() - started) / 1_000)} s.`);
   } finally {
@@ -58,7 +64,9 @@ const node24 = () => {
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
   const installed = join(MODULES, '.bin', isWindows ? 'node.cmd' : 'node');
   if (existsSync(installed)) return installed;
-  return fail(`This needs Node 24; Node ${process.versions.node} is running and no Node 24 comes with the dependencies for ${process.platform}-${process.arch}. Install Node 24.`);
+  return fail(
+    `This needs Node 24; Node ${process.versions.node} is running and no Node 24 comes with the dependencies for ${process.platform}-${process.arch}. Install Node 24.`,
+  );
 };
 
 const binaryOf = (name) => {
@@ -70,7 +78,8 @@ const run = (args) => {
   const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
   const child = spawn(node24(), args, { stdio: 'inherit', env, shell: isWindows });
   // A Ctrl-C reaches the child by itself, in the same group; a signal sent to this process alone is passed on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
   child.on('error', (error) => fail(error.message));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 };

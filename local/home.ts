@@ -38,7 +38,7 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
   await chmod(folder, 0o711); // Postgres, as another user, must be able to pass
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer();
+    for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
     return await assemble(options, closers, close, say);
@@ -48,7 +48,12 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
   }
 };
 
-const assemble = async (options: HomeOptions, closers: (() => Promise<void>)[], close: () => Promise<void>, say: (line: string) => void): Promise<Home> => {
+const assemble = async (
+  options: HomeOptions,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+  say: (line: string) => void,
+): Promise<Home> => {
   const { folder } = options;
   say('starting PostgreSQL');
   const postgres = await startPostgres({ folder, say });
@@ -58,7 +63,13 @@ const assemble = async (options: HomeOptions, closers: (() => Promise<void>)[], 
 
   const secret = await keptSecret(join(folder, 'secret-key'), () => randomBytes(32).toString('hex'));
   let publicUrl = options.publicUrl?.replace(/\/+$/, '') ?? '';
-  const env = parseEnv({ ...LOCAL_ENV, ...options.env, DATABASE_URL: postgres.url, SECRET_KEY: secret, ...(publicUrl ? { PUBLIC_URL: publicUrl } : {}) });
+  const env = parseEnv({
+    ...LOCAL_ENV,
+    ...options.env,
+    DATABASE_URL: postgres.url,
+    SECRET_KEY: secret,
+    ...(publicUrl ? { PUBLIC_URL: publicUrl } : {}),
+  });
   const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
   const ctx = createContext(env, { blobs, ...(options.log ? { log: options.log } : {}) });
   closers.push(() => ctx.close());
@@ -75,7 +86,11 @@ const assemble = async (options: HomeOptions, closers: (() => Promise<void>)[], 
   publicUrl ||= url;
   env.PUBLIC_URL = publicUrl;
 
-  const sweeper = every(SWEEP_MS, () => sweep(ctx), (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'sweep.failed', { error }));
+  const sweeper = every(
+    SWEEP_MS,
+    () => sweep(ctx),
+    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'sweep.failed', { error }),
+  );
   closers.push(() => sweeper.stop());
 
   const adminKeyPath = join(folder, 'admin-key');

@@ -3,7 +3,8 @@ import { migrate } from '../functions/platform/migrate.ts';
 import { startPostgres } from './postgres.ts';
 
 const folder = join(import.meta.dirname, '../schema');
-const tell = ({ applied }: { applied: string[] }) => process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do\n');
+const tell = ({ applied }: { applied: string[] }) =>
+  process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do\n');
 
 /** The database at DATABASE_URL, or else the one of this machine's home. */
 const url = process.env.DATABASE_URL;

@@ -26,7 +26,13 @@ const SETTINGS = {
   durable: { max_connections: '100', shared_buffers: '128MB', max_wal_size: '1GB', checkpoint_timeout: '15min' },
   test: { max_connections: '150', fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
 };
-const SHARED_SETTINGS = { listen_addresses: '127.0.0.1', unix_socket_directories: '', jit: 'off', autovacuum_naptime: '10s', log_timezone: 'UTC' };
+const SHARED_SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  jit: 'off',
+  autovacuum_naptime: '10s',
+  log_timezone: 'UTC',
+};
 
 /** Starts the PostgreSQL that came with the dependencies, and starts it again whenever it ends by itself. */
 export const startPostgres = async ({ folder, profile = 'durable', say = () => {} }: PostgresOptions): Promise<RunningPostgres> => {
@@ -58,7 +64,12 @@ const initialize = (place: Place, say: (line: string) => void): string => {
   if (place.account.uid !== undefined) chownSync(path, place.account.uid, place.account.gid);
   const flags = ['--pgdata', dataOf(place), '--username', 'postgres', '--auth', 'scram-sha-256', '--pwfile', path, '--no-instructions'];
   const locale = ['--encoding', 'UTF8', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--locale', 'C'];
-  const made = spawnSync(place.binaries.initdb, [...flags, ...locale], { ...place.account, cwd: place.folder, encoding: 'utf8', timeout: 60_000 });
+  const made = spawnSync(place.binaries.initdb, [...flags, ...locale], {
+    ...place.account,
+    cwd: place.folder,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   if (made.status !== 0) throw new Error(`The database could not be made in ${place.folder}:\n${made.stderr || made.error?.message}`);
   return password;
 };
@@ -99,7 +110,12 @@ const freePort = async (): Promise<number> => {
 const launch = (place: Place, port: number, settings: Record<string, string>): ChildProcess => {
   const log = openSync(logOf(place), 'a');
   const flags = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const options = { ...place.account, cwd: dirname(dataOf(place)), detached: process.platform !== 'win32', stdio: ['ignore', log, log] as const };
+  const options = {
+    ...place.account,
+    cwd: dirname(dataOf(place)),
+    detached: process.platform !== 'win32',
+    stdio: ['ignore', log, log] as const,
+  };
   const child = spawn(place.binaries.postgres, ['-D', dataOf(place), ...flags], { ...options, stdio: [...options.stdio] });
   closeSync(log);
   child.on('error', () => {}); // an exit follows, and is told with the log

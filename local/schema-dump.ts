@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 
-const list = async (sql: postgres.Sql, query: string): Promise<string[]> => (await sql.unsafe<{ line: string }[]>(query)).map((row) => row.line);
+const list = async (sql: postgres.Sql, query: string): Promise<string[]> =>
+  (await sql.unsafe<{ line: string }[]>(query)).map((row) => row.line);
 
 const TABLES = `
   select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace

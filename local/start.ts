@@ -16,7 +16,13 @@ const fail = (message: string): never => {
 };
 
 const readOptions = () => {
-  const known = { data: { type: 'string' }, port: { type: 'string' }, listen: { type: 'string' }, 'public-url': { type: 'string' }, help: { type: 'boolean' } } as const;
+  const known = {
+    data: { type: 'string' },
+    port: { type: 'string' },
+    listen: { type: 'string' },
+    'public-url': { type: 'string' },
+    help: { type: 'boolean' },
+  } as const;
   try {
     return parseArgs({ options: known, allowPositionals: false }).values;
   } catch (error) {
@@ -40,8 +46,13 @@ const publicUrl = options['public-url'] ?? process.env.MAW_PUBLIC_URL;
 
 const isLoopback = /^(127\.|::1$|localhost$)/.test(host);
 if (!isLoopback && publicUrl === undefined) {
-  const [address] = Object.values(networkInterfaces()).flatMap((list) => list ?? []).filter((it) => !it.internal && it.family === 'IPv4').map((it) => it.address);
-  say(`warning: other machines get addresses of this one only with --public-url, such as --public-url http://${address ?? 'this-machine'}:${port}`);
+  const [address] = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((it) => !it.internal && it.family === 'IPv4')
+    .map((it) => it.address);
+  say(
+    `warning: other machines get addresses of this one only with --public-url, such as --public-url http://${address ?? 'this-machine'}:${port}`,
+  );
 }
 
 const explain = (error: unknown): string => {
@@ -51,7 +62,9 @@ const explain = (error: unknown): string => {
   return message;
 };
 
-const home = await startHome({ folder, host, port, publicUrl, env: process.env, say }).catch((error: unknown) => fail(`Not started: ${explain(error)}`));
+const home = await startHome({ folder, host, port, publicUrl, env: process.env, say }).catch((error: unknown) =>
+  fail(`Not started: ${explain(error)}`),
+);
 say('ready');
 process.stdout.write(`
   API      ${home.url}/api/v1
@@ -71,7 +84,10 @@ const stop = () => {
   if (stopping) process.exit(130);
   stopping = true;
   say('stopping (again to force)');
-  home.close().then(() => process.exit(0), (error: Error) => fail(error.message));
+  home.close().then(
+    () => process.exit(0),
+    (error: Error) => fail(error.message),
+  );
 };
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);

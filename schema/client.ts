@@ -43,6 +43,7 @@ export class ApiError extends Error {
 }
 
 const TIMEOUT_MS = 30_000;
+const LONGEST_WAIT_MS = 30_000;
 
 /** One method per operation, typed by its contract; throws ApiError. */
 export const createClient = (options: ClientOptions): Client => {
@@ -55,7 +56,8 @@ export const createClient = (options: ClientOptions): Client => {
 
 /** Whether the same call may succeed when it is repeated: nothing answered, too many calls, or the fault is the server's. */
 export const isTransient = (error: unknown): error is ApiError =>
-  error instanceof ApiError && (error.status === 0 || error.status === 408 || error.status === 429 || error.status >= 500 || error.code === 'invalid_answer');
+  error instanceof ApiError &&
+  (error.status === 0 || error.status === 408 || error.status === 429 || error.status >= 500 || error.code === 'invalid_answer');
 
 /** Repeats a call under one Idempotency-Key while it fails for a passing reason; the last error is thrown. */
 export const repeatCall = async <T>(
@@ -68,7 +70,8 @@ export const repeatCall = async <T>(
       return await call({ idempotencyKey });
     } catch (error) {
       if (done >= tries || !isTransient(error)) throw error;
-      const wait = error.retryAfterMs ?? Math.min(maxMs, baseMs * 2 ** (done - 1)) * (0.5 + Math.random() / 2);
+      const backoff = Math.min(maxMs, baseMs * 2 ** (done - 1)) * (0.5 + Math.random() / 2);
+      const wait = Math.min(error.retryAfterMs ?? backoff, LONGEST_WAIT_MS);
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
@@ -168,7 +171,9 @@ const refusal = (response: Response, text: string): ApiError => {
   const retryAfterMs = retryAfter(headers.get('retry-after'));
   if (told.success) return new ApiError({ ...told.data, status }, { retryAfterMs });
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400))
-    return new ApiError(problem('redirected', status, `The server redirects to ${headers.get('location') ?? 'another address'}; use that address`));
+    return new ApiError(
+      problem('redirected', status, `The server redirects to ${headers.get('location') ?? 'another address'}; use that address`),
+    );
   return new ApiError(problem(`http_${status}`, status, `The server answered ${status} ${response.statusText}`.trim()), { retryAfterMs });
 };
 

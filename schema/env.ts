@@ -2,7 +2,11 @@ import { z } from 'zod';
 import { Tool } from './common.ts';
 
 const whole = (min: number, max: number, fallback: number) => z.coerce.number().int().min(min).max(max).default(fallback);
-const flag = (fallback: 'true' | 'false') => z.enum(['true', 'false']).default(fallback).transform((text) => text === 'true');
+const flag = (fallback: 'true' | 'false') =>
+  z
+    .enum(['true', 'false'])
+    .default(fallback)
+    .transform((text) => text === 'true');
 
 /** The environment of the backend. Times are in milliseconds unless the name says otherwise. */
 export const Env = z.object({
@@ -14,7 +18,12 @@ export const Env = z.object({
   CORS_ORIGINS: z
     .string()
     .default('')
-    .transform((text) => text.split(',').map((origin) => origin.trim()).filter(Boolean))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    )
     .describe('Origins of web pages that may call, separated by commas'),
   DEFAULT_TOOL: Tool.default('scripted').describe('The tool of subtasks that name none'),
   LEASE_MS: whole(1_000, 3_600_000, 60_000),

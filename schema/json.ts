@@ -3,7 +3,7 @@ import { z } from 'zod';
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** Any JSON value. Depth, text and size are checked once for the whole body (see functions/http/body.ts). */
-export const Json: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+export const Json: z.ZodType<Json> = z.json();
 export const JsonObject: z.ZodType<{ [key: string]: Json }> = z.record(z.string(), Json);
 
 export const LIMITS = {
@@ -30,4 +30,4 @@ export const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringi
 
 /** Refuses a value whose JSON is larger than `bytes`. */
 export const atMostBytes = <T extends z.ZodType>(schema: T, bytes: number): T =>
-  schema.refine((value) => jsonBytes(value) <= bytes, `must be at most ${bytes} bytes as JSON`) as T;
+  schema.refine((value) => jsonBytes(value) <= bytes, `must be at most ${bytes} bytes as JSON`);

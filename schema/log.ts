@@ -6,7 +6,10 @@ export const LogStream = z.enum(['stdout', 'stderr', 'system']);
 
 /** One numbered piece of what a tool printed. Numbers run 0, 1, 2 … within an attempt. */
 export const LogChunkSpec = z.strictObject({
-  chunk: z.int().min(0).max(LIMITS.log_chunks_per_attempt - 1),
+  chunk: z
+    .int()
+    .min(0)
+    .max(LIMITS.log_chunks_per_attempt - 1),
   stream: LogStream,
   content: z.string().max(LIMITS.log_chunk_bytes),
 });

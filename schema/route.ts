@@ -44,11 +44,7 @@ export const apiOf = (it: Route): 'person-api' | 'worker-api' =>
 export const isCaller = (access: Access): access is Scope => (SCOPES as readonly string[]).includes(access);
 
 type Part<R extends Route, K extends 'params' | 'query' | 'body'> = R[K] extends z.ZodType ? R[K] : never;
-type Field<K extends string, T> = [T] extends [never]
-  ? unknown
-  : Record<string, never> extends T
-    ? { [P in K]?: T }
-    : { [P in K]: T };
+type Field<K extends string, T> = [T] extends [never] ? unknown : Record<string, never> extends T ? { [P in K]?: T } : { [P in K]: T };
 
 /** What a client gives to call a route. */
 export type Input<R extends Route> = Field<'params', z.input<Part<R, 'params'>>> &

@@ -3,7 +3,7 @@ import type { Json } from '../../schema/json.ts';
 
 const sorted = (_: string, value: unknown) =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
     : value;
 
 /** A hash that is equal for values that are equal as JSON, in whatever order their keys stand. */

@@ -36,7 +36,10 @@ export const once = <T>(
     if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash))) {
       const stored = await storedAnswer(sql, caller, request.key);
       if (stored.operation !== request.operation || stored.request_hash !== request.hash)
-        throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
+        throw new AppError(
+          'idempotency_key_reused',
+          'This Idempotency-Key was used with another request; make a new key for a new request',
+        );
       const { response } = stored;
       return ('sealed' in response ? JSON.parse(ctx.vault.open(response.sealed)) : response.plain) as T;
     }

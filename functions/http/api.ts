@@ -39,10 +39,17 @@ const answerError = (ctx: Context, error: unknown, requestId: string) => {
   if (error instanceof AppError) return problemResponse(error, requestId, error.code === 'unavailable' ? RETRY_AFTER : {});
   if (ctx.isAway(error)) {
     ctx.log('warn', 'database.away', { request_id: requestId, error });
-    return problemResponse(new AppError('unavailable', 'The database does not answer just now; repeat the request shortly'), requestId, RETRY_AFTER);
+    return problemResponse(
+      new AppError('unavailable', 'The database does not answer just now; repeat the request shortly'),
+      requestId,
+      RETRY_AFTER,
+    );
   }
   ctx.log('error', 'request.failed', { request_id: requestId, error });
-  return problemResponse(new AppError('internal', `An unexpected error happened; ask the operator with the request id ${requestId}`), requestId);
+  return problemResponse(
+    new AppError('internal', `An unexpected error happened; ask the operator with the request id ${requestId}`),
+    requestId,
+  );
 };
 
 const cors = (origins: readonly string[]) =>
@@ -63,18 +70,24 @@ const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
     handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(ctx, event),
   }));
   const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyResultV2>();
-  if (ctx.env.CORS_ORIGINS.length > 0) handler.use(cors(ctx.env.CORS_ORIGINS) as middy.MiddlewareObj<APIGatewayProxyEventV2, APIGatewayProxyResultV2>);
+  if (ctx.env.CORS_ORIGINS.length > 0) handler.use(cors(ctx.env.CORS_ORIGINS));
   handler.use({
     onError: (request) => {
       request.response = answerError(ctx, request.error, request.event.requestContext.requestId);
     },
   });
-  return handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound })) as unknown as HttpHandler;
+  return handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound }));
 };
 
 /** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
 export const personApi = (ctx: Context): HttpHandler =>
-  httpLambda(ctx, endpoints.filter(({ route }) => apiOf(route) === 'person-api'));
+  httpLambda(
+    ctx,
+    endpoints.filter(({ route }) => apiOf(route) === 'person-api'),
+  );
 
 export const workerApi = (ctx: Context): HttpHandler =>
-  httpLambda(ctx, endpoints.filter(({ route }) => apiOf(route) === 'worker-api'));
+  httpLambda(
+    ctx,
+    endpoints.filter(({ route }) => apiOf(route) === 'worker-api'),
+  );

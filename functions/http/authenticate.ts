@@ -5,7 +5,13 @@ import type { Context } from '../domain/context.ts';
 import type { Anyone, Caller, Enrolling, Principal, WorkerPrincipal } from '../domain/principal.ts';
 import { secretHash } from '../domain/secrets.ts';
 
-export type PrincipalOf<A extends Access> = A extends 'anyone' ? Anyone : A extends 'enrolment' ? Enrolling : A extends 'worker' ? WorkerPrincipal : Caller;
+export type PrincipalOf<A extends Access> = A extends 'anyone'
+  ? Anyone
+  : A extends 'enrolment'
+    ? Enrolling
+    : A extends 'worker'
+      ? WorkerPrincipal
+      : Caller;
 
 const NEEDS = {
   caller: 'an API key (mak_…)',
@@ -29,7 +35,8 @@ const caller = async (ctx: Pick<Context, 'sql'>, token: string): Promise<Caller>
 
 const worker = async (ctx: Pick<Context, 'tokens'>, token: string): Promise<WorkerPrincipal> => {
   const identity = await ctx.tokens.verify(token);
-  if (identity === null) throw new AppError('unauthenticated', "The worker's credential is not valid or has expired; enrol the worker again");
+  if (identity === null)
+    throw new AppError('unauthenticated', "The worker's credential is not valid or has expired; enrol the worker again");
   return { kind: 'worker', ...identity };
 };
 

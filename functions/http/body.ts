@@ -1,7 +1,8 @@
 import { AppError, type FieldError } from '../../schema/errors.ts';
 import { LIMITS } from '../../schema/json.ts';
 
-const isText = (contentType: string | undefined) => contentType === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType);
+const isText = (contentType: string | undefined) =>
+  contentType === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType);
 
 const fault = (path: string, message: string): never => {
   const error: FieldError = { path, message };
@@ -28,7 +29,11 @@ const checkValue = (value: unknown, path: string, depth: number): void => {
 };
 
 /** The JSON body of a request; undefined when there is none. Throws invalid_json, body_too_large or invalid_request. */
-export const readBody = (event: { body?: string | undefined; isBase64Encoded: boolean; headers: Record<string, string | undefined> }): unknown => {
+export const readBody = (event: {
+  body?: string | undefined;
+  isBase64Encoded: boolean;
+  headers: Record<string, string | undefined>;
+}): unknown => {
   if (event.body === undefined || event.body === '') return undefined;
   if (!isText(event.headers['content-type']))
     throw new AppError('unsupported_media_type', 'Send the body as JSON, with the header Content-Type: application/json');

@@ -18,7 +18,10 @@ pre{background:var(--soft);border-radius:.4rem;padding:.7rem;overflow:auto;max-h
 table{border-collapse:collapse;width:100%}td{border-top:1px solid var(--line);padding:.25rem .6rem .25rem 0;vertical-align:top}
 @media(max-width:50rem){body{display:block}nav{position:static;height:auto}main{padding:1rem}}`;
 
-type Operation = { parameters: { name: string; in: string; description?: string; required: boolean }[]; requestBody?: { content: object } } & Record<string, unknown>;
+type Operation = {
+  parameters: { name: string; in: string; description?: string; required: boolean }[];
+  requestBody?: { content: object };
+} & Record<string, unknown>;
 
 const details = (title: string, schema: unknown) =>
   `<details><summary>${title}</summary><pre>${escape(JSON.stringify(schema, null, 2))}</pre></details>`;
@@ -28,8 +31,14 @@ const table = (rows: readonly (readonly string[])[]) =>
 
 const section = (route: Route): string => {
   const operation = openapi('').paths[route.path]?.[route.method.toLowerCase()] as Operation;
-  const parameters = operation.parameters.map((it) => [`<code>${escape(it.name)}</code>`, `${it.in}${it.required ? ', required' : ''}`, escape(it.description ?? '')]);
-  const errors = [...errorCodes(route)].sort(([a], [b]) => a - b).map(([status, codes]) => [String(status), codes.map((code) => `<code>${code}</code>`).join(' ')]);
+  const parameters = operation.parameters.map((it) => [
+    `<code>${escape(it.name)}</code>`,
+    `${it.in}${it.required ? ', required' : ''}`,
+    escape(it.description ?? ''),
+  ]);
+  const errors = [...errorCodes(route)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([status, codes]) => [String(status), codes.map((code) => `<code>${code}</code>`).join(' ')]);
   const responses = operation.responses as Record<string, { content: Record<string, { schema: unknown }> }>;
   return `<h3 id="${route.name}">${escape(route.summary)}</h3>
 <p><code><span class="method">${route.method}</span>${escape(route.path)}</code></p>
@@ -42,7 +51,9 @@ ${details(`Answer ${route.status}`, responses[route.status]?.content)}
 
 const build = () => {
   const groups = [...Map.groupBy(allRoutes, (route) => route.tag)];
-  const links = groups.map(([tag, routes]) => `<strong>${tag}</strong>${routes.map((it) => `<a href="#${it.name}">${it.name}</a>`).join('')}`);
+  const links = groups.map(
+    ([tag, routes]) => `<strong>${tag}</strong>${routes.map((it) => `<a href="#${it.name}">${it.name}</a>`).join('')}`,
+  );
   const sections = groups.map(([tag, routes]) => `<h2>${tag}</h2>${routes.map(section).join('')}`);
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${PRODUCT.app} API</title><style>${STYLE}</style></head><body><nav><p><strong>${PRODUCT.app}</strong> ${PRODUCT.version}</p>

@@ -39,7 +39,10 @@ const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unkno
   for (const part of ['params', 'query', 'body'] as const) {
     const schema = route[part];
     if (schema === undefined) {
-      if (part === 'query') errors.push(...Object.keys(raw.query as object).map((key) => ({ path: `query.${key}`, message: 'is not a parameter of this operation' })));
+      if (part === 'query')
+        errors.push(
+          ...Object.keys(raw.query as object).map((key) => ({ path: `query.${key}`, message: 'is not a parameter of this operation' })),
+        );
       continue;
     }
     const result = schema.safeParse(raw[part]);
@@ -55,7 +58,10 @@ const bodyOf = (route: Route, event: APIGatewayProxyEventV2): unknown => {
   if (route.body === undefined) return undefined;
   const body = readBody(event);
   if (body === undefined && route.optionalBody) return {};
-  if (body === undefined) throw new AppError('invalid_request', 'body: this operation takes a JSON body', { errors: [{ path: 'body', message: 'must be there' }] });
+  if (body === undefined)
+    throw new AppError('invalid_request', 'body: this operation takes a JSON body', {
+      errors: [{ path: 'body', message: 'must be there' }],
+    });
   return body;
 };
 
@@ -79,7 +85,11 @@ export const endpoint = <const R extends Route>(route: R, work: (request: Reques
   handle: async (ctx, event) => {
     const { headers } = event;
     const principal = await authenticate(ctx, route, headers);
-    const parts = parseParts(route, { params: { ...event.pathParameters }, query: event.queryStringParameters ?? {}, body: bodyOf(route, event) });
+    const parts = parseParts(route, {
+      params: { ...event.pathParameters },
+      query: event.queryStringParameters ?? {},
+      body: bodyOf(route, event),
+    });
     checkSelf(principal, parts.params);
     const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers };
     const key = route.idempotent ? idempotencyKey(headers) : null;
@@ -91,7 +101,12 @@ export const endpoint = <const R extends Route>(route: R, work: (request: Reques
   },
 });
 
-const keyed = (route: Route, key: string, parts: { params: never; query: never; body: never }, headers: Record<string, string | undefined>) => ({
+const keyed = (
+  route: Route,
+  key: string,
+  parts: { params: never; query: never; body: never },
+  headers: Record<string, string | undefined>,
+) => ({
   key,
   operation: route.name,
   hash: jsonHash({ ...parts, if_match: headers['if-match'] ?? null }),
@@ -106,7 +121,8 @@ const unwrap = (route: Route, answer: Answer<unknown>): { answer: unknown; statu
 const respond = (route: Route, given: Answer<unknown>, headers: Record<string, string | undefined>): APIGatewayProxyStructuredResultV2 => {
   const { answer, status } = unwrap(route, given);
   const output = route.output.parse(answer);
-  if (route.contentType) return { statusCode: status, headers: { 'content-type': `${route.contentType}; charset=utf-8` }, body: String(output) };
+  if (route.contentType)
+    return { statusCode: status, headers: { 'content-type': `${route.contentType}; charset=utf-8` }, body: String(output) };
   const etag = route.etag ? etagOf(output) : null;
   const caching: Record<string, string> = etag === null ? {} : { etag, 'cache-control': 'private, no-cache' };
   if (etag !== null && route.method === 'GET' && isKnown(headers['if-none-match'], etag)) return { statusCode: 304, headers: caching };

@@ -18,7 +18,7 @@ export const errorCodes = (route: Route): Map<number, ErrorCode[]> => {
   if (route.access === 'worker') codes.push('worker_not_found');
   if (route.body) codes.push('invalid_json', 'body_too_large', 'unsupported_media_type');
   if (route.idempotent) codes.push('idempotency_key_reused');
-  return Map.groupBy(new Set(codes), (code) => ERRORS[code][0]) as Map<number, ErrorCode[]>;
+  return Map.groupBy(new Set(codes), (code) => ERRORS[code][0]);
 };
 
 type Parameter = { name: string; in: 'path' | 'query' | 'header'; required: boolean; description?: string; schema: Schema };
@@ -32,13 +32,18 @@ const header = (name: string, description: string, pattern?: string): Parameter 
 });
 
 const headersOf = (route: Route): Parameter[] => [
-  ...(route.idempotent ? [header('Idempotency-Key', 'Repeated with the same request, the same answer and no second effect', '^[\\x21-\\x7e]{1,200}$')] : []),
+  ...(route.idempotent
+    ? [header('Idempotency-Key', 'Repeated with the same request, the same answer and no second effect', '^[\\x21-\\x7e]{1,200}$')]
+    : []),
   ...(route.etag && route.method === 'GET' ? [header('If-None-Match', 'The ETag that you have; 304 when it is current')] : []),
   ...(route.etag && route.method !== 'GET' ? [header('If-Match', 'The ETag of the version that is changed', '^"\\d{1,15}"$')] : []),
 ];
 
 const parametersOf = (route: Route): Parameter[] => {
-  const parts = [['params', 'path'], ['query', 'query']] as const;
+  const parts = [
+    ['params', 'path'],
+    ['query', 'query'],
+  ] as const;
   const named = parts.flatMap(([part, place]): Parameter[] => {
     const schema = route[part];
     if (schema === undefined) return [];
@@ -73,13 +78,18 @@ const responsesOf = (route: Route) => {
   if (route.etag && route.method === 'GET') responses['304'] = { description: 'Not modified' };
   if (isHealth(route)) {
     const { content } = success(route);
-    responses['503'] = { ...failure(['unavailable']), content: { ...content, 'application/problem+json': failure([]).content['application/problem+json'] } };
+    responses['503'] = {
+      ...failure(['unavailable']),
+      content: { ...content, 'application/problem+json': failure([]).content['application/problem+json'] },
+    };
   }
   return responses;
 };
 
 const securityOf = (route: Route) =>
-  route.access === 'anyone' ? [] : [{ [isCaller(route.access) ? 'apiKey' : route.access === 'worker' ? 'workerCredential' : 'enrolmentToken']: [] }];
+  route.access === 'anyone'
+    ? []
+    : [{ [isCaller(route.access) ? 'apiKey' : route.access === 'worker' ? 'workerCredential' : 'enrolmentToken']: [] }];
 
 const operation = (route: Route) => ({
   operationId: route.name,
@@ -101,7 +111,12 @@ const build = () => {
   for (const route of allRoutes) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
   return {
     openapi: '3.1.0',
-    info: { title: PRODUCT.app, version: PRODUCT.version, license: { name: 'MIT', identifier: 'MIT' }, description: 'Submit a task; it becomes a DAG of subtasks; worker agents carry them out.' },
+    info: {
+      title: PRODUCT.app,
+      version: PRODUCT.version,
+      license: { name: 'MIT', identifier: 'MIT' },
+      description: 'Submit a task; it becomes a DAG of subtasks; worker agents carry them out.',
+    },
     tags: [...new Set(allRoutes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {

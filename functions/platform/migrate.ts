@@ -11,7 +11,7 @@ const LOCK = 5_206_117;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 const readScripts = async (folder: string): Promise<Script[]> => {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).toSorted();
   return Promise.all(
     names.map(async (name) => {
       const text = (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n');

@@ -5,9 +5,7 @@ export type Match = { route: Route; params: Record<string, string> };
 
 const fixed = new Map(allRoutes.filter(({ path }) => !path.includes('{')).map((route) => [`${route.method} ${route.path}`, route]));
 
-const patterned = allRoutes
-  .filter(({ path }) => path.includes('{'))
-  .map((route) => ({ route, segments: route.path.split('/') }));
+const patterned = allRoutes.filter(({ path }) => path.includes('{')).map((route) => ({ route, segments: route.path.split('/') }));
 
 const read = (pattern: readonly string[], segments: readonly string[]): Record<string, string> | null => {
   if (pattern.length !== segments.length) return null;

@@ -5,7 +5,11 @@ import type { APIGatewayProxyResultV2 } from 'aws-lambda';
 export const sendProblem = (response: ServerResponse, status: number, code: string, detail: string) => {
   const problem = { type: `urn:multi-agent-on-the-web:error:${code}`, title: detail, status, detail, code, errors: [], request_id: '' };
   const body = JSON.stringify(problem);
-  response.writeHead(status, { 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body), connection: 'close' });
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  });
   response.end(body);
 };
 

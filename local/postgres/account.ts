@@ -11,16 +11,21 @@ export type Place = { binaries: Binaries; folder: string; account: Account };
 const SHARED = '/var/lib/multi-agent-on-the-web';
 
 const unprivileged = (): { uid: number; gid: number } => {
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const users = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
   for (const name of ['postgres', 'nobody']) {
     const user = users.find(([it]) => it === name);
     if (user) return { uid: Number(user[2]), gid: Number(user[3]) };
   }
-  throw new Error('PostgreSQL does not run as root and this machine has no user postgres or nobody; start as an ordinary user, or set DATABASE_URL');
+  throw new Error(
+    'PostgreSQL does not run as root and this machine has no user postgres or nobody; start as an ordinary user, or set DATABASE_URL',
+  );
 };
 
 const canRun = (file: string, account: Account) => spawnSync(file, ['--version'], { ...account, cwd: '/' }).status === 0;
-const canEnter = (folder: string, account: Account) => spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { ...account, cwd: '/' }).status === 0;
+const canEnter = (folder: string, account: Account) =>
+  spawnSync('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { ...account, cwd: '/' }).status === 0;
 
 const own = (folder: string, account: Account) => {
   mkdirSync(folder, { recursive: true });

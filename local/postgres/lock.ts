@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export const startOf = (pid: number): string | null => {
   try {
     if (process.platform === 'linux') return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? null;
-    if (process.platform === 'win32') return (process.kill(pid, 0), 'running');
+    if (process.platform === 'win32') return process.kill(pid, 0), 'running';
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null;
   } catch {
     return null;

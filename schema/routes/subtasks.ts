@@ -30,10 +30,18 @@ export const listLogs = route({
   summary: 'Read what the tool printed in an attempt',
   query: z.strictObject({
     attempt: queryInt(0, 1_000_000, 0).describe('0 means the latest'),
-    after_chunk: z.string().regex(/^(-1|\d{1,6})$/, 'must be -1 or the number of a chunk').transform(Number).default(-1),
+    after_chunk: z
+      .string()
+      .regex(/^(-1|\d{1,6})$/, 'must be -1 or the number of a chunk')
+      .transform(Number)
+      .default(-1),
     limit: queryInt(1, 200, 50),
   }),
-  output: z.object({ attempt: z.int(), items: z.array(LogChunk), complete: z.boolean().describe('The attempt has ended and no chunk follows') }),
+  output: z.object({
+    attempt: z.int(),
+    items: z.array(LogChunk),
+    complete: z.boolean().describe('The attempt has ended and no chunk follows'),
+  }),
   errors: ['subtask_not_found'],
 });
 
@@ -131,7 +139,15 @@ export const completeSubtask = route({
   summary: 'Complete a subtask; the same result sent again is answered the same',
   body: CompleteSpec,
   output: Ended,
-  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'attempt_ended', 'attempt_not_started', 'artifact_not_found', 'artifact_not_stored'],
+  errors: [
+    'subtask_not_found',
+    'lease_lost',
+    'worker_revoked',
+    'attempt_ended',
+    'attempt_not_started',
+    'artifact_not_found',
+    'artifact_not_stored',
+  ],
 });
 
 export const failSubtask = route({

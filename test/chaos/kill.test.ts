@@ -11,7 +11,9 @@ const UNFINISHED = 50;
 const RUNNING = 5;
 
 /** About 150 ms of work on a processor, in a process of its own. */
-const work = { argv: ['node', '-e', 'const end = performance.now() + 150; let n = 0; while (performance.now() < end) n++; console.log(n > 0)'] };
+const work = {
+  argv: ['node', '-e', 'const end = performance.now() + 150; let n = 0; while (performance.now() < end) n++; console.log(n > 0)'],
+};
 
 const submitWork = async ({ admin }: System) => {
   const middle = Array.from({ length: MIDDLE }, (_, n) => `m${n}`);
@@ -38,10 +40,14 @@ const allEvents = async ({ admin }: System, task_id: string): Promise<Event[]> =
 
 /** Every task ends completed, no subtask completes twice, event numbers have no gap, and each attempt has one end. */
 const expectSound = async (system: System, ids: readonly string[]) => {
-  await until('every task to end', async () => {
-    const tasks = await Promise.all(ids.map((task_id) => system.admin.getTask({ params: { task_id } }).catch(() => null)));
-    return tasks.every((task) => task !== null && task.ended_at !== null);
-  }, 120_000);
+  await until(
+    'every task to end',
+    async () => {
+      const tasks = await Promise.all(ids.map((task_id) => system.admin.getTask({ params: { task_id } }).catch(() => null)));
+      return tasks.every((task) => task !== null && task.ended_at !== null);
+    },
+    120_000,
+  );
   for (const task_id of ids) {
     const task = await system.admin.getTask({ params: { task_id } });
     const events = await allEvents(system, task_id);

@@ -79,7 +79,8 @@ describe('a subtask that nobody here can take', () => {
     const paused = await backend.admin.ok.submitTask({ body: { goal: 'x', priority: 9, subtasks: many(20) } });
     await backend.admin.ok.pauseTask({ params: { task_id: paused.task_id } });
     const waiting = await backend.admin.ok.submitTask({ body: { goal: 'x', priority: 9, subtasks: many(20) } });
-    await backend.ctx.sql`update queue_entries set run_after = clock_timestamp() + interval '1 hour' where subtask_id in (select subtask_id from subtasks where task_id = ${waiting.task_id})`;
+    await backend.ctx
+      .sql`update queue_entries set run_after = clock_timestamp() + interval '1 hour' where subtask_id in (select subtask_id from subtasks where task_id = ${waiting.task_id})`;
     const free = await backend.admin.ok.submitTask({ body: { goal: 'x', labels: { os: 'linux' } } });
 
     expect((await picky.claim(10)).map((it) => it.task_id)).toEqual([]);
@@ -121,9 +122,13 @@ describe('explain', () => {
     };
     await backend.admin.ok.submitTask({ body: { goal: 'x', labels: { os: 'linux' } } });
     await workers.no_free_slot.claim();
-    for (const [mode, worker] of [['paused', workers.worker_paused], ['draining', workers.worker_draining]] as const)
+    for (const [mode, worker] of [
+      ['paused', workers.worker_paused],
+      ['draining', workers.worker_draining],
+    ] as const)
       await backend.admin.ok.updateWorker({ params: { worker_id: worker.worker_id }, body: { version: 1, mode } });
-    await backend.ctx.sql`update workers set last_seen_at = clock_timestamp() - interval '1 hour' where worker_id = ${workers.worker_offline.worker_id}`;
+    await backend.ctx
+      .sql`update workers set last_seen_at = clock_timestamp() - interval '1 hour' where worker_id = ${workers.worker_offline.worker_id}`;
 
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'y', labels: { os: 'linux' } } });
     const explanation = await explained(backend, task_id);
@@ -139,7 +144,14 @@ describe('explain', () => {
   it('gives a code for each wait', async () => {
     const backend = await backendForTest();
     const { task_id } = await backend.admin.ok.submitTask({
-      body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a' }, { key: 'b', goal: 'b', dependencies: ['a'] }, { key: 'c', goal: 'c' }] },
+      body: {
+        goal: 'x',
+        subtasks: [
+          { key: 'a', goal: 'a' },
+          { key: 'b', goal: 'b', dependencies: ['a'] },
+          { key: 'c', goal: 'c' },
+        ],
+      },
     });
     const params = { task_id };
 

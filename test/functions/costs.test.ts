@@ -18,6 +18,7 @@ describe('a hot transition', () => {
       heartbeat: 1,
       complete: 1,
       'complete ten': 1,
+      'complete and claim the next': 1,
     });
   });
 });

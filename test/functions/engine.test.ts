@@ -57,9 +57,20 @@ describe('a DAG', () => {
     expect(done.map((it) => it.key)).toEqual(['top', 'left', 'right', 'bottom']);
     expect(done[3]?.inputs).toMatchObject({ left: { result: { from: 'left' }, included: true }, right: { result: { from: 'right' } } });
     expect(await eventTypes(backend, task_id)).toEqual([
-      'task.submitted', 'task.started', 'subtask.started', 'subtask.completed', 'subtask.ready', 'subtask.ready',
-      'subtask.started', 'subtask.started', 'subtask.completed', 'subtask.completed', 'subtask.ready',
-      'subtask.started', 'subtask.completed', 'task.completed',
+      'task.submitted',
+      'task.started',
+      'subtask.started',
+      'subtask.completed',
+      'subtask.ready',
+      'subtask.ready',
+      'subtask.started',
+      'subtask.started',
+      'subtask.completed',
+      'subtask.completed',
+      'subtask.ready',
+      'subtask.started',
+      'subtask.completed',
+      'task.completed',
     ]);
   });
 
@@ -72,7 +83,12 @@ describe('a DAG', () => {
 
     const extended = await backend.admin.ok.addSubtasks({
       params: { task_id },
-      body: { subtasks: [{ key: 'free', goal: 'x', dependencies: ['top'] }, { key: 'end', goal: 'y', dependencies: ['bottom', 'free'] }] },
+      body: {
+        subtasks: [
+          { key: 'free', goal: 'x', dependencies: ['top'] },
+          { key: 'end', goal: 'y', dependencies: ['bottom', 'free'] },
+        ],
+      },
     });
 
     expect(extended.subtask_count).toBe(6);
@@ -87,7 +103,10 @@ describe('a DAG', () => {
     await backend.admin.ok.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'other', goal: 'x' }] } });
     await worker.fail(first(await worker.claim()));
 
-    const reply = await backend.admin.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'z', goal: 'z', dependencies: ['top'] }] } });
+    const reply = await backend.admin.addSubtasks({
+      params: { task_id },
+      body: { subtasks: [{ key: 'z', goal: 'z', dependencies: ['top'] }] },
+    });
 
     expect(reply).toMatchObject({ status: 422, body: { code: 'invalid_dag' } });
     expect(JSON.stringify(reply.body)).toContain('z depends on top, which ended without completing');
@@ -95,7 +114,13 @@ describe('a DAG', () => {
 });
 
 describe('a failed attempt', () => {
-  const flaky = { goal: 'x', subtasks: [{ key: 'a', goal: 'x', retry: { max_attempts: 2, on: ['rate_limited' as const], base_ms: 60_000 } }, { key: 'b', goal: 'y', dependencies: ['a'] }] };
+  const flaky = {
+    goal: 'x',
+    subtasks: [
+      { key: 'a', goal: 'x', retry: { max_attempts: 2, on: ['rate_limited' as const], base_ms: 60_000 } },
+      { key: 'b', goal: 'y', dependencies: ['a'] },
+    ],
+  };
 
   it('is repeated after a wait when its class says so, and fails for good at the limit', async () => {
     const backend = await backendForTest();
@@ -130,14 +155,25 @@ describe('a failed attempt', () => {
     const reply = await worker.fail(first(await worker.claim()), 'tool_error');
 
     expect(reply.body).toMatchObject({ status: 'failed', task_status: 'failed' });
-    expect(await eventTypes(backend, task_id)).toEqual(['task.submitted', 'task.started', 'subtask.started', 'subtask.failed', 'subtask.cancelled', 'task.failed']);
+    expect(await eventTypes(backend, task_id)).toEqual([
+      'task.submitted',
+      'task.started',
+      'subtask.started',
+      'subtask.failed',
+      'subtask.cancelled',
+      'task.failed',
+    ]);
   });
 
   it('leaves the other branches when the task goes on', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({
-      body: { goal: 'x', on_failure: 'continue', subtasks: [...flaky.subtasks, { key: 'c', goal: 'z', dependencies: ['b'] }, { key: 'd', goal: 'w' }] },
+      body: {
+        goal: 'x',
+        on_failure: 'continue',
+        subtasks: [...flaky.subtasks, { key: 'c', goal: 'z', dependencies: ['b'] }, { key: 'd', goal: 'w' }],
+      },
     });
     const claimed = await worker.claim(2);
 
@@ -145,7 +181,10 @@ describe('a failed attempt', () => {
 
     expect(await statuses(backend, task_id)).toEqual({ a: 'failed', b: 'skipped', c: 'skipped', d: 'completed' });
     expect(await backend.admin.ok.getTask({ params: { task_id } })).toMatchObject({
-      status: 'failed', completed_count: 1, ended_count: 4, error: { code: 'subtasks_failed' },
+      status: 'failed',
+      completed_count: 1,
+      ended_count: 4,
+      error: { code: 'subtasks_failed' },
     });
   });
 
@@ -178,7 +217,10 @@ describe('a lease', () => {
     for (const late of [await dead.start(lost), await dead.complete(lost), await dead.fail(lost), await dead.release(lost)])
       expect(late).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
     expect((await dead.heartbeat([lost])).body).toMatchObject({ leases: [{ state: 'lost' }] });
-    const logs = await dead.as.appendLogs({ params: { subtask_id: lost.subtask_id }, body: { ...dead.fence(lost), chunks: [{ chunk: 0, stream: 'stdout', content: 'late' }] } });
+    const logs = await dead.as.appendLogs({
+      params: { subtask_id: lost.subtask_id },
+      body: { ...dead.fence(lost), chunks: [{ chunk: 0, stream: 'stdout', content: 'late' }] },
+    });
     expect(logs).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
     expect((await alive.complete(again)).status).toBe(200);
     const subtask = await backend.admin.ok.getSubtask({ params: { subtask_id: lost.subtask_id } });
@@ -202,7 +244,9 @@ describe('a lease', () => {
   it('is lost to machines only so often: then the subtask fails, so that it can not kill workers for ever', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
-    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', retry: { max_infra_attempts: 2 } }] } });
+    const { task_id } = await backend.admin.ok.submitTask({
+      body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', retry: { max_infra_attempts: 2 } }] },
+    });
 
     for (let round = 0; round < 2; round++) {
       await expireLease(backend, first(await worker.claim()));
@@ -215,14 +259,19 @@ describe('a lease', () => {
   it('ends as timed out when the attempt takes longer than the subtask allows', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
-    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', timeout_seconds: 1, retry: { on: ['timed_out'] } }] } });
+    await backend.admin.ok.submitTask({
+      body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', timeout_seconds: 1, retry: { on: ['timed_out'] } }] },
+    });
     const it = first(await worker.claim());
 
     await backend.ctx.sql`update attempts set deadline_at = clock_timestamp() - interval '1 second'`;
     await endOverdue(backend.ctx);
 
     expect(await backend.admin.ok.getSubtask({ params: { subtask_id: it.subtask_id } })).toMatchObject({
-      status: 'ready', attempts: 1, infra_attempts: 0, attempt_list: [{ status: 'timed_out' }],
+      status: 'ready',
+      attempts: 1,
+      infra_attempts: 0,
+      attempt_list: [{ status: 'timed_out' }],
     });
   });
 
@@ -296,7 +345,11 @@ describe('a completion', () => {
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     const it = first(await worker.claim());
 
-    const replies = [await worker.complete(it, { b: 1, a: 2 }), await worker.complete(it, { a: 2, b: 1 }), await worker.complete(it, { a: 3 })];
+    const replies = [
+      await worker.complete(it, { b: 1, a: 2 }),
+      await worker.complete(it, { a: 2, b: 1 }),
+      await worker.complete(it, { a: 3 }),
+    ];
 
     expect(replies.map((reply) => reply.status)).toEqual([200, 200, 409]);
     expect(replies[1]?.body).toEqual(replies[0]?.body);
@@ -323,8 +376,11 @@ describe('a completion', () => {
       },
     });
 
-    expect(reply.results).toMatchObject([{ ok: true, status: 'completed' }, { ok: false, code: 'lease_lost' }]);
-    expect(reply.claim?.claimed.map((it) => it.key).sort()).toEqual(a.key === 'top' ? ['left', 'right'] : []);
+    expect(reply.results).toMatchObject([
+      { ok: true, status: 'completed' },
+      { ok: false, code: 'lease_lost' },
+    ]);
+    expect(reply.claim?.claimed.map((it) => it.key).toSorted()).toEqual(a.key === 'top' ? ['left', 'right'] : []);
   });
 });
 
@@ -380,7 +436,10 @@ describe('a task', () => {
     await backend.ctx.sql`update tasks set deadline_at = clock_timestamp() - interval '1 second'`;
     expect(await endOverdue(backend.ctx)).toMatchObject({ expired: 1 });
 
-    expect(await backend.admin.ok.getTask({ params: { task_id } })).toMatchObject({ status: 'failed', error: { code: 'deadline_exceeded' } });
+    expect(await backend.admin.ok.getTask({ params: { task_id } })).toMatchObject({
+      status: 'failed',
+      error: { code: 'deadline_exceeded' },
+    });
   });
 
   it('is changed only at the version that was read, by body or by If-Match', async () => {
@@ -414,7 +473,10 @@ describe('a task', () => {
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     const it = first(await worker.claim());
     const params = { subtask_id: it.subtask_id };
-    const { artifact_id } = await worker.as.ok.createArtifact({ params, body: { ...worker.fence(it), name: 'a/b.txt', size_bytes: 3, sha256 } });
+    const { artifact_id } = await worker.as.ok.createArtifact({
+      params,
+      body: { ...worker.fence(it), name: 'a/b.txt', size_bytes: 3, sha256 },
+    });
     await worker.as.ok.storeArtifact({ params: { ...params, artifact_id }, body: worker.fence(it) });
 
     expect(await backend.admin.deleteTask({ params: { task_id } })).toMatchObject({ status: 409, body: { code: 'task_not_ended' } });
@@ -438,14 +500,23 @@ describe('logs', () => {
     const it = first(await worker.claim());
     const params = { subtask_id: it.subtask_id };
     const send = (...numbers: number[]) =>
-      worker.as.ok.appendLogs({ params, body: { ...worker.fence(it), chunks: numbers.map((chunk) => ({ chunk, stream: 'stdout', content: `${chunk};` })) } });
+      worker.as.ok.appendLogs({
+        params,
+        body: { ...worker.fence(it), chunks: numbers.map((chunk) => ({ chunk, stream: 'stdout', content: `${chunk};` })) },
+      });
 
     expect(await send(0, 1)).toEqual({ next_chunk: 2 });
     expect(await send(1, 3)).toEqual({ next_chunk: 2 });
     expect(await send(2)).toEqual({ next_chunk: 4 });
 
-    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '0', limit: '2' } })).toMatchObject({ items: [{ content: '1;' }, { content: '2;' }], complete: false });
+    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '0', limit: '2' } })).toMatchObject({
+      items: [{ content: '1;' }, { content: '2;' }],
+      complete: false,
+    });
     await worker.complete(it);
-    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '2' } })).toMatchObject({ items: [{ content: '3;' }], complete: true });
+    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '2' } })).toMatchObject({
+      items: [{ content: '3;' }],
+      complete: true,
+    });
   });
 });

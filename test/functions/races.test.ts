@@ -32,10 +32,23 @@ describe('on many connections at once', () => {
       const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
       const claimed = await claimOne(worker);
 
-      const replies = await race(backend, Array.from({ length: 8 }, (_, n) => () => worker.complete(claimed, n)));
+      const replies = await race(
+        backend,
+        Array.from({ length: 8 }, (_, n) => () => worker.complete(claimed, n)),
+      );
 
-      expect(count(replies.map((reply) => reply.status), 200)).toBe(1);
-      expect(count(replies.map((reply) => reply.status), 409)).toBe(7);
+      expect(
+        count(
+          replies.map((reply) => reply.status),
+          200,
+        ),
+      ).toBe(1);
+      expect(
+        count(
+          replies.map((reply) => reply.status),
+          409,
+        ),
+      ).toBe(7);
       const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
       expect(items.filter((event) => event.type === 'subtask.completed')).toHaveLength(1);
     }
@@ -46,9 +59,18 @@ describe('on many connections at once', () => {
     const backend = await backendForTest({ pool: CONNECTIONS });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
-      const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a' }, { key: 'b', goal: 'b', dependencies: ['a'] }] } });
+      const { task_id } = await backend.admin.ok.submitTask({
+        body: {
+          goal: 'x',
+          subtasks: [
+            { key: 'a', goal: 'a' },
+            { key: 'b', goal: 'b', dependencies: ['a'] },
+          ],
+        },
+      });
       const claimed = await claimOne(worker);
-      await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second' where subtask_id = ${claimed.subtask_id}`;
+      await backend.ctx
+        .sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second' where subtask_id = ${claimed.subtask_id}`;
 
       const [completed] = await race<unknown>(backend, [
         () => worker.complete(claimed),
@@ -78,7 +100,10 @@ describe('on many connections at once', () => {
       });
       const claimed = await worker.claim(4);
 
-      await race(backend, claimed.map((it) => () => worker.complete(it)));
+      await race(
+        backend,
+        claimed.map((it) => () => worker.complete(it)),
+      );
 
       const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
       expect(items.filter((event) => event.type === 'subtask.ready')).toHaveLength(1);
@@ -120,7 +145,10 @@ describe('on many connections at once', () => {
       const subtasks = Array.from({ length: CONNECTIONS }, (_, n) => ({ key: `s${n}`, goal: 'x' }));
       await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks } });
 
-      const claims = await race(backend, workers.map((worker) => () => worker.claim(1, false)));
+      const claims = await race(
+        backend,
+        workers.map((worker) => () => worker.claim(1, false)),
+      );
 
       const ids = claims.flat().map((it) => it.subtask_id);
       expect(new Set(ids).size).toBe(CONNECTIONS);
@@ -133,9 +161,14 @@ describe('on many connections at once', () => {
   it('claims of one worker never take more than its slots', async () => {
     const backend = await backendForTest({ pool: CONNECTIONS });
     const worker = await enrol(backend, { slots: 3 });
-    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: Array.from({ length: 40 }, (_, n) => ({ key: `s${n}`, goal: 'x' })) } });
+    await backend.admin.ok.submitTask({
+      body: { goal: 'x', subtasks: Array.from({ length: 40 }, (_, n) => ({ key: `s${n}`, goal: 'x' })) },
+    });
 
-    const claims = await race(backend, Array.from({ length: CONNECTIONS }, () => () => worker.claim(2)));
+    const claims = await race(
+      backend,
+      Array.from({ length: CONNECTIONS }, () => () => worker.claim(2)),
+    );
 
     expect(claims.flat()).toHaveLength(3);
     await expectSound(backend);
@@ -145,7 +178,15 @@ describe('on many connections at once', () => {
     const backend = await backendForTest({ pool: CONNECTIONS });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
-      const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a' }, { key: 'z', goal: 'z', labels: { never: 'here' } }] } });
+      const { task_id } = await backend.admin.ok.submitTask({
+        body: {
+          goal: 'x',
+          subtasks: [
+            { key: 'a', goal: 'a' },
+            { key: 'z', goal: 'z', labels: { never: 'here' } },
+          ],
+        },
+      });
       const parent = await claimOne(worker);
 
       const [, added] = await race<{ status: number }>(backend, [
@@ -164,9 +205,14 @@ describe('on many connections at once', () => {
     const backend = await backendForTest({ pool: CONNECTIONS });
     const workers = await Promise.all(Array.from({ length: 6 }, () => enrol(backend)));
     for (let round = 0; round < ROUNDS; round++) {
-      const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: Array.from({ length: 12 }, (_, n) => ({ key: `s${n}`, goal: 'x' })) } });
+      const { task_id } = await backend.admin.ok.submitTask({
+        body: { goal: 'x', subtasks: Array.from({ length: 12 }, (_, n) => ({ key: `s${n}`, goal: 'x' })) },
+      });
 
-      await race<unknown>(backend, [() => backend.admin.cancelTask({ params: { task_id } }), ...workers.map((worker) => () => worker.claim(2))]);
+      await race<unknown>(backend, [
+        () => backend.admin.cancelTask({ params: { task_id } }),
+        ...workers.map((worker) => () => worker.claim(2)),
+      ]);
 
       const { items } = await backend.admin.ok.listEvents({ params: { task_id }, query: { limit: '1000' } });
       const cancelled = items.findIndex((event) => event.type === 'task.cancelled');

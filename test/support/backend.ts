@@ -15,7 +15,14 @@ import type { BlobStore } from '../../functions/domain/blobs.ts';
 import { TEMPLATE } from './global-setup.ts';
 
 export type Reply<T = unknown> = { status: number; body: T; headers: Record<string, string> };
-export type RawRequest = { method: string; path: string; body?: unknown; text?: string; token?: string | undefined; headers?: Record<string, string> };
+export type RawRequest = {
+  method: string;
+  path: string;
+  body?: unknown;
+  text?: string;
+  token?: string | undefined;
+  headers?: Record<string, string>;
+};
 
 /** A copy of the template database, dropped at the end. */
 export const createDatabase = async (): Promise<{ url: string; drop(): Promise<void> }> => {
@@ -126,18 +133,32 @@ type Call = {
   [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Reply<Output<Routes[N]>>>;
 };
 /** Calls operations by name; answers status and body, whatever they are. */
-export type Caller = Call & { ok: { [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Output<Routes[N]>> } };
+export type Caller = Call & {
+  ok: { [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Output<Routes[N]>> };
+};
 
 const caller = (send: (request: RawRequest) => Promise<Reply>, token: string): Caller => {
-  const call = (name: RouteName) => (input: { params?: Record<string, unknown>; query?: Record<string, unknown>; body?: unknown; headers?: Record<string, string> } = {}) => {
-    const route: Route = ROUTES[name];
-    return send({ method: route.method, path: pathOf(route, input.params, input.query), body: input.body, token, headers: input.headers ?? {} });
-  };
-  const ok = (name: RouteName) => async (input: object = {}) => {
-    const reply = await call(name)(input);
-    if (reply.status >= 300) throw new Error(`${name} answered ${reply.status}: ${JSON.stringify(reply.body)}`);
-    return reply.body;
-  };
+  const call =
+    (name: RouteName) =>
+    (
+      input: { params?: Record<string, unknown>; query?: Record<string, unknown>; body?: unknown; headers?: Record<string, string> } = {},
+    ) => {
+      const route: Route = ROUTES[name];
+      return send({
+        method: route.method,
+        path: pathOf(route, input.params, input.query),
+        body: input.body,
+        token,
+        headers: input.headers ?? {},
+      });
+    };
+  const ok =
+    (name: RouteName) =>
+    async (input: object = {}) => {
+      const reply = await call(name)(input);
+      if (reply.status >= 300) throw new Error(`${name} answered ${reply.status}: ${JSON.stringify(reply.body)}`);
+      return reply.body;
+    };
   const names = Object.keys(ROUTES) as RouteName[];
   return {
     ...Object.fromEntries(names.map((name) => [name, call(name)])),

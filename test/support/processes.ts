@@ -10,11 +10,15 @@ import { type Client, createClient } from '../../schema/client.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Polls until `check` answers something other than null, undefined or false; the message says what was waited for. */
-export const until = async <T>(what: string, check: () => Promise<T | null | undefined | false> | T | null | undefined | false, ms = 60_000): Promise<T> => {
+export const until = async <T>(
+  what: string,
+  check: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  ms = 60_000,
+): Promise<T> => {
   const end = performance.now() + ms;
   for (;;) {
     const found = await check();
-    if (found !== null && found !== undefined && found !== false) return found as T;
+    if (found !== null && found !== undefined && found !== false) return found;
     if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 40));
   }
@@ -89,10 +93,24 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     addWorker: async (flags: readonly string[] = []) => {
       const name = `w${workers.length}`;
       const { enrolment_token } = await admin.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
-      const worker = run(
-        ['worker-agent/bin/maw.mjs', 'worker', 'start', '--url', url, '--enrolment-token', enrolment_token, '--name', name,
-          '--state-dir', join(folder, name), '--tools', 'exec,scripted', '--exec-allow', '*', ...flags],
-      );
+      const worker = run([
+        'worker-agent/bin/maw.mjs',
+        'worker',
+        'start',
+        '--url',
+        url,
+        '--enrolment-token',
+        enrolment_token,
+        '--name',
+        name,
+        '--state-dir',
+        join(folder, name),
+        '--tools',
+        'exec,scripted',
+        '--exec-allow',
+        '*',
+        ...flags,
+      ]);
       workers.push(worker);
       return worker;
     },

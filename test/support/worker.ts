@@ -7,9 +7,14 @@ export type TestWorker = Awaited<ReturnType<typeof enrol>>;
 type Offer = { tools?: string[]; labels?: Record<string, string>; slots?: number; owner_ids?: string[]; name?: string };
 
 /** Enrols a worker and speaks for it, one request a call. */
-export const enrol = async (backend: Backend, { tools = ['scripted'], labels = {}, slots = 64, owner_ids, name = 'tester' }: Offer = {}) => {
+export const enrol = async (
+  backend: Backend,
+  { tools = ['scripted'], labels = {}, slots = 64, owner_ids, name = 'tester' }: Offer = {},
+) => {
   const { enrolment_token } = await backend.admin.ok.createEnrolmentToken({ body: { tools, labels, ...(owner_ids ? { owner_ids } : {}) } });
-  const { worker, credential } = await backend.as(enrolment_token).ok.registerWorker({ body: { name, machine_name: 'test', tools, slots } });
+  const { worker, credential } = await backend
+    .as(enrolment_token)
+    .ok.registerWorker({ body: { name, machine_name: 'test', tools, slots } });
   const as = backend.as(credential);
   const params = { worker_id: worker.worker_id };
   const fence = ({ lease_token, attempt }: Claimed) => ({ lease_token, attempt });

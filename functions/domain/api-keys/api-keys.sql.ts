@@ -5,7 +5,14 @@ import { json, type Sql } from '../sql.ts';
 const columns = (sql: Sql) => sql`
   api_key_id, name, scopes, coalesce(user_id, api_key_id) as owner_id, hint, created_at, revoked_at`;
 
-export const insertApiKey = async (sql: Sql, organizationId: string, spec: ApiKeySpec, hash: Buffer, hint: string, userId: string | null = null) => {
+export const insertApiKey = async (
+  sql: Sql,
+  organizationId: string,
+  spec: ApiKeySpec,
+  hash: Buffer,
+  hint: string,
+  userId: string | null = null,
+) => {
   const [key] = await sql<[ApiKey]>`
     insert into api_keys (organization_id, user_id, name, scopes, key_hash, hint)
     values (${organizationId}, ${userId}, ${spec.name}, ${json(sql, spec.scopes)}, ${hash}, ${hint})
@@ -22,7 +29,12 @@ export const findCaller = async (sql: Sql, hash: Buffer): Promise<Caller | null>
   return caller ?? null;
 };
 
-export const listApiKeys = (sql: Sql, organizationId: string, after: { time: string; id: string } | null, limit: number): Promise<ApiKey[]> =>
+export const listApiKeys = (
+  sql: Sql,
+  organizationId: string,
+  after: { time: string; id: string } | null,
+  limit: number,
+): Promise<ApiKey[]> =>
   sql<ApiKey[]>`
   select ${columns(sql)}
   from api_keys

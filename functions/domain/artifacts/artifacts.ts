@@ -53,7 +53,13 @@ export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fen
     await rows.markStored(sql, artifactId);
     const { task_id, subtask_id, name, size_bytes } = artifact;
     await recordEvents(sql, [
-      { task_id, subtask_id, type: 'artifact.stored', message: `The file ${name} was stored`, data: { artifact_id: artifactId, name, size_bytes } },
+      {
+        task_id,
+        subtask_id,
+        type: 'artifact.stored',
+        message: `The file ${name} was stored`,
+        data: { artifact_id: artifactId, name, size_bytes },
+      },
     ]);
     return { ...artifact, status: 'stored' };
   });

@@ -10,9 +10,17 @@ const timed = async (check: PromiseLike<unknown>): Promise<ServiceHealth> => {
   const started = performance.now();
   const { promise: late, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(() => resolve(false), LONGEST_MS);
-  const healthy = await Promise.race([Promise.resolve(check).then(() => true, () => false), late]);
+  const healthy = await Promise.race([
+    Promise.resolve(check).then(
+      () => true,
+      () => false,
+    ),
+    late,
+  ]);
   clearTimeout(timer);
-  return healthy ? { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 10) / 10 } : { status: 'unhealthy', latency_ms: null };
+  return healthy
+    ? { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 10) / 10 }
+    : { status: 'unhealthy', latency_ms: null };
 };
 
 export const database = (ctx: Pick<Context, 'sql'>): Promise<ServiceHealth> => timed(ctx.sql`select 1`);
@@ -25,7 +33,7 @@ const latestMigration = async (sql: Sql): Promise<string | null> => {
   return row?.name ?? null;
 };
 
-const connection = (health: ServiceHealth) => (health.status === 'healthy' ? 'connected' : 'disconnected');
+const connection = (health: ServiceHealth): 'connected' | 'disconnected' => (health.status === 'healthy' ? 'connected' : 'disconnected');
 
 export const overall = async (ctx: Pick<Context, 'sql'>) => {
   const health = await database(ctx);
@@ -33,7 +41,7 @@ export const overall = async (ctx: Pick<Context, 'sql'>) => {
     database: health,
     summary: {
       status: health.status === 'healthy' ? ('healthy' as const) : ('unhealthy' as const),
-      services: { database: connection(health) as 'connected' | 'disconnected', redis: 'not_configured' as const },
+      services: { database: connection(health), redis: 'not_configured' as const },
     },
   };
 };

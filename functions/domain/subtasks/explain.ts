@@ -77,7 +77,12 @@ export const explain = async (ctx: Pick<Context, 'sql'>, who: Pick<Caller, 'orga
   };
 };
 
-const waitsOf = async (ctx: Pick<Context, 'sql'>, subtask: rows.Explained, ahead: number | null, reasons: Reason[][]): Promise<Waiting[]> => {
+const waitsOf = async (
+  ctx: Pick<Context, 'sql'>,
+  subtask: rows.Explained,
+  ahead: number | null,
+  reasons: Reason[][],
+): Promise<Waiting[]> => {
   if (subtask.status === 'ready') return waitsOfReady(subtask, ahead ?? 0, reasons);
   if (subtask.status !== 'blocked') {
     const [code, message] = OTHER_WAITS[subtask.status];

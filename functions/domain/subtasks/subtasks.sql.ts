@@ -96,7 +96,9 @@ export const appendLogs = async (sql: Sql, it: Fenced, chunks: readonly LogChunk
   return row.next_chunk;
 };
 
-export const listLogs = (sql: Sql, subtaskId: string, attempt: number, afterChunk: number, limit: number): Promise<LogChunk[]> => sql<LogChunk[]>`
+export const listLogs = (sql: Sql, subtaskId: string, attempt: number, afterChunk: number, limit: number): Promise<LogChunk[]> => sql<
+  LogChunk[]
+>`
   select attempt, chunk, stream, content, created_at
   from attempt_logs
   where subtask_id = ${subtaskId} and attempt = ${attempt} and chunk > ${afterChunk}
@@ -112,7 +114,12 @@ export const attemptEnded = async (sql: Sql, subtaskId: string, attempt: number)
 export type ParentOutput = Omit<InputValue, 'included'>;
 
 /** A parent's output, for the worker that holds the child just now; null when it doesn't, undefined when there is no such parent. */
-export const findInput = async (sql: Sql, worker: WorkerIdentity, subtaskId: string, key: string): Promise<ParentOutput | null | undefined> => {
+export const findInput = async (
+  sql: Sql,
+  worker: WorkerIdentity,
+  subtaskId: string,
+  key: string,
+): Promise<ParentOutput | null | undefined> => {
   const [held] = await sql<{ held: boolean }[]>`
     select true as held
     from subtasks s

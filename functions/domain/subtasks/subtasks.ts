@@ -46,12 +46,7 @@ export const get = async (ctx: Subtasks, who: Who, subtaskId: string) => {
   return { ...subtask, attempt_list: await rows.listAttempts(ctx.sql, subtaskId) };
 };
 
-export const logs = async (
-  ctx: Subtasks,
-  who: Who,
-  subtaskId: string,
-  query: { attempt: number; after_chunk: number; limit: number },
-) => {
+export const logs = async (ctx: Subtasks, who: Who, subtaskId: string, query: { attempt: number; after_chunk: number; limit: number }) => {
   const subtask = await rows.findSubtask(ctx.sql, who.organization_id, subtaskId);
   if (subtask === null) throw missing();
   const attempt = query.attempt || subtask.attempt;
@@ -65,7 +60,8 @@ export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenc
   return { subtask_id: it.subtask_id, status: answer.status };
 };
 
-const completion = (subtaskId: string, spec: CompleteSpec): rows.Completion => ({
+/** What complete_subtasks.sql takes of a completion. */
+export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completion => ({
   subtask_id: subtaskId,
   lease_token: spec.lease_token,
   attempt: spec.attempt,
@@ -95,7 +91,16 @@ const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) =
 export const fail = (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: FailSpec) => {
   const { lease_token, attempt, failure_class, message } = spec;
   const hash = jsonHash({ failure_class, message });
-  return end(ctx, worker, { subtask_id: subtaskId, lease_token, attempt, outcome: 'failed', failure_class, message, usage: spec.usage ?? null, hash });
+  return end(ctx, worker, {
+    subtask_id: subtaskId,
+    lease_token,
+    attempt,
+    outcome: 'failed',
+    failure_class,
+    message,
+    usage: spec.usage ?? null,
+    hash,
+  });
 };
 
 export const release = (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenced & { reason: string }) => {

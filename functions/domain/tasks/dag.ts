@@ -17,10 +17,12 @@ export const validateDag = (nodes: readonly Node[], existing: Existing = NONE): 
   if (existing.keys.size + nodes.length > LIMITS.subtasks_per_task)
     faults.push({ path: 'body.subtasks', message: `a task has at most ${LIMITS.subtasks_per_task} subtasks` });
   if (existing.edges + edges.length > LIMITS.edges_per_task)
-    faults.push({ path: 'body.subtasks', message: `a task has at most ${LIMITS.edges_per_task} dependencies in all; this makes ${existing.edges + edges.length}` });
+    faults.push({
+      path: 'body.subtasks',
+      message: `a task has at most ${LIMITS.edges_per_task} dependencies in all; this makes ${existing.edges + edges.length}`,
+    });
   if (faults.length === 0) faults.push(...cycleFaults(nodes));
-  if (faults.length > 0)
-    throw new AppError('invalid_dag', faults[0]?.message ?? '', { errors: faults.slice(0, MOST_ERRORS) });
+  if (faults.length > 0) throw new AppError('invalid_dag', faults[0]?.message ?? '', { errors: faults.slice(0, MOST_ERRORS) });
   return edges;
 };
 
@@ -81,5 +83,5 @@ const walkCycle = (byKey: ReadonlyMap<string, Node>, leftover: ReadonlyMap<strin
     path.push(key);
     key = byKey.get(key)?.dependencies.find((parent) => leftover.has(parent)) ?? '';
   }
-  return [...path.slice(path.indexOf(key)), key].reverse();
+  return [...path.slice(path.indexOf(key)), key].toReversed();
 };

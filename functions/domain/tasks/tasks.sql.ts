@@ -14,7 +14,9 @@ export const findTask = async (sql: Sql, organizationId: string, taskId: string)
   return task ?? null;
 };
 
-export type LockedTask = Pick<Task, 'task_id' | 'owner_id' | 'status' | 'paused' | 'priority' | 'version' | 'ended_at'> & { edge_count: number };
+export type LockedTask = Pick<Task, 'task_id' | 'owner_id' | 'status' | 'paused' | 'priority' | 'version' | 'ended_at'> & {
+  edge_count: number;
+};
 
 /** Locks a task until the end of the transaction; what is read after this statement is as its last holder left it. */
 export const lockTask = async (sql: Sql, organizationId: string, taskId: string): Promise<LockedTask | null> => {
@@ -26,7 +28,12 @@ export const lockTask = async (sql: Sql, organizationId: string, taskId: string)
   return task ?? null;
 };
 
-export type TaskFilter = { status: TaskStatus | undefined; q: string | undefined; after: { time: string; id: string } | null; limit: number };
+export type TaskFilter = {
+  status: TaskStatus | undefined;
+  q: string | undefined;
+  after: { time: string; id: string } | null;
+  limit: number;
+};
 
 /** Newest first. A word may stand in the task's goal or in the goal of one of its subtasks. */
 export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Promise<Task[]> => sql<Task[]>`
@@ -56,7 +63,12 @@ export const insertTask = async (sql: Sql, organizationId: string, ownerId: stri
 export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
 
 /** Stores subtasks as blocked by all their parents that have not completed, or as ready; answers the ids of those that wait for nothing. */
-export const insertSubtasks = async (sql: Sql, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]): Promise<string[]> => {
+export const insertSubtasks = async (
+  sql: Sql,
+  taskId: string,
+  subtasks: readonly NewSubtask[],
+  edges: readonly DagEdge[],
+): Promise<string[]> => {
   const roots = await sql<{ subtask_id: string }[]>`
     with spec as (
       select * from jsonb_to_recordset(${json(sql, subtasks)}) as spec(

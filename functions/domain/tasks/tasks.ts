@@ -68,7 +68,12 @@ export const addSubtasks = (ctx: Pick<Context, 'sql' | 'env'>, caller: Caller, t
     const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
     await storeSubtasks(sql, taskId, positioned(added.subtasks, ctx.env.DEFAULT_TOOL, existing.keys.size), edges);
     await rows.recordEvents(sql, [
-      { task_id: taskId, type: 'task.extended', message: `${added.subtasks.length} subtasks were added`, data: { keys: added.subtasks.map((it) => it.key) } },
+      {
+        task_id: taskId,
+        type: 'task.extended',
+        message: `${added.subtasks.length} subtasks were added`,
+        data: { keys: added.subtasks.map((it) => it.key) },
+      },
     ]);
     return readBack(sql, caller, taskId);
   });
@@ -106,7 +111,9 @@ export const update = (ctx: Tasks, caller: Caller, taskId: string, version: numb
       const waiting = await rows.leaveQueue(sql, taskId);
       if (waiting.length > 0) await rows.enqueueSubtasks(sql, waiting);
     }
-    await rows.recordEvents(sql, [{ task_id: taskId, type: 'task.updated', message: 'The task was changed', data: { fields: Object.keys(change) } }]);
+    await rows.recordEvents(sql, [
+      { task_id: taskId, type: 'task.updated', message: 'The task was changed', data: { fields: Object.keys(change) } },
+    ]);
     return readBack(sql, caller, taskId);
   });
 
@@ -116,7 +123,12 @@ export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: strin
     const task = await lock(sql, caller, taskId);
     if (task.status === 'cancelled') return readBack(sql, caller, taskId);
     if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended as ${task.status}`);
-    await rows.cancelTask(sql, taskId, reason || 'its task was cancelled', reason ? `The task was cancelled: ${reason}` : 'The task was cancelled');
+    await rows.cancelTask(
+      sql,
+      taskId,
+      reason || 'its task was cancelled',
+      reason ? `The task was cancelled: ${reason}` : 'The task was cancelled',
+    );
     return readBack(sql, caller, taskId);
   });
 

@@ -3,6 +3,7 @@ import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
 import type { WorkerIdentity } from '../context.ts';
 import { json, type Sql } from '../sql.ts';
+import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
 export const PRESENCE_SECONDS = 120;
@@ -80,10 +81,21 @@ export const listWorkers = (
   order by registered_at desc, worker_id desc
   limit ${limit}`;
 
-export type WorkerChanges = { name?: string | undefined; labels?: Record<string, string> | undefined; slots?: number | undefined; mode?: WorkerMode | undefined };
+export type WorkerChanges = {
+  name?: string | undefined;
+  labels?: Record<string, string> | undefined;
+  slots?: number | undefined;
+  mode?: WorkerMode | undefined;
+};
 
 /** Null when there is no such worker, or when it is not at `version` any more. */
-export const updateWorker = async (sql: Sql, organizationId: string, workerId: string, version: number, change: WorkerChanges): Promise<Worker | null> => {
+export const updateWorker = async (
+  sql: Sql,
+  organizationId: string,
+  workerId: string,
+  version: number,
+  change: WorkerChanges,
+): Promise<Worker | null> => {
   const [worker] = await sql<Worker[]>`
     update workers
     set name = coalesce(${change.name ?? null}, name),
@@ -107,6 +119,19 @@ export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
 export const claimSubtasks = async (sql: Sql, worker: WorkerIdentity, spec: ClaimSpec, leaseMs: number): Promise<Refused | Claim> => {
   const [row] = await sql<[{ answer: Refused | Claim }]>`
     select claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs}) as answer`;
+  return row.answer;
+};
+
+export const completeAndClaim = async (
+  sql: Sql,
+  worker: WorkerIdentity,
+  items: readonly Completion[],
+  spec: ClaimSpec,
+  leaseMs: number,
+): Promise<{ results: CompletionAnswer[]; claim: Refused | Claim }> => {
+  const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim } }]>`
+    select complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(sql, items)}, ${spec.claim_request_id}, ${spec.limit},
+      ${spec.start}, ${leaseMs}) as answer`;
   return row.answer;
 };
 

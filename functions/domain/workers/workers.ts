@@ -1,12 +1,20 @@
 import { AppError } from '../../../schema/errors.ts';
 import type { WorkerStatus } from '../../../schema/states.ts';
-import type { ClaimSpec, CompleteManySpec, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Intervals, WorkerSpec } from '../../../schema/worker.ts';
+import type {
+  ClaimSpec,
+  CompleteManySpec,
+  EnrolmentSpec,
+  HeartbeatAnswer,
+  HeartbeatSpec,
+  Intervals,
+  WorkerSpec,
+} from '../../../schema/worker.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import type { CompletionAnswer } from '../subtasks/subtasks.sql.ts';
-import { completeMany, refusal } from '../subtasks/subtasks.ts';
+import { completeMany, completion, refusal } from '../subtasks/subtasks.ts';
 import { repeating, transact } from '../transact.ts';
 import * as rows from './workers.sql.ts';
 
@@ -84,23 +92,33 @@ export const remove = async (ctx: Pick<Context, 'sql'>, who: Who, workerId: stri
   return { worker_id: workerId, deleted: true as const };
 };
 
-/** Leases ready subtasks to the worker, in one round trip. */
-export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) => {
-  const answer = await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS));
+const claimed = ({ env }: Pick<Context, 'env'>, answer: { error: string } | rows.Claim) => {
   if ('error' in answer) throw refusal(answer.error);
-  return { ...answer, claim_poll_ms: ctx.env.CLAIM_POLL_MS };
+  return { ...answer, claim_poll_ms: env.CLAIM_POLL_MS };
 };
+
+/** Leases ready subtasks to the worker, in one round trip. */
+export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) =>
+  claimed(ctx, await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS)));
 
 const judged = (answer: CompletionAnswer) =>
   'error' in answer
     ? { ok: false as const, subtask_id: answer.subtask_id, code: answer.error, detail: refusal(answer.error).message }
     : { ok: true as const, ...answer };
 
-/** Completes what is done, then claims the next: what the completions released is among what can be claimed. */
-export const complete = async (ctx: Workers, worker: WorkerPrincipal, spec: CompleteManySpec) => {
-  const answers = await completeMany(ctx, worker, spec.completions);
+/** Completes what is done and claims the next, in one round trip. */
+const completeAndClaim = async (ctx: Workers, worker: WorkerPrincipal, completions: CompleteManySpec['completions'], next: ClaimSpec) => {
+  const items = completions.map((spec) => completion(spec.subtask_id, spec));
+  const { results, claim: answer } = await repeating(() => rows.completeAndClaim(ctx.sql, worker, items, next, ctx.env.LEASE_MS));
+  return { results: results.map(judged), claim: claimed(ctx, answer) };
+};
+
+/** Completes what is done, each judged by itself, and claims the next if it is asked for. */
+export const complete = async (ctx: Workers, worker: WorkerPrincipal, { completions, claim: next }: CompleteManySpec) => {
+  if (next !== undefined) return completeAndClaim(ctx, worker, completions, next);
+  const answers = await completeMany(ctx, worker, completions);
   if (answers.some((answer) => 'error' in answer && answer.error === 'worker_revoked')) throw refusal('worker_revoked');
-  return { results: answers.map(judged), claim: spec.claim === undefined ? null : await claim(ctx, worker, spec.claim) };
+  return { results: answers.map(judged), claim: null };
 };
 
 export const heartbeat = async (ctx: Workers, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<HeartbeatAnswer> => {

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { type Client, createClient } from '../../schema/client.ts';
+import type { Task } from '../../schema/task.ts';
+import { type Home, startHome } from '../home.ts';
+import { measure } from './measure.ts';
+import { followAll } from './progress.ts';
+import { summaryTable, taskTable } from './report.ts';
+import { type Sample, samples } from './samples.ts';
+import { startWorkers, waitForWorkers, type Workers } from './workers.ts';
+
+const WORKERS = 10;
+const LONGEST_MS = 5 * 60_000;
+
+const say = (line = '') => process.stdout.write(`${line}\n`);
+const { exit } = parseArgs({ options: { exit: { type: 'boolean', default: false } } }).values;
+
+const outputIsRight = async (client: Client, task: Task, sample: Sample): Promise<boolean> => {
+  const { items } = await client.listSubtasks({ params: { task_id: task.task_id } });
+  const output = items.find((subtask) => subtask.key === sample.output);
+  return task.status === 'completed' && isDeepStrictEqual(output?.result, sample.expected());
+};
+
+const runSamples = async (client: Client): Promise<boolean> => {
+  const all = samples();
+  const bySample = new Map<string, Sample>();
+  for (const sample of all) bySample.set((await client.submitTask({ body: sample.spec })).task_id, sample);
+  const ids = [...bySample.keys()];
+  const tasks = (await followAll(client, ids, LONGEST_MS)).toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1));
+
+  say('\nChecking every output against one computed again …');
+  const right = new Map<string, boolean>();
+  for (const task of tasks) {
+    const sample = bySample.get(task.task_id);
+    right.set(task.task_id, sample !== undefined && (await outputIsRight(client, task, sample)));
+  }
+  say(`\n${taskTable(tasks, right)}\n\n${summaryTable(tasks, await measure(client, ids, WORKERS), WORKERS)}\n`);
+  return [...right.values()].every(Boolean);
+};
+
+let home: Home | null = null;
+let workers: Workers | null = null;
+const folder = await mkdtemp(join(tmpdir(), 'maw-demo-'));
+
+let stopping: Promise<void> | null = null;
+const stop = (): Promise<void> =>
+  (stopping ??= (async () => {
+    await workers?.stop();
+    await home?.close();
+    await rm(folder, { recursive: true, force: true });
+  })());
+
+const leave = (code: number) => {
+  stop().then(
+    () => process.exit(code),
+    (error: Error) => {
+      say(error.message);
+      process.exit(1);
+    },
+  );
+};
+let asked = 0;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    if (++asked > 1) process.exit(130);
+    say('\nstopping (again to force) …');
+    leave(exit ? 130 : 0);
+  });
+
+try {
+  say('Starting the platform …');
+  home = await startHome({ folder, env: { ...process.env, CLAIM_POLL_MS: '60' }, say: (line) => say(`  ${line}`) });
+  const client = createClient({ url: home.url, token: home.adminKey });
+  say(`Enrolling ${WORKERS} workers …`);
+  workers = await startWorkers(client, home.url, join(folder, 'workers'), WORKERS);
+  await waitForWorkers(client, WORKERS, 60_000);
+  say('Submitting 24 tasks …');
+  const right = await runSamples(client);
+  say(right ? 'Every task completed and every output is right.' : 'Something is wrong: see the table above.');
+  if (exit) leave(right ? 0 : 1);
+  else
+    say(`
+The system goes on running until Ctrl-C.
+  API   ${home.url}/api/v1      docs  ${home.url}/docs
+  In another terminal:
+    export MAW_URL=${home.url} MAW_API_KEY=${home.adminKey}
+    npx maw submit "say hello" --wait
+    npx maw list`);
+} catch (error) {
+  if (asked === 0) {
+    say(`The demo failed: ${(error as Error).message}`);
+    leave(1);
+  }
+}

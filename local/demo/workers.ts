@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Client } from '../../schema/client.ts';
+import { ROOT } from './samples.ts';
+
+const STOP_MS = 8_000;
+
+export type Workers = { stop(): Promise<void> };
+
+const stopOne = async (child: ChildProcess) => {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(timer);
+};
+
+/** Enrols worker processes as a person would, each with a token of its own. Their output goes to files in `folder`. */
+export const startWorkers = async (client: Client, url: string, folder: string, count: number): Promise<Workers> => {
+  await mkdir(folder, { recursive: true });
+  const children: ChildProcess[] = [];
+  for (let n = 1; n <= count; n++) {
+    const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
+    const name = `worker-${n}`;
+    const flags = ['--url', url, '--enrol-token', enrolment_token, '--name', name, '--state-dir', join(folder, name)];
+    const tools = ['--tools', 'exec,scripted', '--exec-allow', 'node', '--exec-root', ROOT];
+    const child = spawn(process.execPath, [join(ROOT, 'worker-agent/bin/maw.mjs'), 'worker', 'start', ...flags, ...tools], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: process.platform !== 'win32', // a Ctrl-C reaches the demo, which stops them in order
+    });
+    const log = createWriteStream(join(folder, `${name}.log`));
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    children.push(child);
+  }
+  return {
+    stop: async () => {
+      await Promise.all(children.map(stopOne));
+    },
+  };
+};
+
+export const waitForWorkers = async (client: Client, count: number, ms: number): Promise<void> => {
+  for (const end = performance.now() + ms; ; ) {
+    const { items } = await client.listWorkers({ query: { limit: '200' } });
+    if (items.length >= count) return;
+    if (performance.now() > end)
+      throw new Error(`only ${items.length} of ${count} workers enrolled within ${ms / 1_000} s; see their logs`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+};

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { AppError } from '../../schema/errors.ts';
+import type { Host, Tool } from '../../worker-agent/src/tools/tool.ts';
+import { agentForTest, holds } from './support/agent.ts';
+import { startPlatform } from './support/fake-platform.ts';
+
+const printing = (print: (host: Host) => void | Promise<void>): Tool => ({
+  name: 'scripted',
+  probe: async () => [],
+  run: async (_, host) => {
+    await print(host);
+    return { result: null };
+  },
+});
+
+describe('the output of an attempt', () => {
+  it('is stored before the attempt is completed', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    const worker = await agentForTest(platform, { tools: [printing((host) => host.log('stdout', 'a line\n'))] });
+
+    await worker.finish();
+
+    const names = platform.calls.map(({ name }) => name).filter((name) => name === 'appendLogs' || name === 'completeSubtasks');
+    expect(names).toEqual(['appendLogs', 'completeSubtasks']);
+    expect(platform.logs.get(subtask.subtask_id)).toEqual([{ chunk: 0, stream: 'stdout', content: 'a line\n' }]);
+  });
+
+  it('comes whole and in order through lost requests and lost answers', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    let count = 0;
+    platform.intercept('appendLogs', () => (['cut-before', 'cut-after', 'pass'] as const)[count++ % 3] ?? 'pass');
+    const lines = Array.from({ length: 3_000 }, (_, at) => `line ${at} 中文 ${'x'.repeat(50)}\n`);
+    const worker = await agentForTest(platform, { tools: [printing((host) => lines.forEach((line) => host.log('stdout', line)))] });
+
+    await worker.finish();
+
+    const stored = platform.logs.get(subtask.subtask_id) ?? [];
+    expect(stored.map(({ chunk }) => chunk)).toEqual(stored.map((_, at) => at));
+    expect(stored.map(({ content }) => content).join('')).toBe(lines.join(''));
+  });
+
+  it('is sent while the tool still runs', async () => {
+    const platform = await startPlatform();
+    platform.add();
+    const tool = printing(async (host) => {
+      host.log('stderr', 'early');
+      await holds(() => platform.of('appendLogs').length === 1);
+    });
+    const worker = await agentForTest(platform, { tools: [tool] });
+
+    await worker.finish();
+
+    expect(platform.of('appendLogs')).toHaveLength(1);
+  });
+
+  it('is given up, and the result is not, when the server refuses it', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    platform.intercept('appendLogs', () => new AppError('invalid_request', 'no'));
+    const worker = await agentForTest(platform, { tools: [printing((host) => host.log('stdout', 'x'))] });
+
+    await worker.finish();
+
+    expect(platform.ended.get(subtask.subtask_id)?.kind).toBe('completed');
+    expect(worker.events()).toContain('logs.given-up');
+  });
+});

@@ -1,0 +1,69 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished, vi } from 'vitest';
+import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
+import type { JobSettings } from '../../../worker-agent/src/job-context.ts';
+import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec.ts';
+import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
+import type { Tool } from '../../../worker-agent/src/tools/tool.ts';
+import type { FakePlatform } from './fake-platform.ts';
+
+export const until = <T>(condition: () => T | Promise<T>): Promise<T> => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
+
+/** Waits until a condition holds. */
+export const holds = (condition: () => boolean): Promise<void> =>
+  until(() => {
+    if (!condition()) throw new Error(`does not hold: ${condition}`);
+  });
+
+export const folderForTest = async (): Promise<string> => {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'maw-agent-')));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+};
+
+export type Line = { level: string; event: string } & Record<string, unknown>;
+type Given = { tools?: Tool[]; slots?: number; exec?: Partial<ExecSettings>; settings?: Partial<JobSettings>; onCredential?: (credential: string) => void };
+
+/** A worker of the fake platform, cancelled at the end of the test if it still runs. */
+export const agentForTest = async (platform: FakePlatform, given: Given = {}) => {
+  const stateDir = await folderForTest();
+  const lines: Line[] = [];
+  const exec = createExec({ allow: ['*'], roots: [], maxResultBytes: 2_000_000, ...given.exec });
+  const agent = new WorkerAgent({
+    url: platform.url,
+    workerId: platform.worker.worker_id,
+    credential: platform.worker.credential,
+    intervals: platform.intervals,
+    tools: given.tools ?? [scripted, exec],
+    slots: given.slots ?? 1,
+    timeoutMs: 5_000,
+    settings: { stateDir, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1_000_000, maxResultBytes: 2_000_000, reportForMs: 5_000, ...given.settings },
+    journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
+    ...(given.onCredential ? { onCredential: given.onCredential } : {}),
+  });
+  onTestFinished(async () => {
+    agent.cancel('the test is over');
+    await running?.catch(() => {});
+  });
+  let running: Promise<void> | undefined;
+  return {
+    agent,
+    lines,
+    stateDir,
+    events: () => lines.map(({ event }) => event),
+    run: () => {
+      running ??= agent.run();
+      return running;
+    },
+    /** Runs until everything that was queued has ended. */
+    finish: async () => {
+      const run = agent.run();
+      running = run;
+      await holds(() => platform.waiting.length === 0 && platform.given.size > 0 && [...platform.given.values()].flat().every((it) => platform.ended.has(it.subtask_id)));
+      agent.drain('the test wants it');
+      await run;
+    },
+  };
+};

@@ -1,0 +1,189 @@
+import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
+import { type ClaimAnswer, WorkerApi } from './api.ts';
+import { ClaimLoop } from './claim-loop.ts';
+import { HeartbeatLoop } from './heartbeat-loop.ts';
+import { runJob } from './job.ts';
+import type { JobContext, JobSettings } from './job-context.ts';
+import { type Journal, silent } from './journal.ts';
+import { Reporter } from './reporter.ts';
+import { classify } from './retry.ts';
+import { RunningJob } from './running-job.ts';
+import type { Tool } from './tools/tool.ts';
+
+export type AgentOptions = {
+  url: string;
+  workerId: string;
+  credential: string;
+  intervals: Intervals;
+  tools: readonly Tool[];
+  slots: number;
+  timeoutMs: number;
+  settings: JobSettings;
+  journal?: Journal;
+  /** Called when the server renewed the credential: it has to be kept for the next start. */
+  onCredential?: (credential: string) => void;
+};
+
+/** The server no longer knows the worker: nothing can be done but to enrol it again. */
+export class WorkerRevoked extends Error {
+  constructor(cause: unknown) {
+    super('this worker was removed; enrol again', { cause });
+    this.name = 'WorkerRevoked';
+  }
+}
+
+/**
+ * A worker: claims subtasks, carries them out with its tools, keeps their leases and reports. `drain` stops claiming and lets
+ * `run` resolve when what runs is done; `cancel` also stops the work and gives it back.
+ */
+export class WorkerAgent {
+  readonly #options: AgentOptions;
+  readonly #journal: Journal;
+  readonly #held = new Map<string, RunningJob>();
+  readonly #ended = new Set<Promise<void>>();
+  readonly #draining = new AbortController();
+  readonly #stopped = new AbortController();
+  readonly #claims: ClaimLoop;
+  readonly #heartbeats: HeartbeatLoop;
+  readonly #reporter: Reporter;
+  readonly #jobs: JobContext;
+  #credential: string;
+  #failure: WorkerRevoked | null = null;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#journal = options.journal ?? silent;
+    this.#credential = options.credential;
+    const { url, workerId, timeoutMs, settings, tools } = options;
+    const api = new WorkerApi({
+      url,
+      workerId,
+      timeoutMs,
+      credential: () => this.#credential,
+      onRetry: (operation, error, waitMs, tries) =>
+        this.#journal('warn', 'request.retried', { operation, tries, wait_ms: Math.round(waitMs), error: error.message }),
+    });
+    this.#jobs = {
+      api,
+      settings,
+      journal: this.#journal,
+      tools: new Map(tools.map((tool) => [tool.name, tool])),
+      onRevoked: (error) => this.#revoke(error),
+    };
+    this.#claims = new ClaimLoop({
+      api,
+      slots: options.slots,
+      draining: this.#draining.signal,
+      stopped: this.#stopped.signal,
+      onClaimed: (answer) => this.#begin(answer),
+      onError: (error) => this.#failed('claim', error),
+    });
+    this.#reporter = new Reporter(this.#jobs, this.#claims);
+    this.#heartbeats = new HeartbeatLoop({
+      api,
+      intervals: options.intervals,
+      held: () => [...this.#held.values()],
+      onAnswer: (answer) => this.#heard(answer),
+      onError: (error) => this.#failed('heartbeat', error),
+    });
+  }
+
+  get running(): number {
+    return this.#held.size;
+  }
+
+  /** Works until it is drained; throws WorkerRevoked when the server removed the worker. */
+  run(): Promise<void> {
+    const { url, workerId, slots, tools } = this.#options;
+    this.#journal('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ name }) => name), pid: process.pid });
+    return this.#live(() => this.#claims.run());
+  }
+
+  /** Claims once, carries that out and ends; answers how many subtasks that were. */
+  async once(): Promise<number> {
+    this.#draining.abort();
+    let claimed = 0;
+    await this.#live(async () => {
+      await this.#claims.once();
+      claimed = this.running;
+    });
+    return claimed;
+  }
+
+  drain(reason: string): void {
+    if (this.#draining.signal.aborted) return;
+    this.#journal('info', 'worker.draining', { reason, running: this.running });
+    this.#draining.abort();
+  }
+
+  cancel(reason: string): void {
+    this.drain(reason);
+    this.#stopped.abort();
+    this.#journal('warn', 'worker.cancelling', { reason, running: this.running });
+    for (const job of this.#held.values()) job.stop('released');
+  }
+
+  async #live(work: () => Promise<void>): Promise<void> {
+    const beating = new AbortController();
+    const beats = this.#heartbeats.run(beating.signal);
+    await work();
+    while (this.#ended.size > 0) await Promise.all(this.#ended);
+    beating.abort();
+    await beats;
+    this.#journal('info', 'worker.stopped', {});
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #begin(answer: ClaimAnswer): number {
+    if (answer.empty_reason === 'worker_draining') this.drain('the server wants it');
+    const fresh = answer.claimed.filter(({ subtask_id, attempt }) => this.#held.get(subtask_id)?.claimed.attempt !== attempt);
+    for (const claimed of fresh) {
+      const job = new RunningJob(claimed);
+      this.#held.set(claimed.subtask_id, job);
+      if (this.#stopped.signal.aborted) job.stop('released');
+      const ended = this.#carryOut(job).finally(() => this.#ended.delete(ended));
+      this.#ended.add(ended);
+    }
+    if (fresh.length > 0) this.#heartbeats.leasesChanged();
+    return fresh.length;
+  }
+
+  async #carryOut(job: RunningJob): Promise<void> {
+    const { subtask_id, task_id, key, tool, attempt } = job.claimed;
+    this.#journal('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
+    const ending = await runJob(this.#jobs, job);
+    await this.#reporter.report(job, ending);
+    if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
+  }
+
+  #heard(answer: HeartbeatAnswer): void {
+    if (answer.credential !== null) {
+      this.#credential = answer.credential;
+      this.#options.onCredential?.(answer.credential);
+      this.#journal('info', 'credential.renewed', {});
+    }
+    if (answer.mode === 'draining') this.drain('the server wants it');
+    for (const { subtask_id, attempt, state, directive } of answer.leases) {
+      const job = this.#held.get(subtask_id);
+      if (job?.claimed.attempt !== attempt || (state === 'renewed' && directive === null)) continue;
+      if (job.stop('lost'))
+        this.#journal('warn', directive === 'cancel' ? 'subtask.cancelled' : 'subtask.lease-lost', { subtask_id, attempt });
+    }
+  }
+
+  #failed(operation: string, error: unknown): void {
+    const verdict = classify(error);
+    if (verdict === 'revoked') return this.#revoke(error);
+    if (this.#stopped.signal.aborted) return;
+    this.#journal(verdict === 'retryable' ? 'warn' : 'error', 'request.failed', { operation, error: (error as Error).message });
+  }
+
+  #revoke(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = new WorkerRevoked(error);
+    this.#journal('error', 'worker.revoked', { message: this.#failure.message, error: (error as Error).message });
+    this.#draining.abort();
+    this.#stopped.abort();
+    for (const job of this.#held.values()) job.stop('revoked');
+  }
+}

@@ -1,0 +1,27 @@
+/** A wait that somebody else can end early. */
+export class Alarm {
+  #wake: (() => void) | null = null;
+
+  /** Resolves after `ms`, when rung, or when the signal aborts; one waiter at a time. */
+  wait(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        if (this.#wake === done) this.#wake = null;
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+      signal?.addEventListener('abort', done, { once: true });
+      this.#wake = done;
+    });
+  }
+
+  ring(): void {
+    this.#wake?.();
+  }
+}
+
+/** `ms` give or take 30 %, so that many workers do not ask at the same moment. */
+export const jittered = (ms: number): number => ms * (0.7 + Math.random() * 0.6);

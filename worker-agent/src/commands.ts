@@ -1,0 +1,35 @@
+import type { Command } from './command.ts';
+import { cancel, pause, resume, retry } from './commands/change-task.ts';
+import { config } from './commands/config.ts';
+import { enrol } from './commands/enrol.ts';
+import { get } from './commands/get.ts';
+import { list } from './commands/list.ts';
+import { logs } from './commands/logs.ts';
+import { submit } from './commands/submit.ts';
+import { watch } from './commands/watch.ts';
+import { workerDoctor } from './commands/worker-doctor.ts';
+import { workerDrain } from './commands/worker-drain.ts';
+import { workerOnce } from './commands/worker-once.ts';
+import { workerStart } from './commands/worker-start.ts';
+import { workerStatus } from './commands/worker-status.ts';
+import { workers } from './commands/workers.ts';
+
+export const COMMANDS: readonly Command[] = [
+  submit,
+  list,
+  get,
+  watch,
+  logs,
+  cancel,
+  retry,
+  pause,
+  resume,
+  workers,
+  enrol,
+  workerStart,
+  workerOnce,
+  workerStatus,
+  workerDrain,
+  workerDoctor,
+  config,
+];

@@ -1,0 +1,49 @@
+import { repeatCall } from '../../../schema/client.ts';
+import { EnrolmentSpec } from '../../../schema/worker.ts';
+import { CALLER, type Command, texts, text } from '../command.ts';
+import { checkSpec } from '../spec-file.ts';
+import { EXIT, UsageError } from '../terminal/errors.ts';
+
+const labelOf = (pair: string): [string, string] => {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new UsageError(`--labels ${pair} is not of the form key=value`, 'write it as --labels gpu=yes,site=home');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+};
+
+export const enrol: Command = {
+  name: 'enrol',
+  args: '',
+  summary: 'Make an enrolment token, and show the command that starts a worker with it',
+  minArgs: 0,
+  maxArgs: 0,
+  settings: [...CALLER, 'tools'],
+  options: {
+    labels: {
+      type: 'string',
+      multiple: true,
+      placeholder: 'K=V',
+      help: 'Labels that the worker will have, separated by commas; may be repeated',
+    },
+    'expires-in': { type: 'string', placeholder: 'SECONDS', help: 'How long the token is good [900]' },
+  },
+  run: async ({ io, client, config, options }) => {
+    const pairs = texts(options, 'labels')
+      .flatMap((it) => it.split(','))
+      .filter(Boolean);
+    const expires = text(options, 'expires-in');
+    const spec = {
+      tools: config.tools,
+      labels: Object.fromEntries(pairs.map(labelOf)),
+      ...(expires === undefined ? {} : { expires_in_seconds: Number(expires) }),
+    };
+    const body = checkSpec(spec, EnrolmentSpec);
+    const token = await repeatCall((each) => client.createEnrolmentToken({ body }, each));
+    if (config.json) io.out(JSON.stringify(token));
+    else
+      io.out(
+        `enrolment token  ${token.enrolment_token}\ngood until       ${token.expires_at}, for one worker\n\nOn the worker's machine:\n\n` +
+          `  MAW_ENROL_TOKEN=${token.enrolment_token} maw worker start --url ${config.url} --tools ${config.tools.join(',')}`,
+      );
+    return EXIT.ok;
+  },
+};

@@ -1,0 +1,39 @@
+import type { LogChunk } from '../../../schema/log.ts';
+import { Alarm, jittered } from '../alarm.ts';
+import { CALLER, type Command, type CommandContext, text } from '../command.ts';
+import { EXIT } from '../terminal/errors.ts';
+import { printable } from '../terminal/text.ts';
+
+const PAGE = 100;
+
+const show = ({ io, config }: CommandContext, chunk: LogChunk): void => {
+  if (config.json) io.out(JSON.stringify(chunk));
+  else io.raw(io.isTerminal ? printable(chunk.content) : chunk.content);
+};
+
+export const logs: Command = {
+  name: 'logs',
+  args: 'SUBTASK_ID',
+  summary: 'Print what the tool printed in the latest attempt, or in another',
+  minArgs: 1,
+  maxArgs: 1,
+  settings: [...CALLER, 'poll_ms'],
+  options: {
+    attempt: { type: 'string', placeholder: 'N', help: 'The attempt [the latest]' },
+    follow: { type: 'boolean', short: 'f', help: 'Go on until the attempt has ended' },
+  },
+  run: async (context) => {
+    const { client, options, args, config } = context;
+    const params = { subtask_id: args[0] ?? '' };
+    let attempt = text(options, 'attempt') ?? '0';
+    for (let last = -1; ; ) {
+      const page = await client.listLogs({ params, query: { attempt, after_chunk: String(last), limit: String(PAGE) } });
+      for (const chunk of page.items) show(context, chunk);
+      last = page.items.at(-1)?.chunk ?? last;
+      // Stay with the attempt that was shown first: a retry begins at chunk 0 again.
+      attempt = String(page.attempt);
+      if (page.complete || (page.items.length < PAGE && options.follow !== true)) return EXIT.ok;
+      if (page.items.length < PAGE) await new Alarm().wait(jittered(config.poll_ms));
+    }
+  },
+};

@@ -1,0 +1,100 @@
+import { resolve } from 'node:path';
+import { ApiError } from '../../../schema/client.ts';
+import { WorkerAgent, WorkerRevoked } from '../agent.ts';
+import type { CommandContext } from '../command.ts';
+import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolment.ts';
+import { createJournal, type Journal } from '../journal.ts';
+import { PidFile } from '../pid-file.ts';
+import type { Config, SettingKey } from '../settings.ts';
+import { StateFile } from '../state.ts';
+import { CommandError, UsageError } from '../terminal/errors.ts';
+import { createTools } from '../tools/registry.ts';
+import type { Tool } from '../tools/tool.ts';
+
+export const WORKER_SETTINGS: readonly SettingKey[] = [
+  'url',
+  'name',
+  'tools',
+  'slots',
+  'enrol_token',
+  'state_dir',
+  'exec_allow',
+  'exec_roots',
+  'keep_workspaces',
+  'kill_grace_ms',
+  'max_result_bytes',
+  'max_log_bytes',
+  'report_for_ms',
+  'timeout_ms',
+  'log_format',
+];
+
+export const stateFileOf = ({ state_dir, url, name }: Config): StateFile => new StateFile(resolve(state_dir), url, name);
+
+export const toolsOf = (config: Config): Tool[] => {
+  const exec = { allow: config.exec_allow, roots: config.exec_roots.map((folder) => resolve(folder)), maxResultBytes: config.max_result_bytes };
+  try {
+    return createTools(config.tools, exec);
+  } catch (cause) {
+    throw new UsageError((cause as Error).message, 'mend --tools', { cause });
+  }
+};
+
+const identityOf = async (file: StateFile, config: Config): Promise<Identity> => {
+  const { url, name, tools, slots, timeout_ms, enrol_token } = config;
+  try {
+    return await enrol(file, { url, name, tools, slots, timeoutMs: timeout_ms, enrolToken: enrol_token });
+  } catch (error) {
+    const next = 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…';
+    if (error instanceof NotEnrolled) throw new CommandError(error.message, next, { cause: error });
+    if (error instanceof EnrolledOtherwise) throw new CommandError(error.message, 'start it with those --tools, or enrol it again with a new token', { cause: error });
+    if (error instanceof ApiError) throw error;
+    throw new CommandError((error as Error).message, 'check --state-dir', { cause: error });
+  }
+};
+
+const agentOf = (config: Config, identity: Identity, file: StateFile, journal: Journal): WorkerAgent =>
+  new WorkerAgent({
+    url: config.url,
+    ...identity,
+    tools: toolsOf(config),
+    slots: config.slots,
+    timeoutMs: config.timeout_ms,
+    journal,
+    onCredential: (credential) => void keep(file, credential, journal),
+    settings: {
+      stateDir: resolve(config.state_dir),
+      keepWorkspaces: config.keep_workspaces,
+      killGraceMs: config.kill_grace_ms,
+      maxLogBytes: config.max_log_bytes,
+      maxResultBytes: config.max_result_bytes,
+      reportForMs: config.report_for_ms,
+    },
+  });
+
+const keep = async (file: StateFile, credential: string, journal: Journal): Promise<void> => {
+  try {
+    const state = await file.read();
+    if (state !== null) await file.write({ ...state, credential });
+  } catch (error) {
+    journal('error', 'credential.not-kept', { error: (error as Error).message });
+  }
+};
+
+/** Does something with the worker of the configuration while no other process of this machine runs it. */
+export const withAgent = async ({ config, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
+  toolsOf(config);
+  const file = stateFileOf(config);
+  const pidFile = new PidFile(file.path);
+  const other = await pidFile.take();
+  if (other !== null) throw new CommandError(`the worker ${config.name} runs already, as process ${other}`, 'give this one another --name, or end the other: maw worker drain');
+  try {
+    const journal = createJournal(config.log_format, (line) => io.out(line));
+    return await work(agentOf(config, await identityOf(file, config), file, journal));
+  } catch (error) {
+    if (error instanceof WorkerRevoked) throw new CommandError(error.message, 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…', { cause: error });
+    throw error;
+  } finally {
+    await pidFile.release();
+  }
+};

@@ -1,0 +1,27 @@
+import type { Command } from '../command.ts';
+import { EXIT } from '../terminal/errors.ts';
+import { listenToSignals } from './signals.ts';
+import { WORKER_SETTINGS, withAgent } from './worker-setup.ts';
+
+export const workerStart: Command = {
+  name: 'worker start',
+  args: '',
+  summary: 'Work until told to stop',
+  details:
+    'Ctrl-C (or SIGTERM) drains: nothing new is claimed, what runs is finished. A second one stops the work and gives it back,\n' +
+    'a third ends the process at once. At the first start it needs an enrolment token; later ones use what is kept in --state-dir.',
+  minArgs: 0,
+  maxArgs: 0,
+  settings: WORKER_SETTINGS,
+  options: {},
+  run: (context) =>
+    withAgent(context, async (agent) => {
+      const unlisten = listenToSignals(agent);
+      try {
+        await agent.run();
+      } finally {
+        unlisten();
+      }
+      return EXIT.ok;
+    }),
+};

@@ -1,0 +1,28 @@
+import type { Json } from '../../schema/json.ts';
+import type { FailureClass } from '../../schema/task.ts';
+import type { Usage, WorkerApi } from './api.ts';
+import type { Journal } from './journal.ts';
+import type { Tool } from './tools/tool.ts';
+
+export type JobSettings = {
+  stateDir: string;
+  keepWorkspaces: boolean;
+  killGraceMs: number;
+  maxLogBytes: number;
+  maxResultBytes: number;
+  reportForMs: number;
+};
+export type JobContext = {
+  api: WorkerApi;
+  journal: Journal;
+  tools: ReadonlyMap<string, Tool>;
+  settings: JobSettings;
+  onRevoked(error: unknown): void;
+};
+
+/** How an attempt ends, as it is told to the server; `dropped` is told to nobody. */
+export type Ending =
+  | { kind: 'completed'; result?: Json; result_artifact_id?: string; usage?: Usage }
+  | { kind: 'failed'; failure_class: FailureClass; message: string; usage?: Usage }
+  | { kind: 'released'; reason: string }
+  | { kind: 'dropped'; reason: string };

@@ -1,0 +1,65 @@
+import { ApiError, isTransient } from '../../schema/client.ts';
+import { Alarm } from './alarm.ts';
+
+/**
+ * What an error of the platform means to the worker, decided here once:
+ * retryable: the same again later · lease_lost: drop this job · revoked: stop the worker · refused: the request is wrong.
+ */
+export type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
+
+const LOST = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found', 'task_ended']);
+const REVOKED = new Set(['worker_revoked', 'worker_not_found', 'unauthenticated', 'forbidden']);
+
+export const classify = (error: unknown): Verdict => {
+  if (isTransient(error)) return 'retryable';
+  if (!(error instanceof ApiError)) return 'refused';
+  if (LOST.has(error.code)) return 'lease_lost';
+  return REVOKED.has(error.code) || error.status === 401 ? 'revoked' : 'refused';
+};
+
+export type RetryOptions = {
+  /** Ends the waiting; the last error is thrown. */
+  signal?: AbortSignal | undefined;
+  /** Cuts the present wait short; the call is then made once more at least. */
+  hurry?: AbortSignal | undefined;
+  /** Asked before each wait; false ends it with the last error. */
+  again?: (tries: number, elapsedMs: number) => boolean;
+  baseMs?: number;
+  maxMs?: number;
+  onRetry?: (error: ApiError, waitMs: number, tries: number) => void;
+};
+
+/** Exponential with full jitter over the upper half, and never before the server's Retry-After. */
+export const backoffMs = (tries: number, baseMs: number, maxMs: number, retryAfterMs: number | null): number => {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(tries - 1, 30));
+  return Math.max(ceiling * (0.5 + Math.random() / 2), Math.min(retryAfterMs ?? 0, maxMs));
+};
+
+const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
+  const alarm = new Alarm();
+  const ring = () => alarm.ring();
+  const before = hurry?.aborted ? undefined : hurry;
+  before?.addEventListener('abort', ring, { once: true });
+  await alarm.wait(ms, signal);
+  before?.removeEventListener('abort', ring);
+};
+
+/** Repeats a call while its error is retryable; everything else is thrown as it is. */
+export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
+  const { signal, hurry, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
+  const startedAt = performance.now();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt)) throw error;
+      const failure = error as ApiError;
+      const wait = backoffMs(tries, baseMs, maxMs, failure.retryAfterMs);
+      onRetry?.(failure, wait, tries);
+      await pause(wait, signal, hurry);
+      if (signal?.aborted) throw error;
+    }
+  }
+};
+
+export const forAtMost = (ms: number) => (_: number, elapsedMs: number) => elapsedMs < ms;

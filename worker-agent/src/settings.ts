@@ -1,0 +1,174 @@
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Name, Tool } from '../../schema/common.ts';
+
+const Whole = (min: number, max: number) =>
+  z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be a whole number')
+        .transform(Number),
+    ])
+    .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
+const Flag = z.union([
+  z.boolean(),
+  z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((text) => text === 'true' || text === '1'),
+]);
+const List = (item: z.ZodType<string, string>) =>
+  z
+    .union([z.array(z.string()), z.string().transform((text) => [text])])
+    .transform((texts) =>
+      texts
+        .flatMap((text) => text.split(','))
+        .map((text) => text.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(item));
+const Url = z
+  .url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:8080' })
+  .transform((url) => url.replace(/\/+$/, ''));
+
+type Definition = {
+  schema: z.ZodType;
+  /** What is taken when nobody says anything; undefined means unset. */
+  fallback: () => unknown;
+  kind: 'text' | 'flag' | 'list';
+  placeholder?: string;
+  help: string;
+  secret?: boolean;
+  /** The name of the flag where it is not that of the key. */
+  flag?: string;
+};
+
+const folder = (variable: string, ...otherwise: string[]) => process.env[variable] || join(homedir(), ...otherwise);
+export const stateHome = () =>
+  join(process.platform === 'win32' ? folder('LOCALAPPDATA', 'AppData', 'Local') : folder('XDG_STATE_HOME', '.local', 'state'), 'maw');
+export const configHome = () =>
+  join(process.platform === 'win32' ? folder('APPDATA', 'AppData', 'Roaming') : folder('XDG_CONFIG_HOME', '.config'), 'maw');
+
+const define = <const D extends Record<string, Definition>>(table: D): D => table;
+
+/**
+ * The one table of settings. Each key is a flag (--exec-allow), a variable (MAW_EXEC_ALLOW), a key of the configuration file
+ * (exec_allow) and a line of help; flags win over variables, those over the file, that over the default.
+ */
+export const SETTINGS = define({
+  url: { schema: Url, fallback: () => 'http://127.0.0.1:8080', kind: 'text', placeholder: 'URL', help: 'Where the platform is' },
+  api_key: {
+    schema: z.string().min(1),
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'KEY',
+    secret: true,
+    help: 'API key (mak_…) for the commands of people',
+  },
+  timeout_ms: {
+    schema: Whole(100, 600_000),
+    fallback: () => 30_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'How long one request may take',
+  },
+  json: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Print JSON for machines' },
+  poll_ms: {
+    schema: Whole(10, 60_000),
+    fallback: () => 1_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'Between looks at a task that is followed',
+  },
+  state_dir: {
+    schema: z.string().min(1),
+    fallback: stateHome,
+    kind: 'text',
+    placeholder: 'FOLDER',
+    help: "Where the worker keeps its credential and the attempts' workspaces",
+  },
+  name: {
+    schema: Name,
+    fallback: hostname,
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'Name of the worker; several on one machine need different ones',
+  },
+  tools: {
+    schema: List(Tool),
+    fallback: () => ['scripted'],
+    kind: 'list',
+    placeholder: 'NAMES',
+    help: 'Tools that it offers, separated by commas: scripted, exec',
+  },
+  slots: { schema: Whole(1, 64), fallback: () => 1, kind: 'text', placeholder: 'N', help: 'How many subtasks it carries out at once' },
+  enrol_token: {
+    schema: z.string().startsWith('mae_', 'must be an enrolment token (mae_…); make one with: maw enrol'),
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'TOKEN',
+    secret: true,
+    help: 'Enrolment token (mae_…), needed at the first start only',
+  },
+  exec_allow: {
+    schema: List(z.string()),
+    fallback: () => [],
+    kind: 'list',
+    placeholder: 'COMMANDS',
+    help: 'Commands that the tool exec may run: names or absolute paths; * for all',
+  },
+  exec_roots: {
+    schema: List(z.string()),
+    fallback: () => [],
+    kind: 'list',
+    flag: 'exec-root',
+    placeholder: 'FOLDER',
+    help: 'Folders, besides the workspace, in which the tool exec may run commands',
+  },
+  keep_workspaces: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Do not remove the workspace of an attempt after it' },
+  kill_grace_ms: {
+    schema: Whole(10, 60_000),
+    fallback: () => 4_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'Between SIGINT, SIGTERM and SIGKILL for a command that has to stop',
+  },
+  max_result_bytes: {
+    schema: Whole(1_024, 536_870_912),
+    fallback: () => 16_777_216,
+    kind: 'text',
+    placeholder: 'BYTES',
+    help: 'Largest result; above 256 KiB it goes as an artifact',
+  },
+  max_log_bytes: {
+    schema: Whole(1_024, 268_435_456),
+    fallback: () => 5_242_880,
+    kind: 'text',
+    placeholder: 'BYTES',
+    help: 'Most output that is sent of one attempt; the rest is dropped',
+  },
+  report_for_ms: {
+    schema: Whole(1_000, 86_400_000),
+    fallback: () => 1_800_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'How long a result is offered to a server that does not answer',
+  },
+  log_format: {
+    schema: z.enum(['text', 'json'], 'must be text or json'),
+    fallback: () => 'text',
+    kind: 'text',
+    placeholder: 'text|json',
+    help: "Form of the worker's own lines",
+  },
+});
+
+export type SettingKey = keyof typeof SETTINGS;
+type Value<K extends SettingKey> = z.output<(typeof SETTINGS)[K]['schema']>;
+type Optional = 'api_key' | 'enrol_token';
+export type Config = { [K in Exclude<SettingKey, Optional>]: Value<K> } & { [K in Optional]: Value<K> | undefined };
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
+export const definitionOf = (key: SettingKey): Definition => SETTINGS[key];
+export const flagOf = (key: SettingKey): string => definitionOf(key).flag ?? key.replaceAll('_', '-');
+export const variableOf = (key: SettingKey): string => `MAW_${key.toUpperCase()}`;

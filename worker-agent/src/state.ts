@@ -1,0 +1,64 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { Intervals } from '../../schema/worker.ts';
+
+/** What a worker keeps from one start to the next. */
+const State = z.object({
+  url: z.string(),
+  name: z.string(),
+  /** Written before the worker registers: with it a registration whose answer was lost is repeated. */
+  registration_id: z.uuid(),
+  /** Which enrolment token the registration belongs to; the token itself is not kept. */
+  token_hash: z.string(),
+  worker_id: z.uuid().optional(),
+  credential: z.string().optional(),
+  tools: z.array(z.string()).optional(),
+  slots: z.int().optional(),
+  intervals: Intervals.optional(),
+});
+export type State = z.output<typeof State>;
+
+export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** The state file of a worker: one for each server and name. */
+export class StateFile {
+  readonly path: string;
+
+  constructor(stateDir: string, url: string, name: string) {
+    const readable = name.replace(/[^\w.-]+/g, '_').slice(0, 40);
+    this.path = join(stateDir, 'workers', `${readable}-${hashOf(`${url}\n${name}`).slice(0, 12)}.json`);
+  }
+
+  /** Null when the worker was never enrolled here. Throws when the file is broken. */
+  async read(): Promise<State | null> {
+    const text = await readFile(this.path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return null;
+      throw error;
+    });
+    if (text === null) return null;
+    try {
+      return State.parse(JSON.parse(text));
+    } catch (cause) {
+      throw new Error(`${this.path} is broken; remove it and enrol the worker again`, { cause });
+    }
+  }
+
+  /** Replaces the file in one step, so that a crash leaves the old one or the new one; only its owner can read it. */
+  async write(state: State): Promise<void> {
+    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    const temporary = `${this.path}.${randomUUID()}.tmp`;
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(state, null, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, this.path).catch(async (error) => {
+      await rm(temporary, { force: true });
+      throw error;
+    });
+  }
+}
