@@ -107,7 +107,11 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
 /** On disk before it has its name, so that a name never stands for half a file. */
 const keep = async (part: string, path: string, sha256: string) => {
   const file = await open(part);
-  await file.sync().finally(() => file.close());
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
   await writeFile(`${path}.sha256`, sha256, { flush: true });
   await rename(part, path);
 };

@@ -12,5 +12,9 @@ if (url) tell(await migrate({ url, folder }));
 else {
   const data = process.env.MAW_DATA ?? join(import.meta.dirname, '../.maw');
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
-  tell(await migrate({ url: postgres.url, folder }).finally(() => postgres.stop()));
+  try {
+    tell(await migrate({ url: postgres.url, folder }));
+  } finally {
+    await postgres.stop();
+  }
 }

