@@ -51,7 +51,9 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
       await count('complete ten', () => completeMany(ctx, principal, done(ten)));
       const next = { claim_request_id: randomUUID(), limit: 1, start: true };
       const held = await take(1, true);
-      const { claim: last } = await count('complete and claim the next', () => complete(ctx, principal, { completions: done(held), claim: next }));
+      const { claim: last } = await count('complete and claim the next', () =>
+        complete(ctx, principal, { completions: done(held), claim: next }),
+      );
       await completeMany(ctx, principal, done(last?.claimed ?? []));
     };
     await walk(); // prepares the statements

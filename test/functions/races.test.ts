@@ -152,7 +152,7 @@ describe('on many connections at once', () => {
 
       const ids = claims.flat().map((it) => it.subtask_id);
       expect(new Set(ids).size).toBe(CONNECTIONS);
-      await Promise.all(claims.flatMap((claimed, at) => claimed.map((it) => workers[at]?.release(it))));
+      await Promise.all(workers.map(async (worker, at) => Promise.all((claims[at] ?? []).map((it) => worker.release(it)))));
       await backend.ctx.sql`update queue_entries set paused = true`;
     }
     await expectSound(backend);

@@ -99,7 +99,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
         'start',
         '--url',
         url,
-        '--enrolment-token',
+        '--enrol-token',
         enrolment_token,
         '--name',
         name,

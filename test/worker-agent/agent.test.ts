@@ -130,7 +130,9 @@ describe('a worker', () => {
     await run;
 
     expect(worker.events()).toContain('subtask.lease-lost');
-    expect(platform.calls.filter(({ name }) => ['completeSubtasks', 'failSubtask', 'releaseSubtask', 'appendLogs'].includes(name))).toEqual([]);
+    expect(platform.calls.filter(({ name }) => ['completeSubtasks', 'failSubtask', 'releaseSubtask', 'appendLogs'].includes(name))).toEqual(
+      [],
+    );
   });
 
   it('stops the work of a cancelled subtask', async () => {
@@ -171,7 +173,9 @@ describe('a worker', () => {
       run: (_, host) =>
         new Promise((resolve) => {
           host.progress({ percent: 130, message: 'half\u0000way' });
-          void until(() => expect(platform.of('heartbeat').some(({ body }) => body.leases[0]?.progress)).toBe(true)).then(() => resolve({ result: null }));
+          void until(() => expect(platform.of('heartbeat').some(({ body }) => body.leases[0]?.progress)).toBe(true)).then(() =>
+            resolve({ result: null }),
+          );
         }),
     };
     const worker = await agentForTest(platform, { tools: [tool] });
@@ -232,7 +236,11 @@ describe('a worker', () => {
 
     const { result, result_artifact_id } = platform.ended.get(subtask.subtask_id)?.body ?? {};
     expect(result).toBeUndefined();
-    expect(platform.artifacts.get(result_artifact_id)).toMatchObject({ stored: true, name: 'result.json', content_type: 'application/json' });
+    expect(platform.artifacts.get(result_artifact_id)).toMatchObject({
+      stored: true,
+      name: 'result.json',
+      content_type: 'application/json',
+    });
     expect(JSON.parse(platform.blobs.get(result_artifact_id)?.toString() ?? '')).toBe(value);
   });
 
@@ -243,7 +251,10 @@ describe('a worker', () => {
 
     await worker.finish();
 
-    expect(platform.ended.get(subtask.subtask_id)?.body).toMatchObject({ failure_class: 'tool_error', message: expect.stringContaining('at most 4000') });
+    expect(platform.ended.get(subtask.subtask_id)?.body).toMatchObject({
+      failure_class: 'tool_error',
+      message: expect.stringContaining('at most 4000'),
+    });
   });
 
   it('fetches the outputs of parents that did not come along, from the answer or from the blob store', async () => {
@@ -297,7 +308,9 @@ describe('a worker', () => {
     const bad = platform.add({ key: 'bad' });
     const good = platform.add({ key: 'good' });
     platform.intercept('completeSubtasks', ({ body }) =>
-      body.completions.some((it: { subtask_id: string }) => it.subtask_id === bad.subtask_id) ? new AppError('invalid_request', 'bad result') : 'pass',
+      body.completions.some((it: { subtask_id: string }) => it.subtask_id === bad.subtask_id)
+        ? new AppError('invalid_request', 'bad result')
+        : 'pass',
     );
     const worker = await agentForTest(platform, { slots: 2 });
 

@@ -21,8 +21,14 @@ const exec = async (script: string, input: Record<string, Json> = {}, more: Part
 describe('the tool exec', () => {
   it('gives goal, input and the outputs of the parents on stdin, and takes JSON from stdout as the result', async () => {
     const platform = await startPlatform();
-    const script = 'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const j=JSON.parse(t);console.log(JSON.stringify({goal:j.goal,more:j.input.more,from:j.inputs.a}))})';
-    const subtask = platform.add({ tool: 'exec', goal: 'g', inputs: platform.parent('a', { n: 1 }), input: { argv: [process.execPath, '-e', script], more: 7 } });
+    const script =
+      'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const j=JSON.parse(t);console.log(JSON.stringify({goal:j.goal,more:j.input.more,from:j.inputs.a}))})';
+    const subtask = platform.add({
+      tool: 'exec',
+      goal: 'g',
+      inputs: platform.parent('a', { n: 1 }),
+      input: { argv: [process.execPath, '-e', script], more: 7 },
+    });
     const worker = await agentForTest(platform);
 
     await worker.finish();
@@ -36,18 +42,30 @@ describe('the tool exec', () => {
 
   it('passes arguments as they are, without a shell', async () => {
     const hostile = '$(touch x); `id` && "quoted" *';
-    expect((await exec('console.log(process.argv[1])', { argv: [process.execPath, '-e', 'console.log(process.argv[1])', hostile], result: 'text' })).result).toBe(hostile);
+    expect(
+      (
+        await exec('console.log(process.argv[1])', {
+          argv: [process.execPath, '-e', 'console.log(process.argv[1])', hostile],
+          result: 'text',
+        })
+      ).result,
+    ).toBe(hostile);
   });
 
   it('takes the result from the file that MAW_RESULT_FILE names when it was written', async () => {
-    const { result } = await exec('require("fs").writeFileSync(process.env.MAW_RESULT_FILE,JSON.stringify({from:"file"}));console.log("noise")');
+    const { result } = await exec(
+      'require("fs").writeFileSync(process.env.MAW_RESULT_FILE,JSON.stringify({from:"file"}));console.log("noise")',
+    );
     expect(result).toEqual({ from: 'file' });
   });
 
   it('takes the result from result_file, and fails when that is missing', async () => {
     const input = { result: 'file', result_file: 'out.json' };
     expect((await exec('require("fs").writeFileSync("out.json","[1]")', input)).result).toEqual([1]);
-    expect((await exec('0', input)).failure).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('out.json') });
+    expect((await exec('0', input)).failure).toMatchObject({
+      failure_class: 'invalid_result',
+      message: expect.stringContaining('out.json'),
+    });
   });
 
   it('refuses a result file that leads out of the workspace', async () => {
@@ -66,8 +84,8 @@ describe('the tool exec', () => {
 
   it('keeps both streams as the log of the attempt', async () => {
     const { platform, subtask } = await exec('console.log("out");console.error("err")');
-    const streams = (platform.logs.get(subtask.subtask_id) ?? []).map(({ stream, content }) => [stream, content]);
-    expect(streams.sort()).toEqual([['stderr', 'err\n'], ['stdout', 'out\n']]);
+    const streams = (platform.logs.get(subtask.subtask_id) ?? []).map(({ stream, content }) => `${stream}: ${content}`);
+    expect(streams.toSorted()).toEqual(['stderr: err\n', 'stdout: out\n']);
   });
 
   it('runs nothing by default, and tells which flag allows it', async () => {
@@ -95,7 +113,10 @@ describe('the tool exec', () => {
     const given = { exec: { roots: [root] } };
     expect((await exec(where, { cwd: root, result: 'text' }, {}, given)).result).toBe(root);
     expect((await exec(where, { cwd: join(root, 'out') }, {}, given)).failure).toMatchObject({ failure_class: 'denied' });
-    expect((await exec(where, { cwd: '/' }, {}, given)).failure).toMatchObject({ failure_class: 'denied', message: expect.stringContaining('--exec-root') });
+    expect((await exec(where, { cwd: '/' }, {}, given)).failure).toMatchObject({
+      failure_class: 'denied',
+      message: expect.stringContaining('--exec-root'),
+    });
     expect((await exec(where, { cwd: '..' })).failure).toMatchObject({ failure_class: 'denied' });
   });
 
@@ -104,18 +125,31 @@ describe('the tool exec', () => {
     const { result, platform, subtask } = await exec('console.log(JSON.stringify(process.env))', { env: { DECLARED: 'yes' } });
     delete process.env.SECRET_CANARY;
 
-    expect(result).toMatchObject({ DECLARED: 'yes', TERM: 'dumb', NO_COLOR: '1', CI: '1', MAW_SUBTASK_ID: subtask.subtask_id, MAW_ATTEMPT: '1' });
+    expect(result).toMatchObject({
+      DECLARED: 'yes',
+      TERM: 'dumb',
+      NO_COLOR: '1',
+      CI: '1',
+      MAW_SUBTASK_ID: subtask.subtask_id,
+      MAW_ATTEMPT: '1',
+    });
     expect(Object.keys(result).filter((name) => !/^(PATH|HOME|LANG|TERM|NO_COLOR|CI|DECLARED|MAW_\w+|__CF.*)$/.test(name))).toEqual([]);
     expect(JSON.stringify(result)).not.toContain(platform.worker.credential);
     expect(JSON.stringify(result)).not.toContain(subtask.lease_token);
   });
 
   it('refuses variables that change what is run', async () => {
-    expect((await exec('0', { env: { LD_PRELOAD: '/x.so' } })).failure).toMatchObject({ failure_class: 'denied', message: expect.stringContaining('LD_PRELOAD') });
+    expect((await exec('0', { env: { LD_PRELOAD: '/x.so' } })).failure).toMatchObject({
+      failure_class: 'denied',
+      message: expect.stringContaining('LD_PRELOAD'),
+    });
   });
 
   it('tells what is wrong with its input, and where', async () => {
-    expect((await exec('', { argv: [] })).failure).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('input.argv: must name a command') });
+    expect((await exec('', { argv: [] })).failure).toMatchObject({
+      failure_class: 'invalid_result',
+      message: expect.stringContaining('input.argv: must name a command'),
+    });
     expect((await exec('', { stdin: 'maybe' })).failure.message).toContain('input.stdin');
   });
 
@@ -177,9 +211,12 @@ const lives = (pid: number): boolean => {
 const untilWritten = async (file: string): Promise<string> => {
   let text = '';
   await holds(() => {
-    void readFile(file, 'utf8').then((read) => {
-      text = read;
-    }, () => {});
+    void readFile(file, 'utf8').then(
+      (read) => {
+        text = read;
+      },
+      () => {},
+    );
     return text !== '';
   });
   return text;

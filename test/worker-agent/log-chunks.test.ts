@@ -6,7 +6,11 @@ import { LogChunks } from '../../worker-agent/src/log-chunks.ts';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 200 });
 const rawUnits = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 60 }).map((units) => String.fromCharCode(...units));
-const textOf = (chunks: readonly LogChunkSpec[], stream: string) => chunks.filter((it) => it.stream === stream).map(({ content }) => content).join('');
+const textOf = (chunks: readonly LogChunkSpec[], stream: string) =>
+  chunks
+    .filter((it) => it.stream === stream)
+    .map(({ content }) => content)
+    .join('');
 
 describe('log chunks', () => {
   it('give back the text of each stream however its bytes were split, numbered from 0 without gap', () => {
@@ -40,7 +44,11 @@ describe('log chunks', () => {
     chunks.write('stdout', 'c');
     chunks.write('stdout', 'd');
 
-    expect(chunks.take().map(({ stream, content }) => [stream, content])).toEqual([['stdout', 'a'], ['stderr', 'b'], ['stdout', 'cd']]);
+    expect(chunks.take().map(({ stream, content }) => [stream, content])).toEqual([
+      ['stdout', 'a'],
+      ['stderr', 'b'],
+      ['stdout', 'cd'],
+    ]);
   });
 
   it('do not cut a character whose bytes came in two writes of different streams', () => {

@@ -24,8 +24,16 @@ describe('the tool scripted', () => {
   });
 
   it('logs and tells progress', async () => {
-    const { heard } = await perform({ steps: [{ do: 'log', text: 'x' }, { do: 'progress', percent: 50, message: 'half' }] });
-    expect(heard).toEqual([['log', 'stdout', 'x\n'], ['progress', { percent: 50, message: 'half' }]]);
+    const { heard } = await perform({
+      steps: [
+        { do: 'log', text: 'x' },
+        { do: 'progress', percent: 50, message: 'half' },
+      ],
+    });
+    expect(heard).toEqual([
+      ['log', 'stdout', 'x\n'],
+      ['progress', { percent: 50, message: 'half' }],
+    ]);
   });
 
   it('adds up the outputs of its parents by key, in counts too', async () => {
@@ -35,7 +43,10 @@ describe('the tool scripted', () => {
   });
 
   it('refuses to add up what is no number', async () => {
-    await expect(perform({ steps: [{ do: 'sum_inputs' }] }, { inputs: { x: { n: 'one' } } })).rejects.toMatchObject({ failureClass: 'invalid_result', message: expect.stringContaining('x.n') });
+    await expect(perform({ steps: [{ do: 'sum_inputs' }] }, { inputs: { x: { n: 'one' } } })).rejects.toMatchObject({
+      failureClass: 'invalid_result',
+      message: expect.stringContaining('x.n'),
+    });
   });
 
   it('joins the outputs of its parents', async () => {
@@ -44,16 +55,35 @@ describe('the tool scripted', () => {
   });
 
   it('hashes, counts words, and gives the output of the last step that has one', async () => {
-    expect((await perform({ steps: [{ do: 'hash', text: 'abc' }, { do: 'log', text: '' }] })).result).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
-    expect((await perform({ steps: [{ do: 'count_words', text: 'A rose is a rose' }] })).result).toEqual({ counts: { a: 2, rose: 2, is: 1 } });
+    expect(
+      (
+        await perform({
+          steps: [
+            { do: 'hash', text: 'abc' },
+            { do: 'log', text: '' },
+          ],
+        })
+      ).result,
+    ).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    expect((await perform({ steps: [{ do: 'count_words', text: 'A rose is a rose' }] })).result).toEqual({
+      counts: { a: 2, rose: 2, is: 1 },
+    });
   });
 
   it('leaves an artifact', async () => {
-    expect(await perform({ steps: [{ do: 'artifact', name: 'a.txt', content: 'x' }] })).toEqual({ result: { artifact_id: 'an-id', name: 'a.txt' }, heard: [['artifact', 'a.txt']] });
+    expect(await perform({ steps: [{ do: 'artifact', name: 'a.txt', content: 'x' }] })).toEqual({
+      result: { artifact_id: 'an-id', name: 'a.txt' },
+      heard: [['artifact', 'a.txt']],
+    });
   });
 
   it('fails as it is told, up to the attempt that it is told', async () => {
-    const input = { steps: [{ do: 'fail', failure_class: 'rate_limited', message: 'later', until_attempt: 2 }, { do: 'output', value: 'done' }] };
+    const input = {
+      steps: [
+        { do: 'fail', failure_class: 'rate_limited', message: 'later', until_attempt: 2 },
+        { do: 'output', value: 'done' },
+      ],
+    };
     await expect(perform(input, { attempt: 2 })).rejects.toMatchObject({ failureClass: 'rate_limited', message: 'later' });
     expect((await perform(input, { attempt: 3 })).result).toBe('done');
   });

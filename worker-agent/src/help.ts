@@ -1,6 +1,6 @@
 import { PRODUCT } from '../../schema/product.ts';
 import type { Command } from './command.ts';
-import { definitionOf, flagOf, type SettingKey, variableOf } from './settings.ts';
+import { asText, definitionOf, flagOf, type SettingKey, variableOf } from './settings.ts';
 import { table } from './terminal/text.ts';
 
 const indent = (text: string) => text.replace(/^/gm, '  ');
@@ -9,7 +9,7 @@ const fallbackOf = (key: SettingKey): string => {
   const { fallback, kind } = definitionOf(key);
   const value = fallback();
   if (value === undefined || kind === 'flag') return '';
-  const shown = Array.isArray(value) ? value.join(',') : String(value);
+  const shown = asText(value);
   return shown === '' ? '' : ` [${shown}]`;
 };
 

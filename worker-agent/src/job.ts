@@ -97,13 +97,13 @@ const completion = async (ctx: JobContext, job: RunningJob, outcome: Outcome): P
   const result = cleanJson(outcome.result);
   const usage = outcome.usage === undefined ? {} : { usage: cleanJson(outcome.usage) as Usage };
   const bytes = jsonBytes(result);
-  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usage };
   const { maxResultBytes } = ctx.settings;
   if (bytes > maxResultBytes)
     throw new ToolFailure(
       'tool_error',
       `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
     );
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usage };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
   const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, retryOf(ctx, job));
   return { kind: 'completed', result_artifact_id, ...usage };

@@ -5,21 +5,24 @@ import { Name, Tool } from '../../schema/common.ts';
 
 const Whole = (min: number, max: number) =>
   z
-    .union([
-      z.int(),
-      z
-        .string()
-        .regex(/^\d{1,15}$/, 'must be a whole number')
-        .transform(Number),
-    ])
+    .union(
+      [
+        z.int(),
+        z
+          .string()
+          .regex(/^\d{1,15}$/)
+          .transform(Number),
+      ],
+      'must be a whole number',
+    )
     .pipe(z.int().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
-const Flag = z.union([
-  z.boolean(),
-  z.enum(['true', 'false', '1', '0'], 'must be true or false').transform((text) => text === 'true' || text === '1'),
-]);
+const Flag = z.union(
+  [z.boolean(), z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1')],
+  'must be true or false',
+);
 const List = (item: z.ZodType<string, string>) =>
   z
-    .union([z.array(z.string()), z.string().transform((text) => [text])])
+    .union([z.array(z.string()), z.string().transform((text) => [text])], 'must be a list, or values separated by commas')
     .transform((texts) =>
       texts
         .flatMap((text) => text.split(','))
@@ -31,10 +34,13 @@ const Url = z
   .url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:8080' })
   .transform((url) => url.replace(/\/+$/, ''));
 
+/** What a setting can be once it is read. */
+export type SettingValue = string | number | boolean | string[];
+
 type Definition = {
   schema: z.ZodType;
   /** What is taken when nobody says anything; undefined means unset. */
-  fallback: () => unknown;
+  fallback: () => SettingValue | undefined;
   kind: 'text' | 'flag' | 'list';
   placeholder?: string;
   help: string;
@@ -172,3 +178,6 @@ export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
 export const definitionOf = (key: SettingKey): Definition => SETTINGS[key];
 export const flagOf = (key: SettingKey): string => definitionOf(key).flag ?? key.replaceAll('_', '-');
 export const variableOf = (key: SettingKey): string => `MAW_${key.toUpperCase()}`;
+
+/** A setting as people write it. */
+export const asText = (value: SettingValue): string => (Array.isArray(value) ? value.join(',') : String(value));

@@ -24,7 +24,13 @@ export const folderForTest = async (): Promise<string> => {
 };
 
 export type Line = { level: string; event: string } & Record<string, unknown>;
-type Given = { tools?: Tool[]; slots?: number; exec?: Partial<ExecSettings>; settings?: Partial<JobSettings>; onCredential?: (credential: string) => void };
+type Given = {
+  tools?: Tool[];
+  slots?: number;
+  exec?: Partial<ExecSettings>;
+  settings?: Partial<JobSettings>;
+  onCredential?: (credential: string) => void;
+};
 
 /** A worker of the fake platform, cancelled at the end of the test if it still runs. */
 export const agentForTest = async (platform: FakePlatform, given: Given = {}) => {
@@ -39,7 +45,15 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     tools: given.tools ?? [scripted, exec],
     slots: given.slots ?? 1,
     timeoutMs: 5_000,
-    settings: { stateDir, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1_000_000, maxResultBytes: 2_000_000, reportForMs: 5_000, ...given.settings },
+    settings: {
+      stateDir,
+      keepWorkspaces: false,
+      killGraceMs: 100,
+      maxLogBytes: 1_000_000,
+      maxResultBytes: 2_000_000,
+      reportForMs: 5_000,
+      ...given.settings,
+    },
     journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
     ...(given.onCredential ? { onCredential: given.onCredential } : {}),
   });
@@ -61,7 +75,12 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     finish: async () => {
       const run = agent.run();
       running = run;
-      await holds(() => platform.waiting.length === 0 && platform.given.size > 0 && [...platform.given.values()].flat().every((it) => platform.ended.has(it.subtask_id)));
+      await holds(
+        () =>
+          platform.waiting.length === 0 &&
+          platform.given.size > 0 &&
+          [...platform.given.values()].flat().every((it) => platform.ended.has(it.subtask_id)),
+      );
       agent.drain('the test wants it');
       await run;
     },

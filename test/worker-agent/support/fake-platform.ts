@@ -9,7 +9,13 @@ import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { Route } from '../../../schema/route.ts';
 import { allRoutes, type RouteName } from '../../../schema/routes.ts';
 
-export type Call = { name: RouteName; params: Record<string, string>; query: Record<string, string>; body: any; headers: IncomingMessage['headers'] };
+export type Call = {
+  name: RouteName;
+  params: Record<string, string>;
+  query: Record<string, string>;
+  body: any;
+  headers: IncomingMessage['headers'];
+};
 type Handler = (call: Call) => unknown;
 /** What an interceptor does with a call: let it pass, cut the connection before or after its effect, or answer itself. */
 export type Verdict = 'pass' | 'cut-before' | 'cut-after' | { answer: unknown } | AppError;
@@ -27,14 +33,22 @@ export class FakePlatform {
   readonly ended = new Map<string, Ended>();
   readonly logs = new Map<string, LogChunkSpec[]>();
   readonly blobs = new Map<string, Buffer>();
-  readonly artifacts = new Map<string, { artifact_id: string; sha256: string; stored: boolean; content_type: string; name: string; size_bytes: number }>();
+  readonly artifacts = new Map<
+    string,
+    { artifact_id: string; sha256: string; stored: boolean; content_type: string; name: string; size_bytes: number }
+  >();
   readonly lost = new Set<string>();
   readonly cancelled = new Set<string>();
   readonly waiting: Claimed[] = [];
   readonly inputs = new Map<string, InputValue>();
   readonly handlers: Partial<Record<RouteName, Handler>> = {};
   readonly given = new Map<string, Claimed[]>();
-  readonly worker = { worker_id: WORKER_ID, credential: CREDENTIAL, mode: 'active' as 'active' | 'draining', renewed: null as string | null };
+  readonly worker = {
+    worker_id: WORKER_ID,
+    credential: CREDENTIAL,
+    mode: 'active' as 'active' | 'draining',
+    renewed: null as string | null,
+  };
   intervals = INTERVALS;
   url = '';
   #interceptors: Partial<Record<RouteName, Interceptor>> = {};
@@ -132,7 +146,8 @@ export class FakePlatform {
   #fence({ subtask_id, lease_token, attempt }: { subtask_id: string; lease_token: string; attempt: number }): void {
     const held = [...this.given.values()].flat().find((it) => it.subtask_id === subtask_id);
     if (held === undefined) throw new AppError('subtask_not_found', 'There is no subtask with this id');
-    if (held.lease_token !== lease_token || held.attempt !== attempt || this.lost.has(subtask_id)) throw new AppError('lease_lost', ERRORS.lease_lost[1]);
+    if (held.lease_token !== lease_token || held.attempt !== attempt || this.lost.has(subtask_id))
+      throw new AppError('lease_lost', ERRORS.lease_lost[1]);
   }
 
   #fenced = ({ params, body }: Call) => {
@@ -229,7 +244,12 @@ export class FakePlatform {
   }
 
   protected getHealth() {
-    return { status: 'healthy', app: 'Multi-Agent on the Web', version: '0.1.0', services: { database: 'connected', redis: 'not_configured' } };
+    return {
+      status: 'healthy',
+      app: 'Multi-Agent on the Web',
+      version: '0.1.0',
+      services: { database: 'connected', redis: 'not_configured' },
+    };
   }
 
   #artifact(artifactId: string, subtask_id: string, attempt: number) {
@@ -263,7 +283,9 @@ const parseCall = (request: IncomingMessage, path: string, search: string, bytes
   const found = matchers.find(({ route, pattern }) => route.method === request.method && pattern.test(path));
   if (found === undefined) throw new AppError('not_found', `nothing at ${request.method} ${path}`);
   const { route, pattern } = found;
-  const params = Object.fromEntries(Object.entries(pattern.exec(path)?.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]));
+  const params = Object.fromEntries(
+    Object.entries(pattern.exec(path)?.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]),
+  );
   const query = Object.fromEntries(new URLSearchParams(search));
   const text = bytes.toString('utf8');
   if (/\\u0000|\\ud[89a-f]/i.test(text)) throw new AppError('invalid_request', 'U+0000 or a lone surrogate');
@@ -289,7 +311,17 @@ const sendProblem = (response: ServerResponse, error: unknown): void => {
   const known = error instanceof AppError ? error : new AppError('internal', String((error as Error).stack));
   const [status, title] = ERRORS[known.code];
   response.writeHead(status, { 'content-type': 'application/problem+json' });
-  response.end(JSON.stringify({ type: `urn:x:${known.code}`, title, status, detail: known.message, code: known.code, errors: known.errors, request_id: 'r-1' }));
+  response.end(
+    JSON.stringify({
+      type: `urn:x:${known.code}`,
+      title,
+      status,
+      detail: known.message,
+      code: known.code,
+      errors: known.errors,
+      request_id: 'r-1',
+    }),
+  );
 };
 
 /** A platform for the test that is running. */

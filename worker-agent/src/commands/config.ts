@@ -1,12 +1,12 @@
 import type { Command } from '../command.ts';
-import { definitionOf, SETTING_KEYS, variableOf } from '../settings.ts';
+import { asText, definitionOf, SETTING_KEYS, type SettingValue, variableOf } from '../settings.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { table } from '../terminal/text.ts';
 
-const shown = (value: unknown, isSecret: boolean): string => {
+const shown = (value: SettingValue | undefined, isSecret: boolean): string => {
   if (value === undefined) return '';
-  if (isSecret) return `${String(value).slice(0, 4)}…`;
-  return Array.isArray(value) ? value.join(',') : String(value);
+  const text = asText(value);
+  return isSecret ? `${text.slice(0, 4)}…` : text;
 };
 
 export const config: Command = {

@@ -35,9 +35,18 @@ const skewOf = (date: string | null, sentAt: number, cameAt: number): number | n
 
 const checkClock = (date: string | null, sentAt: number): Check => {
   const skew = skewOf(date, sentAt, Date.now());
-  if (skew === null) return { level: 'warn', message: 'clock: the platform does not tell its time', next: 'nothing; leases go by the clock of the platform' };
+  if (skew === null)
+    return {
+      level: 'warn',
+      message: 'clock: the platform does not tell its time',
+      next: 'nothing; leases go by the clock of the platform',
+    };
   if (Math.abs(skew) <= SKEW_WARN_MS) return { level: 'ok', message: 'clock agrees with the platform' };
-  return { level: 'warn', message: `clock is ${Math.round(skew / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'} the platform's`, next: 'switch time synchronisation on (NTP)' };
+  return {
+    level: 'warn',
+    message: `clock is ${Math.round(skew / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'} the platform's`,
+    next: 'switch time synchronisation on (NTP)',
+  };
 };
 
 const checkServer = async ({ url, timeout_ms }: Config): Promise<Check[]> => {
@@ -53,18 +62,27 @@ const checkServer = async ({ url, timeout_ms }: Config): Promise<Check[]> => {
     return [{ level: 'ok', message: `platform at ${url}: ${health.app} ${health.version}, ${health.status}` }, checkClock(date, sentAt)];
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const next = error.status === 0 ? 'is the platform running there? Set its address with --url' : 'check --url, and ask the operator of the platform';
+    const next =
+      error.status === 0
+        ? 'is the platform running there? Set its address with --url'
+        : 'check --url, and ask the operator of the platform';
     return [{ level: 'fail', message: error.message, next }];
   }
 };
 
 const notEnrolled = (token: string | undefined): Check =>
   token === undefined
-    ? { level: 'fail', message: 'credential: this worker is not enrolled', next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…' }
+    ? {
+        level: 'fail',
+        message: 'credential: this worker is not enrolled',
+        next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…',
+      }
     : { level: 'ok', message: 'credential: it will enrol with its token at the first start' };
 
 const checkCredential = async (config: Config): Promise<Check> => {
-  const state = await stateFileOf(config).read().catch((error: Error) => error);
+  const state = await stateFileOf(config)
+    .read()
+    .catch((error: Error) => error);
   if (state instanceof Error) return { level: 'fail', message: state.message, next: 'remove it and enrol again' };
   if (!state?.worker_id) return notEnrolled(config.enrol_token);
   const client = createClient({ url: config.url, token: state.credential, timeoutMs: config.timeout_ms });
@@ -73,8 +91,13 @@ const checkCredential = async (config: Config): Promise<Check> => {
     return { level: 'ok', message: `credential: enrolled as ${state.worker_id}` };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 0) return { level: 'warn', message: `credential: enrolled as ${state.worker_id}, not checked`, next: 'reach the platform first' };
-    return { level: 'fail', message: `credential: ${error.message}`, next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…' };
+    if (error.status === 0)
+      return { level: 'warn', message: `credential: enrolled as ${state.worker_id}, not checked`, next: 'reach the platform first' };
+    return {
+      level: 'fail',
+      message: `credential: ${error.message}`,
+      next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…',
+    };
   }
 };
 
@@ -88,7 +111,12 @@ export const workerDoctor: Command = {
   options: {},
   run: async ({ config, io }) => {
     const probes = Promise.all(toolsOf(config).map((tool) => tool.probe()));
-    const [folder, server, credential, tools] = await Promise.all([checkFolder(config), checkServer(config), checkCredential(config), probes]);
+    const [folder, server, credential, tools] = await Promise.all([
+      checkFolder(config),
+      checkServer(config),
+      checkCredential(config),
+      probes,
+    ]);
     const checks = [checkNode(), folder, ...server, credential, ...tools.flat()];
     if (config.json) io.out(JSON.stringify({ checks }));
     else for (const check of checks) io.out(lineOf(check, (level) => io.paint(TONES[level], level.padEnd(4))));

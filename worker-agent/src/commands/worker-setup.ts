@@ -32,7 +32,11 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
 export const stateFileOf = ({ state_dir, url, name }: Config): StateFile => new StateFile(resolve(state_dir), url, name);
 
 export const toolsOf = (config: Config): Tool[] => {
-  const exec = { allow: config.exec_allow, roots: config.exec_roots.map((folder) => resolve(folder)), maxResultBytes: config.max_result_bytes };
+  const exec = {
+    allow: config.exec_allow,
+    roots: config.exec_roots.map((folder) => resolve(folder)),
+    maxResultBytes: config.max_result_bytes,
+  };
   try {
     return createTools(config.tools, exec);
   } catch (cause) {
@@ -47,7 +51,8 @@ const identityOf = async (file: StateFile, config: Config): Promise<Identity> =>
   } catch (error) {
     const next = 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…';
     if (error instanceof NotEnrolled) throw new CommandError(error.message, next, { cause: error });
-    if (error instanceof EnrolledOtherwise) throw new CommandError(error.message, 'start it with those --tools, or enrol it again with a new token', { cause: error });
+    if (error instanceof EnrolledOtherwise)
+      throw new CommandError(error.message, 'start it with those --tools, or enrol it again with a new token', { cause: error });
     if (error instanceof ApiError) throw error;
     throw new CommandError((error as Error).message, 'check --state-dir', { cause: error });
   }
@@ -87,12 +92,19 @@ export const withAgent = async ({ config, io }: CommandContext, work: (agent: Wo
   const file = stateFileOf(config);
   const pidFile = new PidFile(file.path);
   const other = await pidFile.take();
-  if (other !== null) throw new CommandError(`the worker ${config.name} runs already, as process ${other}`, 'give this one another --name, or end the other: maw worker drain');
+  if (other !== null)
+    throw new CommandError(
+      `the worker ${config.name} runs already, as process ${other}`,
+      'give this one another --name, or end the other: maw worker drain',
+    );
   try {
     const journal = createJournal(config.log_format, (line) => io.out(line));
     return await work(agentOf(config, await identityOf(file, config), file, journal));
   } catch (error) {
-    if (error instanceof WorkerRevoked) throw new CommandError(error.message, 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…', { cause: error });
+    if (error instanceof WorkerRevoked)
+      throw new CommandError(error.message, 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…', {
+        cause: error,
+      });
     throw error;
   } finally {
     await pidFile.release();

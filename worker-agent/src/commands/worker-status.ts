@@ -31,11 +31,24 @@ export const workerStatus: Command = {
     const state = await file.read();
     const pid = await new PidFile(file.path).running();
     const server = await onServer(client, state?.worker_id, config.api_key !== undefined);
-    const said = server.known ? `${server.worker.status}, ${server.worker.mode}, ${server.worker.running}/${server.worker.slots} slots, seen ${ageOf(server.worker.last_seen_at)} ago` : `unknown: ${server.reason}`;
+    const said = server.known
+      ? `${server.worker.status}, ${server.worker.mode}, ${server.worker.running}/${server.worker.slots} slots, seen ${ageOf(server.worker.last_seen_at)} ago`
+      : `unknown: ${server.reason}`;
     const enrolled = state?.worker_id ?? 'no: make a token with maw enrol --tools …';
-    const rows = [['worker', config.name], ['platform', config.url], ['state file', file.path], ['enrolled', enrolled], ['process', pid === null ? 'none runs' : String(pid)], ['platform says', said]];
+    const rows = [
+      ['worker', config.name],
+      ['platform', config.url],
+      ['state file', file.path],
+      ['enrolled', enrolled],
+      ['process', pid === null ? 'none runs' : String(pid)],
+      ['platform says', said],
+    ];
     const { known: _, ...platform } = server;
-    io.out(config.json ? JSON.stringify({ name: config.name, url: config.url, state_file: file.path, worker_id: state?.worker_id ?? null, pid, platform }) : table(['', ''], rows).replace(/^\n/, ''));
+    io.out(
+      config.json
+        ? JSON.stringify({ name: config.name, url: config.url, state_file: file.path, worker_id: state?.worker_id ?? null, pid, platform })
+        : table(['', ''], rows).replace(/^\n/, ''),
+    );
     return pid === null ? EXIT.failed : EXIT.ok;
   },
 };

@@ -1,0 +1,148 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ApiError, createClient, repeatCall } from '../../schema/client.ts';
+import { freePort } from '../support/processes.ts';
+
+type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
+type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never';
+
+/** A server that gives its replies one after another, the last again and again. */
+const serving = async (...replies: Reply[]) => {
+  const seen: Seen[] = [];
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: await text(request) });
+    const reply = replies[Math.min(seen.length, replies.length) - 1];
+    if (reply === 'never') return;
+    if (reply === 'cut' || reply === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    response.writeHead(reply.status ?? 200, reply.headers);
+    response.end(typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body));
+  };
+  const server = createServer((request, response) => void answer(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { seen, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+};
+
+const removed = { worker_id: '00000000-0000-4000-8000-000000000001', deleted: true };
+const page = { items: [], next_cursor: null };
+const problem = { type: 't', title: 'T', status: 404, detail: 'There is no task', code: 'task_not_found', errors: [], request_id: 'r-1' };
+const failure = async (promise: Promise<unknown>): Promise<ApiError> => {
+  const error = await promise.then(
+    () => null,
+    (it: unknown) => it,
+  );
+  if (error instanceof ApiError) return error;
+  throw new Error(`an ApiError is expected, not ${String(error)}`);
+};
+
+describe('the client', () => {
+  it('calls an operation by its contract: method, encoded path, query, token', async () => {
+    const { seen, url } = await serving({ body: page });
+    const client = createClient({ url: `${url}/prefix/`, token: () => 'mak_1' });
+
+    expect(await client.listTasks({ query: { q: 'a b&c', limit: '5' } })).toEqual(page);
+    await client.listSubtasks({ params: { task_id: 'a/b?c' } });
+
+    expect(seen[0]).toMatchObject({ method: 'GET', url: '/prefix/api/v1/tasks?q=a+b%26c&limit=5' });
+    expect(seen[0]?.headers.authorization).toBe('Bearer mak_1');
+    expect(seen[1]?.url).toBe('/prefix/api/v1/tasks/a%2Fb%3Fc/subtasks');
+  });
+
+  it('gives back only what the contract names', async () => {
+    const { url } = await serving({ body: { ...page, surplus: 1 } });
+    expect(await createClient({ url }).listTasks()).toEqual(page);
+  });
+
+  it('sends an Idempotency-Key of its own, or the given one, where the operation takes one', async () => {
+    const { seen, url } = await serving({ body: removed });
+    const client = createClient({ url });
+    const params = { worker_id: removed.worker_id };
+
+    await client.deleteWorker({ params });
+    await client.deleteWorker({ params });
+    await client.deleteWorker({ params }, { idempotencyKey: 'mine', ifMatch: 3 });
+    await failure(client.getTask({ params: { task_id: 'x' } }));
+
+    const keys = seen.map(({ headers }) => headers['idempotency-key']);
+    expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(keys[1]).not.toBe(keys[0]);
+    expect(keys.slice(2)).toEqual(['mine', undefined]);
+    expect(seen[2]?.headers['if-match']).toBe('"3"');
+  });
+
+  it('throws what the problem details say', async () => {
+    const { url } = await serving({ status: 404, body: problem, headers: { 'retry-after': '2' } });
+    expect(await failure(createClient({ url }).listTasks())).toMatchObject({
+      status: 404,
+      code: 'task_not_found',
+      message: 'There is no task',
+      problem,
+      retryAfterMs: 2_000,
+    });
+  });
+
+  it('throws unreachable when nothing answers, the connection is cut, or time is up', async () => {
+    const { url } = await serving('cut');
+    const silent = await serving('never');
+
+    expect(await failure(createClient({ url: `http://127.0.0.1:${await freePort()}` }).listTasks())).toMatchObject({
+      status: 0,
+      code: 'unreachable',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+    expect(await failure(createClient({ url }).listTasks())).toMatchObject({ status: 0, code: 'unreachable' });
+    expect(await failure(createClient({ url: silent.url, timeoutMs: 50 }).listTasks())).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('no answer within 50 ms'),
+    });
+  });
+
+  it('throws the reason of an abort, not an ApiError', async () => {
+    const { url } = await serving('never');
+    const abort = new AbortController();
+    const call = createClient({ url }).listTasks({}, { signal: abort.signal });
+    abort.abort(new Error('no longer wanted'));
+    await expect(call).rejects.toThrow('no longer wanted');
+  });
+
+  it.each([
+    ['invalid_answer', { body: { items: 'none' } }],
+    ['invalid_answer', { body: '<html>' }],
+    ['http_502', { status: 502, body: '<html>Bad Gateway</html>' }],
+    ['redirected', { status: 301, headers: { location: 'https://elsewhere' }, body: '' }],
+  ])("says %s for an answer that is not the platform's", async (code, reply) => {
+    const { url } = await serving(reply);
+    expect(await failure(createClient({ url }).listTasks())).toMatchObject({ code });
+  });
+});
+
+describe('repeating a call', () => {
+  it('keeps one key through passing errors', async () => {
+    const { seen, url } = await serving('cut', { status: 503, body: { ...problem, status: 503, code: 'unavailable' } }, { body: removed });
+    const client = createClient({ url });
+
+    const answer = await repeatCall((each) => client.deleteWorker({ params: { worker_id: removed.worker_id } }, each), { baseMs: 1 });
+
+    expect(answer).toEqual(removed);
+    expect(new Set(seen.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
+    expect(seen).toHaveLength(3);
+  });
+
+  it('does not repeat what is refused, and ends at last', async () => {
+    const refused = await serving({ status: 404, body: problem });
+    await failure(repeatCall(() => createClient({ url: refused.url }).listTasks(), { baseMs: 1 }));
+    expect(refused.seen).toHaveLength(1);
+
+    const broken = await serving('cut');
+    await failure(repeatCall(() => createClient({ url: broken.url }).listTasks(), { tries: 3, baseMs: 1 }));
+    expect(broken.seen).toHaveLength(3);
+  });
+});
