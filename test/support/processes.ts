@@ -71,6 +71,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     return server;
   };
   const workers: Running[] = [];
+  let named = 0;
   let server = await startServer();
   onTestFinished(async () => {
     for (const worker of workers) worker.child.kill('SIGCONT');
@@ -91,7 +92,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
       server = await startServer();
     },
     addWorker: async (flags: readonly string[] = []) => {
-      const name = `w${workers.length}`;
+      const name = `w${named++}`;
       const { enrolment_token } = await admin.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
       const worker = run([
         'worker-agent/bin/maw.mjs',
