@@ -1,12 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { createContext } from '../functions/platform/context.ts';
 import { migrate } from '../functions/platform/migrate.ts';
-import { startPostgres } from '../local/postgres.ts';
+import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 import { parseEnv } from '../schema/env.ts';
 import { countRoundTrips, countWal } from './counts.ts';
 import { drive, httpStep, sqlStep, type Step } from './drive.ts';
@@ -97,13 +95,11 @@ const print = (rates: ReadonlyMap<string, readonly number[]>) => {
 };
 
 const withServer = async <T>(profile: 'test' | 'durable', work: (url: string) => Promise<T>): Promise<T> => {
-  const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
-  const server = await startPostgres(profile === 'test' ? { folder, profile } : { folder });
+  const server = await startThrowawayPostgres(profile);
   try {
     return await work(server.url);
   } finally {
     await server.stop();
-    await rm(folder, { recursive: true, force: true });
   }
 };
 

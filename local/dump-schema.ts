@@ -1,13 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { migrate } from '../functions/platform/migrate.ts';
-import { startPostgres } from './postgres.ts';
+import { startThrowawayPostgres } from './postgres/throwaway.ts';
 import { dumpSchema } from './schema-dump.ts';
 
-const folder = await mkdtemp(join(tmpdir(), 'maw-dump-'));
-const server = await startPostgres({ folder, profile: 'test' });
+const server = await startThrowawayPostgres('test');
 try {
   const schema = join(import.meta.dirname, '../schema');
   await migrate({ url: server.url, folder: schema });
@@ -16,5 +14,4 @@ try {
   await sql.end();
 } finally {
   await server.stop();
-  await rm(folder, { recursive: true, force: true });
 }

@@ -74,6 +74,10 @@ const assemble = async (
   const ctx = createContext(env, { blobs, ...(options.log ? { log: options.log } : {}) });
   closers.push(() => ctx.close());
 
+  const adminKeyPath = join(folder, 'admin-key');
+  const { admin_key } = await bootstrap(ctx, (key) => writeFile(adminKeyPath, `${key}\n`, { mode: 0o600 }));
+  const adminKey = admin_key ?? (await readFile(adminKeyPath, 'utf8').catch(() => '')).trim();
+
   const gateway = await startGateway({
     handlers: { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) },
     first: blobs.serve,
@@ -93,10 +97,6 @@ const assemble = async (
   );
   closers.push(() => sweeper.stop());
 
-  const adminKeyPath = join(folder, 'admin-key');
-  const { admin_key } = await bootstrap(ctx);
-  if (admin_key !== null) await writeFile(adminKeyPath, `${admin_key}\n`, { mode: 0o600 });
-  const adminKey = admin_key ?? (await readFile(adminKeyPath, 'utf8').catch(() => '')).trim();
   return { url, adminKeyPath, adminKey, isNew: admin_key !== null, postgresPid: postgres.pid, close };
 };
 

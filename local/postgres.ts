@@ -16,7 +16,13 @@ export type PostgresOptions = {
   profile?: 'durable' | 'test';
   say?: (line: string) => void;
 };
-export type RunningPostgres = { url: string; pid(): number; stop(): Promise<void> };
+export type RunningPostgres = {
+  url: string;
+  /** Where it lies; not always below the folder that was asked for, see choosePlace. */
+  folder: string;
+  pid(): number;
+  stop(): Promise<void>;
+};
 
 const READY_MS = 30_000;
 const STOP_MS = 10_000;
@@ -174,6 +180,7 @@ const supervise = async (start: () => ChildProcess, url: string, place: Place, {
   await bringUp();
   return {
     url,
+    folder: place.folder,
     pid: () => child.pid ?? 0,
     stop: async () => {
       stopping = true;

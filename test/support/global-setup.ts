@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../functions/platform/migrate.ts';
-import { startPostgres } from '../../local/postgres.ts';
+import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts';
 import { installEdgeGuard } from './edge-guard.ts';
 
 declare module 'vitest' {
@@ -18,16 +16,7 @@ export const TEMPLATE = 'template_of_tests';
 /** A server of its own, or the one at TEST_DATABASE_URL (such as an older PostgreSQL). */
 const startServer = async (): Promise<{ url: string; stop(): Promise<void> }> => {
   const given = process.env.TEST_DATABASE_URL;
-  if (given) return { url: given, stop: async () => {} };
-  const folder = await mkdtemp(join(tmpdir(), 'maw-test-'));
-  const server = await startPostgres({ folder, profile: 'test' });
-  return {
-    url: server.url,
-    stop: async () => {
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  return given ? { url: given, stop: async () => {} } : startThrowawayPostgres('test');
 };
 
 export default async (project: TestProject) => {

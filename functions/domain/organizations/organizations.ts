@@ -4,8 +4,14 @@ import type { Context } from '../context.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import { transact } from '../transact.ts';
 
-/** Makes the first organization, its administrator and an API key with every scope; answers null when there is one already. */
-export const bootstrap = (ctx: Pick<Context, 'sql'>): Promise<{ admin_key: string | null }> =>
+/**
+ * Makes the first organization, its administrator and an API key with every scope; answers null when there is one already.
+ * `keep` gets the key before anything is committed: when it can't be kept, nothing was made.
+ */
+export const bootstrap = (
+  ctx: Pick<Context, 'sql'>,
+  keep: (adminKey: string) => Promise<void> = async () => {},
+): Promise<{ admin_key: string | null }> =>
   transact(ctx.sql, async (sql) => {
     await sql`lock table organizations in share row exclusive mode`;
     const [known] = await sql`select from organizations limit 1`;
@@ -19,5 +25,6 @@ export const bootstrap = (ctx: Pick<Context, 'sql'>): Promise<{ admin_key: strin
     const adminKey = newSecret('mak');
     const spec = { name: 'admin', scopes: [...SCOPES] };
     await insertApiKey(sql, organization.organization_id, spec, secretHash(adminKey), adminKey.slice(0, 8), user.user_id);
+    await keep(adminKey);
     return { admin_key: adminKey };
   });
