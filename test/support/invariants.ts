@@ -1,1 +1,125 @@
-export const checkInvariants = async (_: unknown): Promise<string[]> => [];
+import type { Pool, Sql } from '../../functions/domain/sql.ts';
+
+/** What must hold between any two transactions, each as a query that finds what breaks it. The numbers are those of the reliability notes. */
+const INVARIANTS = {
+  'a subtask completes at most once': `
+    select subtask_id::text as found from activity_logs where type = 'subtask.completed' group by subtask_id having count(*) > 1`,
+
+  'a leased subtask has exactly one open attempt, under its lease; others have none': `
+    select s.subtask_id::text as found
+    from subtasks s
+    left join attempts a on a.subtask_id = s.subtask_id and a.ended_at is null
+    group by s.subtask_id
+    having count(a.attempt) <> (s.lease_token is not null)::int
+      or (s.lease_token is not null and not bool_and(a.lease_token = s.lease_token and a.attempt = s.attempt and a.status = s.status
+        and a.worker_id = s.worker_id))`,
+
+  'attempts are numbered 1, 2, 3 and each has a lease of its own': `
+    select s.subtask_id::text as found
+    from subtasks s
+    left join attempts a using (subtask_id)
+    group by s.subtask_id
+    having count(a.attempt) <> s.attempt or coalesce(max(a.attempt), 0) <> s.attempt or count(distinct a.lease_token) <> s.attempt`,
+
+  'nothing starts before its parents completed': `
+    select c.subtask_id::text as found
+    from activity_logs c
+    join subtask_edges e on e.child_id = c.subtask_id
+    left join activity_logs p on p.task_id = c.task_id and p.subtask_id = e.parent_id and p.type = 'subtask.completed' and p.seq < c.seq
+    where c.type = 'subtask.started' and p.seq is null`,
+
+  'a child is released once a run': `
+    select subtask_id::text as found from activity_logs where type = 'subtask.ready' group by subtask_id, run having count(*) > 1`,
+
+  'events are numbered 1 to last_seq without a gap': `
+    select t.task_id::text as found
+    from tasks t
+    left join activity_logs l using (task_id)
+    group by t.task_id
+    having count(l.seq) <> t.last_seq or coalesce(min(l.seq), 1) <> 1 or coalesce(max(l.seq), 0) <> t.last_seq`,
+
+  'counters equal rows': `
+    select t.task_id::text as found
+    from tasks t
+    left join subtasks s using (task_id)
+    group by t.task_id
+    having t.subtask_count <> count(s.subtask_id)
+      or t.completed_count <> count(*) filter (where s.status = 'completed')
+      or t.ended_count <> count(*) filter (where s.ended_at is not null)
+      or t.edge_count <> (select count(*) from subtask_edges e join subtasks c on c.subtask_id = e.child_id where c.task_id = t.task_id)`,
+
+  'a blocked subtask counts the parents that have not completed': `
+    select s.subtask_id::text as found
+    from subtasks s
+    where s.status in ('blocked', 'ready', 'claimed', 'running', 'completed') and s.blocked_by <> (
+      select count(*) from subtask_edges e join subtasks p on p.subtask_id = e.parent_id where e.child_id = s.subtask_id and p.status <> 'completed')`,
+
+  'dependencies as read are the edges': `
+    select s.subtask_id::text as found
+    from subtasks s
+    where (select coalesce(jsonb_agg(d order by d), '[]') from jsonb_array_elements_text(s.dependencies) d) <> (
+      select coalesce(jsonb_agg(p.key order by p.key), '[]')
+      from subtask_edges e join subtasks p on p.subtask_id = e.parent_id where e.child_id = s.subtask_id)`,
+
+  'the queue holds what is ready, as its task wants it': `
+    select coalesce(s.subtask_id, q.subtask_id)::text as found
+    from (select * from subtasks where status = 'ready') s
+    full join queue_entries q using (subtask_id)
+    left join tasks t using (task_id)
+    where s.subtask_id is null or q.subtask_id is null
+      or (q.organization_id, q.owner_id, q.tool, q.labels, q.priority, q.paused)
+        is distinct from (s.organization_id, s.owner_id, s.tool, s.labels, t.priority, t.paused_at is not null)
+      or q.run_after is distinct from s.run_after`,
+
+  'tries stay within their limits': `
+    select subtask_id::text as found
+    from subtasks
+    where attempts > (retry ->> 'max_attempts')::int or infra_attempts > (retry ->> 'max_infra_attempts')::int`,
+
+  'a run has one end, and nothing happens after it': `
+    select l.task_id::text as found
+    from activity_logs l
+    join activity_logs e on e.task_id = l.task_id and e.run = l.run and e.seq < l.seq
+    where e.type in ('task.completed', 'task.failed', 'task.cancelled')`,
+
+  'an ended task has nothing open': `
+    select t.task_id::text as found from tasks t join subtasks s using (task_id) where t.ended_at is not null and s.ended_at is null`,
+
+  'every change of a subtask has its cause among the events': `
+    select s.subtask_id::text as found
+    from subtasks s
+    where s.ended_at is not null and not exists (
+      select from activity_logs l where l.task_id = s.task_id and l.subtask_id = s.subtask_id and l.type = 'subtask.' || s.status)`,
+
+  'no worker holds more than its slots': `
+    select w.worker_id::text as found
+    from workers w
+    join attempts a on a.worker_id = w.worker_id and a.ended_at is null
+    group by w.worker_id
+    having count(*) > w.slots`,
+
+  'rows of a task belong to its organization and owner': `
+    select s.subtask_id::text as found
+    from subtasks s join tasks t using (task_id)
+    where (s.organization_id, s.owner_id) <> (t.organization_id, t.owner_id)
+    union all
+    select l.log_id::text from activity_logs l join tasks t using (task_id) where l.organization_id <> t.organization_id
+    union all
+    select s.subtask_id::text
+    from attempts a join subtasks s using (subtask_id) join workers w on w.worker_id = a.worker_id
+    where w.organization_id <> s.organization_id or a.task_id <> s.task_id`,
+} as const;
+
+export type Invariant = keyof typeof INVARIANTS;
+export const INVARIANT_NAMES = Object.keys(INVARIANTS) as Invariant[];
+
+/** What is broken in a database, by name with at most five places each; empty when it is sound. Call it when nothing is under way. */
+export const checkInvariants = async (sql: Sql | Pool): Promise<string[]> => {
+  const broken = await Promise.all(
+    INVARIANT_NAMES.map(async (name) => {
+      const rows = await sql.unsafe<{ found: string }[]>(`select found from (${INVARIANTS[name]}) broken limit 5`);
+      return rows.length === 0 ? [] : [`${name}: ${rows.map((row) => row.found).join(', ')}`];
+    }),
+  );
+  return broken.flat();
+};
