@@ -2,27 +2,55 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import type { Context } from '../functions/domain/context.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
+import { start } from '../functions/domain/subtasks/subtasks.ts';
 import { claim, complete } from '../functions/domain/workers/workers.ts';
 import type { Claimed } from '../schema/attempt.ts';
+import type { ClaimSpec, CompleteManySpec } from '../schema/worker.ts';
 
-/** One request of a worker: completes what it did and claims the next. */
+type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]; claim: { claimed: Claimed[] } | null };
+type Fence = { lease_token: string; attempt: number };
+
+/** What a worker asks: the same three operations with HTTP and without. */
+type Asking = {
+  claim(body: ClaimSpec): Promise<{ claimed: Claimed[] }>;
+  complete(body: CompleteManySpec): Promise<Answer>;
+  start(subtaskId: string, fence: Fence): Promise<unknown>;
+};
+
+/** One turn of a worker: completes what it did, claims the next and starts what the claim could not start itself. */
 export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly Claimed[]>;
 
-const completions = (done: readonly Claimed[]) =>
-  done.map(({ subtask_id, lease_token, attempt }) => ({ subtask_id, lease_token, attempt, result: 1 }));
+const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, attempt });
 
-/** The floor: the same statement without HTTP. */
-export const sqlStep =
-  (ctx: Context, principal: WorkerPrincipal): Step =>
+const completions = (done: readonly Claimed[]) => done.map((it) => ({ subtask_id: it.subtask_id, ...fenceOf(it), result: 1 }));
+
+const next = async (asking: Asking, done: readonly Claimed[], limit: number): Promise<readonly Claimed[]> => {
+  const claiming = { claim_request_id: randomUUID(), limit, start: true };
+  if (done.length === 0) return (await asking.claim(claiming)).claimed;
+  const { results, claim: answer } = await asking.complete({ completions: completions(done), claim: claiming });
+  for (const result of results) if (!result.ok) throw new Error(`a completion was refused: ${result.code}`);
+  return answer?.claimed ?? [];
+};
+
+const stepOf =
+  (asking: Asking): Step =>
   async (done, limit) => {
-    const next = { claim_request_id: randomUUID(), limit, start: true };
-    if (done.length === 0) return (await claim(ctx, principal, next)).claimed;
-    return (await complete(ctx, principal, { completions: completions(done), claim: next })).claim?.claimed ?? [];
+    const claimed = await next(asking, done, limit);
+    for (const it of claimed) if (!it.started) await asking.start(it.subtask_id, fenceOf(it));
+    return claimed;
   };
+
+/** The floor: the same statements without HTTP. */
+export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
+  stepOf({
+    claim: (body) => claim(ctx, principal, body),
+    complete: (body) => complete(ctx, principal, body),
+    start: (subtask_id, fence) => start(ctx, principal, { subtask_id, ...fence }),
+  });
 
 const agent = new Agent({ keepAlive: true });
 
-const post = (url: string, token: string, body: unknown): Promise<{ claimed?: Claimed[]; claim?: { claimed: Claimed[] } }> =>
+const post = <T>(url: string, token: string, body: unknown): Promise<T> =>
   new Promise((resolve, reject) => {
     const payload = JSON.stringify(body);
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
@@ -41,14 +69,14 @@ const post = (url: string, token: string, body: unknown): Promise<{ claimed?: Cl
     sent.end(payload);
   });
 
-export const httpStep =
-  (url: string, workerId: string, credential: string): Step =>
-  async (done, limit) => {
-    const next = { claim_request_id: randomUUID(), limit, start: true };
-    const worker = `${url}/api/v1/workers/${workerId}`;
-    if (done.length === 0) return (await post(`${worker}/claim`, credential, next)).claimed ?? [];
-    return (await post(`${worker}/complete`, credential, { completions: completions(done), claim: next })).claim?.claimed ?? [];
-  };
+export const httpStep = (url: string, workerId: string, credential: string): Step =>
+  stepOf({
+    claim: (body) => post(`${url}/api/v1/workers/${workerId}/claim`, credential, body),
+    complete: (body) => post(`${url}/api/v1/workers/${workerId}/complete`, credential, body),
+    start: (subtaskId, fence) => post(`${url}/api/v1/subtasks/${subtaskId}/start`, credential, fence),
+  });
+
+const LONGEST_MS = 120_000;
 
 /** Carries out `total` subtasks with one loop a step; answers how many a second. */
 export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<number> => {
@@ -57,6 +85,8 @@ export const drive = async (steps: readonly Step[], limit: number, total: number
   const loop = async (step: Step) => {
     let done: readonly Claimed[] = [];
     while (left > 0) {
+      if (performance.now() - started > LONGEST_MS)
+        throw new Error(`${left} of ${total} subtasks were not carried out in ${LONGEST_MS} ms`);
       const count = done.length;
       const claimed = await step(done, limit);
       left -= count;
