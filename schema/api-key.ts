@@ -8,16 +8,18 @@ const Scopes = z
   .max(SCOPES.length)
   .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice');
 
-export const ApiKeySpec = z.strictObject({ name: Name, scopes: Scopes });
+export const ApiKeySpec = z.strictObject({ name: Name, scopes: Scopes }).meta({ id: 'ApiKeySpec' });
 export type ApiKeySpec = z.output<typeof ApiKeySpec>;
 
-export const ApiKey = z.object({
-  api_key_id: Id,
-  name: z.string(),
-  scopes: z.array(z.enum(SCOPES)),
-  owner_id: Id.describe('The owner of what is submitted with it'),
-  hint: z.string().describe('Its first characters'),
-  created_at: Timestamp,
-  revoked_at: Timestamp.nullable(),
-});
+export const ApiKey = z
+  .object({
+    api_key_id: Id,
+    name: z.string(),
+    scopes: z.array(z.enum(SCOPES)),
+    owner_id: Id.describe('The owner of what is submitted with it'),
+    hint: z.string().describe('Its first characters'),
+    created_at: Timestamp,
+    revoked_at: Timestamp.nullable(),
+  })
+  .meta({ id: 'ApiKey' });
 export type ApiKey = z.infer<typeof ApiKey>;

@@ -7,44 +7,50 @@ const FileName = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^(?!\.{1,2}(\/|$))[^\\:*?"<>|]+$/, 'must be a relative path with / and without \\ : * ? " < > |')
+  .regex(/^[^\\:*?"<>|\p{Cc}]+$/u, 'must be a relative path with / and without \\ : * ? " < > | and control characters')
   .refine(
     (name) => !name.startsWith('/') && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
     'must be a relative path that stays in its folder',
   );
 
-export const ArtifactSpec = z.strictObject({
-  ...Fence,
-  name: FileName,
-  content_type: z
-    .string()
-    .max(120)
-    .regex(/^[\w.+-]+\/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*$/, 'must be a media type such as text/plain')
-    .default('application/octet-stream'),
-  size_bytes: z.int().min(0).max(LIMITS.artifact_bytes),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
-});
+export const ArtifactSpec = z
+  .strictObject({
+    ...Fence,
+    name: FileName,
+    content_type: z
+      .string()
+      .max(120)
+      .regex(/^[\w.+-]+\/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*$/, 'must be a media type such as text/plain')
+      .default('application/octet-stream'),
+    size_bytes: z.int().min(0).max(LIMITS.artifact_bytes),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+  })
+  .meta({ id: 'ArtifactSpec' });
 export type ArtifactSpec = z.output<typeof ArtifactSpec>;
 
-export const Artifact = z.object({
-  artifact_id: Id,
-  task_id: Id,
-  subtask_id: Id,
-  attempt: z.int(),
-  name: z.string(),
-  content_type: z.string(),
-  size_bytes: z.int(),
-  sha256: z.string(),
-  status: z.enum(['pending', 'stored']),
-  created_at: Timestamp,
-});
+export const Artifact = z
+  .object({
+    artifact_id: Id,
+    task_id: Id,
+    subtask_id: Id,
+    attempt: z.int(),
+    name: z.string(),
+    content_type: z.string(),
+    size_bytes: z.int(),
+    sha256: z.string(),
+    status: z.enum(['pending', 'stored']),
+    created_at: Timestamp,
+  })
+  .meta({ id: 'Artifact' });
 export type Artifact = z.infer<typeof Artifact>;
 
 /** A request that moves the bytes, straight to or from the blob store. */
-export const Transfer = z.object({
-  method: z.enum(['PUT', 'GET']),
-  url: z.string(),
-  headers: z.record(z.string(), z.string()),
-  expires_at: Timestamp,
-});
+export const Transfer = z
+  .object({
+    method: z.enum(['PUT', 'GET']),
+    url: z.string(),
+    headers: z.record(z.string(), z.string()),
+    expires_at: Timestamp,
+  })
+  .meta({ id: 'Transfer' });
 export type Transfer = z.infer<typeof Transfer>;

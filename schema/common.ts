@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-export const Id = z.uuid();
+/** Always in lower case, so that two ids are equal when their texts are. */
+export const Id = z.guid().toLowerCase();
 export const Timestamp = z.iso.datetime({ offset: true });
 export const Tool = z
   .string()
@@ -10,16 +11,20 @@ export const Name = z.string().trim().min(1).max(120);
 const LabelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'must be at most 63 of A-Z, a-z, 0-9 and _ . / -');
 export const Labels = z
   .record(LabelKey, z.string().max(120))
-  .refine((labels) => Object.keys(labels).length <= 32, 'must have at most 32 labels');
+  .refine((labels) => Object.keys(labels).length <= 32, 'must have at most 32 labels')
+  .meta({ id: 'Labels' });
 export type Labels = z.infer<typeof Labels>;
 
-/** A number of a query string. */
+/** A whole number of a query string. */
 export const queryInt = (min: number, max: number, fallback: number) =>
   z
-    .string()
-    .regex(/^\d{1,15}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(min).max(max))
+    .preprocess(
+      (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
+      z
+        .int({ error: `must be a whole number from ${min} to ${max}` })
+        .min(min)
+        .max(max),
+    )
     .default(fallback);
 
 /** What every keyset list takes; `cursor` is `next_cursor` of the page before. */

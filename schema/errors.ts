@@ -53,20 +53,24 @@ export class AppError extends Error {
   }
 }
 
-export const FieldError = z.strictObject({
-  path: z.string().describe('Where in the request, such as body.subtasks.3.key'),
-  message: z.string().describe('What is wrong and what would be right'),
-});
+export const FieldError = z
+  .strictObject({
+    path: z.string().describe('Where in the request, such as body.subtasks.3.key'),
+    message: z.string().describe('What is wrong and what would be right'),
+  })
+  .meta({ id: 'FieldError' });
 export type FieldError = z.infer<typeof FieldError>;
 
 /** RFC 9457 problem details, with the project's code, the fields at fault and the request's id. */
-export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  detail: z.string(),
-  code: z.string(),
-  errors: z.array(FieldError),
-  request_id: z.string(),
-});
+export const Problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string(),
+    errors: z.array(FieldError),
+    request_id: z.string(),
+  })
+  .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;

@@ -28,17 +28,19 @@ export const EVENT_TYPES = [
 export const EventType = z.enum(EVENT_TYPES);
 export type EventType = z.infer<typeof EventType>;
 
-export const Event = z.object({
-  seq: z.int().describe('1, 2, 3 … without gap within a task'),
-  type: EventType,
-  level: z.enum(['info', 'warning', 'error']),
-  message: z.string(),
-  task_id: Id,
-  run: z.int(),
-  subtask_id: Id.nullable(),
-  attempt: z.int().nullable(),
-  worker_id: Id.nullable(),
-  data: Json,
-  created_at: Timestamp,
-});
+export const Event = z
+  .object({
+    seq: z.int().describe('1, 2, 3 … without gap within a task'),
+    type: EventType,
+    level: z.enum(['info', 'warning', 'error']),
+    message: z.string(),
+    task_id: Id,
+    run: z.int(),
+    subtask_id: Id.nullable(),
+    attempt: z.int().nullable(),
+    worker_id: Id.nullable(),
+    data: Json,
+    created_at: Timestamp,
+  })
+  .meta({ id: 'Event' });
 export type Event = z.infer<typeof Event>;

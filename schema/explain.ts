@@ -31,25 +31,27 @@ export const Wait = z.enum([
 ]);
 export type Wait = z.infer<typeof Wait>;
 
-export const Explanation = z.object({
-  subtask_id: Id,
-  status: SubtaskStatus,
-  waits: z.array(
-    z.object({
-      code: Wait,
-      message: z.string(),
-      subtask_ids: z.array(Id).optional().describe('For dependencies: the parents that have not completed, at most 50'),
-    }),
-  ),
-  ahead: z.int().nullable().describe('Ready subtasks of its tool that go first, counted up to 1,000; null when it is not ready'),
-  workers: z.array(
-    z.object({
-      worker_id: Id,
-      name: z.string(),
-      may_claim: z.boolean(),
-      obstacles: z.array(z.object({ code: Obstacle, message: z.string() })),
-    }),
-  ),
-  workers_truncated: z.boolean(),
-});
+export const Explanation = z
+  .object({
+    subtask_id: Id,
+    status: SubtaskStatus,
+    waits: z.array(
+      z.object({
+        code: Wait,
+        message: z.string(),
+        subtask_ids: z.array(Id).optional().describe('For dependencies: the parents that have not completed, at most 50'),
+      }),
+    ),
+    ahead: z.int().nullable().describe('Ready subtasks of its tool that go first, counted up to 1,000; null when it is not ready'),
+    workers: z.array(
+      z.object({
+        worker_id: Id,
+        name: z.string(),
+        may_claim: z.boolean(),
+        obstacles: z.array(z.object({ code: Obstacle, message: z.string() })),
+      }),
+    ),
+    workers_truncated: z.boolean(),
+  })
+  .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;

@@ -2,8 +2,14 @@ import { z } from 'zod';
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+const isJson = (value: unknown): boolean => {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  return typeof value === 'object' && (Array.isArray(value) ? value : Object.values(value)).every(isJson);
+};
+
 /** Any JSON value. Depth, text and size are checked once for the whole body (see functions/http/body.ts). */
-export const Json: z.ZodType<Json> = z.json();
+export const Json: z.ZodType<Json> = z.custom<Json>(isJson, 'must be a JSON value');
 export const JsonObject: z.ZodType<{ [key: string]: Json }> = z.record(z.string(), Json);
 
 export const LIMITS = {
@@ -25,8 +31,10 @@ export const LIMITS = {
 
 const encoder = new TextEncoder();
 
+export const textBytes = (text: string): number => encoder.encode(text).length;
+
 /** The size in bytes of a value as UTF-8 JSON. */
-export const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringify(value) ?? '').length;
+export const jsonBytes = (value: unknown): number => textBytes(JSON.stringify(value) ?? '');
 
 /** Refuses a value whose JSON is larger than `bytes`. */
 export const atMostBytes = <T extends z.ZodType>(schema: T, bytes: number): T =>

@@ -40,16 +40,18 @@ export const SubtaskKey = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be at most 64 of A-Z, a-z, 0-9 and _ . -, the first a letter or digit');
 
 /** A node of the DAG as a caller gives it. */
-export const SubtaskSpec = z.strictObject({
-  key: SubtaskKey.describe('Its name within the task; dependencies and inputs use it'),
-  goal: Goal,
-  tool: Tool.optional().describe("What a worker drives for it; left out, the server's default tool"),
-  input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('What the tool takes; each tool says what'),
-  dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('Keys of the subtasks whose outputs it needs'),
-  labels: Labels.default({}).describe('Labels that its worker must have'),
-  timeout_seconds: z.int().min(1).max(86_400).default(3_600),
-  retry: Retry.prefault({}),
-});
+export const SubtaskSpec = z
+  .strictObject({
+    key: SubtaskKey.describe('Its name within the task; dependencies and inputs use it'),
+    goal: Goal,
+    tool: Tool.optional().describe("What a worker drives for it; left out, the server's default tool"),
+    input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('What the tool takes; each tool says what'),
+    dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('Keys of the subtasks whose outputs it needs'),
+    labels: Labels.default({}).describe('Labels that its worker must have'),
+    timeout_seconds: z.int().min(1).max(86_400).default(3_600),
+    retry: Retry.prefault({}),
+  })
+  .meta({ id: 'SubtaskSpec' });
 export type SubtaskSpec = z.output<typeof SubtaskSpec>;
 
 const SubtaskList = z.array(SubtaskSpec).min(1).max(LIMITS.subtasks_per_task, `must have at most ${LIMITS.subtasks_per_task} subtasks`);
@@ -71,10 +73,11 @@ export const TaskSpec = z
     for (const field of ['tool', 'input', 'labels'] as const)
       if (task[field] !== undefined)
         context.addIssue({ code: 'custom', path: [field], message: 'belongs to a plain goal; with subtasks give it to each of them' });
-  });
+  })
+  .meta({ id: 'TaskSpec' });
 export type TaskSpec = z.output<typeof TaskSpec>;
 
-export const AddSubtasks = z.strictObject({ subtasks: SubtaskList });
+export const AddSubtasks = z.strictObject({ subtasks: SubtaskList }).meta({ id: 'AddSubtasks' });
 export type AddSubtasks = z.output<typeof AddSubtasks>;
 
 export const TaskError = z.object({
@@ -83,59 +86,63 @@ export const TaskError = z.object({
   subtask_id: Id.nullable().optional(),
 });
 
-export const Task = z.object({
-  task_id: Id,
-  goal: z.string(),
-  status: TaskStatus,
-  paused: z.boolean().describe('Nothing new of it is claimed; what runs goes on'),
-  progress: z.int().describe('Completed subtasks in percent'),
-  on_failure: OnFailure,
-  priority: Priority,
-  run: z.int().describe('1, and one more at each retry of what failed'),
-  version: z.int().describe('One more at each change; the ETag'),
-  last_seq: z.int().describe('The number of its latest event'),
-  subtask_count: z.int(),
-  completed_count: z.int(),
-  ended_count: z.int(),
-  metadata: Json,
-  error: TaskError.nullable(),
-  owner_id: Id,
-  deadline_at: Timestamp.nullable(),
-  created_at: Timestamp,
-  started_at: Timestamp.nullable(),
-  ended_at: Timestamp.nullable(),
-  updated_at: Timestamp,
-});
+export const Task = z
+  .object({
+    task_id: Id,
+    goal: z.string(),
+    status: TaskStatus,
+    paused: z.boolean().describe('Nothing new of it is claimed; what runs goes on'),
+    progress: z.int().describe('Completed subtasks in percent'),
+    on_failure: OnFailure,
+    priority: Priority,
+    run: z.int().describe('1, and one more at each retry of what failed'),
+    version: z.int().describe('One more at each change; the ETag'),
+    last_seq: z.int().describe('The number of its latest event'),
+    subtask_count: z.int(),
+    completed_count: z.int(),
+    ended_count: z.int(),
+    metadata: Json,
+    error: TaskError.nullable(),
+    owner_id: Id,
+    deadline_at: Timestamp.nullable(),
+    created_at: Timestamp,
+    started_at: Timestamp.nullable(),
+    ended_at: Timestamp.nullable(),
+    updated_at: Timestamp,
+  })
+  .meta({ id: 'Task' });
 export type Task = z.infer<typeof Task>;
 
 export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
 export type SubtaskError = z.infer<typeof SubtaskError>;
 
-export const Subtask = z.object({
-  subtask_id: Id,
-  task_id: Id,
-  key: z.string(),
-  kind: z.string(),
-  goal: z.string(),
-  tool: z.string(),
-  input: Json,
-  labels: Json,
-  dependencies: z.array(z.string()),
-  status: SubtaskStatus,
-  blocked_by: z.int().describe('Parents that have not completed yet'),
-  run_after: Timestamp.nullable().describe('Not claimed before then'),
-  attempt: z.int().describe('The number of the latest attempt'),
-  attempts: z.int().describe('Tries of this run that failed by themselves'),
-  infra_attempts: z.int().describe('Tries of this run that were lost with their machine or given back'),
-  retry: Retry,
-  timeout_seconds: z.int(),
-  worker_id: Id.nullable(),
-  result: Json,
-  result_artifact_id: Id.nullable().describe('Where the result lies when it is too large to stand here'),
-  error: SubtaskError.nullable(),
-  position: z.int(),
-  created_at: Timestamp,
-  started_at: Timestamp.nullable(),
-  ended_at: Timestamp.nullable(),
-});
+export const Subtask = z
+  .object({
+    subtask_id: Id,
+    task_id: Id,
+    key: z.string(),
+    kind: z.string(),
+    goal: z.string(),
+    tool: z.string(),
+    input: Json,
+    labels: Json,
+    dependencies: z.array(z.string()),
+    status: SubtaskStatus,
+    blocked_by: z.int().describe('Parents that have not completed yet'),
+    run_after: Timestamp.nullable().describe('Not claimed before then'),
+    attempt: z.int().describe('The number of the latest attempt'),
+    attempts: z.int().describe('Tries of this run that failed by themselves'),
+    infra_attempts: z.int().describe('Tries of this run that were lost with their machine or given back'),
+    retry: Retry,
+    timeout_seconds: z.int(),
+    worker_id: Id.nullable(),
+    result: Json,
+    result_artifact_id: Id.nullable().describe('Where the result lies when it is too large to stand here'),
+    error: SubtaskError.nullable(),
+    position: z.int(),
+    created_at: Timestamp,
+    started_at: Timestamp.nullable(),
+    ended_at: Timestamp.nullable(),
+  })
+  .meta({ id: 'Subtask' });
 export type Subtask = z.infer<typeof Subtask>;

@@ -12,30 +12,34 @@ const Tools = z
   .refine((tools) => new Set(tools).size === tools.length, 'must not name a tool twice');
 const Slots = z.int().min(1).max(64).describe('How many subtasks it carries out at once');
 
-export const Worker = z.object({
-  worker_id: Id,
-  name: z.string(),
-  machine_name: z.string(),
-  status: WorkerStatus,
-  mode: WorkerMode,
-  tools: z.array(z.string()),
-  labels: Labels,
-  slots: z.int(),
-  running: z.int().describe('Slots in use'),
-  owner_ids: z.array(Id).nullable().describe('Whose subtasks it may take; null means anyone of the organization'),
-  agent_version: z.string(),
-  version: z.int(),
-  last_seen_at: Timestamp,
-  registered_at: Timestamp,
-});
+export const Worker = z
+  .object({
+    worker_id: Id,
+    name: z.string(),
+    machine_name: z.string(),
+    status: WorkerStatus,
+    mode: WorkerMode,
+    tools: z.array(z.string()),
+    labels: Labels,
+    slots: z.int(),
+    running: z.int().describe('Slots in use'),
+    owner_ids: z.array(Id).nullable().describe('Whose subtasks it may take; null means anyone of the organization'),
+    agent_version: z.string(),
+    version: z.int(),
+    last_seen_at: Timestamp,
+    registered_at: Timestamp,
+  })
+  .meta({ id: 'Worker' });
 export type Worker = z.infer<typeof Worker>;
 
-export const EnrolmentSpec = z.strictObject({
-  tools: Tools.describe('The most that the worker may offer'),
-  labels: Labels.default({}).describe('Labels that the worker will have'),
-  owner_ids: z.array(Id).min(1).max(100).optional().describe('Whose subtasks it may take; left out, anyone of the organization'),
-  expires_in_seconds: z.int().min(10).max(86_400).default(900),
-});
+export const EnrolmentSpec = z
+  .strictObject({
+    tools: Tools.describe('The most that the worker may offer'),
+    labels: Labels.default({}).describe('Labels that the worker will have'),
+    owner_ids: z.array(Id).min(1).max(100).optional().describe('Whose subtasks it may take; left out, anyone of the organization'),
+    expires_in_seconds: z.int().min(10).max(86_400).default(900),
+  })
+  .meta({ id: 'EnrolmentSpec' });
 export type EnrolmentSpec = z.output<typeof EnrolmentSpec>;
 
 export const EnrolmentToken = z.object({
@@ -44,23 +48,27 @@ export const EnrolmentToken = z.object({
   expires_at: Timestamp,
 });
 
-export const WorkerSpec = z.strictObject({
-  name: Name,
-  machine_name: Name,
-  tools: Tools.describe('At most those of the enrolment token'),
-  slots: Slots.default(1),
-  agent_version: z.string().max(60).default('unknown'),
-  registration_id: Id.optional().describe("The worker's own id of this registration: repeated with it, the same worker is answered"),
-});
+export const WorkerSpec = z
+  .strictObject({
+    name: Name,
+    machine_name: Name,
+    tools: Tools.describe('At most those of the enrolment token'),
+    slots: Slots.default(1),
+    agent_version: z.string().max(60).default('unknown'),
+    registration_id: Id.optional().describe("The worker's own id of this registration: repeated with it, the same worker is answered"),
+  })
+  .meta({ id: 'WorkerSpec' });
 export type WorkerSpec = z.output<typeof WorkerSpec>;
 
 /** What the server wants of a worker's clocks, in milliseconds. */
-export const Intervals = z.object({
-  idle_heartbeat_ms: z.int(),
-  busy_heartbeat_ms: z.int(),
-  claim_poll_ms: z.int(),
-  lease_ms: z.int(),
-});
+export const Intervals = z
+  .object({
+    idle_heartbeat_ms: z.int(),
+    busy_heartbeat_ms: z.int(),
+    claim_poll_ms: z.int(),
+    lease_ms: z.int(),
+  })
+  .meta({ id: 'Intervals' });
 export type Intervals = z.infer<typeof Intervals>;
 
 export const Registered = z.object({ worker: Worker, credential: z.string(), intervals: Intervals });
@@ -73,16 +81,19 @@ export const WorkerChange = z
     mode: WorkerMode.optional().describe('paused and draining claim nothing new; a drained worker ends'),
     version: z.int().min(1).optional().describe('Refused with version_conflict unless it is current'),
   })
-  .refine(({ version: _, ...change }) => Object.keys(change).length > 0, 'must change at least one of name, labels, slots, mode');
+  .refine(({ version: _, ...change }) => Object.keys(change).length > 0, 'must change at least one of name, labels, slots, mode')
+  .meta({ id: 'WorkerChange' });
 export type WorkerChange = z.output<typeof WorkerChange>;
 
-export const HeartbeatSpec = z.strictObject({
-  leases: z
-    .array(z.strictObject({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
-    .max(64)
-    .default([]),
-  info: atMostBytes(JsonObject, 4_096).optional().describe('cpu_percent, load and the like, shown as they are'),
-});
+export const HeartbeatSpec = z
+  .strictObject({
+    leases: z
+      .array(z.strictObject({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
+      .max(64)
+      .default([]),
+    info: atMostBytes(JsonObject, 4_096).optional().describe('cpu_percent, load and the like, shown as they are'),
+  })
+  .meta({ id: 'HeartbeatSpec' });
 export type HeartbeatSpec = z.output<typeof HeartbeatSpec>;
 
 export const HeartbeatAnswer = z.object({
@@ -100,11 +111,13 @@ export const HeartbeatAnswer = z.object({
 });
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
-export const ClaimSpec = z.strictObject({
-  claim_request_id: Id.describe('Made by the worker for each claim; repeated, the same subtasks are answered'),
-  limit: z.int().min(1).max(LIMITS.batch).default(1),
-  start: z.boolean().default(false).describe('Start at once what can be started without waiting'),
-});
+export const ClaimSpec = z
+  .strictObject({
+    claim_request_id: Id.describe('Made by the worker for each claim; repeated, the same subtasks are answered'),
+    limit: z.int().min(1).max(LIMITS.batch).default(1),
+    start: z.boolean().default(false).describe('Start at once what can be started without waiting'),
+  })
+  .meta({ id: 'ClaimSpec' });
 export type ClaimSpec = z.output<typeof ClaimSpec>;
 
 export const EmptyReason = z.enum(['nothing_ready', 'no_free_slot', 'worker_paused', 'worker_draining']);
@@ -135,11 +148,13 @@ export const CompleteManySpec = z.strictObject({
 });
 export type CompleteManySpec = z.output<typeof CompleteManySpec>;
 
-export const FailSpec = z.strictObject({
-  ...Ending,
-  failure_class: FailureClass,
-  message: z.string().max(4_000).default(''),
-});
+export const FailSpec = z
+  .strictObject({
+    ...Ending,
+    failure_class: FailureClass,
+    message: z.string().max(4_000).default(''),
+  })
+  .meta({ id: 'FailSpec' });
 export type FailSpec = z.output<typeof FailSpec>;
 
 export const ReleaseSpec = z.strictObject({ ...Fence, reason: z.string().max(500).default('') });

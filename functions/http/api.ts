@@ -3,7 +3,7 @@ import httpCors from '@middy/http-cors';
 import httpRouter from '@middy/http-router';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context as LambdaContext } from 'aws-lambda';
 import { AppError } from '../../schema/errors.ts';
-import { apiOf } from '../../schema/route.ts';
+import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
@@ -24,39 +24,44 @@ export const endpoints: readonly Endpoint[] = [
   ...apiKeyEndpoints,
 ];
 
-const patterns = allRoutes.map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`) }));
+const patterns = allRoutes.map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+}));
+
+/** Where GET is answered HEAD is too; the gateway leaves the body out. Workers need none. */
+const methodsOf = (route: Route): readonly (Method | 'HEAD')[] =>
+  route.method === 'GET' && apiOf(route) === 'person-api' ? ['GET', 'HEAD'] : [route.method];
+
+const methodsAt = (path: string): string[] => patterns.filter((it) => it.pattern.test(path)).flatMap(({ route }) => methodsOf(route));
 
 const notFound = ({ method, path }: { method: string; path: string }): never => {
-  const allowed = patterns.filter((it) => it.pattern.test(path)).map((it) => it.method);
+  const allowed = methodsAt(path);
   if (allowed.length > 0) throw new AppError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${method}`);
   throw new AppError('not_found', `There is nothing at ${path}; see /docs for what there is`);
 };
 
-const RETRY_AFTER = { 'retry-after': '1' };
-
-/** The last resort: a known error is answered as it is, a database that is away as 503, all else is a bug and told as nothing but 500. */
-const answerError = (ctx: Context, error: unknown, requestId: string) => {
-  if (error instanceof AppError) return problemResponse(error, requestId, error.code === 'unavailable' ? RETRY_AFTER : {});
+/** The last resort: a known error is told as it is, a database that is away as `unavailable`, all else is a bug and told as no more than that. */
+const told = (ctx: Context, error: unknown, requestId: string): AppError => {
+  if (error instanceof AppError) return error;
   if (ctx.isAway(error)) {
     ctx.log('warn', 'database.away', { request_id: requestId, error });
-    return problemResponse(
-      new AppError('unavailable', 'The database does not answer just now; repeat the request shortly'),
-      requestId,
-      RETRY_AFTER,
-    );
+    return new AppError('unavailable', 'The database does not answer just now; repeat the request shortly');
   }
   ctx.log('error', 'request.failed', { request_id: requestId, error });
-  return problemResponse(
-    new AppError('internal', `An unexpected error happened; ask the operator with the request id ${requestId}`),
-    requestId,
-  );
+  return new AppError('internal', `An unexpected error happened; ask the operator with the request id ${requestId}`);
+};
+
+const answerError = (ctx: Context, error: unknown, { requestContext: { requestId, http } }: APIGatewayProxyEventV2) => {
+  const known = told(ctx, error, requestId);
+  return problemResponse(known, requestId, known.code === 'method_not_allowed' ? { allow: methodsAt(http.path).join(', ') } : {});
 };
 
 const cors = (origins: readonly string[]) =>
   httpCors({
     origins: [...origins],
     disableBeforePreflightResponse: false,
-    methods: 'GET,POST,PATCH,DELETE',
+    methods: 'GET,HEAD,POST,PATCH,DELETE',
     headers: 'authorization,content-type,idempotency-key,if-match,if-none-match',
     exposeHeaders: 'etag,retry-after',
     maxAge: 600,
@@ -64,16 +69,18 @@ const cors = (origins: readonly string[]) =>
   });
 
 const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
-  const routes = served.map(({ route, handle }) => ({
-    method: route.method,
-    path: route.path,
-    handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(ctx, event),
-  }));
+  const routes = served.flatMap(({ route, handle }) =>
+    methodsOf(route).map((method) => ({
+      method,
+      path: route.path,
+      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(ctx, event),
+    })),
+  );
   const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyResultV2>();
   if (ctx.env.CORS_ORIGINS.length > 0) handler.use(cors(ctx.env.CORS_ORIGINS));
   handler.use({
     onError: (request) => {
-      request.response = answerError(ctx, request.error, request.event.requestContext.requestId);
+      request.response = answerError(ctx, request.error, request.event);
     },
   });
   return handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound }));

@@ -1,5 +1,4 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import type { z } from 'zod';
 import { AppError, type FieldError } from '../../schema/errors.ts';
 import type { Body, Output, Params, Query, Route } from '../../schema/route.ts';
 import { jsonHash } from '../domain/canonical.ts';
@@ -7,8 +6,9 @@ import type { Context } from '../domain/context.ts';
 import { once } from '../domain/idempotency.ts';
 import type { Principal } from '../domain/principal.ts';
 import { authenticate, type PrincipalOf } from './authenticate.ts';
-import { readBody } from './body.ts';
+import { checkText, readBody } from './body.ts';
 import { etagOf, isKnown } from './etag.ts';
+import { faultsOf, invalid, messageOf } from './faults.ts';
 
 /** What a use case gets of a request, checked by its contract. `ctx.sql` is the open transaction of an idempotent operation. */
 export type Request<R extends Route> = {
@@ -22,55 +22,36 @@ export type Request<R extends Route> = {
 export type Answer<T> = T | { answer: T; status: number };
 export type Endpoint = { route: Route; handle(ctx: Context, event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> };
 
-const issuesOf = (error: z.ZodError, part: string): FieldError[] =>
-  error.issues.flatMap((issue) => {
-    const path = [part, ...issue.path.map(String)].join('.');
-    return issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ path: `${path}.${key}`, message: 'is not a field of this operation' }))
-      : [{ path, message: issue.message }];
-  });
-
 const MOST_ERRORS = 20;
+
+const noParameters = (query: object): FieldError[] =>
+  Object.keys(query).map((key) => ({ path: `query.${key}`, message: 'is not known here; this operation takes no parameters' }));
 
 /** Parses the three parts of a request and reports the faults of all of them at once. */
 const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unknown>) => {
-  const errors: FieldError[] = [];
+  const errors: FieldError[] = route.query === undefined ? noParameters(raw.query as object) : [];
   const parsed: Record<string, unknown> = {};
   for (const part of ['params', 'query', 'body'] as const) {
-    const schema = route[part];
-    if (schema === undefined) {
-      if (part === 'query')
-        errors.push(
-          ...Object.keys(raw.query as object).map((key) => ({ path: `query.${key}`, message: 'is not a parameter of this operation' })),
-        );
-      continue;
-    }
-    const result = schema.safeParse(raw[part]);
-    if (result.success) parsed[part] = result.data;
-    else errors.push(...issuesOf(result.error, part));
+    const result = route[part]?.safeParse(raw[part], { error: messageOf });
+    if (result?.success) parsed[part] = result.data;
+    else if (result) errors.push(...faultsOf(result.error, part));
   }
   const [first] = errors;
   if (first) throw new AppError('invalid_request', `${first.path}: ${first.message}`, { errors: errors.slice(0, MOST_ERRORS) });
   return parsed as { params: never; query: never; body: never };
 };
 
-const bodyOf = (route: Route, event: APIGatewayProxyEventV2): unknown => {
-  if (route.body === undefined) return undefined;
-  const body = readBody(event);
-  if (body === undefined && route.optionalBody) return {};
-  if (body === undefined)
-    throw new AppError('invalid_request', 'body: this operation takes a JSON body', {
-      errors: [{ path: 'body', message: 'must be there' }],
-    });
-  return body;
+/** The texts of an address; those of a body are checked where it is read. */
+const checkTexts = (part: 'params' | 'query', values: Record<string, string | undefined> = {}) => {
+  for (const [name, value] of Object.entries(values)) checkText(value ?? '', `${part}.${name}`);
+  return { ...values };
 };
 
 const idempotencyKey = (headers: Record<string, string | undefined>): string | null => {
   const key = headers['idempotency-key'];
   if (key === undefined) return null;
   if (/^[\x21-\x7e]{1,200}$/.test(key)) return key;
-  const message = 'must be 1 to 200 printable ASCII characters without spaces';
-  throw new AppError('invalid_request', `headers.idempotency-key: ${message}`, { errors: [{ path: 'headers.idempotency-key', message }] });
+  throw invalid('headers.idempotency-key', 'must be 1 to 200 printable ASCII characters without spaces');
 };
 
 /** A worker acts for itself only; another one's address is as good as none. */
@@ -86,9 +67,9 @@ export const endpoint = <const R extends Route>(route: R, work: (request: Reques
     const { headers } = event;
     const principal = await authenticate(ctx, route, headers);
     const parts = parseParts(route, {
-      params: { ...event.pathParameters },
-      query: event.queryStringParameters ?? {},
-      body: bodyOf(route, event),
+      params: checkTexts('params', event.pathParameters),
+      query: checkTexts('query', event.queryStringParameters),
+      body: readBody(route, event),
     });
     checkSelf(principal, parts.params);
     const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers };

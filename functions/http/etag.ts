@@ -1,4 +1,4 @@
-import { AppError } from '../../schema/errors.ts';
+import { invalid } from './faults.ts';
 
 /** The ETag of anything with a version. */
 export const etagOf = (value: unknown): string | null =>
@@ -8,15 +8,14 @@ export const etagOf = (value: unknown): string | null =>
 export const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
   ifNoneMatch !== undefined && ifNoneMatch.split(',').some((it) => it.trim() === '*' || it.trim().replace(/^W\//, '') === etag);
 
-const refuse = (message: string): never => {
-  throw new AppError('invalid_request', message, { errors: [{ path: 'body.version', message }] });
-};
-
 /** The version that a change is meant for, by the body's `version` or by If-Match; one of them must be there. */
 export const wantedVersion = (version: number | undefined, ifMatch: string | undefined): number => {
-  if (ifMatch === undefined) return version ?? refuse('say which version is changed: version in the body or the header If-Match');
+  if (ifMatch === undefined) {
+    if (version !== undefined) return version;
+    throw invalid('body.version', 'must be there, or the header If-Match: which version is changed');
+  }
   const [, digits] = /^"(\d{1,15})"$/.exec(ifMatch.trim()) ?? [];
-  if (digits === undefined) return refuse('If-Match must be the ETag of the version that was read, such as "3"');
-  if (version !== undefined && version !== Number(digits)) return refuse('version and If-Match must be the same version');
+  if (digits === undefined) throw invalid('headers.if-match', 'must be the ETag of the version that was read, such as "3"');
+  if (version !== undefined && version !== Number(digits)) throw invalid('body.version', `must be the version of If-Match, ${digits}`);
   return Number(digits);
 };

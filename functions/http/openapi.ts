@@ -1,15 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type ErrorCode, ERRORS, Problem } from '../../schema/errors.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import { isCaller, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
+import { createSchemas, type Schema } from './json-schema.ts';
 
-type Schema = Record<string, unknown>;
-
-const jsonSchema = (schema: z.ZodType, io: 'input' | 'output'): Schema => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any', reused: 'inline' }) as Schema;
-  return rest;
-};
+const schemas = createSchemas();
 
 /** The codes that an operation can answer, by status. */
 export const errorCodes = (route: Route): Map<number, ErrorCode[]> => {
@@ -39,49 +35,55 @@ const headersOf = (route: Route): Parameter[] => [
   ...(route.etag && route.method !== 'GET' ? [header('If-Match', 'The ETag of the version that is changed', '^"\\d{1,15}"$')] : []),
 ];
 
-const parametersOf = (route: Route): Parameter[] => {
-  const parts = [
-    ['params', 'path'],
-    ['query', 'query'],
-  ] as const;
-  const named = parts.flatMap(([part, place]): Parameter[] => {
-    const schema = route[part];
-    if (schema === undefined) return [];
-    const { properties = {}, required = [] } = jsonSchema(schema, 'input') as { properties?: Record<string, Schema>; required?: string[] };
-    return Object.entries(properties).map(([name, { description, ...property }]) => ({
-      name,
-      in: place,
-      required: place === 'path' || required.includes(name),
-      ...(typeof description === 'string' ? { description } : {}),
-      schema: property,
-    }));
-  });
-  return [...named, ...headersOf(route)];
+const namedIn = (schema: z.ZodType | undefined, place: 'path' | 'query'): Parameter[] => {
+  if (schema === undefined) return [];
+  const { properties = {}, required = [] } = schemas.of(schema, 'input') as { properties?: Record<string, Schema>; required?: string[] };
+  const defaults: Schema = (schema.safeParse({}).data as Schema | undefined) ?? {};
+  return Object.entries(properties).map(([name, { description, ...property }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || required.includes(name),
+    ...(typeof description === 'string' ? { description } : {}),
+    schema: defaults[name] === undefined ? property : { ...property, default: defaults[name] },
+  }));
 };
+
+const parametersOf = (route: Route): Parameter[] => [
+  ...namedIn(route.params, 'path'),
+  ...namedIn(route.query, 'query'),
+  ...headersOf(route),
+];
+
+const text = { schema: { type: 'string' } };
 
 const success = (route: Route) => ({
   description: route.status === 201 ? 'Created' : 'OK',
-  ...(route.etag ? { headers: { ETag: { schema: { type: 'string' } } } } : {}),
-  content: { [route.contentType ?? 'application/json']: { schema: jsonSchema(route.output, 'output') } },
+  ...(route.etag ? { headers: { ETag: text } } : {}),
+  content: { [route.contentType ?? 'application/json']: { schema: schemas.of(route.output, 'output') } },
 });
 
-const failure = (codes: readonly ErrorCode[]) => ({
+const HEADERS: Record<number, string> = { 401: 'WWW-Authenticate', 405: 'Allow', 503: 'Retry-After' };
+
+/** Problem details, with the codes that this operation can answer under the status. */
+const failure = (status: number, codes: readonly ErrorCode[]) => ({
   description: codes.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join('\n\n'),
-  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  ...(HEADERS[status] ? { headers: { [HEADERS[status]]: text } } : {}),
+  content: {
+    'application/problem+json': {
+      schema: { allOf: [schemas.of(Problem, 'output'), { properties: { status: { const: status }, code: { enum: codes } } }] },
+    },
+  },
 });
 
 const isHealth = (route: Route) => route.path.startsWith('/api/v1/health');
 
 const responsesOf = (route: Route) => {
-  const failures = [...errorCodes(route)].map(([status, codes]) => [String(status), failure(codes)] as const);
-  const responses: Record<string, unknown> = { [route.status]: success(route), ...Object.fromEntries(failures) };
+  const responses: Record<string, { description: string; content?: object }> = { [route.status]: success(route) };
+  for (const [status, codes] of errorCodes(route)) responses[status] = failure(status, codes);
   if (route.etag && route.method === 'GET') responses['304'] = { description: 'Not modified' };
   if (isHealth(route)) {
-    const { content } = success(route);
-    responses['503'] = {
-      ...failure(['unavailable']),
-      content: { ...content, 'application/problem+json': failure([]).content['application/problem+json'] },
-    };
+    const away = failure(503, ['unavailable']);
+    responses['503'] = { ...away, content: { ...success(route).content, ...away.content } };
   }
   return responses;
 };
@@ -91,6 +93,12 @@ const securityOf = (route: Route) =>
     ? []
     : [{ [isCaller(route.access) ? 'apiKey' : route.access === 'worker' ? 'workerCredential' : 'enrolmentToken']: [] }];
 
+const requestBody = (route: Route, body: z.ZodType) => {
+  const [example] = (body.meta()?.examples as unknown[] | undefined) ?? [];
+  const schema = schemas.of(body, 'input');
+  return { required: !route.optionalBody, content: { 'application/json': { schema, ...(example === undefined ? {} : { example }) } } };
+};
+
 const operation = (route: Route) => ({
   operationId: route.name,
   tags: [route.tag],
@@ -98,9 +106,7 @@ const operation = (route: Route) => ({
   ...(isCaller(route.access) ? { description: `Needs an API key with the scope \`${route.access}\`.` } : {}),
   security: securityOf(route),
   parameters: parametersOf(route),
-  ...(route.body
-    ? { requestBody: { required: !route.optionalBody, content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } } }
-    : {}),
+  ...(route.body ? { requestBody: requestBody(route, route.body) } : {}),
   responses: responsesOf(route),
 });
 
@@ -120,7 +126,7 @@ const build = () => {
     tags: [...new Set(allRoutes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
     components: {
-      schemas: { Problem: jsonSchema(Problem, 'output') },
+      schemas: schemas.components,
       securitySchemes: {
         apiKey: bearer('An API key, mak_…'),
         workerCredential: bearer('The credential that a worker got when it enrolled'),

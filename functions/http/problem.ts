@@ -1,7 +1,18 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { AppError, ERRORS, type Problem } from '../../schema/errors.ts';
+import { AppError, type ErrorCode, ERRORS, type Problem } from '../../schema/errors.ts';
 
-/** An error as RFC 9457 problem details. What is no AppError is told as nothing but `internal`. */
+/** The longest text that is repeated to whoever sent it: an answer must not grow with a hostile request. */
+const LONGEST = { path: 300, message: 1_000, detail: 4_000 };
+
+const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most).toWellFormed()}…` : text);
+
+/** What HTTP wants beside a status. */
+const headersOf = (code: ErrorCode): Record<string, string> => {
+  if (ERRORS[code][0] === 401) return { 'www-authenticate': 'Bearer' };
+  return code === 'unavailable' ? { 'retry-after': '1' } : {};
+};
+
+/** An error as RFC 9457 problem details. */
 export const problemResponse = (
   error: AppError,
   requestId: string,
@@ -12,10 +23,14 @@ export const problemResponse = (
     type: `urn:multi-agent-on-the-web:error:${error.code}`,
     title,
     status,
-    detail: error.message,
+    detail: clip(error.message, LONGEST.detail),
     code: error.code,
-    errors: [...error.errors],
+    errors: error.errors.map(({ path, message }) => ({ path: clip(path, LONGEST.path), message: clip(message, LONGEST.message) })),
     request_id: requestId,
   };
-  return { statusCode: status, headers: { 'content-type': 'application/problem+json', ...headers }, body: JSON.stringify(problem) };
+  return {
+    statusCode: status,
+    headers: { 'content-type': 'application/problem+json', ...headersOf(error.code), ...headers },
+    body: JSON.stringify(problem),
+  };
 };

@@ -30,11 +30,7 @@ export const listLogs = route({
   summary: 'Read what the tool printed in an attempt',
   query: z.strictObject({
     attempt: queryInt(0, 1_000_000, 0).describe('0 means the latest'),
-    after_chunk: z
-      .string()
-      .regex(/^(-1|\d{1,6})$/, 'must be -1 or the number of a chunk')
-      .transform(Number)
-      .default(-1),
+    after_chunk: queryInt(-1, LIMITS.log_chunks_per_attempt, -1).describe('-1 means from the first'),
     limit: queryInt(1, 200, 50),
   }),
   output: z.object({
@@ -127,7 +123,7 @@ export const storeArtifact = route({
   params: z.strictObject({ subtask_id: Id, artifact_id: Id }),
   body: z.strictObject(Fence),
   output: Artifact,
-  errors: ['artifact_not_found', 'artifact_not_stored', 'artifact_mismatch', 'lease_lost', 'worker_revoked'],
+  errors: ['subtask_not_found', 'artifact_not_found', 'artifact_not_stored', 'artifact_mismatch', 'lease_lost', 'worker_revoked'],
 });
 
 export const Ended = z.object({ subtask_id: Id, status: SubtaskStatus, task_status: TaskStatus });
