@@ -1,10 +1,14 @@
 -- Leases up to p_limit ready subtasks to a worker. Waits for no lock but the worker's own row: what others hold is
 -- skipped. With p_start, what belongs to a task that nobody has locked just now is started too; waiting for the task here,
--- with queue entries locked, would be the wrong order. Answers {"error"} or {"claimed": [...], "empty_reason"}.
+-- with queue entries locked, would be the wrong order. The settings make it walk the queue in its order and stop at the limit; left to
+-- itself the planner sorts the whole queue at each claim. Answers {"error"} or {"claimed": [...], "empty_reason"}.
 create or replace function claim_subtasks(
   p_organization uuid, p_worker uuid, p_request uuid, p_limit int, p_start boolean, p_lease_ms int
 ) returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_sort = off set enable_bitmapscan = off
+as $$
 declare
   w workers;
   v_free int;

@@ -3,7 +3,9 @@
 create or replace function complete_and_claim(
   p_organization uuid, p_worker uuid, p_items jsonb, p_request uuid, p_limit int, p_start boolean, p_lease_ms int
 ) returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_results jsonb;
 begin

@@ -2,7 +2,9 @@
 -- p_items: [{subtask_id, lease_token, attempt, result, result_bytes, result_artifact_id, usage, hash}], no subtask twice.
 -- Answers [{subtask_id, error}] or [{subtask_id, status, task_status}] in the same order.
 create or replace function complete_subtasks(p_organization uuid, p_worker uuid, p_items jsonb) returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_ids uuid[];
   v_done uuid[];

@@ -3,7 +3,9 @@
 -- owners take turns, and who was away has saved up none. With p_again the subtask had its turn already and goes to the front.
 -- Two transactions of one owner may give the same turn twice, which is unfair by one. The caller holds the locks of the tasks.
 create or replace function enqueue_subtasks(p_subtasks uuid[], p_again boolean default false) returns void
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 begin
   insert into queue_clocks (organization_id, tool, priority)
   select distinct s.organization_id, s.tool, t.priority

@@ -4,7 +4,9 @@ create or replace function fail_subtask(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int,
   p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text
 ) returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_outcome text := p_outcome;
   v_code text;

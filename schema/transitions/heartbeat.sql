@@ -3,7 +3,9 @@
 -- p_leases: [{subtask_id, lease_token, attempt, progress}]. Answers {"error"} or {"mode", "leases": [{subtask_id, attempt, state, directive}]}.
 create or replace function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms int)
 returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_mode text;
   v_leases jsonb;

@@ -3,8 +3,9 @@
 create or replace function judge_fence(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_outcome text, p_hash text
 ) returns text
-language sql stable as $$
-  select case
+language plpgsql stable as $$
+begin
+  return (select case
     when w.worker_id is null then 'worker_revoked'
     when s.subtask_id is null then 'subtask_not_found'
     when a.subtask_id is null or a.lease_token <> p_token then 'lease_lost'
@@ -15,5 +16,6 @@ language sql stable as $$
   from (values (1)) as always
   left join workers w on w.worker_id = p_worker and w.organization_id = p_organization and w.deleted_at is null
   left join subtasks s on s.subtask_id = p_subtask and s.organization_id = p_organization
-  left join attempts a on a.subtask_id = s.subtask_id and a.attempt = p_attempt and a.worker_id = p_worker
+  left join attempts a on a.subtask_id = s.subtask_id and a.attempt = p_attempt and a.worker_id = p_worker);
+end
 $$;

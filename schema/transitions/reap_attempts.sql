@@ -1,6 +1,8 @@
 -- Ends attempts whose lease ran out or that took too long, at most p_limit; answers how many. Two at once do no harm.
 create or replace function reap_attempts(p_limit int) returns int
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_due uuid[];
   a attempts;

@@ -2,7 +2,10 @@
 -- appends them to the activity log. The caller holds the locks of those tasks. Numbers come from the locked row,
 -- so they have no gaps; counters move with the events that say so, so the two can't differ.
 create or replace function record_events(p_events task_event[]) returns void
-language sql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
+begin
   with numbered as (
     select e.*, row_number() over (partition by e.task_id order by e.place) as n
     from unnest(p_events) with ordinality as e(task_id, type, level, message, subtask_id, attempt, worker_id, data, place)
@@ -38,5 +41,6 @@ language sql as $$
   select b.task_id, b.base + n.n, b.organization_id, n.type, coalesce(n.level, 'info'), n.message, b.run,
     n.subtask_id, n.attempt, n.worker_id, coalesce(n.data, '{}')
   from numbered n
-  join bumped b using (task_id)
+  join bumped b using (task_id);
+end
 $$;

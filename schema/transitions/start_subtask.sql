@@ -1,7 +1,9 @@
 -- Starts a claimed subtask; started already under the same lease, it changes nothing. Answers {"error"} or {"status"}.
 create or replace function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int)
 returns jsonb
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
   v_code text;
   v_timeout int;

@@ -1,7 +1,8 @@
 -- The outputs of a subtask's parents by their keys. Results come along up to 256 KiB in all; the rest is fetched one by one.
 create or replace function subtask_inputs(p_subtask uuid) returns jsonb
-language sql stable as $$
-  select coalesce(jsonb_object_agg(p.key, jsonb_build_object(
+language plpgsql stable as $$
+begin
+  return (select coalesce(jsonb_object_agg(p.key, jsonb_build_object(
     'subtask_id', p.subtask_id, 'status', p.status, 'result_artifact_id', p.result_artifact_id,
     'included', p.bytes_so_far <= 262144,
     'result', case when p.bytes_so_far <= 262144 then p.result end
@@ -11,5 +12,6 @@ language sql stable as $$
     from subtask_edges e
     join subtasks s on s.subtask_id = e.parent_id
     where e.child_id = p_subtask
-  ) p
+  ) p);
+end
 $$;

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { countRoundTrips, countWal } from '../../bench/counts.ts';
 import { parseEnv } from '../../schema/env.ts';
-import { createDatabase } from '../support/backend.ts';
+import { type Backend, backendForTest, createDatabase } from '../support/backend.ts';
+import { enrol } from '../support/worker.ts';
 
 const freshEnv = async () => {
   const { url, drop } = await createDatabase();
@@ -30,5 +31,27 @@ describe('a subtask', () => {
     if (bytes === null) return; // counts of one connection came with PostgreSQL 18
     expect(bytes).toBeGreaterThan(500);
     expect(bytes).toBeLessThanOrEqual(6_000);
+  });
+});
+
+describe('a claim', () => {
+  const rowsRead = async ({ ctx }: Backend): Promise<number> => {
+    await ctx.sql`select pg_stat_force_next_flush()`;
+    const [row] = await ctx.sql<[{ read: number }]>`
+      select (seq_tup_read + idx_tup_fetch)::float8 as read from pg_stat_user_tables where relname = 'queue_entries'`;
+    return row.read;
+  };
+
+  it('reads as little of a long queue as of a short one', async () => {
+    const backend = await backendForTest({ pool: 1 });
+    const worker = await enrol(backend);
+    const subtasks = Array.from({ length: 1_000 }, (_, n) => ({ key: `s${n}`, goal: 'x' }));
+    for (let n = 0; n < 5; n++) await backend.admin.ok.submitTask({ body: { goal: 'long', subtasks } });
+    await worker.claim();
+
+    const before = await rowsRead(backend);
+    await worker.claim(10);
+
+    expect((await rowsRead(backend)) - before).toBeLessThan(60);
   });
 });
