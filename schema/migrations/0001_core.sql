@@ -122,7 +122,7 @@ create table tasks (
 create index tasks_newest on tasks (organization_id, created_at desc, task_id desc);
 create index tasks_by_status on tasks (organization_id, status, created_at desc, task_id desc);
 create index tasks_deadline on tasks (deadline_at) where deadline_at is not null and ended_at is null;
-create index tasks_search on tasks using gin (search);
+create index tasks_search on tasks using gin (search) with (fastupdate = off);
 
 create table subtasks (
   subtask_id uuid primary key default gen_random_uuid(),
@@ -164,7 +164,7 @@ create table subtasks (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 -- No index on what changes while a subtask is worked on: its updates stay on their page.
 create index subtasks_of_task on subtasks (task_id, position);
-create index subtasks_search on subtasks using gin (search);
+create index subtasks_search on subtasks using gin (search) with (fastupdate = off);
 
 -- The ready subtasks: a row comes when one becomes ready and goes when it is claimed or cancelled.
 create table queue_entries (
