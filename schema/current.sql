@@ -1,0 +1,396 @@
+-- The schema that the migrations make, for reading; made by npm run schema:dump.
+
+table activity_logs (
+  log_id uuid default gen_random_uuid() not null,
+  task_id uuid not null,
+  seq bigint not null,
+  organization_id uuid not null,
+  type text not null,
+  level text not null,
+  message text not null,
+  run integer not null,
+  subtask_id uuid,
+  attempt integer,
+  worker_id uuid,
+  data jsonb default '{}'::jsonb not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint activity_logs_level_check CHECK ((level = ANY (ARRAY['info'::text, 'warning'::text, 'error'::text]))),
+  constraint activity_logs_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint activity_logs_pkey PRIMARY KEY (task_id, seq)
+);
+
+table api_keys (
+  api_key_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  user_id uuid,
+  name text not null,
+  key_hash bytea not null,
+  hint text not null,
+  scopes jsonb not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  revoked_at timestamp with time zone,
+  constraint api_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(user_id),
+  constraint api_keys_pkey PRIMARY KEY (api_key_id),
+  constraint api_keys_key_hash_key UNIQUE (key_hash)
+);
+CREATE INDEX api_keys_newest ON public.api_keys USING btree (organization_id, created_at DESC, api_key_id DESC);
+
+table artifacts (
+  artifact_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  task_id uuid not null,
+  subtask_id uuid not null,
+  attempt integer not null,
+  name text not null,
+  content_type text not null,
+  size_bytes bigint not null,
+  sha256 text not null,
+  status text default 'pending'::text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  stored_at timestamp with time zone,
+  constraint artifacts_size_bytes_check CHECK ((size_bytes >= 0)),
+  constraint artifacts_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'stored'::text]))),
+  constraint artifacts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint artifacts_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint artifacts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint artifacts_pkey PRIMARY KEY (artifact_id),
+  constraint artifacts_subtask_id_attempt_name_key UNIQUE (subtask_id, attempt, name)
+);
+CREATE INDEX artifacts_of_task ON public.artifacts USING btree (task_id);
+
+table attempt_logs (
+  subtask_id uuid not null,
+  attempt integer not null,
+  chunk integer not null,
+  stream text not null,
+  content text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint attempt_logs_stream_check CHECK ((stream = ANY (ARRAY['stdout'::text, 'stderr'::text, 'system'::text]))),
+  constraint attempt_logs_subtask_id_attempt_fkey FOREIGN KEY (subtask_id, attempt) REFERENCES attempts(subtask_id, attempt) ON DELETE CASCADE,
+  constraint attempt_logs_pkey PRIMARY KEY (subtask_id, attempt, chunk)
+);
+CREATE INDEX attempt_logs_age ON public.attempt_logs USING brin (created_at);
+
+table attempts (
+  subtask_id uuid not null,
+  attempt integer not null,
+  task_id uuid not null,
+  worker_id uuid not null,
+  run integer not null,
+  claim_request_id uuid not null,
+  status text not null,
+  lease_token uuid not null,
+  lease_expires_at timestamp with time zone not null,
+  claimed_at timestamp with time zone default clock_timestamp() not null,
+  started_at timestamp with time zone,
+  deadline_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  failure_class text,
+  error jsonb,
+  progress jsonb,
+  usage jsonb,
+  outcome_hash text,
+  constraint attempts_ended CHECK (((status <> ALL (ARRAY['claimed'::text, 'running'::text])) = (ended_at IS NOT NULL))),
+  constraint attempts_status_check CHECK ((status = ANY (ARRAY['claimed'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'timed_out'::text, 'lost'::text, 'cancelled'::text, 'released'::text]))),
+  constraint attempts_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint attempts_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES workers(worker_id),
+  constraint attempts_pkey PRIMARY KEY (subtask_id, attempt)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02);
+CREATE INDEX attempts_open ON public.attempts USING btree (worker_id) WHERE (ended_at IS NULL);
+
+table checkpoints (
+  checkpoint_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  task_id uuid not null,
+  subtask_id uuid,
+  status text default 'pending'::text not null,
+  payload jsonb default '{}'::jsonb not null,
+  decided_by uuid,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  timeout_at timestamp with time zone,
+  decided_at timestamp with time zone,
+  constraint checkpoints_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text, 'expired'::text]))),
+  constraint checkpoints_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(user_id),
+  constraint checkpoints_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint checkpoints_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint checkpoints_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint checkpoints_pkey PRIMARY KEY (checkpoint_id)
+);
+CREATE INDEX checkpoints_of_task ON public.checkpoints USING btree (task_id);
+CREATE INDEX checkpoints_pending ON public.checkpoints USING btree (organization_id, created_at DESC) WHERE (status = 'pending'::text);
+
+table corrections (
+  correction_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  task_id uuid not null,
+  subtask_id uuid not null,
+  guidance text not null,
+  author jsonb default '{}'::jsonb not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint corrections_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint corrections_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint corrections_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint corrections_pkey PRIMARY KEY (correction_id)
+);
+CREATE INDEX corrections_of_subtask ON public.corrections USING btree (subtask_id, created_at);
+CREATE INDEX corrections_of_task ON public.corrections USING btree (task_id);
+
+table enrolment_tokens (
+  enrolment_token_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  token_hash bytea not null,
+  tools jsonb not null,
+  labels jsonb not null,
+  owner_ids uuid[],
+  created_at timestamp with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone not null,
+  used_at timestamp with time zone,
+  constraint enrolment_tokens_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint enrolment_tokens_pkey PRIMARY KEY (enrolment_token_id),
+  constraint enrolment_tokens_token_hash_key UNIQUE (token_hash)
+);
+
+table evaluations (
+  evaluation_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  task_id uuid not null,
+  subtask_id uuid not null,
+  attempt integer not null,
+  rubric text not null,
+  scores jsonb default '{}'::jsonb not null,
+  overall_score numeric(5,2) not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint evaluations_overall_score_check CHECK (((overall_score >= (0)::numeric) AND (overall_score <= (10)::numeric))),
+  constraint evaluations_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint evaluations_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint evaluations_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint evaluations_pkey PRIMARY KEY (evaluation_id)
+);
+CREATE INDEX evaluations_of_subtask ON public.evaluations USING btree (subtask_id, created_at);
+CREATE INDEX evaluations_of_task ON public.evaluations USING btree (task_id);
+
+table idempotency_keys (
+  organization_id uuid not null,
+  principal_id uuid not null,
+  key text not null,
+  operation text not null,
+  request_hash text not null,
+  response jsonb,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint idempotency_keys_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint idempotency_keys_pkey PRIMARY KEY (organization_id, principal_id, key)
+);
+CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
+
+table organizations (
+  organization_id uuid default gen_random_uuid() not null,
+  name text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint organizations_pkey PRIMARY KEY (organization_id)
+);
+
+table outbox (
+  outbox_id bigint generated always as identity not null,
+  organization_id uuid not null,
+  topic text not null,
+  payload jsonb not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  available_at timestamp with time zone default clock_timestamp() not null,
+  tries integer default 0 not null,
+  last_error text,
+  constraint outbox_pkey PRIMARY KEY (outbox_id)
+);
+CREATE INDEX outbox_due ON public.outbox USING btree (available_at, outbox_id);
+
+table queue_clocks (
+  organization_id uuid not null,
+  tool text not null,
+  priority smallint not null,
+  turn bigint default 0 not null,
+  constraint queue_clocks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint queue_clocks_pkey PRIMARY KEY (organization_id, tool, priority)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.02);
+
+table queue_entries (
+  subtask_id uuid not null,
+  organization_id uuid not null,
+  owner_id uuid not null,
+  tool text not null,
+  labels jsonb not null,
+  priority smallint not null,
+  turn bigint not null,
+  created_at timestamp with time zone not null,
+  run_after timestamp with time zone,
+  paused boolean not null,
+  constraint queue_entries_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint queue_entries_pkey PRIMARY KEY (subtask_id)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX queue_entries_order ON public.queue_entries USING btree (organization_id, tool, priority DESC, turn, created_at) WHERE (NOT paused);
+CREATE INDEX queue_entries_owner ON public.queue_entries USING btree (organization_id, tool, priority, owner_id, turn);
+
+table subtask_edges (
+  parent_id uuid not null,
+  child_id uuid not null,
+  constraint subtask_edges_check CHECK ((parent_id <> child_id)),
+  constraint subtask_edges_child_id_fkey FOREIGN KEY (child_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint subtask_edges_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
+  constraint subtask_edges_pkey PRIMARY KEY (parent_id, child_id)
+);
+CREATE INDEX subtask_edges_child ON public.subtask_edges USING btree (child_id);
+
+table subtasks (
+  subtask_id uuid default gen_random_uuid() not null,
+  task_id uuid not null,
+  organization_id uuid not null,
+  owner_id uuid not null,
+  key text not null,
+  position integer not null,
+  kind text default 'work'::text not null,
+  goal text not null,
+  tool text not null,
+  input jsonb default '{}'::jsonb not null,
+  labels jsonb default '{}'::jsonb not null,
+  dependencies jsonb default '[]'::jsonb not null,
+  status text default 'blocked'::text not null,
+  blocked_by integer default 0 not null,
+  run_after timestamp with time zone,
+  attempt integer default 0 not null,
+  attempts integer default 0 not null,
+  infra_attempts integer default 0 not null,
+  retry jsonb not null,
+  timeout_seconds integer not null,
+  lease_token uuid,
+  worker_id uuid,
+  result jsonb,
+  result_bytes integer default 0 not null,
+  result_artifact_id uuid,
+  error jsonb,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  search tsvector generated always as search_terms(goal) stored,
+  constraint subtasks_blocked CHECK (((status <> 'blocked'::text) OR (blocked_by > 0))),
+  constraint subtasks_blocked_by_check CHECK ((blocked_by >= 0)),
+  constraint subtasks_dependencies_check CHECK ((jsonb_typeof(dependencies) = 'array'::text)),
+  constraint subtasks_ended CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
+  constraint subtasks_kind_check CHECK ((kind = ANY (ARRAY['work'::text, 'plan'::text, 'review'::text, 'vote'::text, 'evaluate'::text]))),
+  constraint subtasks_leased CHECK (((status = ANY (ARRAY['claimed'::text, 'running'::text])) = (lease_token IS NOT NULL))),
+  constraint subtasks_status_check CHECK ((status = ANY (ARRAY['blocked'::text, 'ready'::text, 'claimed'::text, 'running'::text, 'in_review'::text, 'awaiting_input'::text, 'awaiting_checkpoint'::text, 'waiting_quota'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
+  constraint subtasks_unblocked CHECK (((blocked_by = 0) OR (status = ANY (ARRAY['blocked'::text, 'cancelled'::text, 'skipped'::text])))),
+  constraint subtasks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint subtasks_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES workers(worker_id),
+  constraint subtasks_pkey PRIMARY KEY (subtask_id),
+  constraint subtasks_task_id_key_key UNIQUE (task_id, key)
+) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX subtasks_of_task ON public.subtasks USING btree (task_id, "position");
+CREATE INDEX subtasks_search ON public.subtasks USING gin (search) WITH (fastupdate=off);
+
+table tasks (
+  task_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  owner_id uuid not null,
+  goal text not null,
+  status text default 'pending'::text not null,
+  paused_at timestamp with time zone,
+  on_failure text default 'fail_task'::text not null,
+  priority smallint default 5 not null,
+  metadata jsonb default '{}'::jsonb not null,
+  run integer default 1 not null,
+  version bigint default 1 not null,
+  last_seq bigint default 0 not null,
+  subtask_count integer default 0 not null,
+  edge_count integer default 0 not null,
+  completed_count integer default 0 not null,
+  ended_count integer default 0 not null,
+  progress integer generated always as 
+CASE
+    WHEN (subtask_count = 0) THEN 0
+    ELSE ((completed_count * 100) / subtask_count)
+END stored,
+  error jsonb,
+  timeout_seconds integer,
+  deadline_at timestamp with time zone,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  search tsvector generated always as search_terms(goal) stored,
+  constraint tasks_counts CHECK (((0 <= completed_count) AND (completed_count <= ended_count) AND (ended_count <= subtask_count))),
+  constraint tasks_ended CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) = (ended_at IS NOT NULL))),
+  constraint tasks_on_failure_check CHECK ((on_failure = ANY (ARRAY['fail_task'::text, 'continue'::text]))),
+  constraint tasks_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
+  constraint tasks_run_check CHECK ((run >= 1)),
+  constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'planning'::text, 'running'::text, 'awaiting_checkpoint'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint tasks_timeout_seconds_check CHECK ((timeout_seconds > 0)),
+  constraint tasks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint tasks_pkey PRIMARY KEY (task_id)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
+CREATE INDEX tasks_by_status ON public.tasks USING btree (organization_id, status, created_at DESC, task_id DESC);
+CREATE INDEX tasks_deadline ON public.tasks USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (ended_at IS NULL));
+CREATE INDEX tasks_newest ON public.tasks USING btree (organization_id, created_at DESC, task_id DESC);
+CREATE INDEX tasks_search ON public.tasks USING gin (search) WITH (fastupdate=off);
+
+table users (
+  user_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  email text not null,
+  display_name text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint users_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint users_pkey PRIMARY KEY (user_id),
+  constraint users_organization_id_email_key UNIQUE (organization_id, email)
+);
+
+table workers (
+  worker_id uuid default gen_random_uuid() not null,
+  organization_id uuid not null,
+  enrolment_token_id uuid,
+  registration_id uuid,
+  name text not null,
+  machine_name text not null,
+  status text default 'online'::text not null,
+  mode text default 'active'::text not null,
+  tools jsonb not null,
+  labels jsonb default '{}'::jsonb not null,
+  slots integer not null,
+  owner_ids uuid[],
+  agent_version text default 'unknown'::text not null,
+  info jsonb default '{}'::jsonb not null,
+  version bigint default 1 not null,
+  registered_at timestamp with time zone default clock_timestamp() not null,
+  last_seen_at timestamp with time zone default clock_timestamp() not null,
+  deleted_at timestamp with time zone,
+  constraint workers_mode_check CHECK ((mode = ANY (ARRAY['active'::text, 'draining'::text, 'paused'::text]))),
+  constraint workers_slots_check CHECK (((slots >= 1) AND (slots <= 64))),
+  constraint workers_status_check CHECK ((status = ANY (ARRAY['online'::text, 'busy'::text, 'offline'::text]))),
+  constraint workers_tools_check CHECK ((jsonb_typeof(tools) = 'array'::text)),
+  constraint workers_enrolment_token_id_fkey FOREIGN KEY (enrolment_token_id) REFERENCES enrolment_tokens(enrolment_token_id),
+  constraint workers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
+  constraint workers_pkey PRIMARY KEY (worker_id)
+) with (fillfactor=70);
+CREATE INDEX workers_newest ON public.workers USING btree (organization_id, registered_at DESC, worker_id DESC) WHERE (deleted_at IS NULL);
+
+type task_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb);
+
+function attempt_deadline(p_timeout_seconds integer) returns timestamp with time zone;
+function cancel_open(p_task uuid, p_reason text) returns task_event[];
+function claim_subtasks(p_organization uuid, p_worker uuid, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer) returns jsonb;
+function complete_and_claim(p_organization uuid, p_worker uuid, p_items jsonb, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer) returns jsonb;
+function complete_subtasks(p_organization uuid, p_worker uuid, p_items jsonb) returns jsonb;
+function end_attempt(p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns void;
+function end_event(t tasks, p_ended integer, p_completed integer) returns task_event;
+function enqueue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
+function expire_tasks(p_limit integer) returns integer;
+function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
+function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
+function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
+function reap_attempts(p_limit integer) returns integer;
+function record_events(p_events task_event[]) returns void;
+function record_starts(p_subtasks uuid[]) returns void;
+function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
+function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
+function search_query(words text) returns tsquery;
+function search_terms(content text) returns tsvector;
+function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
+function subtask_inputs(p_subtask uuid) returns jsonb;
