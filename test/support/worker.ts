@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Claimed } from '../../schema/attempt.ts';
 import type { Json } from '../../schema/json.ts';
+import type { FailureClass } from '../../schema/task.ts';
 import type { Backend } from './backend.ts';
 
 export type TestWorker = Awaited<ReturnType<typeof enrol>>;
@@ -30,7 +31,7 @@ export const enrol = async (
       as.claimSubtasks({ params, body: { claim_request_id: claimRequestId, limit, start } }),
     start: (it: Claimed) => as.startSubtask({ params: at(it), body: fence(it) }),
     complete: (it: Claimed, result: Json = null) => as.completeSubtask({ params: at(it), body: { ...fence(it), result } }),
-    fail: (it: Claimed, failure_class: 'tool_error' | 'rate_limited' = 'tool_error', message = 'it broke') =>
+    fail: (it: Claimed, failure_class: FailureClass = 'tool_error', message = 'it broke') =>
       as.failSubtask({ params: at(it), body: { ...fence(it), failure_class, message } }),
     release: (it: Claimed) => as.releaseSubtask({ params: at(it), body: { ...fence(it), reason: 'test' } }),
     heartbeat: (held: readonly Claimed[] = []) =>
