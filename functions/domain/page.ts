@@ -26,14 +26,19 @@ const decode = (cursor: string): unknown => {
   }
 };
 
+/** Whether a time is on the calendar; Date.parse takes the 31st of February for a day in March. */
+const isTime = (text: string): boolean => {
+  const at = TIME.test(text) ? new Date(text) : null;
+  return at !== null && at.getUTCFullYear() > 0 && !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 19) === text.slice(0, 19);
+};
+
 /** The time and id after which a list newest first goes on. */
 export const timeCursor = (cursor: string | undefined): { time: string; id: string } | null => {
   if (cursor === undefined) return null;
   const key = decode(cursor);
   if (!Array.isArray(key) || key.length !== 2) return refuse();
   const [time, id] = key as unknown[];
-  if (typeof time !== 'string' || typeof id !== 'string' || !TIME.test(time) || !UUID.test(id) || Number.isNaN(Date.parse(time)))
-    return refuse();
+  if (typeof time !== 'string' || typeof id !== 'string' || !isTime(time) || !UUID.test(id)) return refuse();
   return { time, id };
 };
 

@@ -91,7 +91,7 @@ export const getInput = route({
   summary: "Get a parent's output for a subtask that this worker holds",
   params: z.strictObject({ subtask_id: Id, key: SubtaskKey }),
   output: InputValue.extend({ download: Transfer.nullable() }),
-  errors: ['subtask_not_found', 'lease_lost'],
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked'],
 });
 
 export const appendLogs = route({

@@ -118,9 +118,10 @@ export const appendLogs = (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fence
 
 /** A parent's output with the way to its bytes, for the worker that holds the child. */
 export const input = async (ctx: Pick<Context, 'sql' | 'blobs'>, worker: WorkerIdentity, subtaskId: string, key: string) => {
-  const found = await rows.findInput(ctx.sql, worker, subtaskId, key);
-  if (found === null) throw refusal('lease_lost');
-  if (found === undefined) throw new AppError('subtask_not_found', `This subtask has no parent with the key ${key}`);
+  const code = await rows.judgeHolder(ctx.sql, worker, subtaskId);
+  if (code !== null) throw refusal(code);
+  const found = await rows.findParent(ctx.sql, subtaskId, key);
+  if (found === null) throw new AppError('subtask_not_found', `This subtask has no parent with the key ${key}`);
   const download =
     found.result_artifact_id === null ? null : await artifacts.download(ctx, worker.organization_id, found.result_artifact_id);
   return { ...found, included: true, download };

@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import type { Sql } from '../../../../functions/domain/sql.ts';
+
+const tablesOf = async (sql: Sql): Promise<string[]> => {
+  const rows = await sql<{ name: string }[]>`select tablename as name from pg_tables where schemaname = 'public' order by 1`;
+  return rows.map((row) => row.name);
+};
+
+/** Every row of every table as text, with its table. */
+export const rowsOf = async (sql: Sql): Promise<{ table: string; row: string }[]> => {
+  const tables = await tablesOf(sql);
+  const all = await Promise.all(
+    tables.map(async (table) => {
+      const rows = await sql<{ row: string }[]>`select t::text as row from ${sql(table)} t order by 1`;
+      return rows.map(({ row }) => ({ table, row }));
+    }),
+  );
+  return all.flat();
+};
+
+/** A number of rows for each table and a hash of all that they say: equal when nothing was stored, changed or removed. */
+export const fingerprint = async (sql: Sql): Promise<Record<string, string>> => {
+  const groups = Map.groupBy(await rowsOf(sql), ({ table }) => table);
+  return Object.fromEntries(
+    [...groups].map(([table, rows]) => {
+      const hash = createHash('sha256');
+      for (const { row } of rows) hash.update(`${row}\n`);
+      return [table, `${rows.length} rows ${hash.digest('hex')}`];
+    }),
+  );
+};

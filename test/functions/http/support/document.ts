@@ -1,0 +1,38 @@
+import { openapi } from '../../../../functions/http/openapi.ts';
+import { Problem } from '../../../../schema/errors.ts';
+import type { Route } from '../../../../schema/route.ts';
+import type { Reply } from '../../../support/backend.ts';
+
+type Schema = { [key: string]: unknown };
+export type Operation = {
+  operationId: string;
+  parameters: { name: string; in: string; required: boolean; schema: Schema }[];
+  requestBody?: { required: boolean; content: Record<string, { schema: Schema; example?: unknown }> };
+  responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
+};
+
+export const document = openapi('http://127.0.0.1:8080');
+export const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation: operation as Operation })),
+);
+
+export const operationOf = (route: Route): Operation => document.paths[route.path]?.[route.method.toLowerCase()] as Operation;
+
+type Coded = { allOf: [unknown, { properties: { code: { enum: string[] } } }] };
+
+/** The codes that the document lists for an operation under a status. */
+export const codesOf = (route: Route, status: number): readonly string[] => {
+  const schema = operationOf(route).responses[status]?.content?.['application/problem+json']?.schema as Coded | undefined;
+  return schema?.allOf[1].properties.code.enum ?? [];
+};
+
+/** Why an answer is not a documented refusal; null when it is one. */
+export const undocumented = (route: Route, { status, body, headers }: Reply): string | null => {
+  const problem = Problem.safeParse(body);
+  if (status < 400 || status >= 500) return `${status} is no refusal`;
+  if (headers['content-type'] !== 'application/problem+json') return `the content type is ${headers['content-type']}`;
+  if (!problem.success) return `the body is no problem: ${JSON.stringify(body).slice(0, 200)}`;
+  if (problem.data.status !== status) return `the problem says ${problem.data.status}, the answer ${status}`;
+  if (!codesOf(route, status).includes(problem.data.code)) return `${status} ${problem.data.code} is not documented`;
+  return problem.data.detail === '' || problem.data.request_id === '' ? 'the problem says nothing' : null;
+};

@@ -1,0 +1,37 @@
+import { allRoutes } from '../../../../schema/routes.ts';
+import type { Route } from '../../../../schema/route.ts';
+import { document, operationOf } from './document.ts';
+import type { Sample } from './samples.ts';
+
+type Schema = { $ref?: string; type?: string; properties?: Record<string, Schema>; items?: Schema; allOf?: Schema[] };
+
+const components = document.components.schemas as Record<string, Schema>;
+const followed = (schema: Schema): Schema => (schema.$ref ? (components[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema);
+
+/** The places of all fields that a schema names, such as body.subtasks.*.key. */
+const fieldsOf = (schema: Schema, path: string): string[] => {
+  const { properties = {}, items } = followed(schema);
+  const inner = Object.entries(properties).flatMap(([name, field]) => [`${path}.${name}`, ...fieldsOf(field, `${path}.${name}`)]);
+  return items ? [...inner, ...fieldsOf(items, `${path}.*`)] : inner;
+};
+
+/** What an operation can be given, by its document. */
+export const fieldsOfOperation = (route: Route): string[] => {
+  const { parameters, requestBody } = operationOf(route);
+  const named = parameters.filter((it) => it.in !== 'header').map((it) => `${it.in === 'path' ? 'params' : 'query'}.${it.name}`);
+  const [body] = Object.values(requestBody?.content ?? {});
+  return [...named, ...(body ? fieldsOf(body.schema, 'body') : [])];
+};
+
+const placesIn = (value: unknown, path: string): string[] => {
+  if (Array.isArray(value)) return [path, ...value.flatMap((item) => placesIn(item, `${path}.*`))];
+  if (value === null || typeof value !== 'object') return [path];
+  return [path, ...Object.entries(value).flatMap(([name, item]) => placesIn(item, `${path}.${name}`))];
+};
+
+/** What a sample gives. */
+export const fieldsOfSample = ({ params = {}, query = {}, body = {} }: Sample): string[] =>
+  (['params', 'query', 'body'] as const).flatMap((part) => placesIn({ params, query, body }[part], part));
+
+/** Every name of a field of any operation. */
+export const FIELD_NAMES = [...new Set(allRoutes.flatMap(fieldsOfOperation).map((path) => path.split('.').at(-1) ?? ''))];
