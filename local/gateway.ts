@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyResultV2, Context as LambdaContext } from 'aws-lambda';
 import type { HttpHandler } from '../functions/http/api.ts';
 import { apiOf } from '../schema/route.ts';
-import { eventOf, readBytes } from './gateway/event.ts';
+import { eventOf, pathOf, readBytes } from './gateway/event.ts';
 import { matchRoute } from './gateway/match.ts';
 import { sendProblem, sendResult } from './gateway/respond.ts';
 
@@ -19,18 +19,24 @@ export type GatewayOptions = {
   limits?: Partial<Limits>;
   onError?: (error: unknown) => void;
 };
-export type Limits = { bodyBytes: number; timeoutMs: number };
+export type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number };
 export type Gateway = { url: string; port: number; close(): Promise<void> };
 
 /** Those of Lambda behind an HTTP API. */
-const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000 };
+const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000, requestMs: 60_000 };
 const CLOSE_MS = 5_000;
 
 /** Makes of HTTP requests what API Gateway's HTTP API makes of them (payload 2.0), and calls the handlers with it. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
   const limits = { ...LIMITS, ...options.limits };
-  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 60_000 }, (request, response) => {
+  const timing = {
+    keepAliveTimeout: 65_000,
+    requestTimeout: limits.requestMs,
+    connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
+  };
+  const server = createServer(timing, (request, response) => {
     handle(options, limits, request, response).catch((error: unknown) => {
+      if (request.destroyed && !request.complete) return; // the client gave up before it had sent everything
       options.onError?.(error);
       if (response.headersSent) response.destroy();
       else sendProblem(response, 500, 'internal', 'An unexpected error happened');
@@ -56,15 +62,15 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   if (options.first && (await options.first(request, response))) return;
   const body = await readBytes(request, limits.bodyBytes);
   if (body === null) return sendProblem(response, 413, 'body_too_large', `The body must be at most ${limits.bodyBytes} bytes`);
-  const match = matchRoute(request.method ?? 'GET', pathOf(request));
-  const event = eventOf(request, body, match);
+  const path = pathOf(request);
+  if (path === null) return sendProblem(response, 400, 'invalid_request', 'The path must be percent-encoded UTF-8');
+  const match = matchRoute(request.method ?? 'GET', path);
+  const event = eventOf(request, path, body, match);
   const handler = options.handlers[match === null ? 'person-api' : apiOf(match.route)];
   const result = await within(limits.timeoutMs, handler(event, lambdaContext(event.requestContext.requestId, limits)));
   if (result === null) return sendProblem(response, 503, 'unavailable', `The operation took longer than ${limits.timeoutMs} ms`);
   sendResult(response, result, request.method === 'HEAD');
 };
-
-const pathOf = (request: IncomingMessage) => (request.url ?? '/').split('?', 1)[0] ?? '/';
 
 /** Null when it takes longer; what it answers then is lost, as it is there. */
 const within = async (ms: number, work: Promise<APIGatewayProxyResultV2>): Promise<APIGatewayProxyResultV2 | null> => {

@@ -21,12 +21,9 @@ export const readBytes = async (request: IncomingMessage, most: number): Promise
 
 const TEXT = /^(text\/|application\/([\w.+-]+\+)?(json|xml|javascript|x-www-form-urlencoded))/i;
 
-const headersOf = (request: IncomingMessage): Record<string, string> => {
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers))
-    if (name !== 'cookie' && value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value;
-  return headers;
-};
+/** Repeated headers are joined by commas; cookies have a place of their own. */
+const headersOf = ({ headersDistinct: { cookie: _, ...rest } }: IncomingMessage): Record<string, string> =>
+  Object.fromEntries(Object.entries(rest).map(([name, values = []]) => [name, values.join(',')]));
 
 /** Repeated parameters are joined by commas. */
 const queryOf = (query: string): Record<string, string> | undefined => {
@@ -41,10 +38,18 @@ const two = (value: number) => String(value).padStart(2, '0');
 const logTime = (at: Date) =>
   `${two(at.getUTCDate())}/${MONTHS[at.getUTCMonth()]}/${at.getUTCFullYear()}:${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())} +0000`;
 
+/** The path of a request, decoded as API Gateway decodes it; null when that can't be done. */
+export const pathOf = (request: IncomingMessage): string | null => {
+  try {
+    return decodeURIComponent((request.url ?? '/').split('?', 1)[0] ?? '/');
+  } catch {
+    return null;
+  }
+};
+
 /** The event of API Gateway's HTTP API, payload format 2.0. */
-export const eventOf = (request: IncomingMessage, body: Buffer, match: Match | null): APIGatewayProxyEventV2 => {
-  const [path = '/', ...rest] = (request.url ?? '/').split('?');
-  const query = rest.join('?');
+export const eventOf = (request: IncomingMessage, path: string, body: Buffer, match: Match | null): APIGatewayProxyEventV2 => {
+  const query = (request.url ?? '').split('?').slice(1).join('?');
   const method = request.method ?? 'GET';
   const headers = headersOf(request);
   const isText = headers['content-type'] === undefined || TEXT.test(headers['content-type']);

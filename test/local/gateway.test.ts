@@ -1,0 +1,208 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { until } from '../support/processes.ts';
+import { gatewayForTest, open } from './support/gateway.ts';
+
+const bytes = { method: 'POST', headers: { 'content-type': 'application/octet-stream' } };
+const never = () => new Promise<never>(() => {});
+
+describe('the local gateway', () => {
+  it('sends what the handler answers: status, headers, cookies and body', async () => {
+    const { send } = await gatewayForTest(async () => ({
+      statusCode: 201,
+      headers: { 'X-One': '1', 'content-type': 'text/plain' },
+      cookies: ['a=1', 'b=2; HttpOnly'],
+      body: 'ö',
+    }));
+
+    const answer = await send('/');
+
+    expect(answer).toMatchObject({ status: 201, text: 'ö' });
+    expect(answer.headers).toMatchObject({ 'x-one': '1', 'content-type': 'text/plain', 'content-length': '2' });
+    expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2; HttpOnly']);
+  });
+
+  it('sends bytes that the handler answered in Base64', async () => {
+    const { send } = await gatewayForTest(async () => ({
+      statusCode: 200,
+      body: Buffer.from('\u0001plain').toString('base64'),
+      isBase64Encoded: true,
+    }));
+
+    expect((await send('/')).text).toBe('\u0001plain');
+  });
+
+  it('takes a plain value for a JSON body with status 200', async () => {
+    const { send } = await gatewayForTest(async () => ({ hello: 'world' }) as never);
+
+    expect(await send('/')).toMatchObject({ status: 200, text: '{"hello":"world"}', headers: { 'content-type': 'application/json' } });
+  });
+
+  it('answers HEAD with the headers of the body, and without it', async () => {
+    const { send, events } = await gatewayForTest(async () => ({ statusCode: 200, body: '12345' }));
+
+    const answer = await send('/', { method: 'HEAD' });
+
+    expect(answer).toMatchObject({ status: 200, text: '', headers: { 'content-length': '5' } });
+    expect(events[0]?.requestContext.http.method).toBe('HEAD');
+  });
+
+  it.each([204, 304])('answers %s without a body and without its headers', async (statusCode) => {
+    const { send } = await gatewayForTest(async () => ({ statusCode, headers: { etag: '"1"' } }));
+
+    const answer = await send('/');
+
+    expect(answer).toMatchObject({ status: statusCode, text: '', headers: { etag: '"1"' } });
+    expect(answer.headers).not.toHaveProperty('content-type');
+    expect(answer.headers).not.toHaveProperty('content-length');
+  });
+
+  it('answers 500 when a handler throws, tells the error to the operator alone, and goes on', async () => {
+    const { send, errors } = await gatewayForTest(async (event) => {
+      if (event.rawPath === '/broken') throw new Error('a secret detail');
+      return { statusCode: 200, body: 'fine' };
+    });
+
+    const broken = await send('/broken');
+
+    expect(broken.status).toBe(500);
+    expect(broken.text).not.toContain('secret');
+    expect(JSON.parse(broken.text)).toMatchObject({ code: 'internal', status: 500 });
+    expect(errors).toEqual([expect.objectContaining({ message: 'a secret detail' })]);
+    expect(await send('/')).toMatchObject({ status: 200, text: 'fine' });
+  });
+
+  it('answers 503 when a handler takes too long, and tells it how long it has', async () => {
+    const left: number[] = [];
+    const { send } = await gatewayForTest(
+      (_, context) => {
+        left.push(context.getRemainingTimeInMillis());
+        return never();
+      },
+      { limits: { timeoutMs: 30 } },
+    );
+
+    const answer = await send('/');
+
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.text)).toMatchObject({ code: 'unavailable', status: 503 });
+    expect(left[0]).toBeGreaterThan(0);
+    expect(left[0]).toBeLessThanOrEqual(30);
+  });
+
+  it('answers 400 to a path that is not percent-encoded text', async () => {
+    const { send, events } = await gatewayForTest();
+
+    const answer = await send('/api/v1/tasks/%E4%zz');
+
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(events).toEqual([]);
+  });
+
+  it('takes a body of the largest size, and answers 413 to one byte more', async () => {
+    const { send, events } = await gatewayForTest(undefined, { limits: { bodyBytes: 100_000 } });
+
+    const largest = await send('/', bytes, Buffer.alloc(100_000));
+    const larger = await send('/', bytes, Buffer.alloc(100_001));
+
+    expect(largest.status).toBe(200);
+    expect(larger).toMatchObject({ status: 413, headers: { connection: 'close' } });
+    expect(JSON.parse(larger.text)).toMatchObject({ code: 'body_too_large', detail: expect.stringContaining('100000 bytes') });
+    expect(events).toHaveLength(1);
+  });
+
+  it('answers 413 to a body of unknown size that grows too large', async () => {
+    const { gateway, events } = await gatewayForTest(undefined, { limits: { bodyBytes: 100_000 } });
+    const sent = request({ host: '127.0.0.1', port: gateway.port, ...bytes, agent: false });
+    const answered = once(sent, 'response');
+
+    for (let n = 0; n < 200; n++) sent.write(Buffer.alloc(100_000));
+    const [response] = await answered;
+
+    expect(response.statusCode).toBe(413);
+    expect(JSON.parse(await text(response)).code).toBe('body_too_large');
+    expect(events).toEqual([]);
+    sent.destroy();
+  });
+
+  it('waits for a body that comes in pieces', async () => {
+    const { gateway, events } = await gatewayForTest();
+    const socket = await open(gateway.port);
+    const answered = once(socket, 'data');
+
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab');
+    await until('the gateway to have the connection', () => socket.bytesWritten > 0);
+    expect(events).toEqual([]);
+    socket.write('cd');
+
+    expect(String((await answered)[0])).toContain('200 OK');
+    expect(events[0]?.body).toBe('abcd');
+  });
+
+  it('ends a request that is not finished in time', async () => {
+    const { gateway, events } = await gatewayForTest(undefined, { limits: { requestMs: 50 } });
+    const socket = await open(gateway.port);
+    const answered = text(socket);
+
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab');
+
+    expect(await answered).toContain('408 Request Timeout');
+    expect(events).toEqual([]);
+  });
+
+  it('takes a client that gives up for no error of its own', async () => {
+    const { gateway, send, errors, events } = await gatewayForTest();
+    const socket = await open(gateway.port);
+
+    socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab');
+    socket.destroy();
+    await once(socket, 'close');
+
+    expect((await send('/')).status).toBe(200);
+    expect(events).toHaveLength(1);
+    expect(errors).toEqual([]);
+  });
+
+  it('lets a handler finish when its client has gone', async () => {
+    let finished = false;
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { gateway, errors, events } = await gatewayForTest(async () => {
+      await told;
+      finished = true;
+      return { statusCode: 200, body: '{}' };
+    });
+    const socket = await open(gateway.port);
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until('the handler to run', () => events.length === 1);
+
+    socket.destroy();
+    await once(socket, 'close');
+    tell();
+
+    await until('the handler to finish', () => finished);
+    expect(errors).toEqual([]);
+  });
+
+  it('answers what is under way before it closes, takes nothing new and ends idle connections', async () => {
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { gateway, send, events } = await gatewayForTest(async ({ rawPath }) => {
+      if (rawPath === '/slow') await told;
+      return { statusCode: 200, body: 'in time' };
+    });
+    const idle = await open(gateway.port);
+    const idleClosed = once(idle, 'close');
+    idle.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    await once(idle, 'data');
+    const underWay = send('/slow');
+    await until('the handler to run', () => events.length === 2);
+
+    const closed = gateway.close();
+    await expect(send('/')).rejects.toThrow('ECONNREFUSED');
+    tell();
+
+    expect((await underWay).text).toBe('in time');
+    await Promise.all([closed, idleClosed]);
+  });
+});
