@@ -26,13 +26,22 @@ export const codesOf = (route: Route, status: number): readonly string[] => {
   return schema?.allOf[1].properties.code.enum ?? [];
 };
 
-/** Why an answer is not a documented refusal; null when it is one. */
+/** Whether a fault says what would be right, not only what is wrong. */
+const isInstructive = (message: string) => /\bmust\b|known are: |takes no parameters|belongs to /.test(message);
+
+/** Why an answer is not a documented refusal that helps; null when it is one. */
 export const undocumented = (route: Route, { status, body, headers }: Reply): string | null => {
   const problem = Problem.safeParse(body);
   if (status < 400 || status >= 500) return `${status} is no refusal`;
   if (headers['content-type'] !== 'application/problem+json') return `the content type is ${headers['content-type']}`;
   if (!problem.success) return `the body is no problem: ${JSON.stringify(body).slice(0, 200)}`;
+  const { code, detail, errors, request_id } = problem.data;
   if (problem.data.status !== status) return `the problem says ${problem.data.status}, the answer ${status}`;
-  if (!codesOf(route, status).includes(problem.data.code)) return `${status} ${problem.data.code} is not documented`;
-  return problem.data.detail === '' || problem.data.request_id === '' ? 'the problem says nothing' : null;
+  if (!codesOf(route, status).includes(code)) return `${status} ${code} is not documented`;
+  if (code === 'invalid_request') {
+    if (errors.length === 0) return 'the problem names no place';
+    const vague = errors.find((error) => !isInstructive(error.message));
+    if (vague) return `the fault does not say what would be right: ${vague.message}`;
+  }
+  return detail === '' || request_id === '' ? 'the problem says nothing' : null;
 };

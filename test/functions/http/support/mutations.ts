@@ -61,7 +61,8 @@ const replaced = (whole: unknown, [key, ...rest]: readonly string[], value: unkn
 };
 
 /** Free-form JSON: what stands inside is for whoever sent it. */
-const FREE = /\.(metadata|input|result|info|usage)\b/;
+const isFree = (path: readonly string[]) => /\.(metadata|input|result|info|usage|labels)$/.test(`.${path.join('.')}`);
+const isInsideFree = (path: readonly string[]) => path.some((_, at) => at < path.length - 1 && isFree(path.slice(0, at + 1)));
 
 const bodyMutations = (sample: Sample): Mutation[] => {
   const change = (what: string, path: readonly string[], value: unknown, isWrong: boolean): Mutation => ({
@@ -70,15 +71,14 @@ const bodyMutations = (sample: Sample): Mutation[] => {
     sample: { ...sample, body: replaced(sample.body, path.slice(1), value) },
     isWrong,
   });
-  return placesOf(sample.body).flatMap(({ path, value }) => [
-    ...NEVER.map(([what, wrong]) => change(what, path, wrong, true)),
-    ...ODD.map(([what, odd]) => change(what, path, odd, false)),
-    ...(path.length > 1 ? [change('nothing', path, undefined, false)] : []),
-    ...(isObject(value)
-      ? [change('an unknown field', [...path, 'zz_unknown'], 1, !FREE.test(path.join('.')) && !path.includes('labels'))]
-      : []),
-    ...(isObject(value) ? [change('__proto__', [...path, '__proto__'], { admin: true }, true)] : []),
-  ]);
+  return placesOf(sample.body).flatMap(({ path, value }) => {
+    const always = NEVER.map(([what, wrong]) => change(what, path, wrong, true));
+    if (isObject(value)) always.push(change('__proto__', [...path, '__proto__'], { admin: true }, true));
+    if (isInsideFree(path)) return always;
+    if (isObject(value) && !isFree(path)) always.push(change('an unknown field', [...path, 'zz_unknown'], 1, true));
+    if (path.length > 1) always.push(change('nothing', path, undefined, false));
+    return [...always, ...ODD.map(([what, odd]) => change(what, path, odd, false))];
+  });
 };
 
 const TEXTS = [
