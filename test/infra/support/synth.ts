@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const APP = join(import.meta.dirname, '../../../infra/app.ts');
+
+// The properties of each type of resource are its own; the tests name those that they look at.
+export type Resource = { Type: string; Properties: Record<string, any>; DeletionPolicy?: string };
+
+/** Runs the CDK app as its users do, in a process of its own, into a folder outside of the repository. */
+export const synth = async (context: Record<string, unknown> = {}) => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-synth-'));
+  const env = { PATH: process.env.PATH, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify(context) };
+  const { stderr } = await run(process.execPath, [APP], { env, timeout: 60_000 });
+  const template = JSON.parse(await readFile(join(folder, 'MultiAgentOnTheWeb.template.json'), 'utf8'));
+  return { folder, template, said: stderr };
+};
