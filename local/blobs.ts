@@ -10,6 +10,10 @@ import { sendProblem } from './gateway/respond.ts';
 const LIFE_MS = 15 * 60_000;
 const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+const checkKey = (key: string) => {
+  if (!KEY.test(key)) throw new Error('a blob key is a UUID');
+};
+
 export type LocalBlobs = BlobStore & {
   /** Serves the requests that it signed; answers whether the request was one of its own. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
@@ -30,10 +34,11 @@ export const createLocalBlobs = ({
 }): LocalBlobs => {
   const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
   const pathOf = (key: string) => {
-    if (!KEY.test(key)) throw new Error('a blob key is a UUID');
+    checkKey(key);
     return join(folder, key.slice(0, 2), key);
   };
   const signed = (method: 'GET' | 'PUT', key: string, claims: Record<string, string>) => {
+    checkKey(key);
     const expires = Date.now() + LIFE_MS;
     const query = new URLSearchParams({ ...claims, expires: String(expires) });
     query.set('signature', sign(`${method}\n${key}\n${query}`));

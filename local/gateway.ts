@@ -50,9 +50,10 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
     close: async () => {
       server.close();
-      server.closeIdleConnections();
+      const idle = setInterval(() => server.closeIdleConnections(), 20); // one that is answering now is idle only then
       const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
       await once(server, 'close');
+      clearInterval(idle);
       clearTimeout(timer);
     },
   };

@@ -185,24 +185,40 @@ describe('the local gateway', () => {
     expect(errors).toEqual([]);
   });
 
-  it('answers what is under way before it closes, takes nothing new and ends idle connections', async () => {
+  it('answers what is under way before it closes, and takes nothing new', async () => {
     const { promise: told, resolve: tell } = Promise.withResolvers<void>();
-    const { gateway, send, events } = await gatewayForTest(async ({ rawPath }) => {
-      if (rawPath === '/slow') await told;
+    const { gateway, send, events } = await gatewayForTest(async () => {
+      await told;
       return { statusCode: 200, body: 'in time' };
     });
-    const idle = await open(gateway.port);
-    const idleClosed = once(idle, 'close');
-    idle.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
-    await once(idle, 'data');
-    const underWay = send('/slow');
-    await until('the handler to run', () => events.length === 2);
+    const underWay = send('/');
+    await until('the handler to run', () => events.length === 1);
 
     const closed = gateway.close();
     await expect(send('/')).rejects.toThrow('ECONNREFUSED');
     tell();
 
     expect((await underWay).text).toBe('in time');
-    await Promise.all([closed, idleClosed]);
+    await closed;
+  });
+
+  it('ends kept connections at once when it closes, also one that got its answer only then', async () => {
+    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { gateway, events } = await gatewayForTest(async ({ rawPath }) => {
+      if (rawPath === '/slow') await told;
+      return { statusCode: 200, body: '{}' };
+    });
+    const [idle, busy] = [await open(gateway.port), await open(gateway.port)];
+    const answers = [text(idle), text(busy)];
+    idle.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    busy.write('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until('the handlers to run', () => events.length === 2);
+
+    let closed = false;
+    void gateway.close().then(() => (closed = true));
+    tell();
+
+    await until('the gateway to be closed', () => closed, 3_000);
+    for (const answer of await Promise.all(answers)) expect(answer).toContain('200 OK');
   });
 });
