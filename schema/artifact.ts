@@ -7,7 +7,7 @@ const FileName = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\\:*?"<>|\p{Cc}]+$/u, 'must be a relative path with / and without \\ : * ? " < > | and control characters')
+  .regex(/^[^\\:*?"<>|\u0000-\u001f\u007f-\u009f]+$/, 'must be a relative path with / and without \\ : * ? " < > | and control characters')
   .refine(
     (name) => !name.startsWith('/') && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
     'must be a relative path that stays in its folder',

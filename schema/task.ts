@@ -56,6 +56,16 @@ export type SubtaskSpec = z.output<typeof SubtaskSpec>;
 
 const SubtaskList = z.array(SubtaskSpec).min(1).max(LIMITS.subtasks_per_task, `must have at most ${LIMITS.subtasks_per_task} subtasks`);
 
+const lines = (file: string) => ({ key: file, goal: `Count the lines of ${file}`, tool: 'exec', input: { argv: ['wc', '-l', file] } });
+const EXAMPLE = {
+  goal: 'Count the lines of two files',
+  subtasks: [
+    lines('a.txt'),
+    lines('b.txt'),
+    { key: 'sum', goal: 'Add them up', tool: 'exec', input: { argv: ['./sum'] }, dependencies: ['a.txt', 'b.txt'] },
+  ],
+};
+
 export const TaskSpec = z
   .strictObject({
     goal: Goal,
@@ -74,7 +84,7 @@ export const TaskSpec = z
       if (task[field] !== undefined)
         context.addIssue({ code: 'custom', path: [field], message: 'belongs to a plain goal; with subtasks give it to each of them' });
   })
-  .meta({ id: 'TaskSpec' });
+  .meta({ id: 'TaskSpec', examples: [EXAMPLE] });
 export type TaskSpec = z.output<typeof TaskSpec>;
 
 export const AddSubtasks = z.strictObject({ subtasks: SubtaskList }).meta({ id: 'AddSubtasks' });

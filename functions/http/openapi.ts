@@ -112,6 +112,15 @@ const operation = (route: Route) => ({
 
 const bearer = (description: string) => ({ type: 'http', scheme: 'bearer', description });
 
+const TAGS = {
+  system: 'What this is, and whether it works',
+  tasks: 'What callers submit: a goal, as a DAG of subtasks',
+  subtasks: 'The steps of a task, and how workers carry them out',
+  workers: 'The machines that carry out subtasks',
+  artifacts: 'Files that attempts leave',
+  keys: 'Credentials of callers',
+} satisfies Record<Route['tag'], string>;
+
 const build = () => {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of allRoutes) (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(route);
@@ -123,7 +132,7 @@ const build = () => {
       license: { name: 'MIT', identifier: 'MIT' },
       description: 'Submit a task; it becomes a DAG of subtasks; worker agents carry them out.',
     },
-    tags: [...new Set(allRoutes.map((route) => route.tag))].map((name) => ({ name })),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       schemas: schemas.components,

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { openapi } from '../../../../functions/http/openapi.ts';
 import { Problem } from '../../../../schema/errors.ts';
 import type { Route } from '../../../../schema/route.ts';
@@ -6,9 +7,12 @@ import type { Reply } from '../../../support/backend.ts';
 type Schema = { [key: string]: unknown };
 export type Operation = {
   operationId: string;
+  tags: string[];
+  summary: string;
+  security: Record<string, string[]>[];
   parameters: { name: string; in: string; required: boolean; schema: Schema }[];
   requestBody?: { required: boolean; content: Record<string, { schema: Schema; example?: unknown }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
+  responses: Record<string, { description: string; headers?: object; content?: Record<string, { schema: Schema }> }>;
 };
 
 export const document = openapi('http://127.0.0.1:8080');
@@ -17,6 +21,25 @@ export const operations = Object.entries(document.paths).flatMap(([path, methods
 );
 
 export const operationOf = (route: Route): Operation => document.paths[route.path]?.[route.method.toLowerCase()] as Operation;
+
+const relinked = (schema: unknown) => JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/')) as Schema;
+const $defs = relinked(document.components.schemas);
+
+/** A schema of the document as something that checks values. */
+export const checkerOf = (schema: Schema) =>
+  z.fromJSONSchema({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...relinked(schema), $defs } as z.core.JSONSchema.JSONSchema);
+
+/** Why an answer is none of those that the document lists for an operation; null when it is. */
+export const unlisted = (route: Route, { status, body, headers }: Reply): string | null => {
+  const response = operationOf(route).responses[status];
+  if (response === undefined) return `${status} is not documented`;
+  const content = response.content?.[headers['content-type']?.split(';')[0] ?? ''];
+  if (content === undefined) return `the content type ${headers['content-type']} is not documented for ${status}`;
+  const missing = Object.keys(response.headers ?? {}).filter((name) => headers[name.toLowerCase()] === undefined);
+  if (missing.length > 0) return `the header ${missing.join(', ')} is missing`;
+  const checked = checkerOf(content.schema).safeParse(body);
+  return checked.success ? null : checked.error.message;
+};
 
 type Coded = { allOf: [unknown, { properties: { code: { enum: string[] } } }] };
 

@@ -3,22 +3,28 @@ import type { Route } from '../../../../schema/route.ts';
 import { document, operationOf } from './document.ts';
 import type { Sample } from './samples.ts';
 
-type Schema = { $ref?: string; type?: string; properties?: Record<string, Schema>; items?: Schema; allOf?: Schema[] };
+type Schema = { $ref?: string; properties?: Record<string, Schema>; required?: string[]; items?: Schema };
+type Field = { path: string; isRequired: boolean };
 
 const components = document.components.schemas as Record<string, Schema>;
 const followed = (schema: Schema): Schema => (schema.$ref ? (components[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema);
 
-/** The places of all fields that a schema names, such as body.subtasks.*.key. */
-const fieldsOf = (schema: Schema, path: string): string[] => {
-  const { properties = {}, items } = followed(schema);
-  const inner = Object.entries(properties).flatMap(([name, field]) => [`${path}.${name}`, ...fieldsOf(field, `${path}.${name}`)]);
+/** All fields that a schema names, with places such as body.subtasks.*.key. */
+const fieldsOf = (schema: Schema, path: string): Field[] => {
+  const { properties = {}, required = [], items } = followed(schema);
+  const inner = Object.entries(properties).flatMap(([name, field]) => [
+    { path: `${path}.${name}`, isRequired: required.includes(name) },
+    ...fieldsOf(field, `${path}.${name}`),
+  ]);
   return items ? [...inner, ...fieldsOf(items, `${path}.*`)] : inner;
 };
 
 /** What an operation can be given, by its document. */
-export const fieldsOfOperation = (route: Route): string[] => {
+export const fieldsOfOperation = (route: Route): Field[] => {
   const { parameters, requestBody } = operationOf(route);
-  const named = parameters.filter((it) => it.in !== 'header').map((it) => `${it.in === 'path' ? 'params' : 'query'}.${it.name}`);
+  const named = parameters
+    .filter((it) => it.in !== 'header')
+    .map((it) => ({ path: `${it.in === 'path' ? 'params' : 'query'}.${it.name}`, isRequired: it.required }));
   const [body] = Object.values(requestBody?.content ?? {});
   return [...named, ...(body ? fieldsOf(body.schema, 'body') : [])];
 };
@@ -34,4 +40,4 @@ export const fieldsOfSample = ({ params = {}, query = {}, body = {} }: Sample): 
   (['params', 'query', 'body'] as const).flatMap((part) => placesIn({ params, query, body }[part], part));
 
 /** Every name of a field of any operation. */
-export const FIELD_NAMES = [...new Set(allRoutes.flatMap(fieldsOfOperation).map((path) => path.split('.').at(-1) ?? ''))];
+export const FIELD_NAMES = [...new Set(allRoutes.flatMap(fieldsOfOperation).map(({ path }) => path.split('.').at(-1) ?? ''))];

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endpoints } from '../../../functions/http/api.ts';
+import { type CallOptions, createClient } from '../../../schema/client.ts';
+import type { Problem } from '../../../schema/errors.ts';
+import { allRoutes, ROUTES } from '../../../schema/routes.ts';
+import { checkerOf, operationOf, operations, unlisted } from './support/document.ts';
+import { fieldsOfOperation } from './support/fields.ts';
+import { mutationsOf } from './support/mutations.ts';
+import type { Reply } from '../../support/backend.ts';
+import { firstOf, requestOf, variantsOf } from './support/samples.ts';
+import { clientOf } from './support/wire.ts';
+import { createWorld, type World } from './support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterAll(() => world.close());
+
+const names = Object.keys(ROUTES).toSorted();
+const named = allRoutes.map((route) => [route.name, route] as const);
+const variants = allRoutes.flatMap((route) => variantsOf(route.name).map((it) => [`${route.name} (${it.variant})`, route, it] as const));
+const withBody = allRoutes.flatMap((route) => (route.body ? [[route.name, route, route.body] as const] : []));
+
+type Call = (input: object, options: CallOptions) => Promise<unknown>;
+
+describe('the operations', () => {
+  it('are the same for contracts, handlers, client and document, each at an address of its own', () => {
+    expect(allRoutes.map((route) => route.name).toSorted()).toEqual(names);
+    expect(endpoints.map(({ route }) => route.name).toSorted()).toEqual(names);
+    expect(Object.keys(createClient({ url: 'http://api.test' })).toSorted()).toEqual(names);
+    expect(operations.map(({ operation }) => operation.operationId).toSorted()).toEqual(names);
+    expect(new Set(allRoutes.map(({ method, path }) => `${method} ${path.replace(/\{\w+\}/g, '{}')}`)).size).toBe(names.length);
+  });
+
+  it.each(named)('have %s at the address, with the credential and the parameters of its contract', (_, route) => {
+    const { operationId, security, parameters } = operationOf(route);
+    const scheme = { anyone: null, worker: 'workerCredential', enrolment: 'enrolmentToken' }[route.access as string];
+
+    expect(operationId).toBe(route.name);
+    expect(security.flatMap((it) => Object.keys(it))).toEqual(scheme === null ? [] : [scheme ?? 'apiKey']);
+    expect(parameters.filter((it) => it.in === 'path' && it.required).map((it) => `{${it.name}}`)).toEqual(
+      route.path.match(/\{\w+\}/g) ?? [],
+    );
+    expect(parameters.some((it) => it.name === 'Idempotency-Key')).toBe(route.idempotent ?? false);
+    expect(parameters.some((it) => it.name.startsWith('If-'))).toBe(route.etag ?? false);
+  });
+});
+
+describe('an answer', () => {
+  it.each(variants)('of %s reaches the client whole, and is the documented one', async (_, route, { make }) => {
+    const { token, headers, ...input } = await make(world);
+    const { client, replies } = clientOf(world.backend, token);
+
+    const answer = await (client as unknown as Record<string, Call>)[route.name]?.(
+      input,
+      headers?.['if-match'] ? { ifMatch: headers['if-match'] } : {},
+    );
+
+    const [reply] = replies;
+    expect(reply?.status).toBe(route.status);
+    expect(reply && unlisted(route, reply)).toBeNull();
+    expect(answer).toEqual(reply?.body);
+  });
+
+  it.each(named)('of %s that refuses is the documented problem', async (operation, route) => {
+    const request = requestOf(route, await firstOf(world, operation));
+    const replies = [
+      await world.backend.send({ ...request, path: `${request.path.split('?')[0]}?zz_unknown=1` }),
+      await world.backend.send({ ...request, token: undefined, path: `${request.path.split('?')[0]}?zz_unknown=1` }),
+    ];
+
+    expect(replies.map(({ status }) => status)).toEqual(route.access === 'anyone' ? [400, 400] : [400, 401]);
+    expect(replies.map((reply) => unlisted(route, reply))).toEqual([null, null]);
+  });
+});
+
+/** Whether an answer says that something must be there; a version can come by If-Match instead. */
+const isMissed = ({ body }: Reply, place: string) =>
+  ((body as Problem).errors ?? []).some((it) => it.path === place && !it.message.startsWith('must be there, or'));
+
+const general = (place: string) => place.replaceAll(/\.\d+/g, '.*');
+
+describe('what can be given', () => {
+  it.each(withBody)('to %s by its contract, the document allows', async (operation, route, body) => {
+    const checker = checkerOf(Object.values(operationOf(route).requestBody?.content ?? {})[0]?.schema ?? {});
+    for (const { make } of variantsOf(operation)) {
+      const sample = await make(world);
+      const requests = [{ what: 'the sample', sample }, ...mutationsOf(sample).filter((it) => !it.isWrong)];
+      const refused = requests.filter((it) => body.safeParse(it.sample.body).success && !checker.safeParse(it.sample.body).success);
+
+      expect(refused.map(({ what }) => what)).toEqual([]);
+    }
+  });
+
+  it.each(withBody)('to %s must be there if the document says so, and only then', async (operation, route) => {
+    const required = new Set(fieldsOfOperation(route).flatMap(({ path, isRequired }) => (isRequired ? [path] : [])));
+    for (const { make } of variantsOf(operation)) {
+      const without = mutationsOf(await make(world)).filter((it) => /^nothing at .*[^.\d]+$/.test(it.what));
+      const replies = await Promise.all(without.map(({ sample }) => world.backend.send(requestOf(route, sample))));
+      const missed = without.filter((it, at) => isMissed(replies[at] as Reply, it.place));
+
+      expect(missed.map((it) => general(it.place))).toEqual(without.map((it) => general(it.place)).filter((path) => required.has(path)));
+    }
+  });
+
+  it.each(withBody)('to %s may be nothing at all if the document says so', async (operation, route) => {
+    const { body: _, ...request } = requestOf(route, await firstOf(world, operation));
+    const { status } = await world.backend.send(request);
+    expect(status < 300).toBe(operationOf(route).requestBody?.required === false);
+  });
+});
