@@ -3,7 +3,7 @@ import { LIMITS } from '../../schema/json.ts';
 import type { Route } from '../../schema/route.ts';
 import { invalid } from './faults.ts';
 
-type Received = { body?: string | undefined; isBase64Encoded: boolean; headers: Record<string, string | undefined> };
+type Received = { body?: string | null | undefined; isBase64Encoded: boolean; headers: Record<string, string | undefined> };
 
 const isJson = (contentType: string | undefined) =>
   contentType === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType);
@@ -52,8 +52,8 @@ const readJson = (event: Received, body: string): unknown => {
  * unsupported_media_type or invalid_request.
  */
 export const readBody = (route: Route, event: Received): unknown => {
-  const { body } = event;
-  const isThere = body !== undefined && body !== '';
+  const body = event.body ?? '';
+  const isThere = body !== '';
   if (route.body === undefined) {
     if (isThere) throw invalid('body', 'must be left out: this operation takes none');
     return undefined;

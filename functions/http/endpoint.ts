@@ -41,9 +41,9 @@ const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unkno
   return parsed as { params: never; query: never; body: never };
 };
 
-/** The texts of an address; those of a body are checked where it is read. */
-const checkTexts = (part: 'params' | 'query', values: Record<string, string | undefined> = {}) => {
-  for (const [name, value] of Object.entries(values)) checkText(value ?? '', `${part}.${name}`);
+/** The texts of an address; those of a body are checked where it is read. API Gateway leaves out what is not there, emulators send null. */
+const checkTexts = (part: 'params' | 'query', values: Record<string, string | undefined> | null | undefined) => {
+  for (const [name, value] of Object.entries(values ?? {})) checkText(value ?? '', `${part}.${name}`);
   return { ...values };
 };
 
