@@ -29,3 +29,15 @@ export const fingerprint = async (sql: Sql): Promise<Record<string, string>> => 
     }),
   );
 };
+
+/** The number of rows of every table. */
+export const countRows = async (sql: Sql): Promise<Record<string, number>> => {
+  const tables = await tablesOf(sql);
+  const counts = await Promise.all(
+    tables.map(async (table) => {
+      const [row] = await sql<[{ count: number }]>`select count(*)::int as count from ${sql(table)}`;
+      return [table, row.count] as const;
+    }),
+  );
+  return Object.fromEntries(counts);
+};

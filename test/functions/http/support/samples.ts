@@ -93,7 +93,13 @@ export const SAMPLES: Samples = {
   },
   cancelTask: { plain: async (world) => ({ ...(await ofTask(world)), body: { reason: 'no longer wanted' } }) },
   pauseTask: { plain: async (world) => ({ ...(await ofTask(world)), body: {} }) },
-  resumeTask: { plain: async (world) => ({ ...(await ofTask(world)), body: {} }) },
+  resumeTask: {
+    plain: async (world) => {
+      const { token, params } = await ofTask(world);
+      await world.admin.ok.pauseTask({ params });
+      return { token, params, body: {} };
+    },
+  },
   retryTask: { plain: async (world) => ({ ...(await ofEnded(world)), body: {} }) },
   deleteTask: { plain: ofEnded },
 
