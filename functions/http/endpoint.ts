@@ -9,6 +9,7 @@ import { authenticate, type PrincipalOf } from './authenticate.ts';
 import { checkText, readBody } from './body.ts';
 import { etagOf, isKnown } from './etag.ts';
 import { faultsOf, invalid, messageOf } from './faults.ts';
+import { RETRY_AFTER } from './problem.ts';
 
 /** What a use case gets of a request, checked by its contract. `ctx.sql` is the open transaction of an idempotent operation. */
 export type Request<R extends Route> = {
@@ -107,5 +108,6 @@ const respond = (route: Route, given: Answer<unknown>, headers: Record<string, s
   const etag = route.etag ? etagOf(output) : null;
   const caching: Record<string, string> = etag === null ? {} : { etag, 'cache-control': 'private, no-cache' };
   if (etag !== null && route.method === 'GET' && isKnown(headers['if-none-match'], etag)) return { statusCode: 304, headers: caching };
-  return { statusCode: status, headers: { 'content-type': 'application/json', ...caching }, body: JSON.stringify(output) };
+  const later = status === 503 ? RETRY_AFTER : {};
+  return { statusCode: status, headers: { 'content-type': 'application/json', ...caching, ...later }, body: JSON.stringify(output) };
 };

@@ -6,10 +6,13 @@ const LONGEST = { path: 300, message: 1_000, detail: 4_000 };
 
 const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most).toWellFormed()}…` : text);
 
+/** Beside every 503. */
+export const RETRY_AFTER = { 'retry-after': '1' };
+
 /** What HTTP wants beside a status. */
 const headersOf = (code: ErrorCode): Record<string, string> => {
   if (ERRORS[code][0] === 401) return { 'www-authenticate': 'Bearer' };
-  return code === 'unavailable' ? { 'retry-after': '1' } : {};
+  return code === 'unavailable' ? RETRY_AFTER : {};
 };
 
 /** An error as RFC 9457 problem details. */
