@@ -123,9 +123,7 @@ describe('with many subtasks under way', () => {
   });
 });
 
-/** The first line of postmaster.pid, wherever under the data folder it lies. */
-const postmasterPid = async ({ data, server }: System): Promise<number> => {
-  const told = /postmaster (\d+)/.exec(server().output())?.[1];
-  if (told) return Number(told);
-  return Number((await readFile(join(data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
+const postmasterPid = async ({ data }: System): Promise<number> => {
+  const [pid] = (await readFile(join(data, 'postgres/data/postmaster.pid'), 'utf8')).split('\n');
+  return Number(pid);
 };

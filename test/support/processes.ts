@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +58,7 @@ export const run = (args: readonly string[], env: Record<string, string> = {}): 
 /** A system of real processes: the server as `npm start` runs it, and workers as people start them. */
 export const startSystem = async (env: Record<string, string> = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-system-'));
+  await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
   const data = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
