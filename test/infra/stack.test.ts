@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -9,6 +9,7 @@ import { parseEnv } from '../../schema/env.ts';
 import { apiOf, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import { createDatabase } from '../support/backend.ts';
+import { request } from './support/event.ts';
 import { type Resource, synth } from './support/synth.ts';
 
 const run = promisify(execFile);
@@ -17,7 +18,7 @@ const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/none';
 const MOST_BYTES = 1_500_000;
 const keyOf = (route: Route) => `${route.method} ${route.path}`;
 
-let folder: string;
+let folder = '';
 let said: string;
 let template: Template;
 
@@ -26,7 +27,9 @@ beforeAll(async () => {
   ({ folder, said } = made);
   template = Template.fromJSON(made.template);
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
 
 const resources = (type: string) => template.findResources(type) as Record<string, Resource>;
 const properties = (type: string) => Object.values(resources(type)).map((resource) => resource.Properties);
@@ -56,27 +59,6 @@ const invoke = async (name: string, databaseUrl: string, event: object = {}) => 
   const { stdout } = await run(process.execPath, args, { cwd: folder, env: variablesOf(name, databaseUrl), timeout: 15_000 });
   return JSON.parse(stdout);
 };
-
-const get = (path: string, method = 'GET') => ({
-  version: '2.0',
-  routeKey: `${method} ${path}`,
-  rawPath: path,
-  rawQueryString: '',
-  headers: { host: 'api.example', accept: '*/*' },
-  requestContext: {
-    accountId: '123456789012',
-    apiId: 'api',
-    domainName: 'api.example',
-    domainPrefix: 'api',
-    http: { method, path, protocol: 'HTTP/1.1', sourceIp: '192.0.2.1', userAgent: 'test' },
-    requestId: 'a-request',
-    routeKey: `${method} ${path}`,
-    stage: '$default',
-    time: '25/Nov/2026:12:00:00 +0000',
-    timeEpoch: 1_795_608_000_000,
-  },
-  isBase64Encoded: false,
-});
 
 describe('the HTTP API', () => {
   const served = () => {
@@ -180,7 +162,7 @@ describe('a bundle', () => {
   };
 
   it('of person-api answers health by its database', async () => {
-    const answer = await invoke('person-api', await databaseUrl(), get('/api/v1/health'));
+    const answer = await invoke('person-api', await databaseUrl(), request('/api/v1/health'));
 
     expect(answer.statusCode).toBe(200);
     expect(JSON.parse(answer.body)).toMatchObject({ status: 'healthy', services: { database: 'connected' } });
@@ -188,8 +170,8 @@ describe('a bundle', () => {
 
   it('of person-api answers without a database, and says so', async () => {
     const [root, health] = await Promise.all([
-      invoke('person-api', NO_DATABASE, get('/')),
-      invoke('person-api', NO_DATABASE, get('/api/v1/health')),
+      invoke('person-api', NO_DATABASE, request('/')),
+      invoke('person-api', NO_DATABASE, request('/api/v1/health')),
     ]);
 
     expect(root.statusCode).toBe(200);
@@ -197,7 +179,7 @@ describe('a bundle', () => {
   });
 
   it('of person-api answers a route that is nowhere with a problem', async () => {
-    const answer = await invoke('person-api', NO_DATABASE, { ...get('/nowhere'), routeKey: '$default' });
+    const answer = await invoke('person-api', NO_DATABASE, { ...request('/nowhere'), routeKey: '$default' });
 
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'application/problem+json']);
   });
@@ -205,13 +187,13 @@ describe('a bundle', () => {
   it('of person-api takes null for a part of the event that is not there, as emulators of API Gateway send it', async () => {
     const nothing = { queryStringParameters: null, pathParameters: null, body: null };
 
-    expect((await invoke('person-api', NO_DATABASE, { ...get('/'), ...nothing })).statusCode).toBe(200);
+    expect((await invoke('person-api', NO_DATABASE, { ...request('/'), ...nothing })).statusCode).toBe(200);
   });
 
   it('of worker-api asks for a credential', async () => {
     const worker = '00000000-0000-7000-8000-000000000000';
 
-    const answer = await invoke('worker-api', NO_DATABASE, get(`/api/v1/workers/${worker}/claim`, 'POST'));
+    const answer = await invoke('worker-api', NO_DATABASE, request(`/api/v1/workers/${worker}/claim`, 'POST'));
 
     expect([answer.statusCode, JSON.parse(answer.body).code]).toEqual([401, 'unauthenticated']);
   });
@@ -239,7 +221,13 @@ describe('npm run synth', () => {
   it('says what it made and where', () => {
     expect(said).toContain(`HTTP API: ${allRoutes.length} routes`);
     expect(said).toContain(`Lambdas: ${LAMBDAS.join(', ')}`);
-    expect(said).toContain(join(folder.split('/').at(-1) ?? '', 'MultiAgentOnTheWeb.template.json'));
+    expect(said).toContain(join(basename(folder), 'MultiAgentOnTheWeb.template.json'));
+  });
+
+  it('runs the same app as the command line of CDK', async () => {
+    const read = async (file: string) => JSON.parse(await readFile(join(import.meta.dirname, '../..', file), 'utf8'));
+
+    expect((await read('cdk.json')).app).toBe((await read('package.json')).scripts.synth);
   });
 
   it('refuses a context that is no URL, and says what would be right', async () => {

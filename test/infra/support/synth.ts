@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,7 +14,12 @@ export type Resource = { Type: string; Properties: Record<string, any>; Deletion
 export const synth = async (context: Record<string, unknown> = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-synth-'));
   const env = { PATH: process.env.PATH, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify(context) };
-  const { stderr } = await run(process.execPath, [APP], { env, timeout: 60_000 });
-  const template = JSON.parse(await readFile(join(folder, 'MultiAgentOnTheWeb.template.json'), 'utf8'));
-  return { folder, template, said: stderr };
+  try {
+    const { stderr } = await run(process.execPath, [APP], { env, timeout: 60_000 });
+    const template = JSON.parse(await readFile(join(folder, 'MultiAgentOnTheWeb.template.json'), 'utf8'));
+    return { folder, template, said: stderr };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 };
