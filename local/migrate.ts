@@ -1,15 +1,34 @@
 import { join } from 'node:path';
+import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import { migrate } from '../functions/platform/migrate.ts';
+import { createPool } from '../functions/platform/postgres.ts';
 import { startPostgres } from './postgres.ts';
 
 const folder = join(import.meta.dirname, '../schema');
 const tell = ({ applied }: { applied: string[] }) =>
   process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do\n');
 
+const print = (text: string) =>
+  new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+
+/** What a home does for its own database. The key is printed before it is committed: one that nobody could see is not made. */
+const makeAdminKey = async (url: string) => {
+  const sql = createPool({ DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: false });
+  try {
+    await bootstrap({ sql }, (key) => print(`admin key, shown this once:\n${key}\n`));
+  } finally {
+    await sql.end();
+  }
+};
+
 /** The database at DATABASE_URL, or else the one of this machine's home. */
 const url = process.env.DATABASE_URL;
-if (url) tell(await migrate({ url, folder }));
-else {
+if (url) {
+  tell(await migrate({ url, folder }));
+  await makeAdminKey(url);
+} else {
   const data = process.env.MAW_DATA ?? join(import.meta.dirname, '../.maw');
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
   try {
