@@ -6,7 +6,8 @@ const Scopes = z
   .array(z.enum(SCOPES))
   .min(1)
   .max(SCOPES.length)
-  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice');
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice')
+  .meta({ uniqueItems: true });
 
 export const ApiKeySpec = z.strictObject({ name: Name, scopes: Scopes }).meta({ id: 'ApiKeySpec' });
 export type ApiKeySpec = z.output<typeof ApiKeySpec>;

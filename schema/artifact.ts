@@ -11,7 +11,8 @@ const FileName = z
   .refine(
     (name) => !name.startsWith('/') && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
     'must be a relative path that stays in its folder',
-  );
+  )
+  .describe('A relative path with / that stays in its folder');
 
 export const ArtifactSpec = z
   .strictObject({

@@ -6,7 +6,9 @@ export const Timestamp = z.iso.datetime({ offset: true });
 export const Tool = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must be a tool name such as exec, scripted or claude: a-z, 0-9, _ and -, at most 32');
-export const Name = z.string().trim().min(1).max(120);
+/** What JSON Schema says of a text that is not empty without the spaces around it. */
+export const NOT_BLANK = { pattern: '\\S' };
+export const Name = z.string().trim().min(1).max(120).meta(NOT_BLANK);
 
 const LabelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'must be at most 63 of A-Z, a-z, 0-9 and _ . / -');
 export const Labels = z

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { Id, Labels, Timestamp, Tool } from './common.ts';
+import { Id, Labels, NOT_BLANK, Timestamp, Tool } from './common.ts';
 import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';
 import { SubtaskStatus, TaskStatus } from './states.ts';
 
-export const Goal = z.string().trim().min(1, 'must say what is to be done').max(LIMITS.goal_characters);
+export const Goal = z.string().trim().min(1, 'must say what is to be done').max(LIMITS.goal_characters).meta(NOT_BLANK);
 export const OnFailure = z.enum(['fail_task', 'continue']);
 export const Priority = z.int().min(0).max(9).describe('Higher goes first');
 

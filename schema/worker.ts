@@ -9,7 +9,8 @@ const Tools = z
   .array(Tool)
   .min(1)
   .max(32)
-  .refine((tools) => new Set(tools).size === tools.length, 'must not name a tool twice');
+  .refine((tools) => new Set(tools).size === tools.length, 'must not name a tool twice')
+  .meta({ uniqueItems: true });
 const Slots = z.int().min(1).max(64).describe('How many subtasks it carries out at once');
 
 export const Worker = z
@@ -82,7 +83,7 @@ export const WorkerChange = z
     version: z.int().min(1).optional().describe('Refused with version_conflict unless it is current'),
   })
   .refine(({ version: _, ...change }) => Object.keys(change).length > 0, 'must change at least one of name, labels, slots, mode')
-  .meta({ id: 'WorkerChange' });
+  .meta({ id: 'WorkerChange', description: 'At least one of name, labels, slots, mode' });
 export type WorkerChange = z.output<typeof WorkerChange>;
 
 export const HeartbeatSpec = z

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type ErrorCode, ERRORS, Problem } from '../../schema/errors.ts';
+import { LIMITS } from '../../schema/json.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import { isCaller, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
@@ -130,7 +131,9 @@ const build = () => {
       title: PRODUCT.app,
       version: PRODUCT.version,
       license: { name: 'MIT', identifier: 'MIT' },
-      description: 'Submit a task; it becomes a DAG of subtasks; worker agents carry them out.',
+      description:
+        'Submit a task; it becomes a DAG of subtasks; worker agents carry them out. Texts are well-formed Unicode without U+0000, ' +
+        `JSON is nested at most ${LIMITS.json_depth} levels deep.`,
     },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,

@@ -96,7 +96,8 @@ export const updateTask = route({
       metadata: atMostBytes(JsonObject, LIMITS.metadata_bytes).optional(),
       on_failure: z.enum(['fail_task', 'continue']).optional(),
     })
-    .refine(({ version: _, ...change }) => Object.keys(change).length > 0, 'must change at least one of priority, metadata, on_failure'),
+    .refine(({ version: _, ...change }) => Object.keys(change).length > 0, 'must change at least one of priority, metadata, on_failure')
+    .describe('At least one of priority, metadata, on_failure'),
   output: Task,
   errors: ['task_not_found', 'task_ended', 'version_conflict'],
   etag: true,

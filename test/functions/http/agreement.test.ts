@@ -81,16 +81,24 @@ const isMissed = ({ body }: Reply, place: string) =>
 
 const general = (place: string) => place.replaceAll(/\.\d+/g, '.*');
 
+/** What only contracts refuse: a change of nothing, and a path that leaves its folder. */
+const IN_WORDS: Record<string, readonly string[]> = {
+  updateTask: ['an empty object at body', 'nothing at body.priority'],
+  updateWorker: ['an empty object at body', 'nothing at body.mode'],
+  createArtifact: ['a path at body.name'],
+};
+
 describe('what can be given', () => {
-  it.each(withBody)('to %s by its contract, the document allows', async (operation, route, body) => {
+  it.each(withBody)('to %s is what the document allows, but for rules that it tells in words', async (operation, route, body) => {
     const checker = checkerOf(Object.values(operationOf(route).requestBody?.content ?? {})[0]?.schema ?? {});
+    const odd: string[] = [];
     for (const { make } of variantsOf(operation)) {
       const sample = await make(world);
-      const requests = [{ what: 'the sample', sample }, ...mutationsOf(sample).filter((it) => !it.isWrong)];
-      const refused = requests.filter((it) => body.safeParse(it.sample.body).success && !checker.safeParse(it.sample.body).success);
-
-      expect(refused.map(({ what }) => what)).toEqual([]);
+      for (const { what, sample: given } of [{ what: 'the sample', sample }, ...mutationsOf(sample).filter((it) => !it.isWrong)])
+        if (body.safeParse(given.body).success !== checker.safeParse(given.body).success) odd.push(what);
     }
+
+    expect(odd.filter((what) => !IN_WORDS[operation]?.includes(what))).toEqual([]);
   });
 
   it.each(withBody)('to %s must be there if the document says so, and only then', async (operation, route) => {
