@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import postgres from 'postgres';
+import { openPool } from '../functions/platform/postgres.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { migrate } from '../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
@@ -20,7 +20,7 @@ const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[M
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
 const freshDatabase = async (serverUrl: string, name: string) => {
-  const admin = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  const admin = openPool(serverUrl);
   await admin.unsafe(`create database ${name}`);
   await admin.end();
   const url = new URL(serverUrl);

@@ -3,6 +3,9 @@ import { Stage, type Stack } from 'aws-cdk-lib';
 import { type AssetCode, Code } from 'aws-cdk-lib/aws-lambda';
 import { buildSync } from 'esbuild';
 
+/** Packages in CommonJS require Node's modules, which an ES module can't by itself. */
+const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+
 const ROOT = join(import.meta.dirname, '..');
 
 /**
@@ -20,6 +23,7 @@ export const bundle = (stack: Stack, name: string): AssetCode => {
     platform: 'node',
     target: 'node24',
     charset: 'utf8',
+    banner: { js: BANNER },
     logLevel: 'warning',
   });
   return Code.fromAsset(folder);

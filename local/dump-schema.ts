@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import postgres from 'postgres';
+import { openPool } from '../functions/platform/postgres.ts';
 import { migrate } from '../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from './postgres/throwaway.ts';
 import { dumpSchema } from './schema-dump.ts';
@@ -9,7 +9,7 @@ const server = await startThrowawayPostgres('test');
 try {
   const schema = join(import.meta.dirname, '../schema');
   await migrate({ url: server.url, folder: schema });
-  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  const sql = openPool(server.url);
   await writeFile(join(schema, 'current.sql'), await dumpSchema(sql));
   await sql.end();
 } finally {

@@ -5,7 +5,7 @@ import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, write
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import postgres from 'postgres';
+import { openPool } from '../functions/platform/postgres.ts';
 import { choosePlace, type Place } from './postgres/account.ts';
 import { commandOf, lockFolder } from './postgres/lock.ts';
 
@@ -131,14 +131,14 @@ const launch = (place: Place, port: number, settings: Record<string, string>): C
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 
 const answers = async (url: string): Promise<boolean> => {
-  const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} });
+  const sql = openPool(url, { connectMs: 2_000 });
   try {
     await sql`select 1`;
     return true;
   } catch {
     return false;
   } finally {
-    await sql.end({ timeout: 1 });
+    await sql.end();
   }
 };
 

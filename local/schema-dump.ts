@@ -1,7 +1,6 @@
-import type postgres from 'postgres';
+import type { Sql } from '../functions/domain/sql.ts';
 
-const list = async (sql: postgres.Sql, query: string): Promise<string[]> =>
-  (await sql.unsafe<{ line: string }[]>(query)).map((row) => row.line);
+const list = async (sql: Sql, query: string): Promise<string[]> => (await sql.unsafe<{ line: string }[]>(query)).map((row) => row.line);
 
 const TABLES = `
   select c.oid, c.relname, c.reloptions from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -36,7 +35,7 @@ const FUNCTIONS = `
   where n.nspname = 'public' and p.proname not like 'guard\\_%' order by p.proname`;
 
 /** The whole schema as text, always in the same order. */
-export const dumpSchema = async (sql: postgres.Sql): Promise<string> => {
+export const dumpSchema = async (sql: Sql): Promise<string> => {
   const parts: string[] = [];
   for (const { oid, relname, reloptions } of await sql.unsafe<{ oid: number; relname: string; reloptions: string[] | null }[]>(TABLES)) {
     const lines = [...(await list(sql, columnsOf(oid))), ...(await list(sql, constraintsOf(oid)))];

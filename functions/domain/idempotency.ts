@@ -47,7 +47,7 @@ export const once = <T>(
     const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
     await sql`
       update idempotency_keys
-      set response = ${json(sql, response)}
+      set response = ${json(response)}
       where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${request.key}`;
     return answer;
   });

@@ -1,10 +1,26 @@
-import type { ISql, JSONValue, Sql as PostgresSql, TransactionSql } from 'postgres';
+/** Rows of an answer; `count` says how many a statement touched. */
+export type Rows<T extends readonly unknown[]> = T & { count: number };
+// biome-ignore lint/suspicious/noExplicitAny: what a statement answers is said where it stands
+type AnyRows = readonly any[];
 
-/** How values of the database arrive: times as ISO text with microseconds, 64-bit integers as numbers. */
-type Types = { bigint: number; time: string };
-export type Pool = PostgresSql<Types>;
-export type Sql = Pool | TransactionSql<Types>;
-export type Fragment = ReturnType<Pool>;
+/** A statement or a part of one: sent when it is awaited, put into another statement as it stands. */
+export type Statement<T extends AnyRows = AnyRows> = Promise<Rows<T>>;
+
+/**
+ * Makes statements from tagged templates: each value becomes a parameter, each statement a part. Times arrive as ISO text with
+ * microseconds, 64-bit integers as numbers, jsonb parsed; `null` is null, `undefined` is refused.
+ */
+export type Sql = {
+  <T extends AnyRows = AnyRows>(strings: TemplateStringsArray, ...values: readonly unknown[]): Statement<T>;
+  /** SQL as text, several statements at once where there are no values; answers the rows of the last. */
+  unsafe<T extends AnyRows = AnyRows>(text: string): Statement<T>;
+};
+export type Pool = Sql & {
+  /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
+  begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** Waits for what is under way, at most 5 s, and closes all connections. */
+  end(): Promise<void>;
+};
 
 /** A value as a parameter of type jsonb. */
-export const json = (sql: ISql<Types>, value: unknown) => sql.json(value as JSONValue);
+export const json = (value: unknown): string => JSON.stringify(value);

@@ -22,4 +22,4 @@ const isPool = (sql: Sql): sql is Pool => 'begin' in sql;
 
 /** Runs `work` in one transaction: its own, or the one that is open already. */
 export const transact = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  isPool(sql) ? (repeating(() => sql.begin((transaction) => work(transaction))) as Promise<T>) : work(sql);
+  isPool(sql) ? repeating(() => sql.begin((transaction) => work(transaction))) : work(sql);

@@ -26,6 +26,6 @@ export const createContext = (env: Env, parts: { blobs?: BlobStore; log?: Log } 
     env,
     isAway: isDatabaseAway,
     log: parts.log ?? createLog(env),
-    close: () => sql.end({ timeout: 5 }),
+    close: () => sql.end(),
   };
 };

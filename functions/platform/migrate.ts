@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import postgres, { type TransactionSql } from 'postgres';
+import type { Sql } from '../domain/sql.ts';
+import { openPool } from './postgres.ts';
 
 type Script = { name: string; text: string; sha256: string };
 const TRANSITIONS = 'transitions';
@@ -20,7 +21,7 @@ const readScripts = async (folder: string): Promise<Script[]> => {
   );
 };
 
-const prepare = async (sql: TransactionSql) => {
+const prepare = async (sql: Sql) => {
   await sql`select pg_advisory_xact_lock(${LOCK})`;
   await sql`
     create table if not exists schema_migrations (
@@ -28,16 +29,16 @@ const prepare = async (sql: TransactionSql) => {
     )`;
 };
 
-const appliedHash = async (sql: TransactionSql, name: string): Promise<string | null> => {
+const appliedHash = async (sql: Sql, name: string): Promise<string | null> => {
   const [row] = await sql<{ sha256: string }[]>`select sha256 from schema_migrations where name = ${name}`;
   return row?.sha256 ?? null;
 };
 
-const note = (sql: TransactionSql, name: string, hash: string) => sql`
+const note = (sql: Sql, name: string, hash: string) => sql`
   insert into schema_migrations (name, sha256) values (${name}, ${hash})
   on conflict (name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`;
 
-const applyMigration = async (sql: TransactionSql, script: Script): Promise<boolean> => {
+const applyMigration = async (sql: Sql, script: Script): Promise<boolean> => {
   await prepare(sql);
   const applied = await appliedHash(sql, script.name);
   if (applied === script.sha256) return false;
@@ -49,7 +50,7 @@ const applyMigration = async (sql: TransactionSql, script: Script): Promise<bool
 };
 
 /** The functions are replaced as one, when any of them changed; bodies may call each other, so they are not checked one by one. */
-const applyTransitions = async (sql: TransactionSql, scripts: readonly Script[]): Promise<boolean> => {
+const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<boolean> => {
   await prepare(sql);
   const hash = sha256(scripts.map((script) => script.sha256).join());
   if ((await appliedHash(sql, TRANSITIONS)) === hash) return false;
@@ -63,7 +64,7 @@ const applyTransitions = async (sql: TransactionSql, scripts: readonly Script[])
 export const migrate = async ({ url, folder }: { url: string; folder: string }): Promise<{ applied: string[] }> => {
   const migrations = await readScripts(join(folder, 'migrations'));
   const transitions = await readScripts(join(folder, TRANSITIONS));
-  const sql = postgres(url, { max: 1, prepare: false, connect_timeout: 10, onnotice: () => {}, connection: { lock_timeout: 60_000 } });
+  const sql = openPool(url, { connectMs: 10_000, session: { lock_timeout: 60_000 } });
   try {
     const applied: string[] = [];
     for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
@@ -71,6 +72,6 @@ export const migrate = async ({ url, folder }: { url: string; folder: string }):
     if (applied.length > 0) await sql`analyze`;
     return { applied };
   } finally {
-    await sql.end({ timeout: 5 });
+    await sql.end();
   }
 };

@@ -32,7 +32,7 @@ const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nod
 const explain = async ({ ctx }: Backend, q: string): Promise<Plan[]> => {
   const [{ organization_id }] = await ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
   const statement = listTasks(ctx.sql, organization_id, { status: undefined, q, after: null, limit: 51 });
-  const [row] = await ctx.sql<[{ 'QUERY PLAN': [{ Plan: Plan }] }]>`explain (format json) ${statement as never}`;
+  const [row] = await ctx.sql<[{ 'QUERY PLAN': [{ Plan: Plan }] }]>`explain (format json) ${statement}`;
   return nodesOf(row['QUERY PLAN'][0].Plan);
 };
 

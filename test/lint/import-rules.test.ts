@@ -10,7 +10,7 @@ let folder = '';
 /** A file of one folder with one import, and whether the rules let it. */
 const CASES: [file: string, imported: string, allowed: boolean][] = [
   ['schema/a.ts', 'zod', true],
-  ['schema/a.ts', 'postgres', false],
+  ['schema/a.ts', 'pg', false],
   ['schema/routes/a.ts', '../../functions/domain/x.ts', false],
   ['functions/domain/tasks/a.ts', '../../../schema/x.ts', true],
   ['functions/domain/tasks/a.ts', '../../platform/x.ts', false],
@@ -18,7 +18,7 @@ const CASES: [file: string, imported: string, allowed: boolean][] = [
   ['functions/domain/a.ts', '@aws-sdk/client-sqs', false],
   ['functions/http/a.ts', '../domain/x.ts', true],
   ['functions/http/a.ts', '../platform/x.ts', false],
-  ['functions/http/a.ts', 'postgres', false],
+  ['functions/http/a.ts', 'pg', false],
   ['functions/schedule/a.ts', '../platform/x.ts', false],
   ['functions/platform/a.ts', '../domain/x.ts', true],
   ['functions/platform/a.ts', '../http/x.ts', false],
@@ -29,7 +29,7 @@ const CASES: [file: string, imported: string, allowed: boolean][] = [
   ['local/a.ts', '../worker-agent/src/x.ts', false],
   ['worker-agent/src/tools/a.ts', '../../../schema/x.ts', true],
   ['worker-agent/src/tools/a.ts', '../../../functions/domain/x.ts', false],
-  ['worker-agent/src/a.ts', 'postgres', false],
+  ['worker-agent/src/a.ts', 'pg', false],
   ['infra/a.ts', 'aws-cdk-lib', true],
   ['infra/a.ts', '../functions/domain/x.ts', false],
   ['bench/a.ts', 'aws-cdk-lib', false],

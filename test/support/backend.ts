@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context as LambdaContext } from 'aws-lambda';
-import postgres from 'postgres';
+import { openPool } from '../../functions/platform/postgres.ts';
 import { inject, onTestFinished } from 'vitest';
 import { parseEnv } from '../../schema/env.ts';
 import { apiOf, type Input, type Output, type Route } from '../../schema/route.ts';
@@ -27,7 +27,7 @@ export type RawRequest = {
 /** A copy of the template database, dropped at the end. */
 export const createDatabase = async (): Promise<{ url: string; drop(): Promise<void> }> => {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  const admin = postgres(inject('databaseUrl'), { max: 1, onnotice: () => {} });
+  const admin = openPool(inject('databaseUrl'));
   for (let left = 50; ; left--) {
     try {
       await admin.unsafe(`create database ${name} template ${TEMPLATE}`);

@@ -1,4 +1,4 @@
-import postgres from 'postgres';
+import { openPool } from '../../functions/platform/postgres.ts';
 import { ATTEMPT_EDGES, SUBTASK_EDGES, TASK_EDGES } from '../../schema/states.ts';
 
 const pairs = (edges: readonly { from: string; to: string }[]) => edges.map(({ from, to }) => `('${from}','${to}')`).join(',');
@@ -15,7 +15,7 @@ const guard = (table: string, edges: readonly { from: string; to: string }[]) =>
 
 /** Holds every change of state in a database against the table of edges: a change that is not in it fails its transaction. */
 export const installEdgeGuard = async (url: string) => {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = openPool(url);
   await sql.unsafe(guard('tasks', TASK_EDGES) + guard('subtasks', SUBTASK_EDGES) + guard('attempts', ATTEMPT_EDGES));
   await sql.end();
 };

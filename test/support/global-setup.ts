@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import postgres from 'postgres';
+import { openPool } from '../../functions/platform/postgres.ts';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts';
@@ -21,7 +21,7 @@ const startServer = async (): Promise<{ url: string; stop(): Promise<void> }> =>
 
 export default async (project: TestProject) => {
   const server = await startServer();
-  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  const admin = openPool(server.url);
   await admin.unsafe(`drop database if exists ${TEMPLATE}`);
   await admin.unsafe(`create database ${TEMPLATE}`);
   await admin.end();

@@ -15,7 +15,7 @@ export const insertApiKey = async (
 ) => {
   const [key] = await sql<[ApiKey]>`
     insert into api_keys (organization_id, user_id, name, scopes, key_hash, hint)
-    values (${organizationId}, ${userId}, ${spec.name}, ${json(sql, spec.scopes)}, ${hash}, ${hint})
+    values (${organizationId}, ${userId}, ${spec.name}, ${json(spec.scopes)}, ${hash}, ${hint})
     returning ${columns(sql)}`;
   return key;
 };

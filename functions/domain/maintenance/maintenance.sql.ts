@@ -39,7 +39,7 @@ export const dueOutbox = (sql: Sql, limit: number): Promise<OutboxRow[]> => sql<
   limit ${limit}
   for update skip locked`;
 
-export const deleteOutbox = (sql: Sql, ids: readonly number[]) => sql`delete from outbox where outbox_id = any (${ids as number[]})`;
+export const deleteOutbox = (sql: Sql, ids: readonly number[]) => sql`delete from outbox where outbox_id = any (${ids})`;
 
 /** Puts a row off: 1 s, doubled with each try, at most an hour. */
 export const postponeOutbox = (sql: Sql, id: number, error: string) => sql`

@@ -56,14 +56,14 @@ export type CompletionAnswer = { subtask_id: string } & (Refused | EndedAnswer);
 
 export const completeSubtasks = async (sql: Sql, worker: WorkerIdentity, items: readonly Completion[]): Promise<CompletionAnswer[]> => {
   const [row] = await sql<[{ answer: CompletionAnswer[] }]>`
-    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(sql, items)}) as answer`;
+    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer`;
   return row.answer;
 };
 
 export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: string; message: string; usage: unknown; hash: string };
 
 export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Refused | EndedAnswer> => {
-  const usage = it.usage === null ? null : json(sql, it.usage);
+  const usage = it.usage === null ? null : json(it.usage);
   const [row] = await sql<[{ answer: Refused | EndedAnswer }]>`
     select fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
       ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer`;
@@ -83,7 +83,7 @@ export const appendLogs = async (sql: Sql, it: Fenced, chunks: readonly LogChunk
   await sql`
     insert into attempt_logs (subtask_id, attempt, chunk, stream, content)
     select ${it.subtask_id}, ${it.attempt}, chunk, stream, content
-    from jsonb_to_recordset(${json(sql, chunks)}) as c(chunk int, stream text, content text)
+    from jsonb_to_recordset(${json(chunks)}) as c(chunk int, stream text, content text)
     order by chunk
     on conflict do nothing`;
   const [row] = await sql<[{ next_chunk: number }]>`

@@ -54,7 +54,7 @@ const foundBy = (sql: Sql, organizationId: string, q: string) => sql`
 export const insertTask = async (sql: Sql, organizationId: string, ownerId: string, spec: TaskSpec): Promise<string> => {
   const [row] = await sql<[{ task_id: string }]>`
     insert into tasks (organization_id, owner_id, goal, on_failure, priority, metadata, timeout_seconds, deadline_at)
-    values (${organizationId}, ${ownerId}, ${spec.goal}, ${spec.on_failure}, ${spec.priority}, ${json(sql, spec.metadata)},
+    values (${organizationId}, ${ownerId}, ${spec.goal}, ${spec.on_failure}, ${spec.priority}, ${json(spec.metadata)},
       ${spec.timeout_seconds ?? null}, clock_timestamp() + make_interval(secs => ${spec.timeout_seconds ?? null}::int))
     returning task_id`;
   return row.task_id;
@@ -71,11 +71,11 @@ export const insertSubtasks = async (
 ): Promise<string[]> => {
   const roots = await sql<{ subtask_id: string }[]>`
     with spec as (
-      select * from jsonb_to_recordset(${json(sql, subtasks)}) as spec(
+      select * from jsonb_to_recordset(${json(subtasks)}) as spec(
         key text, position int, goal text, tool text, input jsonb, labels jsonb, dependencies jsonb, timeout_seconds int, retry jsonb
       )
     ), edge as (
-      select * from jsonb_to_recordset(${json(sql, edges)}) as edge(parent text, child text)
+      select * from jsonb_to_recordset(${json(edges)}) as edge(parent text, child text)
     ), waits as (
       select e.child, count(*)::int as parents
       from edge e
@@ -109,7 +109,7 @@ export const insertSubtasks = async (
   return roots.map((row) => row.subtask_id);
 };
 
-export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select enqueue_subtasks(${subtaskIds as string[]}::uuid[])`;
+export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select enqueue_subtasks(${subtaskIds}::uuid[])`;
 
 /** The subtasks of a task by their keys, with those of them that ended without completing. */
 export const listKeys = async (sql: Sql, taskId: string): Promise<{ keys: Set<string>; dead: Set<string> }> => {
@@ -129,7 +129,7 @@ export type NewEvent = {
 
 /** Numbers and stores events and moves their tasks accordingly; the tasks must be locked. */
 export const recordEvents = (sql: Sql, events: readonly NewEvent[]) => sql`
-  select record_events(array(select e from jsonb_populate_recordset(null::task_event, ${json(sql, events)}) e))`;
+  select record_events(array(select e from jsonb_populate_recordset(null::task_event, ${json(events)}) e))`;
 
 /** Cancels what a locked task has not ended and ends the task; one statement, so that the events are in order. */
 export const cancelTask = (sql: Sql, taskId: string, reason: string, message: string) => sql`
@@ -147,7 +147,7 @@ export type TaskChange = { [K in 'priority' | 'metadata' | 'on_failure']?: Task[
 export const updateTask = (sql: Sql, taskId: string, change: TaskChange) => sql`
   update tasks
   set priority = coalesce(${change.priority ?? null}, priority),
-    metadata = coalesce(${change.metadata === undefined ? null : json(sql, change.metadata)}, metadata),
+    metadata = coalesce(${change.metadata === undefined ? null : json(change.metadata)}, metadata),
     on_failure = coalesce(${change.on_failure ?? null}, on_failure)
   where task_id = ${taskId}`;
 

@@ -16,7 +16,7 @@ export const workerColumns = (sql: Sql) => sql`
 export const insertEnrolmentToken = async (sql: Sql, organizationId: string, spec: EnrolmentSpec, hash: Buffer) => {
   const [row] = await sql<[{ enrolment_token_id: string; expires_at: string }]>`
     insert into enrolment_tokens (organization_id, token_hash, tools, labels, owner_ids, expires_at)
-    values (${organizationId}, ${hash}, ${json(sql, spec.tools)}, ${json(sql, spec.labels)}, ${spec.owner_ids ?? null}::uuid[],
+    values (${organizationId}, ${hash}, ${json(spec.tools)}, ${json(spec.labels)}, ${spec.owner_ids ?? null}::uuid[],
       clock_timestamp() + make_interval(secs => ${spec.expires_in_seconds}))
     returning enrolment_token_id, expires_at`;
   return row;
@@ -57,7 +57,7 @@ export const insertWorker = async (sql: Sql, token: LockedToken, spec: WorkerSpe
     )
     insert into workers (organization_id, enrolment_token_id, registration_id, name, machine_name, tools, labels, slots, owner_ids, agent_version)
     values (${token.organization_id}, ${token.enrolment_token_id}, ${spec.registration_id ?? null}, ${spec.name}, ${spec.machine_name},
-      ${json(sql, spec.tools)}, ${json(sql, token.labels)}, ${spec.slots}, ${token.owner_ids}::uuid[], ${spec.agent_version})
+      ${json(spec.tools)}, ${json(token.labels)}, ${spec.slots}, ${token.owner_ids}::uuid[], ${spec.agent_version})
     returning ${workerColumns(sql)}`;
   return worker;
 };
@@ -99,7 +99,7 @@ export const updateWorker = async (
   const [worker] = await sql<Worker[]>`
     update workers
     set name = coalesce(${change.name ?? null}, name),
-      labels = coalesce(${change.labels === undefined ? null : json(sql, change.labels)}, labels),
+      labels = coalesce(${change.labels === undefined ? null : json(change.labels)}, labels),
       slots = coalesce(${change.slots ?? null}, slots),
       mode = coalesce(${change.mode ?? null}, mode),
       version = version + 1
@@ -130,7 +130,7 @@ export const completeAndClaim = async (
   leaseMs: number,
 ): Promise<{ results: CompletionAnswer[]; claim: Refused | Claim }> => {
   const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim } }]>`
-    select complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(sql, items)}, ${spec.claim_request_id}, ${spec.limit},
+    select complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(items)}, ${spec.claim_request_id}, ${spec.limit},
       ${spec.start}, ${leaseMs}) as answer`;
   return row.answer;
 };
@@ -138,8 +138,8 @@ export const completeAndClaim = async (
 export type Beat = Pick<HeartbeatAnswer, 'mode' | 'leases'>;
 
 export const heartbeat = async (sql: Sql, worker: WorkerIdentity, spec: HeartbeatSpec, leaseMs: number): Promise<Refused | Beat> => {
-  const info = spec.info === undefined ? null : json(sql, spec.info);
+  const info = spec.info === undefined ? null : json(spec.info);
   const [row] = await sql<[{ answer: Refused | Beat }]>`
-    select heartbeat(${worker.organization_id}, ${worker.worker_id}, ${json(sql, spec.leases)}, ${info}, ${leaseMs}) as answer`;
+    select heartbeat(${worker.organization_id}, ${worker.worker_id}, ${json(spec.leases)}, ${info}, ${leaseMs}) as answer`;
   return row.answer;
 };

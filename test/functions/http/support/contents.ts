@@ -11,7 +11,7 @@ export const rowsOf = async (sql: Sql): Promise<{ table: string; row: string }[]
   const tables = await tablesOf(sql);
   const all = await Promise.all(
     tables.map(async (table) => {
-      const rows = await sql<{ row: string }[]>`select t::text as row from ${sql(table)} t order by 1`;
+      const rows = await sql.unsafe<{ row: string }[]>(`select t::text as row from ${table} t order by 1`);
       return rows.map(({ row }) => ({ table, row }));
     }),
   );
@@ -35,7 +35,7 @@ export const countRows = async (sql: Sql): Promise<Record<string, number>> => {
   const tables = await tablesOf(sql);
   const counts = await Promise.all(
     tables.map(async (table) => {
-      const [row] = await sql<[{ count: number }]>`select count(*)::int as count from ${sql(table)}`;
+      const [row] = await sql.unsafe<[{ count: number }]>(`select count(*)::int as count from ${table}`);
       return [table, row.count] as const;
     }),
   );
