@@ -17,9 +17,14 @@ export const listArtifacts = (sql: Sql, organizationId: string, subtaskId: strin
   order by attempt desc, created_at
   limit 200`;
 
-export const countArtifacts = async (sql: Sql, subtaskId: string, attempt: number): Promise<number> => {
+/** How many files of other names an attempt has announced. */
+export const countOthers = async (
+  sql: Sql,
+  subtaskId: string,
+  { attempt, name }: Pick<ArtifactSpec, 'attempt' | 'name'>,
+): Promise<number> => {
   const [row] = await sql<[{ count: number }]>`
-    select count(*)::int as count from artifacts where subtask_id = ${subtaskId} and attempt = ${attempt}`;
+    select count(*)::int as count from artifacts where subtask_id = ${subtaskId} and attempt = ${attempt} and name <> ${name}`;
   return row.count;
 };
 

@@ -26,7 +26,7 @@ const guard = async (sql: Sql, worker: WorkerIdentity, fence: Fenced) => {
 export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec) => {
   const artifact = await transact(ctx.sql, async (sql) => {
     await guard(sql, worker, { ...spec, subtask_id: subtaskId });
-    if ((await rows.countArtifacts(sql, subtaskId, spec.attempt)) >= PER_ATTEMPT)
+    if ((await rows.countOthers(sql, subtaskId, spec)) >= PER_ATTEMPT)
       throw new AppError('too_many', `An attempt leaves at most ${PER_ATTEMPT} artifacts; put the rest into an archive`);
     return rows.insertArtifact(sql, worker, subtaskId, spec);
   });
