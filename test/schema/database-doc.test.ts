@@ -10,7 +10,9 @@ const diagram = /```mermaid\n(.*?)```/s.exec(text)?.[1] ?? '';
 const section = (title: string) => text.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
 /** The names in the first column of the tables of a section. */
 const named = (title: string) =>
-  [...section(title).matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) => [...(cell ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  [...section(title).matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) =>
+    [...(cell ?? '').matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
+  );
 
 const tablesOf = async (sql: Sql) => {
   const rows = await sql<{ name: string }[]>`
@@ -55,7 +57,7 @@ describe('docs/database.md', () => {
     const entities = [...diagram.matchAll(/^ {2}(\w+) \{\n(.*?)^ {2}\}/gms)];
     const columns = await columnsOf(sql);
 
-    expect(entities.map(([, name]) => name).toSorted()).toEqual(await tablesOf(sql));
+    expect(entities.map(([, name = '']) => name).toSorted()).toEqual(await tablesOf(sql));
     for (const [, name = '', body = ''] of entities) {
       const lines = columns.get(name)?.map((row) => row.line) ?? [];
       expect(lines, name).toEqual(expect.arrayContaining(body.trim().split(/\n\s*/)));
