@@ -9,8 +9,9 @@ import { migrate } from '../functions/platform/migrate.ts';
 import { sweep } from '../functions/schedule/sweep.ts';
 import { parseEnv } from '../schema/env.ts';
 import { createLocalBlobs } from './blobs.ts';
+import { type Database, openDatabase } from './database.ts';
 import { startGateway } from './gateway.ts';
-import { startPostgres } from './postgres.ts';
+import { lockFolder } from './postgres/lock.ts';
 import { every } from './scheduler.ts';
 
 export type HomeOptions = {
@@ -21,12 +22,20 @@ export type HomeOptions = {
   port?: number;
   /** Where workers on other machines reach it; its own address by default. */
   publicUrl?: string | undefined;
-  /** Variables of the backend that differ from the defaults of one machine. */
+  /** Variables of the backend that differ from the defaults of one machine; with DATABASE_URL no Postgres is started. */
   env?: Record<string, string | undefined>;
   log?: Log;
   say?: (line: string) => void;
 };
-export type Home = { url: string; adminKeyPath: string; adminKey: string; isNew: boolean; postgresPid(): number; close(): Promise<void> };
+export type Home = {
+  url: string;
+  adminKeyPath: string;
+  /** Empty when the database had an organization already and its key is not kept in this folder. */
+  adminKey: string;
+  isNew: boolean;
+  database: Pick<Database, 'kill'>;
+  close(): Promise<void>;
+};
 
 const SWEEP_MS = 1_000;
 const SCHEMA = join(import.meta.dirname, '../schema');
@@ -36,7 +45,8 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
   const { folder, say = () => {} } = options;
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o711); // Postgres, as another user, must be able to pass
-  const closers: (() => Promise<void>)[] = [];
+  const unlock = lockFolder(folder);
+  const closers: (() => Promise<void>)[] = [async () => unlock()];
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
@@ -55,21 +65,21 @@ const assemble = async (
   say: (line: string) => void,
 ): Promise<Home> => {
   const { folder } = options;
-  say('starting PostgreSQL');
-  const postgres = await startPostgres({ folder, say });
-  closers.push(() => postgres.stop());
-  const { applied } = await migrate({ url: postgres.url, folder: SCHEMA });
-  if (applied.length > 0) say(`migrated the database: ${applied.join(', ')}`);
-
   const secret = await keptSecret(join(folder, 'secret-key'), () => randomBytes(32).toString('hex'));
   let publicUrl = options.publicUrl?.replace(/\/+$/, '') ?? '';
   const env = parseEnv({
     ...LOCAL_ENV,
     ...options.env,
-    DATABASE_URL: postgres.url,
+    DATABASE_URL: options.env?.DATABASE_URL || UNKNOWN_YET,
     SECRET_KEY: secret,
     ...(publicUrl ? { PUBLIC_URL: publicUrl } : {}),
   });
+  const database = await openDatabase({ url: options.env?.DATABASE_URL, folder, say });
+  closers.push(() => database.close());
+  env.DATABASE_URL = database.url;
+  const { applied } = await migrate({ url: database.url, folder: SCHEMA });
+  if (applied.length > 0) say(`migrated the database: ${applied.join(', ')}`);
+
   const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
   const ctx = createContext(env, { blobs, ...(options.log ? { log: options.log } : {}) });
   closers.push(() => ctx.close());
@@ -97,11 +107,14 @@ const assemble = async (
   );
   closers.push(() => sweeper.stop());
 
-  return { url, adminKeyPath, adminKey, isNew: admin_key !== null, postgresPid: postgres.pid, close };
+  return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, close };
 };
 
 /** What fits one machine, where a query costs no network: workers ask more often, and the pool is large. */
 const LOCAL_ENV = { DATABASE_POOL_SIZE: '10', DATABASE_PREPARE: 'true', CLAIM_POLL_MS: '250', LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
+
+/** So that the other variables are checked before anything is started. */
+const UNKNOWN_YET = 'postgres://127.0.0.1';
 
 /** An address that a browser on this machine can open. */
 const reachable = (url: string) => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//127.0.0.1:');

@@ -71,7 +71,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 try {
   say('Starting the platform …');
-  home = await startHome({ folder, env: { ...process.env, CLAIM_POLL_MS: '60' }, say: (line) => say(`  ${line}`) });
+  home = await startHome({
+    folder,
+    env: { ...process.env, DATABASE_URL: undefined, CLAIM_POLL_MS: '60' },
+    say: (line) => say(`  ${line}`),
+  });
   const client = createClient({ url: home.url, token: home.adminKey });
   say(`Enrolling ${WORKERS} workers …`);
   workers = await startWorkers(client, home.url, join(folder, 'workers'), WORKERS);

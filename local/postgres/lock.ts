@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** When a process started, as text; null when there is none with this id. Tells a process from a later one with its id. */
@@ -26,11 +26,24 @@ export const commandOf = (pid: number): string => {
 /** Takes a folder for this process; throws when a living one has it. Answers what gives it back. */
 export const lockFolder = (folder: string): (() => void) => {
   const path = join(folder, 'home.lock');
-  if (existsSync(path)) {
-    const [pid = '0', started = ''] = readFileSync(path, 'utf8').trim().split(' ');
-    if (Number(pid) !== process.pid && startOf(Number(pid)) === started)
-      throw new Error(`${folder} is in use by the process ${pid}; stop that one, or choose another folder with --data`);
+  for (;;) {
+    try {
+      writeFileSync(path, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { flag: 'wx' });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const pid = holderOf(path);
+    if (pid !== null) throw new Error(`${folder} is in use by the process ${pid}; stop that one, or choose another folder with --data`);
+    rmSync(path, { force: true }); // whoever had it was killed
   }
-  writeFileSync(path, `${process.pid} ${startOf(process.pid) ?? ''}\n`);
-  return () => rmSync(path, { force: true });
+};
+
+const holderOf = (path: string): number | null => {
+  try {
+    const [, pid, started] = /^(\d+) (.+)$/.exec(readFileSync(path, 'utf8').trim()) ?? [];
+    return pid !== undefined && startOf(Number(pid)) === started ? Number(pid) : null;
+  } catch {
+    return null;
+  }
 };

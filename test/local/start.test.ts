@@ -1,0 +1,178 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createClient } from '../../schema/client.ts';
+import { createDatabase } from '../support/backend.ts';
+import { until } from '../support/processes.ts';
+import { exitOf, homeForTest, isAlive } from './support/start.ts';
+
+/** Where a process can't be asked to end. */
+const isWindows = process.platform === 'win32';
+const KEY = /mak_[\w-]{20,}/;
+
+describe('npm start', { timeout: 60_000 }, () => {
+  it('prints its addresses and, the first time only, the admin key, which works and stays with its owner', async () => {
+    const home = await homeForTest();
+
+    const first = home.start();
+    await home.ready(first);
+    const key = KEY.exec(first.output())?.[0] ?? '';
+    const task = await createClient({ url: home.url, token: key }).submitTask({ body: { goal: 'kept' } });
+    await first.kill('SIGTERM');
+    const began = performance.now();
+    const second = home.start();
+    await home.ready(second);
+    console.log(`a second start took ${Math.round(performance.now() - began)} ms`);
+
+    expect(first.output()).toContain(`${home.url}/api/v1`);
+    expect(first.output()).toContain(`${home.url}/docs`);
+    expect(second.output()).toContain(`${home.url}/api/v1`);
+    expect(second.output()).not.toMatch(KEY);
+    expect(await home.adminKey()).toBe(key);
+    if (!isWindows) expect((await stat(join(home.data, 'admin-key'))).mode & 0o777).toBe(0o600);
+    expect(await createClient({ url: home.url, token: key }).getTask({ params: { task_id: task.task_id } })).toMatchObject({
+      goal: 'kept',
+    });
+  });
+
+  it('takes a free port with --port 0, on loopback alone', async () => {
+    const home = await homeForTest();
+
+    const system = home.start(['--port', '0']);
+    await home.ready(system);
+
+    const [health = '', port] = /http:\/\/127\.0\.0\.1:(\d+)\/api\/v1\/health/.exec(system.output()) ?? [];
+    expect((await fetch(health)).status).toBe(200);
+    const others = Object.values(networkInterfaces()).flatMap((list = []) => list.filter((it) => !it.internal && it.family === 'IPv4'));
+    for (const { address } of others) await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow('fetch failed');
+  });
+
+  it('starts a killed Postgres again, and requests work again', async () => {
+    const home = await homeForTest();
+    const system = home.start();
+    await home.ready(system);
+    const client = createClient({ url: home.url, token: await home.adminKey() });
+    const { task_id } = await client.submitTask({ body: { goal: 'before' } });
+    const pid = await home.postgresPid();
+
+    process.kill(pid, 'SIGKILL');
+
+    await until('requests to work again', () => client.submitTask({ body: { goal: 'after' } }).catch(() => null), 30_000);
+    expect(await home.postgresPid()).not.toBe(pid);
+    expect(await client.getTask({ params: { task_id } })).toMatchObject({ goal: 'before' });
+    expect(system.output()).toContain('PostgreSQL is back');
+  });
+
+  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT'] as const)('ends cleanly by %s, and leaves no process behind', async (signal) => {
+    const home = await homeForTest();
+    const system = home.start();
+    await home.ready(system);
+    const pid = await home.postgresPid();
+
+    system.child.kill(signal);
+    system.child.kill(signal); // npm and the terminal may both send it
+
+    expect(await exitOf(system)).toBe(0);
+    expect(isAlive(pid)).toBe(false);
+    expect(await home.processes()).toEqual([]);
+    expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
+  });
+
+  it.skipIf(isWindows)('ends cleanly also when it is told to while it starts', async () => {
+    const home = await homeForTest();
+    const system = home.start();
+    await until('it to begin', () => system.output().includes('starting PostgreSQL'));
+
+    system.child.kill('SIGTERM');
+
+    expect(await exitOf(system)).toBe(0);
+    expect(await home.processes()).toEqual([]);
+  });
+
+  it('takes over from a run that was killed, and the Postgres that it left', async () => {
+    const home = await homeForTest();
+    const killed = home.start();
+    await home.ready(killed);
+    const orphan = await home.postgresPid();
+    await killed.kill('SIGKILL');
+
+    const system = home.start();
+    await home.ready(system);
+
+    expect(system.output()).toContain(`stopping the PostgreSQL (process ${orphan})`);
+    expect(isAlive(orphan)).toBe(false);
+    expect((await fetch(`${home.url}/api/v1/health`)).status).toBe(200);
+  });
+
+  it('says that its port is taken, and leaves nothing behind', async () => {
+    const home = await homeForTest();
+    const other = createServer().listen(home.port, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+
+    const system = home.start();
+
+    expect(await exitOf(system)).toBe(1);
+    expect(system.output()).toContain(`The port ${home.port} is in use. Stop what uses it, or start with another: npm start -- --port 0`);
+    expect(await home.processes()).toEqual([]);
+    expect(existsSync(join(home.data, 'home.lock'))).toBe(false);
+  });
+
+  it('says that its folder is in use by another system, which goes on', async () => {
+    const home = await homeForTest();
+    const first = home.start();
+    await home.ready(first);
+
+    const second = home.start(['--port', '0']);
+
+    expect(await exitOf(second)).toBe(1);
+    expect(second.output()).toContain(`${home.data} is in use by the process ${first.child.pid}; stop that one, or choose another folder`);
+    expect((await fetch(`${home.url}/api/v1/health`)).status).toBe(200);
+  });
+
+  it('uses the database at DATABASE_URL, and starts none of its own', async () => {
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    const [home, another] = [await homeForTest(), await homeForTest()];
+
+    const first = home.start([], { DATABASE_URL: database.url });
+    await home.ready(first);
+    const client = createClient({ url: home.url, token: await home.adminKey() });
+    await client.submitTask({ body: { goal: 'elsewhere' } });
+    await first.kill('SIGTERM');
+    const second = another.start([], { DATABASE_URL: database.url });
+    await another.ready(second);
+
+    expect(first.output()).toContain(`using the PostgreSQL at ${new URL(database.url).host} (DATABASE_URL)`);
+    expect(existsSync(join(home.data, 'postgres'))).toBe(false);
+    expect(second.output()).not.toMatch(KEY);
+    expect(second.output()).toContain('MAW_API_KEY=mak_…');
+    const there = createClient({ url: another.url, token: await home.adminKey() });
+    expect((await there.listTasks()).items).toEqual([expect.objectContaining({ goal: 'elsewhere' })]);
+  });
+
+  it.each<[string[], Record<string, string>, RegExp]>([
+    [['--prot', '1'], {}, /Unknown option '--prot'[\s\S]*--port NUMBER/],
+    [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a number from 0 to 65535, not 70000/],
+    [['surplus'], {}, /Unexpected argument 'surplus'/],
+    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL\) must be an address such as http:\/\/\S+, not here:80/],
+    [['--listen', '203.0.113.7'], {}, /This machine has no address 203\.0\.113\.7; --listen takes one of its own, or 0\.0\.0\.0/],
+    [['--data', 'package.json'], {}, /package\.json is not a folder; choose another one with --data/],
+    [[], { LEASE_MS: 'long', LOG_LEVEL: 'loud' }, /LEASE_MS: [\s\S]*LOG_LEVEL: /],
+    [[], { DATABASE_URL: 'mysql://x' }, /DATABASE_URL: must be a URL such as postgres:/],
+    [[], { DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x' }, /The database at DATABASE_URL can't be used: .*ECONNREFUSED/],
+  ])('given %j and %j says what would be right, and ends with 1', async (flags, env, message) => {
+    const home = await homeForTest();
+
+    const system = home.start(flags, env);
+
+    expect(await exitOf(system)).toBe(1);
+    expect(system.output()).toMatch(message);
+    expect(system.output()).not.toMatch(/secret|^\s+at /m);
+    expect(await home.processes()).toEqual([]);
+  });
+});
