@@ -24,16 +24,23 @@ const makeAdminKey = async (url: string) => {
 };
 
 /** The database at DATABASE_URL, or else the one of this machine's home. */
-const url = process.env.DATABASE_URL;
-if (url) {
-  tell(await migrate({ url, folder }));
-  await makeAdminKey(url);
-} else {
-  const data = process.env.MAW_DATA ?? join(import.meta.dirname, '../.maw');
+const main = async (url = process.env.DATABASE_URL) => {
+  if (url) {
+    tell(await migrate({ url, folder }));
+    return makeAdminKey(url);
+  }
+  const data = process.env.MAW_DATA || join(import.meta.dirname, '../.maw');
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
   try {
     tell(await migrate({ url: postgres.url, folder }));
   } finally {
     await postgres.stop();
   }
+};
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`Not migrated: ${(error as Error).message}\n`);
+  process.exitCode = 1;
 }

@@ -29,6 +29,23 @@ const prepare = async (sql: Sql) => {
     )`;
 };
 
+/** Older code would take a newer database for its own, and put its older functions into it. */
+const refuseNewer = async (sql: Sql, known: readonly Script[]) => {
+  await prepare(sql);
+  const names = new Set([TRANSITIONS, ...known.map(({ name }) => name)]);
+  const applied = await sql<{ name: string }[]>`select name from schema_migrations order by name`;
+  const [newer] = applied.filter(({ name }) => !names.has(name));
+  if (newer) throw new Error(`The database is newer than this code: it has ${newer.name}, which is not here. Take the code that made it`);
+};
+
+const run = async (sql: Sql, { name, text }: Script) => {
+  try {
+    await sql.unsafe(text);
+  } catch (cause) {
+    throw new Error(`${name} can't be applied: ${(cause as Error).message}`, { cause });
+  }
+};
+
 const appliedHash = async (sql: Sql, name: string): Promise<string | null> => {
   const [row] = await sql<{ sha256: string }[]>`select sha256 from schema_migrations where name = ${name}`;
   return row?.sha256 ?? null;
@@ -44,7 +61,7 @@ const applyMigration = async (sql: Sql, script: Script): Promise<boolean> => {
   if (applied === script.sha256) return false;
   if (applied !== null)
     throw new Error(`${script.name} was changed after it had been applied; put it back and write a new migration instead`);
-  await sql.unsafe(script.text);
+  await run(sql, script);
   await note(sql, script.name, script.sha256);
   return true;
 };
@@ -55,7 +72,7 @@ const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<b
   const hash = sha256(scripts.map((script) => script.sha256).join());
   if ((await appliedHash(sql, TRANSITIONS)) === hash) return false;
   await sql`set local check_function_bodies = off`;
-  for (const script of scripts) await sql.unsafe(script.text);
+  for (const script of scripts) await run(sql, script);
   await note(sql, TRANSITIONS, hash);
   return true;
 };
@@ -67,6 +84,7 @@ export const migrate = async ({ url, folder }: { url: string; folder: string }):
   const sql = openPool(url, { connectMs: 10_000, session: { lock_timeout: 60_000 } });
   try {
     const applied: string[] = [];
+    await sql.begin((tx) => refuseNewer(tx, migrations));
     for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
     if (await sql.begin((tx) => applyTransitions(tx, transitions))) applied.push(TRANSITIONS);
     if (applied.length > 0) await sql`analyze`;

@@ -1,0 +1,122 @@
+import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Sql } from '../../functions/domain/sql.ts';
+import { migrate } from '../../functions/platform/migrate.ts';
+import { dumpSchema } from '../../local/schema-dump.ts';
+import { run } from '../support/processes.ts';
+import { emptyDatabase } from './support/database.ts';
+import { exitOf } from './support/start.ts';
+
+const SCHEMA = join(import.meta.dirname, '../../schema');
+const current = () => readFile(join(SCHEMA, 'current.sql'), 'utf8');
+const migrationNames = async () => (await readdir(join(SCHEMA, 'migrations'))).toSorted();
+
+/** The SQL of the schema, to be changed. */
+const copyOfSchema = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-migrations-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const name of ['migrations', 'transitions']) await cp(join(SCHEMA, name), join(folder, name), { recursive: true });
+  return folder;
+};
+
+const applied = async (sql: Sql) =>
+  (await sql<{ name: string; applied_at: string }[]>`select name, applied_at from schema_migrations order by name`).slice();
+
+describe('migrate', () => {
+  it('makes the schema of an empty database, and repeated changes nothing', async () => {
+    const { url, sql } = await emptyDatabase();
+
+    const first = await migrate({ url, folder: SCHEMA });
+    const before = await applied(sql);
+    const second = await migrate({ url, folder: SCHEMA });
+
+    expect(first.applied).toEqual([...(await migrationNames()), 'transitions']);
+    expect(second.applied).toEqual([]);
+    expect(await applied(sql)).toEqual(before);
+    expect(await dumpSchema(sql)).toBe(await current());
+  });
+
+  it('run by several at once applies each migration once', async () => {
+    const { url, sql } = await emptyDatabase();
+
+    const answers = await Promise.all(Array.from({ length: 6 }, () => migrate({ url, folder: SCHEMA })));
+
+    expect(answers.flatMap((it) => it.applied).toSorted()).toEqual([...(await migrationNames()), 'transitions']);
+    expect(await dumpSchema(sql)).toBe(await current());
+  });
+
+  it('applies what is new, and the functions when one of them changed', async () => {
+    const { url, sql } = await emptyDatabase();
+    const folder = await copyOfSchema();
+    await migrate({ url, folder });
+
+    await writeFile(join(folder, 'migrations/9001_extra.sql'), 'create table extra (a int);');
+    await appendFile(join(folder, 'transitions/retry_delay_ms.sql'), '\n-- changed');
+
+    expect((await migrate({ url, folder })).applied).toEqual(['9001_extra.sql', 'transitions']);
+    expect((await sql`select * from extra`).length).toBe(0);
+  });
+
+  it('leaves nothing of a migration that fails, says which and why, and keeps those before it', async () => {
+    const { url, sql } = await emptyDatabase();
+    const folder = await copyOfSchema();
+    await writeFile(join(folder, 'migrations/9001_good.sql'), 'create table good (a int);');
+    await writeFile(join(folder, 'migrations/9002_bad.sql'), 'create table half (a int); select 1 / 0;');
+
+    await expect(migrate({ url, folder })).rejects.toThrow("9002_bad.sql can't be applied: division by zero");
+
+    const [made] = await sql`select to_regclass('good') is not null as good, to_regclass('half') is not null as half`;
+    expect(made).toEqual({ good: true, half: false });
+    expect((await applied(sql)).map((it) => it.name)).toEqual([...(await migrationNames()), '9001_good.sql']);
+  });
+
+  it('refuses a database that is newer than the code, and leaves it as it is', async () => {
+    const { url, sql } = await emptyDatabase();
+    const newer = await copyOfSchema();
+    await writeFile(join(newer, 'migrations/9001_newer.sql'), 'create table newer (a int);');
+    await appendFile(join(newer, 'transitions/retry_delay_ms.sql'), '\n-- newer');
+    await migrate({ url, folder: newer });
+    const before = await applied(sql);
+
+    await expect(migrate({ url, folder: SCHEMA })).rejects.toThrow('newer than this code: it has 9001_newer.sql');
+
+    expect(await applied(sql)).toEqual(before);
+  });
+
+  it('refuses a migration that was changed after it had been applied, but not its line ends', async () => {
+    const { url } = await emptyDatabase();
+    const folder = await copyOfSchema();
+    const path = join(folder, 'migrations/0001_core.sql');
+    await migrate({ url, folder });
+
+    await writeFile(path, (await readFile(path, 'utf8')).replaceAll('\n', '\r\n'));
+    expect((await migrate({ url, folder })).applied).toEqual([]);
+    await appendFile(path, '-- changed');
+
+    await expect(migrate({ url, folder })).rejects.toThrow('0001_core.sql was changed after it had been applied; put it back');
+  });
+});
+
+describe('npm run migrate', { timeout: 60_000 }, () => {
+  it('by two processes at once succeeds in both, and makes one schema', async () => {
+    const { url, sql } = await emptyDatabase();
+
+    const both = [1, 2].map(() => run(['local/migrate.ts'], { DATABASE_URL: url }));
+
+    expect(await Promise.all(both.map(exitOf))).toEqual([0, 0]);
+    const output = both.map((it) => it.output()).join('');
+    expect(output.match(/0001_core\.sql/g)).toHaveLength(1);
+    expect(output.match(/mak_/g)).toHaveLength(1);
+    expect(await dumpSchema(sql)).toBe(await current());
+  });
+
+  it('says in one line that the database is not there, and ends with 1', async () => {
+    const failed = run(['local/migrate.ts'], { DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x' });
+
+    expect(await exitOf(failed)).toBe(1);
+    expect(failed.output()).toMatch(/^Not migrated: .*ECONNREFUSED.*\n$/);
+    expect(failed.output()).not.toContain('secret');
+  });
+});
