@@ -10,6 +10,8 @@ const labelOf = (pair: string): [string, string] => {
   return [pair.slice(0, at), pair.slice(at + 1)];
 };
 
+const ALLOW = 'exec runs no command but those that are allowed there; add them, such as --exec-allow git,node';
+
 export const enrol: Command = {
   name: 'enrol',
   args: '',
@@ -42,7 +44,8 @@ export const enrol: Command = {
     else
       io.out(
         `enrolment token  ${token.enrolment_token}\ngood until       ${token.expires_at}, for one worker\n\nOn the worker's machine:\n\n` +
-          `  MAW_ENROL_TOKEN=${token.enrolment_token} maw worker start --url ${config.url} --tools ${config.tools.join(',')}`,
+          `  MAW_ENROL_TOKEN=${token.enrolment_token} npx maw worker start --url ${config.url} --tools ${config.tools.join(',')}` +
+          (config.tools.includes('exec') ? `\n\n${ALLOW}` : ''),
       );
     return EXIT.ok;
   },
