@@ -5,6 +5,7 @@ import { allRoutes } from '../../../schema/routes.ts';
 import type { Problem } from '../../../schema/errors.ts';
 import { fingerprint, rowsOf } from './support/contents.ts';
 import { CREDENTIALS, foreignIds } from './support/credentials.ts';
+import { undocumented } from './support/document.ts';
 import { firstOf, requestOf, type Sample } from './support/samples.ts';
 import { abroad, createWorld, type World } from './support/world.ts';
 
@@ -24,10 +25,12 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
+/** Status and code of a documented answer; else what is wrong with it. */
 const answerTo = async (route: Route, sample: Sample, authorization?: string) => {
   const { token: _, headers, ...rest } = requestOf(route, sample);
   const reply = await world.backend.send({ ...rest, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } });
-  return [reply.status, (reply.body as Problem).code];
+  const fault = reply.status >= 400 ? undocumented(route, reply) : null;
+  return fault === null ? [reply.status, (reply.body as Problem).code] : [fault];
 };
 
 /** By operation, so that a difference names it. */

@@ -98,6 +98,14 @@ describe('an Idempotency-Key', () => {
     expect(await contents()).toEqual(before);
   });
 
+  it('is refused by another operation with the same input', async () => {
+    const { task_id } = await world.task();
+    const request = { params: { task_id }, body: {}, headers: { 'idempotency-key': 'pause' } };
+
+    expect(codeOf(await world.admin.pauseTask(request))).toEqual([200, undefined]);
+    expect(codeOf(await world.admin.resumeTask(request))).toEqual([422, 'idempotency_key_reused']);
+  });
+
   it('is refused with another If-Match', async () => {
     const { task_id, version } = await world.task();
     const params = { task_id };
@@ -120,9 +128,11 @@ describe('an Idempotency-Key', () => {
     const headers = { 'idempotency-key': 'shared' };
     const callers = [world.admin, world.backend.as((await world.backend.newKey()).key), (await abroad(world)).admin];
 
-    const tasks = await Promise.all(callers.map((caller) => caller.ok.submitTask({ body: { goal: 'the same' }, headers })));
+    const submit = () => Promise.all(callers.map((caller) => caller.ok.submitTask({ body: { goal: 'the same' }, headers })));
+    const tasks = await submit();
 
     expect(new Set(tasks.map(({ task_id }) => task_id)).size).toBe(3);
+    expect(await submit()).toEqual(tasks);
   });
 
   it('keeps no refusal: what was refused may be repeated when it has become possible', async () => {
