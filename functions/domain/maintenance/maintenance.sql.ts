@@ -1,6 +1,7 @@
 import type { Sql } from '../sql.ts';
 
-const BATCH = 500;
+/** What one statement takes at most, so that its locks are short. */
+export const BATCH = 500;
 
 export const reapAttempts = async (sql: Sql): Promise<number> => {
   const [row] = await sql<[{ count: number }]>`select reap_attempts(${BATCH}) as count`;
