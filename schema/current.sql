@@ -60,6 +60,7 @@ table artifacts (
 CREATE INDEX artifacts_of_task ON public.artifacts USING btree (task_id);
 
 table attempt_logs (
+  organization_id uuid not null,
   subtask_id uuid not null,
   attempt integer not null,
   chunk integer not null,
@@ -75,6 +76,7 @@ CREATE INDEX attempt_logs_age ON public.attempt_logs USING brin (created_at);
 table attempts (
   subtask_id uuid not null,
   attempt integer not null,
+  organization_id uuid not null,
   task_id uuid not null,
   worker_id uuid not null,
   run integer not null,
@@ -232,6 +234,7 @@ CREATE INDEX queue_entries_owner ON public.queue_entries USING btree (organizati
 table subtask_edges (
   parent_id uuid not null,
   child_id uuid not null,
+  organization_id uuid not null,
   constraint subtask_edges_check CHECK ((parent_id <> child_id)),
   constraint subtask_edges_child_id_fkey FOREIGN KEY (child_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
   constraint subtask_edges_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,

@@ -187,6 +187,7 @@ create index queue_entries_owner on queue_entries (organization_id, tool, priori
 create table subtask_edges (
   parent_id uuid not null references subtasks on delete cascade,
   child_id uuid not null references subtasks on delete cascade,
+  organization_id uuid not null,
   primary key (parent_id, child_id),
   check (parent_id <> child_id)
 );
@@ -195,6 +196,7 @@ create index subtask_edges_child on subtask_edges (child_id);
 create table attempts (
   subtask_id uuid not null references subtasks on delete cascade,
   attempt int not null,
+  organization_id uuid not null,
   task_id uuid not null,
   worker_id uuid not null references workers,
   run int not null,
@@ -243,6 +245,7 @@ create table activity_logs (
 );
 
 create table attempt_logs (
+  organization_id uuid not null,
   subtask_id uuid not null,
   attempt int not null,
   chunk int not null,

@@ -75,9 +75,9 @@ begin
       where s.subtask_id = c.subtask_id and s.status = 'ready'
       returning s.*, c.priority, c.turn
     ), opened as (
-      insert into attempts (subtask_id, attempt, task_id, worker_id, run, claim_request_id, lease_token, lease_expires_at,
-        status, started_at, deadline_at)
-      select l.subtask_id, l.attempt, l.task_id, p_worker, t.run, p_request, l.lease_token,
+      insert into attempts (subtask_id, attempt, organization_id, task_id, worker_id, run, claim_request_id, lease_token,
+        lease_expires_at, status, started_at, deadline_at)
+      select l.subtask_id, l.attempt, p_organization, l.task_id, p_worker, t.run, p_request, l.lease_token,
         clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0), l.status,
         case when l.status = 'running' then clock_timestamp() end,
         case when l.status = 'running' then attempt_deadline(l.timeout_seconds) end

@@ -27,8 +27,8 @@ const DAMAGE: Record<Invariant, string> = {
   'an ended task has nothing open': `update tasks set status = 'cancelled', ended_at = clock_timestamp()`,
   'every change of a subtask has its cause among the events': `delete from activity_logs where type = 'subtask.completed'`,
   'no worker holds more than its slots': `
-    insert into attempts (subtask_id, attempt, task_id, worker_id, run, claim_request_id, status, lease_token, lease_expires_at)
-    select subtask_id, 7, task_id, worker_id, run, claim_request_id, 'running', gen_random_uuid(), lease_expires_at from attempts where ended_at is null`,
+    insert into attempts (subtask_id, attempt, organization_id, task_id, worker_id, run, claim_request_id, status, lease_token, lease_expires_at)
+    select subtask_id, 7, organization_id, task_id, worker_id, run, claim_request_id, 'running', gen_random_uuid(), lease_expires_at from attempts where ended_at is null`,
   'rows of a task belong to its organization and owner': `update subtasks set owner_id = gen_random_uuid() where status = 'ready'`,
 };
 

@@ -107,7 +107,13 @@ const INVARIANTS = {
     union all
     select s.subtask_id::text
     from attempts a join subtasks s using (subtask_id) join workers w on w.worker_id = a.worker_id
-    where w.organization_id <> s.organization_id or a.task_id <> s.task_id`,
+    where (a.organization_id, w.organization_id, a.task_id) <> (s.organization_id, s.organization_id, s.task_id)
+    union all
+    select e.child_id::text
+    from subtask_edges e join subtasks c on c.subtask_id = e.child_id join subtasks p on p.subtask_id = e.parent_id
+    where (e.organization_id, e.organization_id, p.task_id) <> (c.organization_id, p.organization_id, c.task_id)
+    union all
+    select a.subtask_id::text from attempt_logs l join attempts a using (subtask_id, attempt) where l.organization_id <> a.organization_id`,
 } as const;
 
 export type Invariant = keyof typeof INVARIANTS;

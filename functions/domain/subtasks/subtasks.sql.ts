@@ -79,10 +79,10 @@ export const judgeFence = async (sql: Sql, worker: WorkerIdentity, it: Fenced): 
 };
 
 /** Stores chunks that are not stored yet; answers the number below which none is missing. */
-export const appendLogs = async (sql: Sql, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
+export const appendLogs = async (sql: Sql, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
   await sql`
-    insert into attempt_logs (subtask_id, attempt, chunk, stream, content)
-    select ${it.subtask_id}, ${it.attempt}, chunk, stream, content
+    insert into attempt_logs (organization_id, subtask_id, attempt, chunk, stream, content)
+    select ${worker.organization_id}, ${it.subtask_id}, ${it.attempt}, chunk, stream, content
     from jsonb_to_recordset(${json(chunks)}) as c(chunk int, stream text, content text)
     order by chunk
     on conflict do nothing`;

@@ -113,7 +113,7 @@ export const appendLogs = (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fence
   transact(ctx.sql, async (sql) => {
     const code = await rows.judgeFence(sql, worker, it);
     if (code !== null) throw refusal(code === 'attempt_ended' ? 'lease_lost' : code);
-    return { next_chunk: await rows.appendLogs(sql, it, chunks) };
+    return { next_chunk: await rows.appendLogs(sql, worker, it, chunks) };
   });
 
 /** A parent's output with the way to its bytes, for the worker that holds the child. */

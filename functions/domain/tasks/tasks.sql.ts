@@ -92,10 +92,10 @@ export const insertSubtasks = async (
       left join waits w on w.child = s.key
       where t.task_id = ${taskId}
       order by s.position
-      returning subtask_id, key, status
+      returning subtask_id, organization_id, key, status
     ), joined as (
-      insert into subtask_edges (parent_id, child_id)
-      select coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id
+      insert into subtask_edges (parent_id, child_id, organization_id)
+      select coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id, child.organization_id
       from edge e
       join added child on child.key = e.child
       left join added fresh on fresh.key = e.parent
