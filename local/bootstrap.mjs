@@ -75,12 +75,24 @@ const binaryOf = (name) => {
   return join(MODULES, name, typeof bin === 'string' ? bin : bin[name]);
 };
 
+/** npm runs this by a shell, and a signal sent to npm ends that shell alone: what it started must not go on unseen. */
+const endWithNpm = (child) => {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    child.kill('SIGTERM');
+  }, 250);
+  timer.unref();
+};
+
 const run = (args) => {
   const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
   const child = spawn(node24(), args, { stdio: 'inherit', env });
   // A Ctrl-C reaches the child by itself, in the same group; a signal sent to this process alone is passed on.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
+  if (process.env.npm_lifecycle_event) endWithNpm(child);
   child.on('error', (error) => fail(error.message));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 };
