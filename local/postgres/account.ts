@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Binaries, copyBinaries, findBinaries } from './binaries.ts';
 
@@ -33,6 +33,13 @@ const own = (folder: string, account: Account) => {
   chmodSync(folder, 0o700);
 };
 
+/** The name is kept in the folder: who removes the folder, and with it the admin key, gets a new database. */
+const nameOf = (folder: string): string => {
+  const path = join(folder, 'place');
+  if (!existsSync(path)) writeFileSync(path, randomUUID());
+  return readFileSync(path, 'utf8').trim();
+};
+
 /**
  * Where the database lies and as whom it runs. As root it runs as another user; what that user can't reach (a checkout under
  * /root) is kept under /var/lib instead.
@@ -45,7 +52,6 @@ export const choosePlace = (folder: string, say: (line: string) => void): Place 
   }
   const account = unprivileged();
   const found = findBinaries();
-  const shared = join(SHARED, createHash('sha256').update(wanted).digest('hex').slice(0, 16));
   own(wanted, account);
   const reachable = canEnter(wanted, account);
   const runnable = canRun(found.postgres, account);
@@ -53,7 +59,7 @@ export const choosePlace = (folder: string, say: (line: string) => void): Place 
     mkdirSync(SHARED, { recursive: true, mode: 0o755 });
     say(`PostgreSQL runs as user ${account.uid}, who can't reach this folder: it is kept under ${SHARED}`);
   }
-  const place = reachable ? wanted : shared;
+  const place = reachable ? wanted : join(SHARED, nameOf(wanted));
   own(place, account);
   return { binaries: runnable ? found : copyBinaries(SHARED), folder: place, account };
 };
