@@ -112,24 +112,27 @@ describe('with many subtasks under way', () => {
   });
 });
 
-/** Stops a worker while it works and waits until it has lost what it held; another one if it had just finished. */
+/** Stops one worker after the other, until one was stopped while it held something and has lost that. */
 const stopHolder = async (system: System, ids: readonly string[]) => {
   const { items } = await system.admin.listWorkers({ query: { limit: '200' } });
-  const processOf = (workerId: string | null) => system.workers[Number(items.find((it) => it.worker_id === workerId)?.name.slice(1))];
-  return until('a worker to lose what it held when it was stopped', async () => {
-    const held = (await subtasksOf(system, ids)).find((it) => it.status === 'running');
-    const zombie = processOf(held?.worker_id ?? null);
-    if (held === undefined || zombie === undefined) return null;
+  for (const [at, zombie] of system.workers.entries()) {
+    const id = items.find((it) => it.name === `w${at}`)?.worker_id;
     zombie.child.kill('SIGSTOP');
-    const ended = await until('the attempt to end', async () => {
-      const { attempt_list } = await system.admin.getSubtask({ params: { subtask_id: held.subtask_id } });
-      return attempt_list.find((it) => it.attempt === held.attempt && it.ended_at !== null);
-    });
-    if (ended.status === 'lost') return { zombie, subtask_id: held.subtask_id, attempt: held.attempt };
+    const held = (await subtasksOf(system, ids)).find((it) => it.status === 'running' && it.worker_id === id);
+    const status = held === undefined ? null : await endOf(system, held);
+    if (held !== undefined && status === 'lost') return { zombie, subtask_id: held.subtask_id, attempt: held.attempt };
     zombie.child.kill('SIGCONT');
-    return null;
-  });
+  }
+  throw new Error('no worker held anything when it was stopped');
 };
+
+/** How the attempt that runs now ends: one whose worker was stopped just after it had sent its result succeeds. */
+const endOf = (system: System, { subtask_id, attempt }: { subtask_id: string; attempt: number }) =>
+  until('the attempt to end', async () => {
+    const { attempt_list } = await system.admin.getSubtask({ params: { subtask_id } });
+    const it = attempt_list.find((one) => one.attempt === attempt);
+    return it?.ended_at ? it.status : null;
+  });
 
 const postmasterPid = async ({ data }: System): Promise<number> => {
   const [pid] = (await readFile(join(data, 'postgres/data/postmaster.pid'), 'utf8')).split('\n');
