@@ -1,0 +1,139 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { heartbeat } from '../../functions/domain/workers/workers.sql.ts';
+import { openPool } from '../../functions/platform/postgres.ts';
+import type { Claimed } from '../../schema/attempt.ts';
+import { type Backend, backendForTest } from '../support/backend.ts';
+import { enrol } from '../support/worker.ts';
+
+/** Two attempts of one worker whose leases are about to run out. */
+const heldForTest = async () => {
+  const backend = await backendForTest();
+  const worker = await enrol(backend);
+  await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: ['a', 'b'].map((key) => ({ key, goal: key })) } });
+  const [one, two] = await worker.claim(2);
+  if (one === undefined || two === undefined) throw new Error('two were to be claimed');
+  await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() + interval '1 second'`;
+  return { backend, worker, one, two };
+};
+
+/** How long a lease is still good, in seconds; each renewal makes it 60. */
+const leftOf = async ({ ctx }: Backend, { subtask_id, attempt }: Claimed): Promise<number> => {
+  const [row] = await ctx.sql<[{ left: number }]>`
+    select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left
+    from attempts where subtask_id = ${subtask_id} and attempt = ${attempt}`;
+  return row.left;
+};
+
+describe('a heartbeat', () => {
+  it('renews the leases that it names for the whole time, and no other', async () => {
+    const { backend, worker, one, two } = await heldForTest();
+
+    const { body } = await worker.heartbeat([one]);
+
+    expect(body.leases).toEqual([{ subtask_id: one.subtask_id, attempt: 1, state: 'renewed', directive: null }]);
+    expect(await leftOf(backend, one)).toBeGreaterThan(30);
+    expect(await leftOf(backend, one)).toBeLessThanOrEqual(60);
+    expect(await leftOf(backend, two)).toBeLessThanOrEqual(1);
+  });
+
+  it('renews none whose lease_token or attempt it does not know, and tells that it is lost', async () => {
+    const { backend, worker, one, two } = await heldForTest();
+
+    const { body } = await worker.heartbeat([
+      { ...one, lease_token: two.lease_token },
+      { ...two, attempt: 2 },
+    ]);
+
+    expect(body.leases).toMatchObject([{ state: 'lost' }, { state: 'lost' }]);
+    for (const it of [one, two]) expect(await leftOf(backend, it)).toBeLessThanOrEqual(1);
+  });
+
+  it("renews none of another worker's, and tells that it is lost", async () => {
+    const { backend, one } = await heldForTest();
+    const another = await enrol(backend);
+
+    const { body } = await another.heartbeat([one]);
+
+    expect(body.leases).toMatchObject([{ state: 'lost', directive: null }]);
+    expect(await leftOf(backend, one)).toBeLessThanOrEqual(1);
+  });
+
+  it('renews none of an attempt that has ended, and tells that it is lost', async () => {
+    const { backend, worker, one, two } = await heldForTest();
+    await worker.complete(one);
+    await worker.release(two);
+
+    const { body } = await worker.heartbeat([one, two]);
+
+    expect(body.leases).toMatchObject([
+      { state: 'lost', directive: null },
+      { state: 'lost', directive: null },
+    ]);
+    for (const it of [one, two]) expect(await leftOf(backend, it)).toBeLessThanOrEqual(1);
+  });
+
+  it('waits for nobody who is changing the attempt', async () => {
+    const { backend, worker, one, two } = await heldForTest();
+
+    const { body } = await backend.ctx.sql.begin(async (sql) => {
+      await sql`select from attempts where subtask_id = ${one.subtask_id} for update`;
+      return worker.heartbeat([one, two]);
+    });
+
+    expect(body.leases).toMatchObject([{ state: 'renewed' }, { state: 'renewed' }]);
+    expect(await leftOf(backend, one)).toBeLessThanOrEqual(1);
+    expect(await leftOf(backend, two)).toBeGreaterThan(30);
+  });
+
+  it('keeps the progress that was told last, and what the worker tells of its machine', async () => {
+    const { backend, worker, one } = await heldForTest();
+    const params = { worker_id: worker.worker_id };
+    const lease = { subtask_id: one.subtask_id, ...worker.fence(one) };
+
+    await worker.as.ok.heartbeat({ params, body: { leases: [{ ...lease, progress: { percent: 40 } }], info: { load: 1 } } });
+    await worker.heartbeat([one]);
+
+    const { attempt_list } = await backend.admin.ok.getSubtask({ params: { subtask_id: one.subtask_id } });
+    expect(attempt_list).toMatchObject([{ progress: { percent: 40 } }]);
+    const [row] = await backend.ctx.sql`select info from workers where worker_id = ${worker.worker_id}`;
+    expect(row).toEqual({ info: { load: 1 } });
+  });
+
+  it('tells that a worker is busy whose slots are all in use, and online when one is free', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend, { slots: 1 });
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [it] = await worker.claim();
+    const status = async () => {
+      await worker.heartbeat();
+      return (await backend.admin.ok.getWorker({ params: { worker_id: worker.worker_id } })).status;
+    };
+
+    const statuses = [await status()];
+    if (it) await worker.complete(it);
+    statuses.push(await status());
+
+    expect(statuses).toEqual(['busy', 'online']);
+  });
+
+  it('does not wait for the disk, but what its connection commits next does', async () => {
+    const { backend, worker } = await heldForTest();
+    const pool = openPool(backend.url, { session: { synchronous_commit: 'on' } });
+    onTestFinished(() => pool.end());
+    const [{ organization_id }] = await pool<[{ organization_id: string }]>`select organization_id from organizations`;
+    const commits = async (sql: Pick<typeof pool, 'unsafe'>) =>
+      (await sql.unsafe<[{ how: string }]>(`select current_setting('synchronous_commit') as how`))[0].how;
+    const beat = (sql: Parameters<typeof heartbeat>[0]) =>
+      heartbeat(sql, { organization_id, worker_id: worker.worker_id }, { leases: [] }, 60_000);
+
+    const inside = await pool.begin(async (sql) => {
+      await beat(sql);
+      return commits(sql);
+    });
+    const afterTransaction = await commits(pool);
+    await beat(pool);
+    const afterStatement = await commits(pool);
+
+    expect([inside, afterTransaction, afterStatement]).toEqual(['off', 'on', 'on']);
+  });
+});

@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { endOverdue } from '../../functions/domain/maintenance/maintenance.ts';
+import type { Claimed } from '../../schema/attempt.ts';
+import { Retry } from '../../schema/task.ts';
+import { type Backend, backendForTest } from '../support/backend.ts';
+import { until } from '../support/processes.ts';
+import { enrol, type TestWorker } from '../support/worker.ts';
+
+const DRAWS = 1_000;
+const HOUR = 3_600_000;
+
+const drawDelays = async ({ ctx }: Backend, retry: object, failures: number): Promise<number[]> => {
+  const rows = await ctx.sql<{ ms: number }[]>`
+    select retry_delay_ms(${JSON.stringify(retry)}::jsonb, ${failures}) as ms from generate_series(1, ${DRAWS}::int)`;
+  return rows.map((row) => row.ms);
+};
+
+const claimOne = async (worker: TestWorker): Promise<Claimed> => {
+  const [claimed] = await worker.claim();
+  if (claimed === undefined) throw new Error('nothing was claimed');
+  return claimed;
+};
+
+const submitRetried = ({ admin }: Backend, retry: object) =>
+  admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', retry: { on: ['rate_limited'], ...retry } }] } });
+
+describe('the wait before a further try', () => {
+  it('lies between half and all of the base doubled with each failure, at most max_ms, and is drawn anew each time', async () => {
+    const backend = await backendForTest();
+    const retries = fc.record({ base_ms: fc.integer({ min: 1, max: HOUR }), max_ms: fc.integer({ min: 1, max: 24 * HOUR }) });
+
+    await fc.assert(
+      fc.asyncProperty(retries, fc.integer({ min: 1, max: 2_000 }), async ({ base_ms, max_ms }, failures) => {
+        const most = Math.min(max_ms, base_ms * 2 ** (failures - 1));
+        const shares = (await drawDelays(backend, Retry.parse({ base_ms, max_ms }), failures)).map((ms) => ms / most);
+
+        for (const share of shares) {
+          expect(share).toBeGreaterThanOrEqual(0.5);
+          expect(share).toBeLessThanOrEqual(1);
+        }
+        // A thousand draws of an even spread miss these with a probability below 1e-20.
+        expect(Math.min(...shares)).toBeLessThan(0.55);
+        expect(Math.max(...shares)).toBeGreaterThan(0.95);
+        expect(new Set(shares).size).toBeGreaterThan(DRAWS / 2);
+      }),
+      {
+        numRuns: 60,
+        examples: [
+          [{ base_ms: 1_000, max_ms: 60_000 }, 1],
+          [{ base_ms: HOUR, max_ms: 24 * HOUR }, 2_000],
+        ],
+      },
+    );
+  });
+
+  it('is none where the base or the most is 0', async () => {
+    const backend = await backendForTest();
+
+    for (const none of [{ base_ms: 0 }, { max_ms: 0 }])
+      expect(new Set(await drawDelays(backend, Retry.parse(none), 3))).toEqual(new Set([0]));
+  });
+
+  it('doubles from try to try of a subtask', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await submitRetried(backend, { max_attempts: 5, base_ms: HOUR, max_ms: 5 * HOUR });
+
+    const hours: number[] = [];
+    for (let failures = 1; failures < 5; failures++) {
+      const it = await claimOne(worker);
+      await worker.fail(it, 'rate_limited');
+      const [row] = await backend.ctx.sql<[{ hours: number }]>`
+        select extract(epoch from s.run_after - a.ended_at)::float8 / 3600 as hours
+        from subtasks s join attempts a using (subtask_id, attempt) where subtask_id = ${it.subtask_id}`;
+      hours.push(row.hours);
+      await backend.ctx.sql`update queue_entries set run_after = clock_timestamp()`;
+    }
+
+    for (const [at, most] of [1, 2, 4, 5].entries()) {
+      expect(hours[at]).toBeGreaterThanOrEqual(most / 2);
+      expect(hours[at]).toBeLessThan(most + 0.1);
+    }
+  });
+
+  it('passes before the subtask is claimed again, and not longer', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const { task_id } = await submitRetried(backend, { base_ms: 400 });
+    await worker.fail(await claimOne(worker), 'rate_limited');
+
+    const again = await until('the subtask to be claimed again', async () => (await worker.claim())[0], 10_000);
+
+    const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
+    const { data } = items.find((event) => event.type === 'subtask.retried') ?? {};
+    const { attempt_list } = await backend.admin.ok.getSubtask({ params: { subtask_id: again.subtask_id } });
+    const runAfter = Date.parse((data as { run_after: string }).run_after);
+    expect(runAfter - Date.parse(attempt_list[1]?.ended_at ?? '')).toBeGreaterThanOrEqual(200);
+    expect(Date.parse(attempt_list[0]?.claimed_at ?? '')).toBeGreaterThanOrEqual(runAfter);
+  });
+
+  it('is none for what was lost with its machine or given back', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await submitRetried(backend, { base_ms: HOUR });
+
+    await worker.release(await claimOne(worker));
+    await claimOne(worker);
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second' where ended_at is null`;
+    await endOverdue(backend.ctx);
+
+    expect((await claimOne(worker)).attempt).toBe(3);
+  });
+});
