@@ -396,4 +396,4 @@ function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precis
 function search_query(words text) returns tsquery;
 function search_terms(content text) returns tsvector;
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
-function subtask_inputs(p_subtask uuid) returns jsonb;
+function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;

@@ -1,7 +1,8 @@
 -- Leases up to p_limit ready subtasks to a worker. Waits for no lock but the worker's own row: what others hold is
 -- skipped. With p_start, what belongs to a task that nobody has locked just now is started too; waiting for the task here,
 -- with queue entries locked, would be the wrong order. The settings make it walk the queue in its order and stop at the limit; left to
--- itself the planner sorts the whole queue at each claim. Answers {"error"} or {"claimed": [...], "empty_reason"}.
+-- itself the planner sorts the whole queue at each claim. An answer stays below 5 MB, for Lambda lets 6 MB through: fewer are given out
+-- when their goals and inputs are long, and outputs of parents share 1 MiB. What is not started within 5 minutes is lost. Answers {"error"} or {"claimed": [...], "empty_reason"}.
 create or replace function claim_subtasks(
   p_organization uuid, p_worker uuid, p_request uuid, p_limit int, p_start boolean, p_lease_ms int
 ) returns jsonb
@@ -30,10 +31,23 @@ begin
   where a.worker_id = p_worker and a.ended_at is null;
 
   if v_ids is not null then
-    -- The answer to this request was lost: the same again, with a fresh lease.
-    update attempts
-    set lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
-    where worker_id = p_worker and ended_at is null and claim_request_id = p_request;
+    -- The answer to this request was lost: the same again, with a fresh lease, but for what somebody is ending just now.
+    with free as (
+      select a.subtask_id, a.attempt
+      from attempts a
+      where a.worker_id = p_worker and a.ended_at is null and a.claim_request_id = p_request
+      for no key update skip locked
+    ), renewed as (
+      update attempts a
+      set lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
+      from free f
+      where a.subtask_id = f.subtask_id and a.attempt = f.attempt
+      returning a.subtask_id
+    )
+    select array_agg(subtask_id) into v_ids from renewed;
+    if v_ids is null then
+      return jsonb_build_object('claimed', '[]'::jsonb, 'empty_reason', 'nothing_ready');
+    end if;
   elsif w.mode <> 'active' then
     return jsonb_build_object('claimed', '[]'::jsonb, 'empty_reason', 'worker_' || w.mode);
   elsif v_free <= 0 then
@@ -43,7 +57,7 @@ begin
       select c.*
       from jsonb_array_elements_text(w.tools) as offered(tool)
       cross join lateral (
-        select q.subtask_id, s.task_id, q.tool, q.priority, q.turn, q.created_at
+        select q.subtask_id, s.task_id, q.tool, q.priority, q.turn, q.created_at, octet_length(s.goal) + octet_length(s.input::text) as bytes
         from queue_entries q
         join subtasks s using (subtask_id)
         where q.organization_id = p_organization and q.tool = offered.tool and not q.paused
@@ -56,7 +70,15 @@ begin
         for no key update of s skip locked
       ) c
     ), chosen as materialized (
-      select * from candidates order by priority desc, turn, created_at limit least(p_limit, v_free)
+      select ranked.*
+      from (
+        select c.*, sum(c.bytes + octet_length(t.goal)) over (order by c.priority desc, c.turn, c.created_at, c.subtask_id) as bytes_so_far
+        from candidates c
+        join tasks t using (task_id)
+        order by c.priority desc, c.turn, c.created_at, c.subtask_id
+        limit least(p_limit, v_free)
+      ) ranked
+      where ranked.bytes_so_far <= 3000000
     ), startable as materialized (
       select t.task_id
       from tasks t
@@ -80,7 +102,7 @@ begin
       select l.subtask_id, l.attempt, p_organization, l.task_id, p_worker, t.run, p_request, l.lease_token,
         clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0), l.status,
         case when l.status = 'running' then clock_timestamp() end,
-        case when l.status = 'running' then attempt_deadline(l.timeout_seconds) end
+        attempt_deadline(case when l.status = 'running' then l.timeout_seconds else 300 end)
       from leased l
       join tasks t using (task_id)
     ), behind as materialized (
@@ -111,7 +133,7 @@ begin
     'subtask_id', s.subtask_id, 'task_id', s.task_id, 'key', s.key, 'kind', s.kind, 'goal', s.goal, 'task_goal', t.goal,
     'tool', s.tool, 'input', s.input, 'labels', s.labels, 'timeout_seconds', s.timeout_seconds, 'attempt', s.attempt,
     'lease_token', s.lease_token, 'lease_seconds', p_lease_ms / 1000.0, 'started', s.status = 'running',
-    'inputs', subtask_inputs(s.subtask_id)
+    'inputs', subtask_inputs(s.subtask_id, least(262144, 1048576 / cardinality(v_ids)))
   ) order by array_position(v_ids, s.subtask_id))
   into v_claimed
   from subtasks s

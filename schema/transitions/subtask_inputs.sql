@@ -1,11 +1,11 @@
--- The outputs of a subtask's parents by their keys. Results come along up to 256 KiB in all; the rest is fetched one by one.
-create or replace function subtask_inputs(p_subtask uuid) returns jsonb
+-- The outputs of a subtask's parents by their keys. Results come along up to p_bytes in all; the rest is fetched one by one.
+create or replace function subtask_inputs(p_subtask uuid, p_bytes int) returns jsonb
 language plpgsql stable as $$
 begin
   return (select coalesce(jsonb_object_agg(p.key, jsonb_build_object(
     'subtask_id', p.subtask_id, 'status', p.status, 'result_artifact_id', p.result_artifact_id,
-    'included', p.bytes_so_far <= 262144,
-    'result', case when p.bytes_so_far <= 262144 then p.result end
+    'included', p.bytes_so_far <= p_bytes,
+    'result', case when p.bytes_so_far <= p_bytes then p.result end
   )), '{}')
   from (
     select s.*, sum(s.result_bytes) over (order by s.position) as bytes_so_far

@@ -241,6 +241,25 @@ describe('a lease', () => {
     expect((await worker.complete(it)).status).toBe(200);
   });
 
+  it('of a subtask that is not started within five minutes is taken back, though its worker lives', async () => {
+    const backend = await backendForTest();
+    const [hanging, alive] = [await enrol(backend), await enrol(backend)];
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const claimed = first(await hanging.claim(1, false));
+    const [{ seconds }] = await backend.ctx.sql<[{ seconds: number }]>`
+      select extract(epoch from deadline_at - clock_timestamp())::int as seconds from attempts`;
+    expect(seconds).toBeGreaterThan(290);
+    expect(seconds).toBeLessThan(320);
+
+    await backend.ctx.sql`update attempts set deadline_at = clock_timestamp() - interval '1 second'`;
+    await hanging.heartbeat([claimed]);
+    expect(await endOverdue(backend.ctx)).toMatchObject({ reaped: 1 });
+
+    expect(first(await alive.claim())).toMatchObject({ subtask_id: claimed.subtask_id, attempt: 2 });
+    const subtask = await backend.admin.ok.getSubtask({ params: { subtask_id: claimed.subtask_id } });
+    expect(subtask).toMatchObject({ attempts: 0, infra_attempts: 1, attempt_list: [{ status: 'running' }, { status: 'lost' }] });
+  });
+
   it('is lost to machines only so often: then the subtask fails, so that it can not kill workers for ever', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { endOverdue } from '../../functions/domain/maintenance/maintenance.ts';
+import type { Sql } from '../../functions/domain/sql.ts';
+import { openPool } from '../../functions/platform/postgres.ts';
+import { type Backend, backendForTest } from '../support/backend.ts';
+import { enrol } from '../support/worker.ts';
+
+/** A worker that claimed under an id and did not get the answer. */
+const lostAnswer = async () => {
+  const backend = await backendForTest();
+  const worker = await enrol(backend);
+  const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+  const request = randomUUID();
+  const { body } = await worker.claimReply(request);
+  return { backend, worker, task_id, request, first: body.claimed };
+};
+
+const blocked = async (sql: Sql) =>
+  (await sql`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`).length;
+
+/** Sends the claim again while somebody else ends the attempt in a transaction that is still open; answers once both are done. */
+const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, again: () => Promise<{ status: number; body: unknown }>) => {
+  const other = openPool(backend.url);
+  onTestFinished(() => other.end());
+  let answered = false;
+  let reply: ReturnType<typeof again> | undefined;
+  await other.begin(async (sql) => {
+    await end(sql);
+    reply = again();
+    reply.then(
+      () => (answered = true),
+      () => (answered = true),
+    );
+    await expect.poll(async () => answered || (await blocked(backend.ctx.sql)) > 0).toBe(true);
+  });
+  return reply;
+};
+
+describe('a claim that is repeated since its answer was lost', () => {
+  it('is answered with the same attempts and fresh leases', async () => {
+    const { backend, worker, request, first } = await lostAnswer();
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() + interval '1 second'`;
+
+    const { status, body } = await worker.claimReply(request);
+
+    expect(status).toBe(200);
+    expect(body.claimed).toEqual(first);
+    const [{ fresh }] = await backend.ctx.sql<[{ fresh: boolean }]>`
+      select bool_and(lease_expires_at > clock_timestamp() + interval '50 seconds') as fresh from attempts`;
+    expect(fresh).toBe(true);
+  });
+
+  it('gets nothing while the reaper takes the attempt back, and waits for nobody', async () => {
+    const { backend, worker, request } = await lostAnswer();
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    const reply = await during(
+      backend,
+      (sql) => endOverdue({ sql }),
+      () => worker.claimReply(request),
+    );
+
+    expect(reply).toMatchObject({ status: 200, body: { claimed: [], empty_reason: 'nothing_ready' } });
+  });
+
+  it('never gets what another worker has by now', async () => {
+    const { backend, worker, request } = await lostAnswer();
+    const another = await enrol(backend);
+    const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    const reply = await during(
+      backend,
+      async (sql) => {
+        await endOverdue({ sql });
+        await sql`select claim_subtasks(${organization_id}, ${another.worker_id}, ${randomUUID()}, 1, true, 60000)`;
+      },
+      () => worker.claimReply(request),
+    );
+
+    expect(reply).toMatchObject({ status: 200, body: { claimed: [] } });
+  });
+
+  it('gets nothing while its task is being cancelled', async () => {
+    const { backend, worker, task_id, request } = await lostAnswer();
+
+    const reply = await during(
+      backend,
+      (sql) => sql`select cancel_open(${task_id}, 'x')`,
+      () => worker.claimReply(request),
+    );
+
+    expect(reply).toMatchObject({ status: 200, body: { claimed: [] } });
+  });
+});
