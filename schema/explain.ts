@@ -42,7 +42,10 @@ export const Explanation = z
         subtask_ids: z.array(Id).optional().describe('For dependencies: the parents that have not completed, at most 50'),
       }),
     ),
-    ahead: z.int().nullable().describe('Ready subtasks of its tool that go first, counted up to 1,000; null when it is not ready'),
+    ahead: z
+      .int()
+      .nullable()
+      .describe('Ready subtasks that go first at a worker which may take it, counted up to 1,000; null when it is not ready'),
     workers: z.array(
       z.object({
         worker_id: Id,

@@ -1,10 +1,34 @@
 import { AppError } from '../../schema/errors.ts';
+import type { Sql, Statement } from './sql.ts';
+
+/** Lambda lets 6 MB through, with what stands around the rows. */
+const PAGE_BYTES = 4_000_000;
+
+/** A row of a list that is cut where it gets too long: `bytes_so_far` counts it and those before it. */
+export type Counted<T> = T & { bytes_so_far: number };
+
+/** Cuts a list, whose rows say with `bytes` how long they are, behind the row with which it gets too long; `order` as in the list itself. */
+export const cut = <T>(sql: Sql, list: Statement, order: Statement): Statement<Counted<T>[]> => sql<Counted<T>[]>`
+  select *
+  from (
+    select *, sum(bytes) over (order by ${order} rows unbounded preceding)::bigint as bytes_so_far from (${list}) listed
+  ) counted
+  where bytes_so_far - bytes < ${PAGE_BYTES}
+  order by ${order}`;
+
+/** Whether a list goes on behind these of its rows: one more than `limit` was asked for, and it may have been cut. */
+export const goesOn = (rows: readonly { bytes_so_far?: number }[], limit: number): boolean =>
+  rows.length > limit || (rows.at(-1)?.bytes_so_far ?? 0) >= PAGE_BYTES;
 
 /** A page of a keyset list; `key` makes the values from which the next page goes on. */
-export const pageOf = <T>(rows: T[], limit: number, key: (last: T) => readonly (string | number)[]) => {
+export const pageOf = <T extends object>(
+  rows: (T & { bytes_so_far?: number })[],
+  limit: number,
+  key: (last: T) => readonly (string | number)[],
+) => {
   const items = rows.slice(0, limit);
   const last = items.at(-1);
-  return { items, next_cursor: rows.length > limit && last !== undefined ? encode(key(last)) : null };
+  return { items, next_cursor: goesOn(rows, limit) && last !== undefined ? encode(key(last)) : null };
 };
 
 const encode = (key: readonly (string | number)[]) => Buffer.from(JSON.stringify(key)).toString('base64url');

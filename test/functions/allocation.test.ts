@@ -102,7 +102,7 @@ describe('a subtask that nobody here can take', () => {
 
 describe('explain', () => {
   const explained = async (backend: Backend, task_id: string, key = 'main') => {
-    const { items } = await backend.admin.ok.listSubtasks({ params: { task_id } });
+    const { items } = await backend.admin.ok.listSubtasks({ params: { task_id }, query: { limit: '200' } });
     const subtask_id = items.find((it) => it.key === key)?.subtask_id ?? '';
     return backend.admin.ok.explainSubtask({ params: { subtask_id } });
   };
@@ -169,5 +169,22 @@ describe('explain', () => {
     expect(codes(await explained(backend, task_id, 'a'))).toEqual(['in_progress']);
     if (claimed) await worker.complete(claimed);
     expect(codes(await explained(backend, task_id, 'a'))).toEqual(['ended']);
+  });
+
+  it('counts as ahead only what the same workers may take, and every parent that has not completed', async () => {
+    const backend = await backendForTest();
+    await enrol(backend);
+    const unmatched = Array.from({ length: 5 }, (_, n) => ({ key: `u${n}`, goal: 'x', labels: { gpu: 'yes' } }));
+    await backend.admin.ok.submitTask({ body: { goal: 'ahead', subtasks: [...unmatched, { key: 'matched', goal: 'x' }] } });
+    const parents = Array.from({ length: 80 }, (_, n) => ({ key: `p${n}`, goal: 'x' }));
+    const child = { key: 'child', goal: 'x', dependencies: parents.map(({ key }) => key) };
+
+    const plain = await backend.admin.ok.submitTask({ body: { goal: 'behind' } });
+    const wide = await backend.admin.ok.submitTask({ body: { goal: 'wide', subtasks: [...parents, child] } });
+
+    expect(await explained(backend, plain.task_id)).toMatchObject({ ahead: 1 });
+    const [wait] = (await explained(backend, wide.task_id, 'child')).waits;
+    expect(wait).toMatchObject({ code: 'dependencies', message: '80 of its parents have not completed' });
+    expect(wait?.subtask_ids).toHaveLength(50);
   });
 });

@@ -174,8 +174,7 @@ const retry = () =>
       if (status !== 200) return;
       for (const node of all(model).filter((it) => it.status !== 'completed'))
         Object.assign(node, { status: 'blocked', attempts: 0, infraAttempts: 0, waits: false });
-      model.status = 'running';
-      model.run++;
+      Object.assign(model, { status: 'running', paused: false, run: model.run + 1 });
       settle(model);
     },
   );

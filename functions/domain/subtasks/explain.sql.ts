@@ -26,20 +26,21 @@ export const findExplained = async (sql: Sql, organizationId: string, subtaskId:
   return subtask ?? null;
 };
 
-export const openParents = async (sql: Sql, subtaskId: string): Promise<string[]> => {
-  const rows = await sql<{ subtask_id: string }[]>`
-    select p.subtask_id
+/** The parents that have not completed: how many, and the first 50. */
+export const openParents = async (sql: Sql, subtaskId: string): Promise<{ count: number; ids: string[] }> => {
+  const rows = await sql<{ subtask_id: string; count: number }[]>`
+    select p.subtask_id, (count(*) over ())::int as count
     from subtask_edges e
     join subtasks p on p.subtask_id = e.parent_id
     where e.child_id = ${subtaskId} and p.status <> 'completed'
     order by p.position
     limit 50`;
-  return rows.map((row) => row.subtask_id);
+  return { count: rows[0]?.count ?? 0, ids: rows.map((row) => row.subtask_id) };
 };
 
 const MOST_AHEAD = 1_000;
 
-/** How many ready subtasks of the same queue go before this one, counted up to 1,000. */
+/** How many ready subtasks go before this one at a worker that may take it, counted up to 1,000: those that only others may take hold up nobody. */
 export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> => {
   const [row] = await sql<[{ ahead: number }]>`
     select count(*)::int as ahead
@@ -49,7 +50,12 @@ export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> =
       join queue_entries o on o.organization_id = me.organization_id and o.tool = me.tool and not o.paused
         and (o.run_after is null or o.run_after <= clock_timestamp())
         and (-o.priority, o.turn, o.created_at) < (-me.priority, me.turn, me.created_at)
-      where me.subtask_id = ${subtaskId}
+      where me.subtask_id = ${subtaskId} and exists (
+        select from workers w
+        where w.organization_id = me.organization_id and w.deleted_at is null and w.tools ? me.tool
+          and me.labels <@ w.labels and o.labels <@ w.labels
+          and (w.owner_ids is null or (me.owner_id = any (w.owner_ids) and o.owner_id = any (w.owner_ids)))
+      )
       limit ${MOST_AHEAD}
     ) before`;
   return row.ahead;

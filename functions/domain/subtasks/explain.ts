@@ -31,13 +31,14 @@ const wait = (code: Wait, message: string, subtaskIds?: string[]): Waiting =>
 
 const onlyBusy = (reasons: readonly Reason[]) => reasons.every((reason) => reason.code === 'no_free_slot');
 
-const waitsOfReady = (subtask: rows.Explained, ahead: number, reasons: readonly Reason[][]): Waiting[] => {
+const waitsOfReady = (subtask: rows.Explained, ahead: number, reasons: readonly Reason[][], isTruncated: boolean): Waiting[] => {
   const waits: Waiting[] = [];
   if (subtask.paused) waits.push(wait('task_paused', 'its task is paused'));
   if (subtask.waits_for_time) waits.push(wait('retry_time', `it is tried again at ${subtask.run_after}`));
-  if (!reasons.some(onlyBusy)) waits.push(wait('no_worker_qualifies', 'no worker may take it; see what each one lacks'));
+  const nobody = isTruncated ? `none of the ${MOST_WORKERS} workers heard of last may take it` : 'no worker may take it';
+  if (!reasons.some(onlyBusy)) waits.push(wait('no_worker_qualifies', `${nobody}; see what each one lacks`));
   else if (!reasons.some((list) => list.length === 0)) waits.push(wait('workers_busy', 'every worker that may take it is busy'));
-  if (ahead > 0) waits.push(wait('turn', `${ahead} subtasks of its queue go first`));
+  if (ahead > 0) waits.push(wait('turn', `${ahead} subtasks of its queue that the same workers may take go first`));
   return waits.length > 0 ? waits : [wait('turn', 'it is the next in its queue: a worker takes it with its next claim')];
 };
 
@@ -65,7 +66,7 @@ export const explain = async (ctx: Pick<Context, 'sql'>, who: Pick<Caller, 'orga
   return {
     subtask_id: subtask.subtask_id,
     status: subtask.status,
-    waits: await waitsOf(ctx, subtask, ahead, reasons),
+    waits: await waitsOf(ctx, subtask, ahead, reasons, found.length > MOST_WORKERS),
     ahead,
     workers: workers.map((worker, at) => ({
       worker_id: worker.worker_id,
@@ -82,13 +83,14 @@ const waitsOf = async (
   subtask: rows.Explained,
   ahead: number | null,
   reasons: Reason[][],
+  isTruncated: boolean,
 ): Promise<Waiting[]> => {
-  if (subtask.status === 'ready') return waitsOfReady(subtask, ahead ?? 0, reasons);
+  if (subtask.status === 'ready') return waitsOfReady(subtask, ahead ?? 0, reasons, isTruncated);
   if (subtask.status !== 'blocked') {
     const [code, message] = OTHER_WAITS[subtask.status];
     return [wait(code, message)];
   }
   const parents = await rows.openParents(ctx.sql, subtask.subtask_id);
-  const waits = [wait('dependencies', `${parents.length} of its parents have not completed`, parents)];
+  const waits = [wait('dependencies', `${parents.count} of its parents have not completed`, parents.ids)];
   return subtask.paused ? [...waits, wait('task_paused', 'its task is paused')] : waits;
 };

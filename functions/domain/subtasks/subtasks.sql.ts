@@ -3,7 +3,8 @@ import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 import type { Subtask } from '../../../schema/task.ts';
 import type { WorkerIdentity } from '../context.ts';
-import { json, type Sql } from '../sql.ts';
+import { type Counted, cut } from '../page.ts';
+import { json, type Sql, type Statement } from '../sql.ts';
 
 const columns = (sql: Sql) => sql`
   subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,
@@ -14,13 +15,18 @@ export const listSubtasks = (
   organizationId: string,
   taskId: string,
   { status, after, limit }: { status: SubtaskStatus | undefined; after: number; limit: number },
-): Promise<Subtask[]> => sql<Subtask[]>`
-  select ${columns(sql)}
-  from subtasks
-  where task_id = ${taskId} and organization_id = ${organizationId} and position > ${after}
-    ${status === undefined ? sql`` : sql`and status = ${status}`}
-  order by position
-  limit ${limit}`;
+): Statement<Counted<Subtask>[]> =>
+  cut<Subtask>(
+    sql,
+    sql`
+      select ${columns(sql)}, result_bytes + octet_length(goal) + octet_length(input::text) as bytes
+      from subtasks
+      where task_id = ${taskId} and organization_id = ${organizationId} and position > ${after}
+        ${status === undefined ? sql`` : sql`and status = ${status}`}
+      order by position
+      limit ${limit}`,
+    sql`position`,
+  );
 
 export const findSubtask = async (sql: Sql, organizationId: string, subtaskId: string): Promise<Subtask | null> => {
   const [subtask] = await sql<Subtask[]>`
@@ -96,14 +102,17 @@ export const appendLogs = async (sql: Sql, worker: WorkerIdentity, it: Fenced, c
   return row.next_chunk;
 };
 
-export const listLogs = (sql: Sql, subtaskId: string, attempt: number, afterChunk: number, limit: number): Promise<LogChunk[]> => sql<
-  LogChunk[]
->`
-  select attempt, chunk, stream, content, created_at
-  from attempt_logs
-  where subtask_id = ${subtaskId} and attempt = ${attempt} and chunk > ${afterChunk}
-  order by chunk
-  limit ${limit}`;
+export const listLogs = (sql: Sql, subtaskId: string, attempt: number, afterChunk: number, limit: number) =>
+  cut<LogChunk>(
+    sql,
+    sql`
+      select attempt, chunk, stream, content, created_at, octet_length(content) as bytes
+      from attempt_logs
+      where subtask_id = ${subtaskId} and attempt = ${attempt} and chunk > ${afterChunk}
+      order by chunk
+      limit ${limit}`,
+    sql`chunk`,
+  );
 
 export const attemptEnded = async (sql: Sql, subtaskId: string, attempt: number): Promise<boolean> => {
   const [row] = await sql<{ ended: boolean }[]>`

@@ -6,7 +6,7 @@ import type { CompleteSpec, FailSpec } from '../../../schema/worker.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { jsonHash } from '../canonical.ts';
 import type { Context, WorkerIdentity } from '../context.ts';
-import { numberCursor, pageOf } from '../page.ts';
+import { goesOn, numberCursor, pageOf } from '../page.ts';
 import type { Caller } from '../principal.ts';
 import { findTask } from '../tasks/tasks.sql.ts';
 import { repeating, transact } from '../transact.ts';
@@ -52,7 +52,7 @@ export const logs = async (ctx: Subtasks, who: Who, subtaskId: string, query: { 
   const attempt = query.attempt || subtask.attempt;
   const ended = await rows.attemptEnded(ctx.sql, subtaskId, attempt);
   const found = await rows.listLogs(ctx.sql, subtaskId, attempt, query.after_chunk, query.limit + 1);
-  return { attempt, items: found.slice(0, query.limit), complete: ended && found.length <= query.limit };
+  return { attempt, items: found.slice(0, query.limit), complete: ended && !goesOn(found, query.limit) };
 };
 
 export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenced) => {

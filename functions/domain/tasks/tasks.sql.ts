@@ -1,7 +1,8 @@
-import type { EventType } from '../../../schema/events.ts';
+import type { Event, EventType } from '../../../schema/events.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
-import { json, type Sql } from '../sql.ts';
+import { type Counted, cut } from '../page.ts';
+import { json, type Sql, type Statement } from '../sql.ts';
 import type { DagEdge } from './dag.ts';
 
 const columns = (sql: Sql) => sql`
@@ -36,8 +37,11 @@ export type TaskFilter = {
 };
 
 /** Newest first. A word may stand in the task's goal or in the goal of one of its subtasks. */
-export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Promise<Task[]> => sql<Task[]>`
-  select ${columns(sql)}
+export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Statement<Counted<Task>[]> =>
+  cut<Task>(sql, tasksOf(sql, organizationId, { status, q, after, limit }), sql`created_at desc, task_id desc`);
+
+const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => sql`
+  select ${columns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes
   from tasks
   where organization_id = ${organizationId}
     ${status === undefined ? sql`` : sql`and status = ${status}`}
@@ -178,9 +182,11 @@ export const reopenSubtasks = async (sql: Sql, taskId: string): Promise<{ reopen
   return { reopened: rows.length, ready: rows.filter((row) => row.blocked_by === 0).map((row) => row.subtask_id) };
 };
 
-/** A new run has its whole time again. */
-export const renewDeadline = (sql: Sql, taskId: string) => sql`
-  update tasks set deadline_at = clock_timestamp() + make_interval(secs => timeout_seconds) where task_id = ${taskId}`;
+/** A new run has its whole time again, and is not paused. */
+export const renewTask = (sql: Sql, taskId: string) => sql`
+  update tasks
+  set deadline_at = clock_timestamp() + make_interval(secs => timeout_seconds), paused_at = null
+  where task_id = ${taskId}`;
 
 /** Deletes a task with all that belongs to it; the bytes of its artifacts go by the outbox. */
 export const deleteTask = async (sql: Sql, organizationId: string, taskId: string): Promise<void> => {
@@ -192,9 +198,15 @@ export const deleteTask = async (sql: Sql, organizationId: string, taskId: strin
   await sql`delete from tasks where task_id = ${taskId} and organization_id = ${organizationId}`;
 };
 
-export const listEvents = (sql: Sql, organizationId: string, taskId: string, afterSeq: number, limit: number) => sql`
-  select seq, type, level, message, task_id, run, subtask_id, attempt, worker_id, data, created_at
-  from activity_logs
-  where task_id = ${taskId} and organization_id = ${organizationId} and seq > ${afterSeq}
-  order by seq
-  limit ${limit}`;
+export const listEvents = (sql: Sql, organizationId: string, taskId: string, afterSeq: number, limit: number) =>
+  cut<Event>(
+    sql,
+    sql`
+      select seq, type, level, message, task_id, run, subtask_id, attempt, worker_id, data, created_at,
+        octet_length(message) + octet_length(data::text) as bytes
+      from activity_logs
+      where task_id = ${taskId} and organization_id = ${organizationId} and seq > ${afterSeq}
+      order by seq
+      limit ${limit}`,
+    sql`seq`,
+  );

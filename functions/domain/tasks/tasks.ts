@@ -1,5 +1,4 @@
 import { AppError } from '../../../schema/errors.ts';
-import type { Event } from '../../../schema/events.ts';
 import type { AddSubtasks, SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
 import { SubtaskSpec as SubtaskSpecSchema } from '../../../schema/task.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
@@ -96,8 +95,7 @@ export const events = async (ctx: Tasks, who: Who, taskId: string, { after_seq, 
     rows.listEvents(ctx.sql, who.organization_id, taskId, after_seq, limit),
   ]);
   if (task === null) throw missing();
-  const newest = items.at(-1) as Event | undefined;
-  return { items: items as unknown as Event[], last_seq: Math.max(task.last_seq, newest?.seq ?? 0) };
+  return { items, last_seq: Math.max(task.last_seq, items.at(-1)?.seq ?? 0) };
 };
 
 /** Changes a task if it is still at `version`; else version_conflict. */
@@ -155,9 +153,9 @@ export const retry = (ctx: Tasks, caller: Caller, taskId: string): Promise<Task>
     const task = await lock(sql, caller, taskId);
     if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only an ended task can be retried`);
     if (task.status === 'completed') throw new AppError('nothing_to_retry', 'Every subtask of this task completed');
+    await rows.renewTask(sql, taskId);
     const { reopened, ready } = await rows.reopenSubtasks(sql, taskId);
     if (ready.length > 0) await rows.enqueueSubtasks(sql, ready);
-    await rows.renewDeadline(sql, taskId);
     await rows.recordEvents(sql, [
       { task_id: taskId, type: 'task.retried', message: `${reopened} subtasks run again`, data: { subtask_count: reopened } },
     ]);
