@@ -76,7 +76,6 @@ export const getWorker = route({
   summary: 'Get a worker',
   output: Worker,
   errors: ['worker_not_found'],
-  etag: true,
 });
 
 export const updateWorker = route({

@@ -78,15 +78,9 @@ describe('the documents', () => {
   });
 });
 
-describe.each([
-  ['task', () => world.task().then(({ task_id }) => `/api/v1/tasks/${task_id}`), { priority: 9 }],
-  ['worker', () => world.worker().then(({ worker_id }) => `/api/v1/workers/${worker_id}`), { name: 'renamed' }],
-] as const)('the ETag of a %s', (_, make, change) => {
-  const patch = (path: string, body: object, headers: Record<string, string> = {}) =>
-    send('PATCH', path, { body, headers, token: world.key });
-
-  it('saves reading again what has not changed', async () => {
-    const path = await make();
+describe('an ETag', () => {
+  it('saves reading again a task that has not changed', async () => {
+    const path = `/api/v1/tasks/${(await world.task()).task_id}`;
     const { etag } = (await get(path)).headers as { etag: string };
 
     for (const known of [etag, `W/${etag}`, `"0", ${etag}`, '*']) {
@@ -94,19 +88,33 @@ describe.each([
       expect([status, body, headers.etag]).toEqual([304, undefined, etag]);
     }
     expect((await get(path, { 'if-none-match': '"0"' })).status).toBe(200);
-    await patch(path, change, { 'if-match': etag });
+    await send('PATCH', path, { body: { priority: 9 }, headers: { 'if-match': etag }, token: world.key });
     expect((await get(path, { 'if-none-match': etag })).status).toBe(200);
   });
 
+  it('is not given for a worker, whose status changes without its version', async () => {
+    const { worker_id } = await world.worker();
+
+    expect((await get(`/api/v1/workers/${worker_id}`)).headers.etag).toBeUndefined();
+  });
+});
+
+describe.each([
+  ['task', () => world.task().then(({ task_id }) => `/api/v1/tasks/${task_id}`), { priority: 9 }],
+  ['worker', () => world.worker().then(({ worker_id }) => `/api/v1/workers/${worker_id}`), { name: 'renamed' }],
+] as const)('the version of a %s', (_, make, change) => {
+  const patch = (path: string, body: object, headers: Record<string, string> = {}) =>
+    send('PATCH', path, { body, headers, token: world.key });
+
   it('guards a change, by If-Match as by version, against one that came between', async () => {
     const path = await make();
-    const { headers, body } = await get(path);
-    const { version } = body as { version: number };
+    const { version } = (await get(path)).body as { version: number };
 
-    const changed = await patch(path, change, { 'if-match': headers.etag as string });
+    const etag = `"${version}"`;
+    const changed = await patch(path, change, { 'if-match': etag });
 
     expect([changed.status, changed.body, changed.headers.etag]).toMatchObject([200, change, `"${version + 1}"`]);
-    expect(await patch(path, change, { 'if-match': headers.etag as string })).toMatchObject({
+    expect(await patch(path, change, { 'if-match': etag })).toMatchObject({
       status: 412,
       body: { code: 'version_conflict' },
     });
