@@ -27,3 +27,17 @@ export const lambdaContext = (requestId: string, timeoutMs: number): LambdaConte
   };
   return context as LambdaContext;
 };
+
+export type Handler<E> = (event: E, context: LambdaContext) => Promise<unknown>;
+/** What a handler answered, or that it threw or took too long. */
+export type Outcome = { kind: 'answered'; answer: unknown } | { kind: 'failed'; error: unknown } | { kind: 'late' };
+
+/** Calls a handler as Lambda does: once, and not for longer than it may. */
+export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string, timeoutMs: number): Promise<Outcome> => {
+  const run = async (): Promise<Outcome> => ({ kind: 'answered', answer: await handler(event, lambdaContext(requestId, timeoutMs)) });
+  try {
+    return (await within(timeoutMs, run())) ?? { kind: 'late' };
+  } catch (error) {
+    return { kind: 'failed', error };
+  }
+};

@@ -1,30 +1,19 @@
-import type { Context as LambdaContext } from 'aws-lambda';
-import { lambdaContext, within } from '../lambda.ts';
+import { type Handler, invoke, type Outcome } from '../lambda.ts';
 import type { SocketEvent } from './events.ts';
 
-export type SocketHandler = (event: SocketEvent, context: LambdaContext) => Promise<unknown>;
-/** What a handler answered, or that it threw or took too long. */
-export type Outcome = { kind: 'answered'; answer: unknown } | { kind: 'failed' | 'late' };
+export type SocketHandler = Handler<SocketEvent>;
 
-/** Calls the handler as Lambda does, and knows how many calls are under way. */
+/** Calls the handler, and knows how many calls are under way. */
 export const createCalls = (handler: SocketHandler, timeoutMs: number, onError: (error: unknown) => void) => {
   let running = 0;
-  const run = async (event: SocketEvent): Promise<Outcome> => {
-    const answer = await handler(event, lambdaContext(event.requestContext.requestId, timeoutMs));
-    return { kind: 'answered', answer };
-  };
   return {
     running: () => running,
     call: async (event: SocketEvent): Promise<Outcome> => {
       running++;
-      try {
-        return (await within(timeoutMs, run(event))) ?? { kind: 'late' };
-      } catch (error) {
-        onError(error);
-        return { kind: 'failed' };
-      } finally {
-        running--;
-      }
+      const outcome = await invoke(handler, event, event.requestContext.requestId, timeoutMs);
+      running--;
+      if (outcome.kind === 'failed') onError(outcome.error);
+      return outcome;
     },
   };
 };
