@@ -24,7 +24,7 @@ export type RedisOptions = {
  * answer is taken all the same: the system works without.
  */
 export const openRedis = async (options: RedisOptions): Promise<LocalRedis> => {
-  const opened = openUpstash(options.env) ?? (await openUrl(options)) ?? (await openServer(options)) ?? openMemory();
+  const opened = openUpstash(options.env) ?? (await openUrl(options)) ?? (await openServer(options)) ?? openMemory(options);
   options.say(opened.describe);
   return opened;
 };
@@ -73,8 +73,8 @@ const openServer = async ({ env, folder, say }: RedisOptions): Promise<LocalRedi
   return null;
 };
 
-const openMemory = (): LocalRedis => {
+const openMemory = ({ env }: RedisOptions): LocalRedis => {
   const requester = createMemoryRedis();
-  const describe = 'using a Redis in memory: there is no REDIS_URL, and no redis-server or valkey-server on the PATH';
-  return { kind: 'memory', at: { requester }, describe, close: () => requester.close() };
+  const why = findRedisServer(env.PATH) === null ? ': there is no REDIS_URL, and no redis-server or valkey-server on the PATH' : '';
+  return { kind: 'memory', at: { requester }, describe: `using a Redis in memory${why}`, close: () => requester.close() };
 };

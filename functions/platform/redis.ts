@@ -65,7 +65,8 @@ export const createRedis = (at: RedisAt, settings: RedisSettings = {}): RedisCli
 };
 
 const away = (cause: Error): never => {
-  throw new RedisAway(`Redis is out of reach: ${cause.message}`, { cause });
+  const deeper = cause.cause instanceof Error ? ` (${cause.cause.message})` : '';
+  throw new RedisAway(`Redis is out of reach: ${cause.message}${deeper}`, { cause });
 };
 
 /**

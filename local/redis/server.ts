@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../free-port.ts';
 import type { LinkedRequester } from './requester.ts';
@@ -32,6 +33,7 @@ export const startRedisServer = async ({ program, folder, say = () => {} }: Redi
   };
   try {
     await becomesReady(requester, server.child(), join(place, 'redis.log'));
+    server.keep();
     return { url, requester, pid: () => server.child().pid ?? 0, close };
   } catch (error) {
     await close();
@@ -49,10 +51,10 @@ const configure = (place: string, port: number): string => {
 };
 
 /**
- * A shell that becomes the server and leaves a watcher behind: its standard input is a pipe that this process holds, and when
- * that ends without a line this process was killed, and the server goes, too. A line says that the server has ended already.
+ * A shell that becomes the server and leaves a watcher behind. Descriptor 3 is a pipe that this process holds: when it ends
+ * without a line this process was killed, and the server goes, too. A line says that the server has ended already.
  */
-const WATCHED = 'exec 3<&0; (read -r _ <&3 || kill -9 $$) & exec "$@" </dev/null 3<&-';
+const WATCHED = '(read -r _ <&3 || kill -9 $$) & exec "$@" 3<&-';
 
 /** In a session of its own, so that a Ctrl-C meant for the home leaves it time to finish. */
 const launch = (program: string, place: string): ChildProcess => {
@@ -60,12 +62,13 @@ const launch = (program: string, place: string): ChildProcess => {
   const child = spawn('/bin/sh', ['-c', WATCHED, 'sh', program, join(place, 'redis.conf')], {
     cwd: place,
     detached: true,
-    stdio: ['pipe', log, log],
+    stdio: ['ignore', log, log, 'pipe'],
   });
   closeSync(log);
   child.on('error', () => {}); // an exit follows, and is told with the log
-  child.stdin?.on('error', () => {}); // the watcher has gone
-  child.once('exit', () => child.stdin?.end('\n'));
+  const watcher = child.stdio[3] as Writable;
+  watcher.on('error', () => {}); // it was killed, too
+  child.once('exit', () => watcher.end('\n'));
   return child;
 };
 
@@ -74,14 +77,19 @@ const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signa
 /** What is kept in it is a hint and may be lost, so a new one takes its place as it is. */
 const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
   const stopping = new AbortController();
-  const revive = async (code: number | null, signal: string | null) => {
+  let child = start();
+  const revive = async () => {
     if (stopping.signal.aborted) return;
-    say(`Redis ended (${signal ?? `exit code ${code}`}); starting it again`);
+    say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); starting it again`);
     await pause(Math.random() * RESTART_MS, undefined, { signal: stopping.signal });
-    child = begin();
+    child = start();
+    keep();
   };
-  const begin = () => start().once('exit', (code, signal) => void revive(code, signal).catch(() => {}));
-  let child = begin();
+  const keep = () => {
+    const ended = () => void revive().catch(() => {}); // stopped while it waited
+    if (hasEnded(child)) ended();
+    else child.once('exit', ended);
+  };
   const stop = async () => {
     stopping.abort();
     if (hasEnded(child)) return;
@@ -91,7 +99,7 @@ const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
     await ended;
     clearTimeout(timer);
   };
-  return { child: () => child, stop };
+  return { child: () => child, keep, stop };
 };
 
 const answers = (requester: LinkedRequester): Promise<boolean> =>

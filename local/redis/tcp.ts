@@ -47,6 +47,9 @@ export const connectRedis = async (url: string): Promise<LinkedRequester> => {
   client.on('error', (error) => {
     broken = error;
   });
+  client.on('ready', () => {
+    broken = null;
+  });
   const subscriber = createTcpSubscriber(() => new Redis(url, { ...SHARED, maxRetriesPerRequest: null }));
   /** Names in capitals pass ioredis's own transformations by. */
   const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<Answer[]> => {
@@ -55,7 +58,7 @@ export const connectRedis = async (url: string): Promise<LinkedRequester> => {
     try {
       return answersOf((await sent.exec()) ?? []);
     } catch (error) {
-      throw client.status === 'ready' ? error : new Error(broken?.message || (error as Error).message, { cause: error });
+      throw broken ?? error;
     }
   };
   const link: Link = {
