@@ -13,7 +13,7 @@ import type { QueueName } from '../domain/queues.ts';
 
 export type DeadLetter = { message_id: string; body: string; reason: string | null; receive_count: number; sent_at: string };
 export type DeadLetters = {
-  /** The dead letters of a queue, `total` of them by SQS's estimate. While the list is made nobody else sees those in it. */
+  /** The dead letters of a queue, `total` of them by SQS's estimate, which may lag a minute. Nobody else sees them while the list is made. */
   listDead(queue: QueueName, most?: number): Promise<{ letters: DeadLetter[]; total: number }>;
   /** Puts a message among the dead letters, and why: those that SQS moves by itself have no reason. */
   bury(queue: QueueName, body: string, reason: string): Promise<void>;
