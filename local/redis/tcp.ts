@@ -3,7 +3,8 @@ import { Redis } from 'ioredis';
 import { type Answer, createRequester, type Link, type LinkedRequester } from './requester.ts';
 import { createTcpSubscriber } from './tcp-subscriber.ts';
 
-const TIMEOUT_MS = 500;
+/** The client of the backend gives up sooner; after this the connection counts as dead, and another is made. */
+const SILENCE_MS = 1_000;
 const CONNECT_MS = 2_000;
 
 /** Half a second at most between tries, spread so that many don't come at once. */
@@ -22,8 +23,8 @@ const SHARED = {
  */
 const COMMANDS = {
   ...SHARED,
-  commandTimeout: TIMEOUT_MS,
-  socketTimeout: 2 * TIMEOUT_MS, // a server that has gone silent is connected to anew
+  commandTimeout: SILENCE_MS,
+  socketTimeout: SILENCE_MS,
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,

@@ -102,7 +102,7 @@ describe('the Redis client over HTTP', () => {
   };
 
   it('tells of a refused command without its values', async () => {
-    const redis = createRedis(await start());
+    const redis = createRedis(await start(), { timeoutMs: 5_000 });
     await redis.sadd('set', 'x');
 
     const error = await failure(redis.hset('set', { token: 'secret' }));
@@ -111,7 +111,7 @@ describe('the Redis client over HTTP', () => {
   });
 
   it('is away when its token is refused', async () => {
-    const redis = createRedis({ ...(await start()), token: 'another' });
+    const redis = createRedis({ ...(await start()), token: 'another' }, { timeoutMs: 5_000 });
 
     expect((await failure(redis.get('a'))).message).toMatch(/^Redis is out of reach: WRONGPASS/);
   });
@@ -120,6 +120,8 @@ describe('the Redis client over HTTP', () => {
     const upstash = await startUpstash(createMemoryRedis());
     await upstash.close();
 
-    expect((await failure(createRedis(upstash).get('a'))).message).toMatch(/^Redis is out of reach: fetch failed \(connect ECONNREFUSED/);
+    expect((await failure(createRedis(upstash, { timeoutMs: 5_000 }).get('a'))).message).toMatch(
+      /^Redis is out of reach: fetch failed \(connect ECONNREFUSED/,
+    );
   });
 });

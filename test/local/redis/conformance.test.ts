@@ -19,7 +19,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   beforeAll(async () => {
     if (!isHere) return;
     backend = await open();
-    redis = createRedis(backend.at);
+    redis = createRedis(backend.at, { timeoutMs: 5_000 });
   });
   beforeEach(async () => {
     if (isHere) await redis.flushall();
