@@ -15,7 +15,7 @@ const secretKey = (stack: Stack): Secret =>
  * The variables of every Lambda; one that is missing fails the compiler. Secrets are references that CloudFormation resolves
  * when it changes a function: a rotated one is taken up by the next deploy that changes something.
  */
-export const environment = (stack: Stack, { databaseUrlSecret, publicUrl, corsOrigins }: Settings, apiUrl: string) =>
+export const environment = (stack: Stack, { databaseUrlSecret, publicUrl, corsOrigins }: Settings, apiUrl: string, socketUrl: string) =>
   ({
     DATABASE_URL: SecretValue.secretsManager(databaseUrlSecret).unsafeUnwrap(),
     // A Lambda serves one request at a time; what pools connections is before Postgres.
@@ -23,6 +23,7 @@ export const environment = (stack: Stack, { databaseUrlSecret, publicUrl, corsOr
     DATABASE_PREPARE: 'false',
     SECRET_KEY: secretKey(stack).secretValue.unsafeUnwrap(),
     PUBLIC_URL: publicUrl ?? apiUrl,
+    SOCKET_URL: socketUrl,
     CORS_ORIGINS: corsOrigins,
     DEFAULT_TOOL: 'scripted',
     LEASE_MS: '60000',

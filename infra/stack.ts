@@ -14,7 +14,7 @@ export class PlatformStack extends Stack {
   constructor(scope: Construct, id: string, settings: Settings) {
     super(scope, id, { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false });
     const api = createHttpApi(this);
-    this.functions = createFunctions(this, environment(this, settings, api.apiEndpoint));
+    this.functions = createFunctions(this, environment(this, settings, api.apiEndpoint, 'wss://later.invalid'));
     addRoutes(api, this.functions);
     everyMinute(this, this.functions.tick);
     new CfnOutput(this, 'ApiUrl', { value: api.apiEndpoint });

@@ -15,6 +15,10 @@ export const Env = z.object({
   DATABASE_PREPARE: flag('false').describe('Prepared statements; false behind a transaction pooler'),
   SECRET_KEY: z.string().min(32, 'must have at least 32 characters; make one with: openssl rand -hex 32'),
   PUBLIC_URL: z.url().default('http://127.0.0.1:8080').describe('Where clients and workers reach this deployment'),
+  SOCKET_URL: z
+    .url({ protocol: /^wss?$/ })
+    .default('ws://127.0.0.1:8080/ws')
+    .describe('Where clients open WebSockets'),
   CORS_ORIGINS: z
     .string()
     .default('')

@@ -15,7 +15,7 @@ export type Route = {
   readonly method: Method;
   readonly path: `/${string}`;
   readonly access: Access;
-  readonly tag: 'system' | 'tasks' | 'subtasks' | 'workers' | 'artifacts' | 'keys';
+  readonly tag: 'system' | 'tasks' | 'subtasks' | 'workers' | 'artifacts' | 'live' | 'keys';
   readonly summary: string;
   readonly params?: Shape;
   readonly query?: Shape;

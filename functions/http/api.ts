@@ -8,6 +8,7 @@ import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import type { Endpoint } from './endpoint.ts';
+import { liveEndpoints } from './live.ts';
 import { problemResponse } from './problem.ts';
 import { subtaskEndpoints } from './subtasks.ts';
 import { systemEndpoints } from './system.ts';
@@ -21,6 +22,7 @@ export const endpoints: readonly Endpoint[] = [
   ...taskEndpoints,
   ...subtaskEndpoints,
   ...workerEndpoints,
+  ...liveEndpoints,
   ...apiKeyEndpoints,
 ];
 

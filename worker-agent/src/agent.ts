@@ -73,6 +73,7 @@ export class WorkerAgent {
     this.#claims = new ClaimLoop({
       api,
       slots: options.slots,
+      tools: tools.map(({ name }) => name),
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer) => this.#begin(answer),
@@ -82,6 +83,7 @@ export class WorkerAgent {
     this.#heartbeats = new HeartbeatLoop({
       api,
       intervals: options.intervals,
+      slots: options.slots,
       held: () => [...this.#held.values()],
       onAnswer: (answer) => this.#heard(answer),
       onError: (error) => this.#failed('heartbeat', error),

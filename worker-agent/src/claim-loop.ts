@@ -8,6 +8,7 @@ import { Slots } from './slots.ts';
 export type ClaimLoopOptions = {
   api: WorkerApi;
   slots: number;
+  tools: readonly string[];
   /** Aborts when nothing more is to be claimed. */
   draining: AbortSignal;
   /** Aborts when even an open claim is to be given up. */
@@ -29,6 +30,12 @@ export class ClaimLoop {
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
     this.slots = new Slots(options.slots, () => this.#alarm.ring());
+  }
+
+  /** Something may be ready: asks at once, if a slot is free. */
+  ring(): void {
+    this.#notBefore = 0;
+    this.#alarm.ring();
   }
 
   isDraining(): boolean {
@@ -59,9 +66,12 @@ export class ClaimLoop {
 
   /** The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. */
   async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
-    const { api, stopped, draining, onError } = this.#options;
+    const { api, tools, stopped, draining, onError } = this.#options;
     try {
-      const answer = await api.claim({ claim_request_id: randomUUID(), limit }, { signal: stopped, hurry: draining, again });
+      const answer = await api.claim(
+        { claim_request_id: randomUUID(), limit, tools: [...tools] },
+        { signal: stopped, hurry: draining, again },
+      );
       this.received(answer, limit);
     } catch (error) {
       this.#notBefore = performance.now() + (classify(error) === 'retryable' ? 0 : jittered(REFUSED_PAUSE_MS));

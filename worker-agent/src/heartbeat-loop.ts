@@ -8,6 +8,7 @@ import type { RunningJob } from './running-job.ts';
 export type HeartbeatOptions = {
   api: WorkerApi;
   intervals: Intervals;
+  slots: number;
   held: () => readonly RunningJob[];
   onAnswer(answer: HeartbeatAnswer): void;
   onError(error: unknown): void;
@@ -55,10 +56,10 @@ export class HeartbeatLoop {
   }
 
   async beat(signal: AbortSignal): Promise<void> {
-    const { api, held, onAnswer, onError } = this.#options;
+    const { api, slots, held, onAnswer, onError } = this.#options;
     const leases = held().map((job) => ({ ...job.fence, ...(job.progress === undefined ? {} : { progress: job.progress }) }));
     try {
-      const answer = await api.heartbeat({ leases, info: machine() }, signal);
+      const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
       this.#failures = 0;
       this.#intervals = answer.intervals;
       onAnswer(answer);

@@ -215,6 +215,13 @@ export const SAMPLES: Samples = {
   },
 
   createApiKey: { plain: async ({ key }) => ({ token: key, body: { name: 'a key', scopes: [...SCOPES] } }) },
+  createTicket: { plain: async ({ key }) => ({ token: key }) },
+  createWorkerTicket: {
+    plain: async (world) => {
+      const { credential, worker_id } = await world.worker();
+      return { token: credential, params: { worker_id } };
+    },
+  },
   listApiKeys: {
     plain: async (world) => {
       await world.apiKey();

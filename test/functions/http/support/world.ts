@@ -30,7 +30,7 @@ export type World = ReturnType<typeof inhabit>;
 /** A backend in which requests find what they name. */
 export const createWorld = async (options: Parameters<typeof createBackend>[0] = {}): Promise<World> => {
   const blobs = memoryBlobs();
-  const backend = await createBackend({ blobs, ...options });
+  const backend = await createBackend({ blobs, push: { post: async () => 'gone', close: async () => {} }, ...options });
   return inhabit(backend, blobs, backend.adminKey);
 };
 

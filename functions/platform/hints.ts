@@ -1,0 +1,13 @@
+import type { Hints, Sockets } from '../domain/hints.ts';
+import { createPresenceHints } from './hints/presence.ts';
+import { createQueueHints } from './hints/queue.ts';
+import { createSockets } from './hints/sockets.ts';
+import { createTaskHints } from './hints/tasks.ts';
+import { createTell } from './hints/tell.ts';
+import type { RedisClient } from './redis.ts';
+
+/** What Redis knows, or nothing where there is none. */
+export const createHints = (redis: RedisClient | null): { hints: Hints; sockets: Sockets } => {
+  const tell = redis === null ? async () => null : createTell(redis);
+  return { hints: { ...createQueueHints(tell), ...createPresenceHints(tell), ...createTaskHints(tell) }, sockets: createSockets(tell) };
+};
