@@ -7,7 +7,7 @@ export const HELP = `npm start -- [options]
   --listen ADDRESS    0.0.0.0 opens it to other machines (default 127.0.0.1)
   --public-url URL    how other machines reach it    (MAW_PUBLIC_URL)
 With DATABASE_URL it uses that PostgreSQL (15 or newer) and starts none of its own.
-Variables of the backend (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are those of schema/env.ts.`;
+All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are in .env.example; those in a file .env are taken too.`;
 
 export type StartOptions = { folder: string; port: number; host: string; publicUrl: string | undefined; help: boolean };
 
