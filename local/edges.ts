@@ -61,7 +61,8 @@ export const openEdges = async ({ env, folder, say, log }: EdgeOptions): Promise
     parts: { redis: createRedis(redis.at, { log }), queues: client, push },
     deliver: (ctx) => {
       gateway = createSocketGateway({ key, handler: socket(ctx), onError });
-      for (const queue of ['subtasks', 'events'] as const) queues.poll(queue, consume(ctx), { visibilitySeconds: VISIBILITY_SECONDS });
+      for (const queue of ['subtasks', 'events'] as const)
+        queues.poll(queue, consume(ctx, queue), { visibilitySeconds: VISIBILITY_SECONDS });
       return gateway;
     },
     close: async () => {

@@ -28,6 +28,8 @@ export type Route = {
   readonly errors: readonly ErrorCode[];
   /** Takes an Idempotency-Key: repeated with it, the same answer and no second effect. */
   readonly idempotent?: boolean;
+  /** Leaves nothing that lasts, so that it needs no Idempotency-Key. */
+  readonly fleeting?: boolean;
   /** The answer carries a secret: it is stored for its Idempotency-Key only encrypted. */
   readonly secret?: boolean;
   /** Answers with an ETag and honours If-None-Match. */

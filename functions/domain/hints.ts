@@ -1,5 +1,6 @@
 import type { Event } from '../../schema/events.ts';
 import type { Task } from '../../schema/task.ts';
+import type { Worker } from '../../schema/worker.ts';
 import type { WorkerMode } from '../../schema/states.ts';
 import type { WorkerIdentity } from './context.ts';
 
@@ -8,8 +9,13 @@ export type QueuePlace = Owned & { subtask_id: string; tool: string; priority: n
 export type QueueGone = Owned & { subtask_id: string; tool: string };
 export type LiveEvent = Event & Owned & { tool: string | null };
 export type LiveTask = Task & Owned;
-export type Beat = { isBusy: boolean; info: Record<string, unknown> };
+export type Beat = { running: number; slots: number | null; info: Record<string, unknown> };
+export type NotedWorker = Worker & Owned & { deleted: boolean };
 export type LiveWorker = { worker_id: string; status: 'online' | 'busy' | 'offline'; mode: WorkerMode; tools: readonly string[] };
+
+export type CacheKind = 'task' | 'worker';
+/** `generation` names the last thing that was new, `age_ms` ago; `idle` is the generation at which nothing was left to do. */
+export type Activity = { generation: string | null; age_ms: number; idle: string | null };
 
 /**
  * What Redis knows, for speed. Nothing here decides and nothing throws: what can't be told is null, what could not be noted is
@@ -30,9 +36,31 @@ export type Hints = {
 
   /** Notes that a worker lives, for 120 s; answers its mode, which is null when Redis does not know the worker. */
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null } | null>;
-  noteWorker(worker: WorkerIdentity & { mode: WorkerMode; tools: readonly string[]; version: number; deleted: boolean }): Promise<boolean>;
-  /** Those of an organization who are there. Two round trips. */
+  /** Keeps a worker as it is now, until its presence ends; publishes it. */
+  noteWorker(worker: NotedWorker): Promise<boolean>;
+  /** A worker that was removed. */
+  forgetWorker(worker: WorkerIdentity): Promise<boolean>;
+  /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
+  readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
+  /** Those of an organization who are there. Two round trips, a third when some are gone. */
   online(organizationId: string): Promise<LiveWorker[]>;
+  /** Lets go of workers that were not heard of any more, in all organizations. */
+  sweepPresence(): Promise<void>;
+
+  /** What workers are, as far as it is known, in the order of their ids. */
+  presence(workerIds: readonly string[]): Promise<('online' | 'busy' | null)[]>;
+
+  /** Says, before it is committed, that there will be something to do. */
+  bump(): Promise<boolean>;
+  /** When there was last something new to do, and what of it was found done; null when Redis can't tell. */
+  activity(): Promise<Activity | null>;
+  markIdle(generation: string): Promise<boolean>;
+  /** Whether nobody has done this within the last seconds; saves double work, and decides nothing. */
+  isFirst(name: string, seconds: number): Promise<boolean>;
+  ping(): Promise<boolean>;
+  readonly isConfigured: boolean;
+  /** How often reads were answered without the database, by kind. */
+  rates(): Promise<Record<CacheKind, { hits: number; misses: number }> | null>;
 
   /** A task as it was last announced; null when it is not known or may be older than what somebody has seen. */
   readTask(organizationId: string, taskId: string): Promise<Task | null>;

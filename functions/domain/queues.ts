@@ -4,4 +4,6 @@ export type QueueMessage = { id: string; body: string; delaySeconds?: number };
 export type Queues = {
   /** Answers the ids of messages that were not taken; throws nothing that a repeat would mend. */
   send(queue: QueueName, messages: readonly QueueMessage[]): Promise<string[]>;
+  /** Puts a message among the dead letters of its queue, with the reason. */
+  bury(queue: QueueName, body: string, reason: string): Promise<void>;
 };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
 import type { Left } from '../domain/outbox/outbox.sql.ts';
+import type { QueueName } from '../domain/queues.ts';
 
 const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid() });
 const Message = z.discriminatedUnion('topic', [
@@ -15,17 +16,34 @@ type Read = { record: SQSRecord; row: Left };
 
 const read = (record: SQSRecord): Left => ({ ...Message.parse(JSON.parse(record.body)), delay_ms: 0 });
 
+/** One less than with which SQS moves a message aside by itself, which would not say why. */
+const LAST_RECEIVE = 4;
+
+/**
+ * Whether a message that failed is settled all the same: it becomes a dead letter with its reason when it has failed often, and is let go
+ * while the database is away, since it is still in the outbox there and is sent again.
+ */
+const giveUp = async (ctx: Context, queue: QueueName, record: SQSRecord, error: unknown): Promise<boolean> => {
+  const receives = Number(record.attributes.ApproximateReceiveCount);
+  ctx.log('error', 'message.failed', { queue, message_id: record.messageId, receives, error });
+  if (ctx.isAway(error)) return true;
+  if (receives < LAST_RECEIVE || ctx.queues === null) return false;
+  return ctx.queues.bury(queue, record.body, error instanceof Error ? error.message : String(error)).then(
+    () => true,
+    () => false,
+  );
+};
+
 /** Works off a batch of a queue together; where one of them spoils it, one by one. Answers those that must come again. */
 export const consume =
-  (ctx: Context) =>
+  (ctx: Context, queue: QueueName) =>
   async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {
     const failed: string[] = [];
     const attempt = async <T>(record: SQSRecord, work: () => T | Promise<T>): Promise<T | null> => {
       try {
         return await work();
       } catch (error) {
-        ctx.log('error', 'message.failed', { message_id: record.messageId, receives: record.attributes.ApproximateReceiveCount, error });
-        failed.push(record.messageId);
+        if (!(await giveUp(ctx, queue, record, error))) failed.push(record.messageId);
         return null;
       }
     };

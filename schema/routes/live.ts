@@ -8,14 +8,16 @@ const Ticket = z
     expires_at: Timestamp,
   })
   .meta({ id: 'Ticket' });
-const ticket = { method: 'POST', output: Ticket, status: 201, tag: 'live', errors: ['unavailable'] } as const;
+const ticket = { method: 'POST', output: Ticket, status: 201, tag: 'live' } as const;
 
 export const createTicket = route({
   ...ticket,
+  fleeting: true,
   name: 'createTicket',
   path: '/api/v1/ws/tickets',
   access: 'tasks:read',
   summary: 'Get the address of a WebSocket on which tasks and workers can be followed',
+  errors: ['unavailable'],
 });
 
 export const createWorkerTicket = route({
@@ -25,4 +27,5 @@ export const createWorkerTicket = route({
   access: 'worker',
   params: z.strictObject({ worker_id: Id }),
   summary: 'Get the address of a WebSocket on which a worker is told of work and of orders',
+  errors: ['unavailable', 'worker_revoked'],
 });

@@ -1,8 +1,7 @@
-import type { WorkerMode } from '../../../schema/states.ts';
-import type { WorkerIdentity } from '../context.ts';
-import type { LiveEvent, LiveTask, QueuePlace } from '../hints.ts';
+import type { LiveEvent, LiveTask, NotedWorker, QueuePlace } from '../hints.ts';
 import { json, type Sql } from '../sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
+import { workerColumns } from '../workers/workers.sql.ts';
 
 export type Range = readonly [taskId: string, from: number, to: number];
 
@@ -36,10 +35,13 @@ export const takeReady = (sql: Sql, outboxIds: readonly number[], subtaskIds: re
   left join queue_entries q using (subtask_id)
   where s.subtask_id = any (${subtaskIds}::uuid[])`;
 
-/** Organizations that have something to do, those with the most recent change first. */
+/** Organizations that have something to do or workers who ask for it. */
 export const busyOrganizations = async (sql: Sql, limit: number): Promise<string[]> => {
   const rows = await sql<{ organization_id: string }[]>`
-    select organization_id from tasks where status in ('pending', 'running') group by 1 order by max(updated_at) desc limit ${limit}`;
+    select organization_id from tasks where status in ('pending', 'running')
+    union
+    select organization_id from workers where deleted_at is null
+    limit ${limit}`;
   return rows.map((row) => row.organization_id);
 };
 
@@ -55,8 +57,6 @@ export const readQueues = async (sql: Sql, organizationId: string): Promise<{ re
   return { ready, in_progress: open.map((row) => row.subtask_id) };
 };
 
-export type NotedWorker = WorkerIdentity & { mode: WorkerMode; tools: string[]; version: number; deleted: boolean };
-
 /** Marks rows of the outbox as taken and answers the workers that they tell of. */
 export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<NotedWorker[]> => sql<
   NotedWorker[]
@@ -64,6 +64,13 @@ export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: r
   with taken as (
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])
   )
-  select worker_id, organization_id, mode, tools, version, deleted_at is not null as deleted
+  select ${workerColumns(sql)}, organization_id, deleted_at is not null as deleted
   from workers
   where worker_id = any (${workerIds}::uuid[])`;
+
+/** Whether there is nothing to do: no task is open, and nothing waits to leave. */
+export const isDone = async (sql: Sql): Promise<boolean> => {
+  const [row] = await sql<[{ done: boolean }]>`
+    select not exists (select from tasks where status in ('pending', 'running')) and not exists (select from outbox) as done`;
+  return row.done;
+};

@@ -7,9 +7,10 @@ import type {
   HeartbeatAnswer,
   HeartbeatSpec,
   Intervals,
+  Worker,
   WorkerSpec,
 } from '../../../schema/worker.ts';
-import type { Context } from '../context.ts';
+import type { Context, WorkerIdentity } from '../context.ts';
 import { announce, commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
@@ -20,7 +21,7 @@ import { repeating } from '../transact.ts';
 import * as rows from './workers.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Announcing = Pick<Context, 'sql' | 'queues' | 'log'>;
+type Announcing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 type Workers = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
 
 const missing = () => new AppError('worker_not_found', 'There is no worker with this id');
@@ -67,19 +68,36 @@ export const register = async (ctx: Workers, enrolmentToken: string, spec: Worke
   return { worker, credential, intervals: intervals(ctx) };
 };
 
-export const get = async (ctx: Pick<Context, 'sql'>, who: Who, workerId: string) => {
-  const worker = await rows.findWorker(ctx.sql, who.organization_id, workerId);
+const find = async ({ sql, hints }: Pick<Context, 'sql' | 'hints'>, organizationId: string, workerId: string) =>
+  (await hints.readWorker(organizationId, workerId)) ?? rows.findWorker(sql, organizationId, workerId);
+
+/** Throws worker_revoked when a worker was removed, whose credential is good for itself. */
+export const checkEnrolled = async (ctx: Pick<Context, 'sql' | 'hints'>, { organization_id, worker_id }: WorkerIdentity) => {
+  if ((await find(ctx, organization_id, worker_id)) === null) throw refusal('worker_revoked');
+};
+
+export const get = async (ctx: Pick<Context, 'sql' | 'hints'>, who: Who, workerId: string) => {
+  const worker = await find(ctx, who.organization_id, workerId);
   if (worker === null) throw missing();
   return worker;
 };
 
+/** Who holds nothing beats to Redis only: Postgres has not heard of it for long. */
+export const withPresence = async <T extends Pick<Worker, 'worker_id' | 'status'>>(
+  { hints }: Pick<Context, 'hints'>,
+  workers: readonly T[],
+): Promise<T[]> => {
+  const statuses = await hints.presence(workers.map((worker) => worker.worker_id));
+  return workers.map((worker, at) => ({ ...worker, status: statuses[at] ?? worker.status }));
+};
+
 export const list = async (
-  ctx: Pick<Context, 'sql'>,
+  ctx: Pick<Context, 'sql' | 'hints'>,
   who: Who,
   { status, cursor, limit }: { status?: WorkerStatus | undefined; cursor?: string | undefined; limit: number },
 ) => {
   const found = await rows.listWorkers(ctx.sql, who.organization_id, { status, after: timeCursor(cursor), limit: limit + 1 });
-  return pageOf(found, limit, (last) => [last.registered_at, last.worker_id]);
+  return pageOf(await withPresence(ctx, found), limit, (last) => [last.registered_at, last.worker_id]);
 };
 
 /** Changes a worker if it is still at `version`; else version_conflict. */
@@ -89,6 +107,7 @@ export const update = async (ctx: Announcing, who: Who, workerId: string, versio
     if (changed !== null) await rows.leaveWorker(sql, who.organization_id, workerId);
     return changed;
   });
+  if (worker !== null) await ctx.hints.noteWorker({ ...worker, organization_id: who.organization_id, deleted: false });
   if (worker !== null) return worker;
   const now = await get(ctx, who, workerId);
   throw new AppError('version_conflict', `The worker is at version ${now.version}, not ${version}; read it again and repeat`);
@@ -101,6 +120,7 @@ export const remove = async (ctx: Announcing, who: Who, workerId: string) => {
     return done;
   });
   if (!removed) throw missing();
+  await ctx.hints.forgetWorker({ organization_id: who.organization_id, worker_id: workerId });
   return { worker_id: workerId, deleted: true as const };
 };
 
@@ -149,7 +169,8 @@ export const complete = async (ctx: Workers, worker: WorkerPrincipal, { completi
 /** One that holds nothing is answered by Redis alone, where Redis knows it; else Redis is told of it. */
 const beat = async (ctx: Workers, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<rows.Beat> => {
   const known = await ctx.hints.beat(worker, {
-    isBusy: spec.leases.length >= (spec.slots ?? Number.POSITIVE_INFINITY),
+    running: spec.leases.length,
+    slots: spec.slots ?? null,
     info: spec.info ?? {},
   });
   if (known?.mode && spec.leases.length === 0) return { mode: known.mode, leases: [] };

@@ -1,7 +1,12 @@
+import type { CacheKind } from '../../domain/hints.ts';
+
 /** The keys of Redis, as docs/redis.md lists them. */
 export const keys = {
   status: (workerId: string) => `workers:${workerId}:status`,
   info: (workerId: string) => `workers:${workerId}:info`,
+  /** The organizations that have workers online. */
+  present: 'workers:organizations',
+  cacheRate: (kind: CacheKind) => `metrics:cache:${kind}`,
   online: (organizationId: string) => `workers:online:${organizationId}`,
   pending: (organizationId: string, tool: string) => `task_queue:pending:${organizationId}:${tool}`,
   inProgress: (organizationId: string) => `task_queue:in_progress:${organizationId}`,
@@ -12,6 +17,9 @@ export const keys = {
   task: (taskId: string) => `task:${taskId}`,
   /** The newest version of a task that anybody has noted. */
   seen: (taskId: string) => `task:${taskId}:seen`,
+  generation: 'work:generation',
+  idle: 'work:idle',
+  lock: (name: string) => `lock:${name}`,
   ticket: (hash: string) => `ws:ticket:${hash}`,
   connection: (connectionId: string) => `ws:connection:${connectionId}`,
   topic: (organizationId: string, topic: string) => `ws:topic:${organizationId}:${topic}`,

@@ -1,4 +1,5 @@
 import type { Hints, LiveEvent, LiveTask } from '../../domain/hints.ts';
+import { newGeneration } from './activity.ts';
 import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
 import type { Pipeline, Tell } from './tell.ts';
 
@@ -53,6 +54,7 @@ export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 
     const told = await tell((pipeline) => {
       for (const event of events) followSubtask(pipeline, event);
       for (const task of tasks) followTask(pipeline, task);
+      if (tasks.some((task) => task.ended_at === null)) pipeline.set(keys.generation, newGeneration());
     });
     return told !== null;
   },

@@ -32,7 +32,7 @@ const ofWorker = async (world: World) => {
 const claim = async (world: World) => {
   const { tool, credential, worker_id } = await world.worker();
   await world.admin.ok.submitTask({ body: { goal: 'to be claimed', tool } });
-  return { token: credential, params: { worker_id }, body: { claim_request_id: randomUUID(), limit: 2, start: true } };
+  return { token: credential, params: { worker_id }, body: { claim_request_id: randomUUID(), limit: 2, start: true, tools: [tool], repeated: true } };
 };
 
 const completion = async (world: World) => {
@@ -197,14 +197,14 @@ export const SAMPLES: Samples = {
     plain: async (world) => {
       const { token, fence, worker, it } = await world.held();
       const lease = { subtask_id: it.subtask_id, ...fence, progress: { percent: 40, message: 'on the way' } };
-      return { token, params: { worker_id: worker.worker_id }, body: { leases: [lease], info: { cpu_percent: 3 } } };
+      return { token, params: { worker_id: worker.worker_id }, body: { leases: [lease], slots: 2, info: { cpu_percent: 3 } } };
     },
   },
   claimSubtasks: { plain: claim },
   completeSubtasks: {
     plain: async (world) => {
       const { token, worker, params, body } = await completion(world);
-      const next = { claim_request_id: randomUUID(), limit: 1, start: false };
+      const next = { claim_request_id: randomUUID(), limit: 1, start: false, tools: ['exec'], repeated: false };
       return { token, params: { worker_id: worker.worker_id }, body: { completions: [{ ...params, ...body }], claim: next } };
     },
     'by artifact': async (world) => {
