@@ -8,6 +8,7 @@ import { type Journal, silent } from './journal.ts';
 import { Reporter } from './reporter.ts';
 import { classify } from './retry.ts';
 import { RunningJob } from './running-job.ts';
+import { SocketLoop } from './socket-loop.ts';
 import type { Tool } from './tools/tool.ts';
 
 export type AgentOptions = {
@@ -20,6 +21,8 @@ export type AgentOptions = {
   timeoutMs: number;
   settings: JobSettings;
   journal?: Journal;
+  /** Left out, that of Node, where it has one; null means that nothing is pushed. */
+  WebSocket?: typeof WebSocket | null;
   /** Called when the server renewed the credential: it has to be kept for the next start. */
   onCredential?: (credential: string) => void;
 };
@@ -45,6 +48,7 @@ export class WorkerAgent {
   readonly #stopped = new AbortController();
   readonly #claims: ClaimLoop;
   readonly #heartbeats: HeartbeatLoop;
+  readonly #socket: SocketLoop;
   readonly #reporter: Reporter;
   readonly #jobs: JobContext;
   #credential: string;
@@ -77,6 +81,7 @@ export class WorkerAgent {
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer) => this.#begin(answer),
+      onWaiting: () => this.#heartbeats.waiting(),
       onError: (error) => this.#failed('claim', error),
     });
     this.#reporter = new Reporter(this.#jobs, this.#claims);
@@ -87,6 +92,18 @@ export class WorkerAgent {
       held: () => [...this.#held.values()],
       onAnswer: (answer) => this.#heard(answer),
       onError: (error) => this.#failed('heartbeat', error),
+    });
+    this.#socket = new SocketLoop({
+      api,
+      workerId,
+      WebSocket: options.WebSocket,
+      onLive: (isLive) => {
+        this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
+        this.#claims.setDoorbell(isLive);
+      },
+      onDoorbell: () => this.#claims.ring(),
+      onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#heartbeats.beatNow(),
+      onError: (error) => classify(error) === 'revoked' && this.#revoke(error),
     });
   }
 
@@ -127,11 +144,11 @@ export class WorkerAgent {
 
   async #live(work: () => Promise<void>): Promise<void> {
     const beating = new AbortController();
-    const beats = this.#heartbeats.run(beating.signal);
+    const clocks = [this.#heartbeats.run(beating.signal), this.#socket.run(beating.signal)];
     await work();
     while (this.#ended.size > 0) await Promise.all(this.#ended);
     beating.abort();
-    await beats;
+    await Promise.all(clocks);
     this.#journal('info', 'worker.stopped', {});
     if (this.#failure !== null) throw this.#failure;
   }

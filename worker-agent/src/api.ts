@@ -47,6 +47,11 @@ export class WorkerApi {
     return this.#client.heartbeat({ params: this.#params, body }, { signal });
   }
 
+  /** Where to open a WebSocket. */
+  ticket(signal: AbortSignal): Promise<{ url: string }> {
+    return this.#client.createWorkerTicket({ params: this.#params }, { signal });
+  }
+
   claim(body: { claim_request_id: string; limit: number; tools: string[] }, retry: RetryOptions): Promise<ClaimAnswer> {
     let repeated = false;
     const call = () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
-import { Alarm, jittered } from './alarm.ts';
+import { Alarm, jittered } from '../../schema/alarm.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { classify, forAtMost } from './retry.ts';
 import { Slots } from './slots.ts';
@@ -14,11 +14,15 @@ export type ClaimLoopOptions = {
   /** Aborts when even an open claim is to be given up. */
   stopped: AbortSignal;
   onClaimed(answer: ClaimAnswer): number;
+  /** Nothing is ready, and slots are free. */
+  onWaiting(): void;
   onError(error: unknown): void;
 };
 
 const REFUSED_PAUSE_MS = 10_000;
 const ONCE_FOR_MS = 30_000;
+/** With a doorbell: for rings that get lost. */
+const SLOW_POLL_MS = 30_000;
 
 /** Asks for work while slots are free. Claims come in with completions too: what they find sets when this loop asks again. */
 export class ClaimLoop {
@@ -26,6 +30,8 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   readonly #alarm = new Alarm();
   #notBefore = 0;
+  #pollMs = 0;
+  #hasDoorbell = false;
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
@@ -38,6 +44,13 @@ export class ClaimLoop {
     this.#alarm.ring();
   }
 
+  /** Says whether the server can ring. It may have done so in vain before, so this asks at once; without, at the server's pace again. */
+  setDoorbell(works: boolean): void {
+    this.#hasDoorbell = works;
+    this.#notBefore = works ? 0 : Math.min(this.#notBefore, performance.now() + jittered(this.#pollMs));
+    this.#alarm.ring();
+  }
+
   isDraining(): boolean {
     return this.#options.draining.aborted;
   }
@@ -45,8 +58,17 @@ export class ClaimLoop {
   /** Takes in the answer to a claim for which `reserved` slots were kept free. */
   received(answer: ClaimAnswer, reserved: number): void {
     const taken = this.#options.onClaimed(answer);
-    this.#notBefore = answer.claimed.length < reserved ? performance.now() + jittered(answer.claim_poll_ms) : 0;
+    this.#pollMs = answer.claim_poll_ms;
+    const isFull = answer.claimed.length >= reserved;
+    this.#notBefore = isFull ? 0 : performance.now() + jittered(this.#pause(answer));
     this.slots.release(reserved - taken);
+    if (!isFull) this.#options.onWaiting();
+  }
+
+  /** Nobody rings when a paused worker may go on, or when the server sees a slot in use that is free. */
+  #pause({ empty_reason, claim_poll_ms }: ClaimAnswer): number {
+    const isRung = this.#hasDoorbell && (empty_reason === null || empty_reason === 'nothing_ready');
+    return isRung ? Math.max(claim_poll_ms, SLOW_POLL_MS) : claim_poll_ms;
   }
 
   async run(): Promise<void> {

@@ -1,6 +1,6 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../../schema/alarm.ts';
 import type { WorkerApi } from './api.ts';
 import { backoffMs, classify } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
@@ -29,6 +29,8 @@ export class HeartbeatLoop {
   readonly #alarm = new Alarm();
   #intervals: Intervals;
   #failures = 0;
+  #isWanted = false;
+  #saidFull = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
@@ -40,11 +42,22 @@ export class HeartbeatLoop {
     this.#alarm.ring();
   }
 
+  /** Beats as soon as it can, and once for many such wishes. */
+  beatNow(): void {
+    this.#isWanted = true;
+    this.#alarm.ring();
+  }
+
+  /** To be called when the worker waits for work: the server rings only workers of whom it does not believe that they are busy. */
+  waiting(): void {
+    if (this.#saidFull) this.beatNow();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     let due = performance.now();
     let beatenAt = due;
     while (!signal.aborted) {
-      const left = Math.min(due, beatenAt + this.#interval()) - performance.now();
+      const left = this.#isWanted ? 0 : Math.min(due, beatenAt + this.#interval()) - performance.now();
       if (left > 0) {
         await this.#alarm.wait(left, signal);
         continue;
@@ -57,7 +70,9 @@ export class HeartbeatLoop {
 
   async beat(signal: AbortSignal): Promise<void> {
     const { api, slots, held, onAnswer, onError } = this.#options;
+    this.#isWanted = false;
     const leases = held().map((job) => ({ ...job.fence, ...(job.progress === undefined ? {} : { progress: job.progress }) }));
+    this.#saidFull = leases.length >= slots;
     try {
       const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
       this.#failures = 0;
