@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Env, HomeEnv } from './env.ts';
 
-type Variable = { description?: string; default?: unknown; examples?: unknown[] };
+type Variable = { description?: string; default?: string | number; examples?: string[] };
 
 const entry = ([name, { description, default: fallback, examples = [] }]: [string, Variable], isRequired: boolean): string[] => [
   ...(description === undefined ? [] : ['', `# ${description}${isRequired ? ' (required)' : ''}`]),
