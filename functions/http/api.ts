@@ -7,6 +7,7 @@ import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
+import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
 import { liveEndpoints } from './live.ts';
 import { problemResponse } from './problem.ts';
@@ -23,6 +24,7 @@ export const endpoints: readonly Endpoint[] = [
   ...subtaskEndpoints,
   ...workerEndpoints,
   ...liveEndpoints,
+  ...deadLetterEndpoints,
   ...apiKeyEndpoints,
 ];
 

@@ -9,17 +9,10 @@ import {
   SQSServiceException,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
-import type { QueueName } from '../domain/queues.ts';
+import type { DeadLetter, QueueName, Queues } from '../domain/queues.ts';
 
-export type DeadLetter = { message_id: string; body: string; reason: string | null; receive_count: number; sent_at: string };
-export type DeadLetters = {
-  /** The dead letters of a queue, `total` of them by SQS's estimate, which may lag a minute. Nobody else sees them while the list is made. */
-  listDead(queue: QueueName, most?: number): Promise<{ letters: DeadLetter[]; total: number }>;
-  /** Puts a message among the dead letters, and why: those that SQS moves by itself have no reason. */
-  bury(queue: QueueName, body: string, reason: string): Promise<void>;
-  /** Brings the dead letters back to their queue: how many, or null when SQS does it in the background. Some may come twice. */
-  redrive(queue: QueueName): Promise<number | null>;
-};
+/** What a queue gave up; SQS says nothing of the reason. */
+export type DeadLetters = Pick<Queues, 'listDead' | 'bury' | 'redrive'>;
 
 const HIDDEN_SECONDS = 30;
 const BATCH = 10;

@@ -92,3 +92,21 @@ describe('what a transaction leaves', () => {
 
 const organization = async (sql: Sql) =>
   (await sql<[{ organization_id: string }]>`select organization_id from organizations`)[0].organization_id;
+
+describe('dead letters', () => {
+  it('are listed with their reason and tried again when the cause is gone; those of others are not seen', async () => {
+    const { backend, client } = await backendWithQueues();
+    const { key } = await backend.newKey({ organization: 'abroad' });
+    const organization_id = await organization(backend.ctx.sql);
+    const { task_id } = await backend.admin.ok.submitTask({ body: DAG });
+    const body = JSON.stringify({ outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [[task_id, 1, 1]] } });
+    await client.bury('events', body, 'the cause');
+
+    const query = { queue: 'events' } as const;
+    expect((await backend.admin.ok.listDeadLetters({ query })).items).toMatchObject([{ topic: 'events', reason: 'the cause', body }]);
+    expect((await backend.as(key).ok.listDeadLetters({ query })).items).toEqual([]);
+    expect(await backend.admin.ok.redriveDeadLetters({ body: query })).toEqual({ moved: 1 });
+
+    await expect.poll(async () => (await client.listDead('events')).letters, { timeout: 10_000 }).toEqual([]);
+  }, 30_000);
+});

@@ -1,4 +1,3 @@
-import type { APIGatewayProxyWebsocketEventV2 } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { socket } from '../../../functions/socket/socket.ts';
 import type { ServerFrame } from '../../../schema/live.ts';
@@ -7,12 +6,10 @@ import { backendWithQueues, breakableRedis, fakePush } from './support/live.ts';
 
 type Event = Parameters<ReturnType<typeof socket>>[0];
 
-const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: string, rest: object = {}): Event =>
-  ({
-    requestContext: { eventType, connectionId, requestId: 'r', routeKey: '$default' } as APIGatewayProxyWebsocketEventV2['requestContext'],
-    isBase64Encoded: false,
-    ...rest,
-  }) as Event;
+const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: string, rest: object = {}) => {
+  const requestContext = { eventType, connectionId, requestId: 'r', routeKey: '$default' };
+  return { requestContext, isBase64Encoded: false, ...rest } as unknown as Event;
+};
 
 const setup = async () => {
   const { redis, setAway } = breakableRedis();

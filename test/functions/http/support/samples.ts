@@ -32,7 +32,11 @@ const ofWorker = async (world: World) => {
 const claim = async (world: World) => {
   const { tool, credential, worker_id } = await world.worker();
   await world.admin.ok.submitTask({ body: { goal: 'to be claimed', tool } });
-  return { token: credential, params: { worker_id }, body: { claim_request_id: randomUUID(), limit: 2, start: true, tools: [tool], repeated: true } };
+  return {
+    token: credential,
+    params: { worker_id },
+    body: { claim_request_id: randomUUID(), limit: 2, start: true, tools: [tool], repeated: true },
+  };
 };
 
 const completion = async (world: World) => {
@@ -215,6 +219,8 @@ export const SAMPLES: Samples = {
   },
 
   createApiKey: { plain: async ({ key }) => ({ token: key, body: { name: 'a key', scopes: [...SCOPES] } }) },
+  listDeadLetters: { plain: async ({ key }) => ({ token: key, query: { queue: 'events' } }) },
+  redriveDeadLetters: { plain: async ({ key }) => ({ token: key, body: { queue: 'events' } }) },
   createTicket: { plain: async ({ key }) => ({ token: key }) },
   createWorkerTicket: {
     plain: async (world) => {
