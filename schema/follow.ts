@@ -117,7 +117,7 @@ class Follower {
       if (!isTransient(error)) throw error;
       this.#failures++;
       this.#options.onAway?.(error, this.#failures);
-      const backoff = Math.min(LONGEST_AWAY_MS, 250 * 2 ** Math.min(this.#failures, 30));
+      const backoff = Math.min(LONGEST_AWAY_MS, 250 * 2 ** Math.min(this.#failures - 1, 30));
       this.#notBefore = performance.now() + Math.max(jittered(backoff), Math.min(error.retryAfterMs ?? 0, LONGEST_AWAY_MS));
     }
   }
