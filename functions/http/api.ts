@@ -87,8 +87,26 @@ const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
       request.response = answerError(ctx, request.error, request.event);
     },
   });
-  return handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound }));
+  return logged(ctx, handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound })));
 };
+
+/** One line a request, without what it carried. */
+const logged =
+  (ctx: Context, handler: HttpHandler): HttpHandler =>
+  async (event, context) => {
+    const started = performance.now();
+    const answer = await handler(event, context);
+    const { requestId, http } = event.requestContext;
+    const status = typeof answer === 'object' ? answer.statusCode : 200;
+    ctx.log('info', 'request.done', {
+      request_id: requestId,
+      method: http.method,
+      path: http.path,
+      status,
+      ms: Math.round(performance.now() - started),
+    });
+    return answer;
+  };
 
 /** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
 export const personApi = (ctx: Context): HttpHandler =>

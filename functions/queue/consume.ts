@@ -19,6 +19,11 @@ const read = (record: SQSRecord): Left => ({ ...Message.parse(JSON.parse(record.
 /** One less than with which SQS moves a message aside by itself, which would not say why. */
 const LAST_RECEIVE = 4;
 
+const reasonOf = (error: unknown): string => {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  return error instanceof Error ? error.message : String(error);
+};
+
 /**
  * Whether a message that failed is settled all the same: it becomes a dead letter with its reason when it has failed often, and is let go
  * while the database is away, since it is still in the outbox there and is sent again.
@@ -28,7 +33,7 @@ const giveUp = async (ctx: Context, queue: QueueName, record: SQSRecord, error: 
   ctx.log('error', 'message.failed', { queue, message_id: record.messageId, receives, error });
   if (ctx.isAway(error)) return true;
   if (receives < LAST_RECEIVE || ctx.queues === null) return false;
-  return ctx.queues.bury(queue, record.body, error instanceof Error ? error.message : String(error)).then(
+  return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
     () => true,
     () => false,
   );

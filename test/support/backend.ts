@@ -64,11 +64,14 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
     LOG_LEVEL: 'error',
     ...given,
   });
+  /** Warnings and errors. */
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const ctx = createContext(env, {
     redis: createRedis({ requester: createMemoryRedis() }),
     ...parts,
-    log: (_, event, fields = {}) => void logged.push({ event, fields }),
+    log: (level, event, fields = {}) => {
+      if (level === 'warn' || level === 'error') logged.push({ event, fields });
+    },
   });
   const handlers = { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) };
   const { admin_key } = await bootstrap(ctx);
