@@ -81,7 +81,6 @@ export class WorkerAgent {
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer) => this.#begin(answer),
-      onWaiting: () => this.#heartbeats.waiting(),
       onError: (error) => this.#failed('claim', error),
     });
     this.#reporter = new Reporter(this.#jobs, this.#claims);
@@ -100,6 +99,8 @@ export class WorkerAgent {
       onLive: (isLive) => {
         this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
         this.#claims.setDoorbell(isLive);
+        // The server that can be reached now may not have heard of this worker yet, and rings only those of whom it has.
+        if (isLive) this.#heartbeats.beatNow();
       },
       onDoorbell: () => this.#claims.ring(),
       onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#heartbeats.beatNow(),
@@ -173,6 +174,7 @@ export class WorkerAgent {
     const ending = await runJob(this.#jobs, job);
     await this.#reporter.report(job, ending);
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
+    this.#heartbeats.leasesChanged();
   }
 
   #heard(answer: HeartbeatAnswer): void {

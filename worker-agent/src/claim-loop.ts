@@ -14,8 +14,6 @@ export type ClaimLoopOptions = {
   /** Aborts when even an open claim is to be given up. */
   stopped: AbortSignal;
   onClaimed(answer: ClaimAnswer): number;
-  /** Nothing is ready, and slots are free. */
-  onWaiting(): void;
   onError(error: unknown): void;
 };
 
@@ -30,6 +28,8 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   readonly #alarm = new Alarm();
   #notBefore = 0;
+  /** Since the last claim was sent: its answer may be older. */
+  #isRung = false;
   #pollMs = 0;
   #hasDoorbell = false;
 
@@ -40,14 +40,15 @@ export class ClaimLoop {
 
   /** Something may be ready: asks at once, if a slot is free. */
   ring(): void {
-    this.#notBefore = 0;
+    this.#isRung = true;
     this.#alarm.ring();
   }
 
   /** Says whether the server can ring. It may have done so in vain before, so this asks at once; without, at the server's pace again. */
   setDoorbell(works: boolean): void {
     this.#hasDoorbell = works;
-    this.#notBefore = works ? 0 : Math.min(this.#notBefore, performance.now() + jittered(this.#pollMs));
+    if (works) return this.ring();
+    this.#notBefore = Math.min(this.#notBefore, performance.now() + jittered(this.#pollMs));
     this.#alarm.ring();
   }
 
@@ -59,10 +60,8 @@ export class ClaimLoop {
   received(answer: ClaimAnswer, reserved: number): void {
     const taken = this.#options.onClaimed(answer);
     this.#pollMs = answer.claim_poll_ms;
-    const isFull = answer.claimed.length >= reserved;
-    this.#notBefore = isFull ? 0 : performance.now() + jittered(this.#pause(answer));
+    this.#notBefore = answer.claimed.length < reserved ? performance.now() + jittered(this.#pause(answer)) : 0;
     this.slots.release(reserved - taken);
-    if (!isFull) this.#options.onWaiting();
   }
 
   /** Nobody rings when a paused worker may go on, or when the server sees a slot in use that is free. */
@@ -74,7 +73,7 @@ export class ClaimLoop {
   async run(): Promise<void> {
     const { draining } = this.#options;
     while (!draining.aborted) {
-      const wait = this.#notBefore - performance.now();
+      const wait = this.#isRung ? 0 : this.#notBefore - performance.now();
       const limit = wait > 0 ? 0 : this.slots.reserve(LIMITS.batch);
       if (limit > 0) await this.#claim(limit, () => !draining.aborted);
       else await this.#alarm.wait(wait > 0 ? wait : Number.MAX_SAFE_INTEGER, draining);
@@ -89,6 +88,7 @@ export class ClaimLoop {
   /** The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. */
   async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
     const { api, tools, stopped, draining, onError } = this.#options;
+    this.#isRung = false;
     try {
       const answer = await api.claim(
         { claim_request_id: randomUUID(), limit, tools: [...tools] },

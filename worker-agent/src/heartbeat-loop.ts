@@ -37,8 +37,13 @@ export class HeartbeatLoop {
     this.#intervals = options.intervals;
   }
 
-  /** To be called when the worker begins to hold leases: the next beat is then due sooner. */
+  /**
+   * To be called when leases came or went. With leases the next beat is due sooner; one that was said to be busy and is so no longer
+   * beats at once: the server rings only those whom it believes to be free.
+   */
   leasesChanged(): void {
+    const { held, slots } = this.#options;
+    this.#isWanted ||= this.#saidFull && held().length < slots;
     this.#alarm.ring();
   }
 
@@ -46,11 +51,6 @@ export class HeartbeatLoop {
   beatNow(): void {
     this.#isWanted = true;
     this.#alarm.ring();
-  }
-
-  /** To be called when the worker waits for work: the server rings only workers of whom it does not believe that they are busy. */
-  waiting(): void {
-    if (this.#saidFull) this.beatNow();
   }
 
   async run(signal: AbortSignal): Promise<void> {

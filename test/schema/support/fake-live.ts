@@ -44,7 +44,7 @@ export const fakeLive = (...log: Event[]) => {
   };
 
   class FakeSocket extends EventTarget {
-    constructor(readonly url: string) {
+    constructor() {
       super();
       queueMicrotask(() => {
         sockets.add(this);
