@@ -10,6 +10,7 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
   let roundTrips = 0;
   let bytes = 0;
   let dropAnswers = 0;
+  let lost = 0;
 
   const cut = () => {
     for (const [client, server] of pairs) {
@@ -37,6 +38,7 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
       serverSpoke = true;
       bytes += chunk.length;
       if (dropping) {
+        lost++;
         client.destroy();
         upstream.destroy();
       } else client.write(chunk);
@@ -58,7 +60,7 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
     loseAnswers: (count: number) => {
       dropAnswers = count;
     },
-    counted: () => ({ roundTrips, bytes }),
+    counted: () => ({ roundTrips, bytes, lost }),
     close: async () => {
       cut();
       server.close();

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Claimed } from '../../../schema/attempt.ts';
+import type { Backend } from '../../support/backend.ts';
+import { enrol, type TestWorker } from '../../support/worker.ts';
+import { untilAnswered } from './mortal.ts';
+
+export const TOOLS = ['scripted'];
+const LOOPS = 4;
+const LIMIT = 2;
+const POLL_MS = 20;
+
+type Shift = {
+  isEnough: () => boolean;
+  /** Called after each turn of a worker. */
+  disturb?: (() => Promise<unknown> | unknown) | undefined;
+  ms?: number;
+};
+
+/** Workers in this process, which work in shifts: between them each holds what it has claimed. */
+export const enrolCrew = async (backend: Backend) => {
+  const workers = await Promise.all(Array.from({ length: LOOPS }, (_, n) => enrol(backend, { tools: TOOLS, name: `w${n}` })));
+  const held = new Map<TestWorker, Claimed[]>(workers.map((worker) => [worker, []]));
+  let completed = 0;
+
+  const turn = async (worker: TestWorker) => {
+    const done = held.get(worker) ?? [];
+    const { results, next } = await step(worker, done);
+    completed += results.filter((result) => result.ok).length;
+    held.set(worker, next);
+    for (const it of next) if (!it.started) await untilAnswered(() => worker.start(it));
+    if (done.length + next.length === 0) await pause(POLL_MS);
+  };
+  return {
+    completed: () => completed,
+    work: async ({ isEnough, disturb, ms = 90_000 }: Shift) => {
+      const end = performance.now() + ms;
+      const loop = async (worker: TestWorker) => {
+        while (!isEnough()) {
+          if (performance.now() > end) throw new Error(`after ${ms} ms of work only ${completed} subtasks are completed`);
+          await turn(worker);
+          await disturb?.();
+        }
+      };
+      await Promise.all(workers.map(loop));
+    },
+  };
+};
+
+/** Completes what was done and claims the next. */
+const step = async ({ as, worker_id, fence }: TestWorker, done: readonly Claimed[]) => {
+  const params = { worker_id };
+  const claim = { claim_request_id: randomUUID(), limit: LIMIT, start: true, tools: TOOLS };
+  if (done.length === 0) return { results: [], next: (await untilAnswered(() => as.ok.claimSubtasks({ params, body: claim }))).claimed };
+  const completions = done.map((it) => ({ subtask_id: it.subtask_id, ...fence(it), result: it.key }));
+  const answer = await untilAnswered(() => as.ok.completeSubtasks({ params, body: { completions, claim } }));
+  return { results: answer.results, next: answer.claim?.claimed ?? [] };
+};
