@@ -39,6 +39,38 @@ describe('a worker whose clocks are slow', { timeout: 90_000 }, () => {
     await completed(home, task_id, WITHIN_MS);
   });
 
+  it('is rung when it is the only free one, and the others have begun to work only just now', async () => {
+    const home = await homeForTest(SLOW);
+    let isFree = false;
+    const busy = toolOf(() => until('the test to go on', () => isFree));
+    const others = await Promise.all(Array.from({ length: 7 }, () => home.addWorker({ tools: [busy] })));
+    await until('their sockets', () => others.every(({ events }) => events.includes('push.began')));
+    await Promise.all(others.map(() => home.client.submitTask({ body: { goal: 'long' } })));
+    await until('them to work', () => others.every(({ agent }) => agent.running === 1), WITHIN_MS);
+    const { events } = await home.addWorker();
+    await until('its socket', () => events.includes('push.began'));
+
+    for (let tasks = 0; tasks < 3; tasks++) {
+      const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
+      await completed(home, task_id, WITHIN_MS);
+    }
+    isFree = true;
+  });
+
+  it('is rung when it was paused and may go on', async () => {
+    const home = await homeForTest(SLOW);
+    const { events, worker_id } = await home.addWorker();
+    await until('its socket', () => events.includes('push.began'));
+    const setMode = (mode: 'paused' | 'active', ifMatch: number) =>
+      home.client.updateWorker({ params: { worker_id }, body: { mode } }, { ifMatch });
+    const { version } = await setMode('paused', (await home.client.getWorker({ params: { worker_id } })).version);
+    const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
+
+    await setMode('active', version);
+
+    await completed(home, task_id, WITHIN_MS);
+  });
+
   it('stops its work as soon as that is cancelled', async () => {
     const home = await homeForTest(SLOW);
     const { agent, events } = await home.addWorker();

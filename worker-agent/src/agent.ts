@@ -102,7 +102,11 @@ export class WorkerAgent {
         // The server that can be reached now may not have heard of this worker yet, and rings only those of whom it has.
         if (isLive) this.#heartbeats.beatNow();
       },
-      onDoorbell: () => this.#claims.ring(),
+      onDoorbell: () => {
+        this.#claims.ring();
+        // The server believes that there is a slot free.
+        if (this.running >= options.slots) this.#heartbeats.beatNow();
+      },
       onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#heartbeats.beatNow(),
       onError: (error) => classify(error) === 'revoked' && this.#revoke(error),
     });

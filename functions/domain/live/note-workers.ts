@@ -16,6 +16,8 @@ export const noteWorkers = async (ctx: Context, rows: readonly Told[]): Promise<
     await ctx.hints.noteWorker(worker);
     const { worker_id, mode, organization_id, deleted } = worker;
     const frame = { type: 'worker', topic: 'workers', worker: { worker_id, mode, status: deleted ? 'offline' : 'online' } } as const;
-    await push(ctx, organization_id, [frame]);
+    // What was ready while nobody knew of it, or while it was paused, was rung for others.
+    const bell = deleted || mode !== 'active' ? [] : [{ type: 'doorbell', topic: `worker:${worker_id}` } as const];
+    await push(ctx, organization_id, [frame, ...bell]);
   }
 };

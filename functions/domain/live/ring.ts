@@ -4,6 +4,8 @@ import { push } from './push.ts';
 
 /** Rung for each ready subtask, in case that one of them may not take it or is gone. */
 const FOR_EACH = 2;
+/** Rung in any case: those who began to work since their last heartbeat look free, and the one who is must be among them. */
+const AT_LEAST = 10;
 
 const isFree = (worker: LiveWorker) => worker.status === 'online' && worker.mode === 'active';
 
@@ -14,7 +16,7 @@ const choose = (workers: readonly LiveWorker[], tools: readonly string[]): LiveW
   for (const [tool, wanted] of counts) {
     const able = workers.filter((worker) => isFree(worker) && worker.tools.includes(tool));
     const shuffled = able.map((worker) => ({ worker, at: Math.random() })).toSorted((a, b) => a.at - b.at);
-    for (const { worker } of shuffled.slice(0, wanted.length * FOR_EACH)) chosen.add(worker);
+    for (const { worker } of shuffled.slice(0, Math.max(AT_LEAST, wanted.length * FOR_EACH))) chosen.add(worker);
   }
   return [...chosen];
 };
