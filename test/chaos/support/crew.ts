@@ -10,10 +10,11 @@ const LOOPS = 4;
 const LIMIT = 2;
 const POLL_MS = 20;
 
+/** Called after each turn of a worker. */
+export type Disturb = () => unknown;
 type Shift = {
   isEnough: () => boolean;
-  /** Called after each turn of a worker. */
-  disturb?: (() => Promise<unknown> | unknown) | undefined;
+  disturb?: Disturb | undefined;
   ms?: number;
 };
 

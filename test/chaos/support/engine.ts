@@ -13,7 +13,7 @@ import { backendForTest } from '../../support/backend.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { until } from '../../support/processes.ts';
 import { startBroker } from './broker.ts';
-import { enrolCrew, TOOLS } from './crew.ts';
+import { type Disturb, enrolCrew, TOOLS } from './crew.ts';
 
 const TASKS = 6;
 const MIDDLE = 18;
@@ -81,8 +81,7 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume }
     backend,
     broker,
     redis,
-    workTo: (count: number, disturb?: () => Promise<unknown> | unknown) =>
-      crew.work({ isEnough: () => crew.completed() >= count, disturb }),
+    workTo: (count: number, disturb?: Disturb) => crew.work({ isEnough: () => crew.completed() >= count, disturb }),
     poison: () => broker.queues.send('events', [{ id: 'poison', body: POISON }]),
     /** While much is left to do, with nobody at work. */
     expectQueuesMended: async () => {
@@ -91,7 +90,7 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume }
       await expectMended();
     },
     /** Works all off, then: every task has ended, nothing was completed twice, the outbox is empty, only poison is dead. */
-    expectSoundEnd: async (disturb?: () => Promise<unknown> | unknown) => {
+    expectSoundEnd: async (disturb?: Disturb) => {
       const isOpen = async () => (await sql`select from tasks where ended_at is null`).length > 0;
       let ended = false;
       const isEnough = async () => (ended = !(await isOpen()));
