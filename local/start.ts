@@ -1,9 +1,7 @@
 import { type Home, startHome } from './home.ts';
 import { explain, warningOf } from './start/explain.ts';
 import { HELP, readOptions } from './start/options.ts';
-
-/** One Ctrl-C may come twice, from the terminal and from npm: only a later one is a second. */
-const SECOND_AFTER_MS = 500;
+import { onStopSignals } from './stop-signals.ts';
 
 const fail = (message: string): never => {
   process.stderr.write(`${message}\n`);
@@ -32,27 +30,26 @@ const starting = startHome({ ...options, env: process.env, say }).catch((error: 
 );
 
 let home: Home | null = null;
-let stoppingSince: number | null = null;
-const stop = () => {
-  if (stoppingSince !== null) {
-    if (performance.now() - stoppingSince < SECOND_AFTER_MS) return;
+let stopping = false;
+onStopSignals({
+  stop: () => {
+    stopping = true;
+    say('stopping (again to force)');
+    starting
+      .then((it) => it.close())
+      .then(
+        () => process.exit(0),
+        (error: Error) => fail(error.message),
+      );
+  },
+  force: () => {
     home?.database.kill();
     process.exit(130);
-  }
-  stoppingSince = performance.now();
-  say('stopping (again to force)');
-  starting
-    .then((it) => it.close())
-    .then(
-      () => process.exit(0),
-      (error: Error) => fail(error.message),
-    );
-};
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
+  },
+});
 
 home = await starting;
-if (stoppingSince === null) {
+if (!stopping) {
   const { url, isNew, adminKey, adminKeyPath } = home;
   const key = adminKey ? `$(cat ${adminKeyPath})` : 'mak_…';
   say('ready');

@@ -67,19 +67,35 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(system.output()).toContain('PostgreSQL is back');
   });
 
-  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT'] as const)('ends cleanly by %s, and leaves no process behind', async (signal) => {
+  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'ends cleanly by %s, and leaves no process behind',
+    async (signal) => {
+      const home = await homeForTest();
+      const system = home.start();
+      await home.ready(system);
+      const pid = await home.postgresPid();
+
+      system.child.kill(signal);
+      system.child.kill(signal); // npm and the terminal may both send it
+
+      expect(await exitOf(system)).toBe(0);
+      expect(isAlive(pid)).toBe(false);
+      expect(await home.processes()).toEqual([]);
+      expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
+    },
+  );
+
+  it.skipIf(isWindows)('ends cleanly when its terminal is gone, which takes no more of its lines', async () => {
     const home = await homeForTest();
     const system = home.start();
     await home.ready(system);
-    const pid = await home.postgresPid();
 
-    system.child.kill(signal);
-    system.child.kill(signal); // npm and the terminal may both send it
+    for (const stream of [system.child.stdout, system.child.stderr]) stream?.destroy();
+    system.child.kill('SIGHUP');
 
     expect(await exitOf(system)).toBe(0);
-    expect(isAlive(pid)).toBe(false);
+    expect(existsSync(join(home.data, 'home.lock'))).toBe(false);
     expect(await home.processes()).toEqual([]);
-    expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
   });
 
   it.skipIf(isWindows)('ends cleanly also when it is told to while it starts', async () => {
