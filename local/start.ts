@@ -1,5 +1,5 @@
 import { type Home, startHome } from './home.ts';
-import { explain, warningOf } from './start/explain.ts';
+import { explain, warningsOf } from './start/explain.ts';
 import { HELP, readOptions } from './start/options.ts';
 import { onStopSignals } from './stop-signals.ts';
 
@@ -22,8 +22,7 @@ if (options.help) {
   process.stdout.write(`${HELP}\n`);
   process.exit(0);
 }
-const warning = warningOf(options);
-if (warning !== null) say(warning);
+warningsOf(options, process.env).forEach(say);
 
 const starting = startHome({ ...options, env: process.env, say }).catch((error: unknown) =>
   fail(`Not started: ${explain(error, options)}`),

@@ -37,7 +37,7 @@ export const homeForTest = async () => {
     port,
     url,
     start: (flags: readonly string[] = [], env: Record<string, string> = {}): Running => {
-      const unset = { DATABASE_URL: '', MAW_DATA: '', MAW_PORT: '', MAW_PUBLIC_URL: '' };
+      const unset = { DATABASE_URL: '', MAW_DATA: '', MAW_PORT: '', MAW_PUBLIC_URL: '', PUBLIC_URL: '' };
       const each = run(['local/start.ts', '--data', data, '--port', String(port), ...flags], { ...unset, ...env });
       started.push(each);
       return each;
