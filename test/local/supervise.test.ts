@@ -8,7 +8,6 @@ import { isAlive } from './support/start.ts';
 /** Supervises processes that do nothing; `atReady` happens to each, by its number, just before it counts as ready. */
 const supervised = async (atReady: (child: ChildProcess, number: number) => Promise<void> = async () => {}) => {
   const children: ChildProcess[] = [];
-  onTestFinished(() => children.forEach((child) => child.kill('SIGKILL')));
   const said: string[] = [];
   const running = await supervise({
     start: () => {
@@ -23,6 +22,7 @@ const supervised = async (atReady: (child: ChildProcess, number: number) => Prom
     reason: () => 'it does not start',
     say: (line) => said.push(line),
   });
+  onTestFinished(() => running.stop());
   return { children, said, running };
 };
 
