@@ -57,9 +57,9 @@ if (!stopping) {
   Docs     ${url}/docs
   Health   ${url}/api/v1/health
 ${isNew ? `\n  Admin key (shown once, kept in ${adminKeyPath})\n  ${adminKey}\n` : ''}
-Next, in another terminal:
+Next, in another terminal, in this folder:
   export MAW_URL=${options.publicUrl ?? url} MAW_API_KEY=${key}
-  npx maw enrol --tools scripted,exec     # then paste the command that it prints: it starts a worker
+  npx maw enrol --tools scripted,exec --exec-allow git,node     # then paste the command that it prints: it starts a worker
   npx maw submit "say hello" --wait
 
 Ctrl-C stops it.

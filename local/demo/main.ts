@@ -100,7 +100,7 @@ try {
     say(`
 The system goes on running until Ctrl-C.
   API   ${home.url}/api/v1      docs  ${home.url}/docs
-  In another terminal:
+  In another terminal, in this folder:
     export MAW_URL=${home.url} MAW_API_KEY=${home.adminKey}
     npx maw submit "say hello" --wait
     npx maw list`);
