@@ -150,4 +150,24 @@ describe('a subtask that is to be tried again', () => {
       attempt_list: [{ error: null }, { error: { failure_class: 'released' } }],
     });
   });
+
+  it('keeps the failure that was told first: another one is refused', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await submitRetried(backend, {});
+    const it = await claimOne(worker);
+
+    const replies = [
+      await worker.fail(it, 'rate_limited', 'too fast'),
+      await worker.fail(it, 'rate_limited', 'too slow'),
+      await worker.fail(it, 'spawn_failed', 'too fast'),
+      await worker.release(it),
+      await worker.complete(it),
+    ];
+
+    expect(replies.map(({ status }) => status)).toEqual([200, 409, 409, 409, 409]);
+    for (const reply of replies.slice(1)) expect(reply.body).toMatchObject({ code: 'attempt_ended' });
+    const { error } = await backend.admin.ok.getSubtask({ params: { subtask_id: it.subtask_id } });
+    expect(error).toEqual({ failure_class: 'rate_limited', message: 'too fast' });
+  });
 });

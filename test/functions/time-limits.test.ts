@@ -34,6 +34,21 @@ describe('the time of a task', () => {
     expect([deadline_at, retried.deadline_at]).toEqual([null, null]);
   });
 
+  it('began with its first start, also in a later run', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const params = { task_id };
+    await worker.claim();
+    const { started_at } = await backend.admin.ok.cancelTask({ params });
+
+    const retried = await backend.admin.ok.retryTask({ params });
+    await drain(worker);
+
+    expect(started_at).not.toBeNull();
+    expect([retried, await backend.admin.ok.getTask({ params })].map((task) => task.started_at)).toEqual([started_at, started_at]);
+  });
+
   it('that passes after it has ended changes nothing', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
@@ -70,5 +85,18 @@ describe('the time of an attempt', () => {
       { status: 'claimed', seconds: 315 },
       { status: 'running', seconds: 115 },
     ]);
+  });
+
+  it('can not run out before it is started: whoever says so has failed', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [it] = await worker.claim(1, false);
+
+    const reply = it && (await worker.fail(it, 'timed_out'));
+
+    expect(reply?.status).toBe(200);
+    const attempts = await backend.ctx.sql`select status, failure_class from attempts`;
+    expect([...attempts]).toEqual([{ status: 'failed', failure_class: 'timed_out' }]);
   });
 });
