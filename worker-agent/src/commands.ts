@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import { cancel, pause, resume, retry } from './commands/change-task.ts';
 import { config } from './commands/config.ts';
 import { enrol } from './commands/enrol.ts';
+import { explain } from './commands/explain.ts';
 import { get } from './commands/get.ts';
 import { list } from './commands/list.ts';
 import { logs } from './commands/logs.ts';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly Command[] = [
   get,
   watch,
   logs,
+  explain,
   cancel,
   retry,
   pause,
