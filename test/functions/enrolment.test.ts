@@ -73,3 +73,19 @@ describe("a worker's credential", () => {
     expect((await beat(credential ?? '')).credential).toBeNull();
   });
 });
+
+describe('a worker that was removed', () => {
+  it('is gone: not listed, not found, removed once, and its registration brings it back no more', async () => {
+    const { backend, token } = await tokenForTest();
+    const registration = { registration_id: crypto.randomUUID() };
+    const { worker_id } = (await register(backend, token, registration)).body.worker;
+    const params = { worker_id };
+
+    await backend.admin.ok.deleteWorker({ params });
+
+    expect(await workersOf(backend)).toEqual([]);
+    for (const reply of [await backend.admin.getWorker({ params }), await backend.admin.deleteWorker({ params })])
+      expect(reply).toMatchObject({ status: 404, body: { code: 'worker_not_found' } });
+    expect((await register(backend, token, registration)).status).toBe(401);
+  });
+});
