@@ -7,7 +7,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
  * @param {number} pid
  * @returns {string | null}
  */
-export const startOf = (pid) => {
+const startOf = (pid) => {
   try {
     if (process.platform === 'linux') {
       const [state, ...rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');

@@ -2,7 +2,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** One Ctrl-C may come several times, from the terminal, from npm and from what npm started: only a later one is a second. */
 const SECOND_AFTER_MS = 500;
 
-export type StopSignals = {
+type StopSignals = {
   /** Ends in order. */
   stop: () => void;
   /** Asked a second time: ends at once. */

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 const STOP_MS = 10_000;
 const RESTARTS = 40;
 
-export type Supervision = {
+type Supervision = {
   start: () => ChildProcess;
   /** False when it ended before it answered. */
   becomesReady: (child: ChildProcess) => Promise<boolean>;
@@ -13,7 +13,7 @@ export type Supervision = {
   reason: () => string;
   say: (line: string) => void;
 };
-export type Supervised = { pid(): number; stop(): Promise<void> };
+type Supervised = { pid(): number; stop(): Promise<void> };
 
 export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 

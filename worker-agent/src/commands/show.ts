@@ -14,7 +14,7 @@ export const ageOf = (timestamp: string, now = Date.now()): string => {
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
 };
 
-export const shortGoal = (goal: string, columns = GOAL_COLUMNS): string => fit(oneLine(goal), columns);
+const shortGoal = (goal: string, columns = GOAL_COLUMNS): string => fit(oneLine(goal), columns);
 
 /** In UTC and always as wide: the database leaves out the zeros of fractions. */
 const timeOf = (timestamp: string): string => new Date(timestamp).toISOString();
