@@ -81,14 +81,14 @@ const endWithNpm = (child) => {
 /** Runs a command until it has ended; a signal that this process gets is passed on to it, so that it ends first. */
 const runToEnd = (command, args, options) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, options);
     let heard = null;
     // A Ctrl-C reaches the child by itself, in the same group.
     const passOn = (signal) => {
       heard = signal;
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     };
-    for (const signal of SIGNALS) process.on(signal, passOn);
+    for (const signal of SIGNALS) process.on(signal, passOn); // before it starts: one that comes meanwhile waits for the end of this turn
+    const child = spawn(command, args, options);
     if (process.env.npm_lifecycle_event) endWithNpm(child);
     child.on('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`, { cause: error })));
     child.on('exit', (code, signal) => {
