@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { attemptsAt, expectSound, expectTakenOver, type Held, startLoaded } from './support/load.ts';
 
-/** How often a worker has said that it gave up what it held: its heartbeat, its log or its result was refused. */
-const refusals = ({ worker, subtask_id }: Held) =>
+/** Whether a worker has said this of what it holds. */
+const hasSaid = ({ worker, subtask_id }: Held, event: string, more = '') =>
   worker
     .output()
     .split('\n')
-    .filter((line) => line.includes('subtask.dropped') && line.includes(subtask_id)).length;
+    .some((line) => line.includes(` ${event} `) && line.includes(subtask_id) && line.includes(more));
 
 describe('with many subtasks under way', () => {
   it('workers that are killed at work cost nothing but time', async () => {
@@ -50,10 +50,13 @@ describe('with many subtasks under way', () => {
       const [latest] = await attemptsAt(system, zombie);
       return latest?.status === 'running' && latest.attempt > zombie.attempt;
     });
-    const before = refusals(zombie);
-    await letGo(); // its command ends too: a result waits for it
+    // As long as the server is silent, no heartbeat tells the zombie what it has lost: it sends its result.
+    system.server().child.kill('SIGSTOP');
+    await letGo();
     zombie.worker.child.kill('SIGCONT');
-    await until('what it sends to be refused', () => refusals(zombie) > before);
+    await until('it to send its result', () => hasSaid(zombie, 'subtask.completed'));
+    system.server().child.kill('SIGCONT');
+    await until('the result to be refused', () => hasSaid(zombie, 'subtask.dropped', 'reason=lease_lost'));
 
     await expectSound(system, ids);
     await expectTakenOver(system, zombie);

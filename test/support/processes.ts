@@ -75,7 +75,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
   let named = 0;
   let server = await startServer();
   onTestFinished(async () => {
-    for (const worker of workers) worker.child.kill('SIGCONT');
+    for (const { child } of [server, ...workers]) child.kill('SIGCONT');
     await Promise.all(workers.map((worker) => worker.kill('SIGKILL')));
     await server.kill('SIGTERM');
     await rm(folder, { recursive: true, force: true });

@@ -19,9 +19,14 @@ const node = (script: string, ...args: string[]) => ({ argv: ['node', '-e', scri
 /** About 150 ms of work on a processor, in a process of its own. */
 const work = node('const end = performance.now() + 150; let n = 0; while (performance.now() < end) n++; console.log(n > 0)');
 
-/** Lasts until a file is gone: whoever carries it out holds it for as long as the test wants. */
+/** Lasts until a file is gone: whoever carries it out holds it for as long as the test wants. It leaves a result and no output. */
 const lasting = (gate: string) =>
-  node('const wait = () => require("fs").existsSync(process.argv[1]) ? setTimeout(wait, 20) : console.log(true); wait()', gate);
+  node(
+    `const { existsSync, writeFileSync } = require('fs');
+    const wait = () => existsSync(process.argv[1]) ? setTimeout(wait, 20) : writeFileSync(process.env.MAW_RESULT_FILE, 'true');
+    wait();`,
+    gate,
+  );
 
 const fanOut = (): Subtasks => {
   const middle = Array.from({ length: MIDDLE }, (_, n) => `m${n}`);
