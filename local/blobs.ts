@@ -14,7 +14,7 @@ const checkKey = (key: string) => {
   if (!KEY.test(key)) throw new Error('a blob key is a UUID');
 };
 
-export type LocalBlobs = BlobStore & {
+type LocalBlobs = BlobStore & {
   /** Serves the requests that it signed; answers whether the request was one of its own. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 };

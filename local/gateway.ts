@@ -25,8 +25,8 @@ export type Upgrades = {
   wants(request: IncomingMessage): boolean;
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 };
-export type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number };
-export type Gateway = { url: string; port: number; close(): Promise<void> };
+type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number };
+type Gateway = { url: string; port: number; close(): Promise<void> };
 
 /** Those of Lambda behind an HTTP API. */
 const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000, requestMs: 60_000 };

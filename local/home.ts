@@ -74,7 +74,7 @@ const assemble = async (
     ...options.env,
     DATABASE_URL: options.env?.DATABASE_URL || UNKNOWN_YET,
     SECRET_KEY: secret,
-    ...(publicUrl ? { PUBLIC_URL: publicUrl } : {}),
+    PUBLIC_URL: publicUrl || undefined,
   });
   const database = await openDatabase({ url: options.env?.DATABASE_URL, folder, say });
   closers.push(() => database.close());
@@ -123,8 +123,18 @@ const assemble = async (
   return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, close };
 };
 
-/** What fits one machine, where a query costs no network: workers ask more often, and the pool is large. */
-const LOCAL_ENV = { DATABASE_POOL_SIZE: '10', DATABASE_PREPARE: 'true', CLAIM_POLL_MS: '250', LOG_FORMAT: 'text', LOG_LEVEL: 'warn' };
+/**
+ * What fits one machine, where a query costs no network: workers ask more often, so that they also hear sooner of a cancel, and the
+ * pool is large.
+ */
+const LOCAL_ENV = {
+  DATABASE_POOL_SIZE: '10',
+  DATABASE_PREPARE: 'true',
+  CLAIM_POLL_MS: '250',
+  BUSY_HEARTBEAT_MS: '5000',
+  LOG_FORMAT: 'text',
+  LOG_LEVEL: 'warn',
+};
 
 /** So that the other variables are checked before anything is started. */
 const UNKNOWN_YET = 'postgres://127.0.0.1';

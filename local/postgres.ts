@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openPool } from '../functions/platform/postgres.ts';
 import { freePort } from './free-port.ts';
 import { choosePlace, type Place } from './postgres/account.ts';
-import { commandOf, lockFolder } from './postgres/lock.ts';
+import { lockFolder } from './postgres/lock.ts';
+import { stopOrphan } from './postgres/orphan.ts';
+import { hasEnded, supervise } from './postgres/supervise.ts';
 
 export type PostgresOptions = {
   /** Keeps the database, its password and its log; made when it is not there. */
@@ -25,8 +26,6 @@ export type RunningPostgres = {
 };
 
 const READY_MS = 30_000;
-const STOP_MS = 10_000;
-const RESTARTS = 40;
 
 const SETTINGS = {
   durable: { max_connections: '100', shared_buffers: '128MB', max_wal_size: '1GB', checkpoint_timeout: '15min' },
@@ -46,10 +45,16 @@ export const startPostgres = async ({ folder, profile = 'durable', say = () => {
   const unlock = lockFolder(place.folder);
   try {
     const password = initialize(place, say);
-    await stopOrphan(place, say);
+    await stopOrphan(dataOf(place), say);
     const port = await freePort();
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
-    return await supervise(() => launch(place, port, { ...SHARED_SETTINGS, ...SETTINGS[profile] }), url, place, { say, unlock });
+    const { pid, stop } = await supervise({
+      start: () => launch(place, port, { ...SHARED_SETTINGS, ...SETTINGS[profile] }),
+      becomesReady: (child) => becomesReady(child, url),
+      reason: () => `PostgreSQL does not start; its log ${logOf(place)} ends with:\n${lastLines(logOf(place))}`,
+      say,
+    });
+    return { url, folder: place.folder, pid, stop: () => stop().finally(unlock) };
   } catch (error) {
     unlock();
     throw error;
@@ -80,29 +85,6 @@ const initialize = (place: Place, say: (line: string) => void): string => {
   return password;
 };
 
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** A Postgres whose home was killed goes on alone; it is stopped, so that this home has its own. */
-const stopOrphan = async (place: Place, say: (line: string) => void) => {
-  const path = join(dataOf(place), 'postmaster.pid');
-  if (!existsSync(path)) return;
-  const pid = Number(readFileSync(path, 'utf8').split('\n')[0]);
-  if (!isAlive(pid) || !commandOf(pid).includes('postgres')) return;
-  say(`stopping the PostgreSQL (process ${pid}) that an earlier run left behind`);
-  for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {
-    process.kill(pid, signal);
-    for (let waited = 0; waited < STOP_MS && isAlive(pid); waited += 20) await pause(20);
-    if (!isAlive(pid)) return;
-  }
-};
-
 /** In a session of its own, so that a Ctrl-C meant for the home leaves it time to finish. */
 const launch = (place: Place, port: number, settings: Record<string, string>): ChildProcess => {
   const log = openSync(logOf(place), 'a');
@@ -118,8 +100,6 @@ const launch = (place: Place, port: number, settings: Record<string, string>): C
   child.on('error', () => {}); // an exit follows, and is told with the log
   return child;
 };
-
-const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 
 const answers = async (url: string): Promise<boolean> => {
   const sql = openPool(url, { connectMs: 2_000 });
@@ -143,49 +123,3 @@ const becomesReady = async (child: ChildProcess, url: string): Promise<boolean> 
 };
 
 const lastLines = (path: string) => readFileSync(path, 'utf8').trimEnd().split('\n').slice(-8).join('\n');
-
-type Care = { say: (line: string) => void; unlock: () => void };
-
-const supervise = async (start: () => ChildProcess, url: string, place: Place, { say, unlock }: Care): Promise<RunningPostgres> => {
-  let child = start();
-  let stopping = false;
-  /** After a kill, old children may still hold its memory for a moment: a start that fails is repeated. */
-  const bringUp = async () => {
-    for (let tries = 1; !(await becomesReady(child, url)); tries++) {
-      if (stopping) return;
-      if (tries > RESTARTS) throw new Error(`PostgreSQL does not start; its log ${logOf(place)} ends with:\n${lastLines(logOf(place))}`);
-      await pause(Math.min(50 * tries, 1_000));
-      child = start();
-    }
-    child.once('exit', revive);
-  };
-  const revive = (code: number | null, signal: string | null) => {
-    if (stopping) return;
-    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); starting it again`);
-    child = start();
-    bringUp().then(
-      () => say('PostgreSQL is back'),
-      (error: Error) => say(error.message),
-    );
-  };
-  await bringUp();
-  return {
-    url,
-    folder: place.folder,
-    pid: () => child.pid ?? 0,
-    stop: async () => {
-      stopping = true;
-      await end(child);
-      unlock();
-    },
-  };
-};
-
-const end = async (child: ChildProcess) => {
-  if (hasEnded(child)) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGINT');
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await ended;
-  clearTimeout(timer);
-};

@@ -1,10 +1,8 @@
 import { loadEnvFile } from './env-file.ts';
 import { type Home, startHome } from './home.ts';
-import { explain, warningOf } from './start/explain.ts';
+import { explain, warningsOf } from './start/explain.ts';
 import { HELP, readOptions } from './start/options.ts';
-
-/** One Ctrl-C may come twice, from the terminal and from npm: only a later one is a second. */
-const SECOND_AFTER_MS = 500;
+import { onStopSignals } from './stop-signals.ts';
 
 const fail = (message: string): never => {
   process.stderr.write(`${message}\n`);
@@ -26,35 +24,33 @@ if (options.help) {
   process.stdout.write(`${HELP}\n`);
   process.exit(0);
 }
-const warning = warningOf(options);
-if (warning !== null) say(warning);
+warningsOf(options, process.env).forEach(say);
 
 const starting = startHome({ ...options, env: process.env, say }).catch((error: unknown) =>
   fail(`Not started: ${explain(error, options)}`),
 );
 
 let home: Home | null = null;
-let stoppingSince: number | null = null;
-const stop = () => {
-  if (stoppingSince !== null) {
-    if (performance.now() - stoppingSince < SECOND_AFTER_MS) return;
+let stopping = false;
+onStopSignals({
+  stop: () => {
+    stopping = true;
+    say('stopping (again to force)');
+    starting
+      .then((it) => it.close())
+      .then(
+        () => process.exit(0),
+        (error: Error) => fail(error.message),
+      );
+  },
+  force: () => {
     home?.database.kill();
     process.exit(130);
-  }
-  stoppingSince = performance.now();
-  say('stopping (again to force)');
-  starting
-    .then((it) => it.close())
-    .then(
-      () => process.exit(0),
-      (error: Error) => fail(error.message),
-    );
-};
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
+  },
+});
 
 home = await starting;
-if (stoppingSince === null) {
+if (!stopping) {
   const { url, isNew, adminKey, adminKeyPath } = home;
   const key = adminKey ? `$(cat ${adminKeyPath})` : 'mak_…';
   say('ready');
@@ -63,9 +59,9 @@ if (stoppingSince === null) {
   Docs     ${url}/docs
   Health   ${url}/api/v1/health
 ${isNew ? `\n  Admin key (shown once, kept in ${adminKeyPath})\n  ${adminKey}\n` : ''}
-Next, in another terminal:
+Next, in another terminal, in this folder:
   export MAW_URL=${options.publicUrl ?? url} MAW_API_KEY=${key}
-  npx maw enrol --tools scripted,exec     # then paste the command that it prints: it starts a worker
+  npx maw enrol --tools scripted,exec --exec-allow git,node     # then paste the command that it prints: it starts a worker
   npx maw submit "say hello" --wait
 
 Ctrl-C stops it.

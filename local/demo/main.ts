@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,11 +6,13 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { type Client, createClient } from '../../schema/client.ts';
 import type { Task } from '../../schema/task.ts';
 import { type Home, startHome } from '../home.ts';
+import { onStopSignals } from '../stop-signals.ts';
+import { PREFIX, removeLeftovers } from './leftovers.ts';
 import { measure } from './measure.ts';
 import { followAll } from './progress.ts';
 import { summaryTable, taskTable } from './report.ts';
 import { type Sample, samples } from './samples.ts';
-import { startWorkers, waitForWorkers, type Workers } from './workers.ts';
+import { createWorkers, waitForWorkers } from './workers.ts';
 
 const WORKERS = 10;
 const LONGEST_MS = 5 * 60_000;
@@ -44,19 +47,27 @@ const runSamples = async (client: Client): Promise<boolean> => {
   return [...right.values()].every(Boolean);
 };
 
+await removeLeftovers();
+const folder = await mkdtemp(join(tmpdir(), PREFIX));
+const workers = createWorkers(join(folder, 'workers'));
 let home: Home | null = null;
-let workers: Workers | null = null;
-const folder = await mkdtemp(join(tmpdir(), 'maw-demo-'));
+say('Starting the platform …');
+const starting = startHome({
+  folder,
+  env: { ...process.env, DATABASE_URL: undefined, CLAIM_POLL_MS: '60' },
+  say: (line) => say(`  ${line}`),
+});
 
-let stopping: Promise<void> | null = null;
-const stop = (): Promise<void> =>
-  (stopping ??= (async () => {
-    await workers?.stop();
-    await home?.close();
-    await rm(folder, { recursive: true, force: true });
-  })());
+const stop = async () => {
+  await workers.stop();
+  await (await starting.catch(() => null))?.close();
+  await rm(folder, { recursive: true, force: true });
+};
 
+let leaving = false;
 const leave = (code: number) => {
+  if (leaving) return;
+  leaving = true;
   stop().then(
     () => process.exit(code),
     (error: Error) => {
@@ -65,24 +76,25 @@ const leave = (code: number) => {
     },
   );
 };
-let asked = 0;
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (++asked > 1) process.exit(130);
+
+onStopSignals({
+  stop: () => {
     say('\nstopping (again to force) …');
     leave(exit ? 130 : 0);
-  });
+  },
+  force: () => {
+    workers.kill();
+    home?.database.kill();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // Postgres may be writing still
+    process.exit(130);
+  },
+});
 
 try {
-  say('Starting the platform …');
-  home = await startHome({
-    folder,
-    env: { ...process.env, DATABASE_URL: undefined, CLAIM_POLL_MS: '60' },
-    say: (line) => say(`  ${line}`),
-  });
+  home = await starting;
   const client = createClient({ url: home.url, token: home.adminKey });
   say(`Enrolling ${WORKERS} workers …`);
-  workers = await startWorkers(client, home.url, join(folder, 'workers'), WORKERS);
+  await workers.start(client, home.url, WORKERS);
   await waitForWorkers(client, WORKERS, 60_000);
   say('Submitting 24 tasks …');
   const right = await runSamples(client);
@@ -92,12 +104,12 @@ try {
     say(`
 The system goes on running until Ctrl-C.
   API   ${home.url}/api/v1      docs  ${home.url}/docs
-  In another terminal:
+  In another terminal, in this folder:
     export MAW_URL=${home.url} MAW_API_KEY=${home.adminKey}
     npx maw submit "say hello" --wait
     npx maw list`);
 } catch (error) {
-  if (asked === 0) {
+  if (!leaving) {
     say(`The demo failed: ${(error as Error).message}`);
     leave(1);
   }

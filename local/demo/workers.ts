@@ -8,7 +8,13 @@ import { ROOT } from './samples.ts';
 
 const STOP_MS = 8_000;
 
-export type Workers = { stop(): Promise<void> };
+export type Workers = {
+  /** Enrols them as a person would, each with a token of its own. Their output goes to files in the folder. */
+  start(client: Client, url: string, count: number): Promise<void>;
+  /** None is started any more after this. */
+  stop(): Promise<void>;
+  kill(): void;
+};
 
 const stopOne = async (child: ChildProcess) => {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -19,29 +25,38 @@ const stopOne = async (child: ChildProcess) => {
   clearTimeout(timer);
 };
 
-/** Enrols worker processes as a person would, each with a token of its own. Their output goes to files in `folder`. */
-export const startWorkers = async (client: Client, url: string, folder: string, count: number): Promise<Workers> => {
-  await mkdir(folder, { recursive: true });
+/** Worker processes with all they keep in `folder`. */
+export const createWorkers = (folder: string): Workers => {
   const children: ChildProcess[] = [];
-  for (let n = 1; n <= count; n++) {
-    const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
-    const name = `worker-${n}`;
-    const flags = ['--url', url, '--enrol-token', enrolment_token, '--name', name, '--state-dir', join(folder, name)];
-    const tools = ['--tools', 'exec,scripted', '--exec-allow', 'node', '--exec-root', ROOT];
-    const child = spawn(process.execPath, [join(ROOT, 'worker-agent/bin/maw.mjs'), 'worker', 'start', ...flags, ...tools], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: process.platform !== 'win32', // a Ctrl-C reaches the demo, which stops them in order
-    });
-    const log = createWriteStream(join(folder, `${name}.log`));
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    children.push(child);
-  }
+  let stopped = false;
   return {
+    start: async (client, url, count) => {
+      await mkdir(folder, { recursive: true });
+      for (let n = 1; n <= count; n++) {
+        const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
+        if (stopped) throw new Error('the workers were stopped');
+        children.push(startOne(folder, `worker-${n}`, ['--url', url, '--enrol-token', enrolment_token]));
+      }
+    },
     stop: async () => {
+      stopped = true;
       await Promise.all(children.map(stopOne));
     },
+    kill: () => children.forEach((child) => child.kill('SIGKILL')),
   };
+};
+
+const startOne = (folder: string, name: string, enrolment: readonly string[]): ChildProcess => {
+  const flags = [...enrolment, '--name', name, '--state-dir', join(folder, name)];
+  const tools = ['--tools', 'exec,scripted', '--exec-allow', 'node', '--exec-root', ROOT];
+  const child = spawn(process.execPath, [join(ROOT, 'worker-agent/bin/maw.mjs'), 'worker', 'start', ...flags, ...tools], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32', // a Ctrl-C reaches the demo, which stops them in order
+  });
+  const log = createWriteStream(join(folder, `${name}.log`));
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  return child;
 };
 
 export const waitForWorkers = async (client: Client, count: number, ms: number): Promise<void> => {

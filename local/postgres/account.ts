@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Binaries, copyBinaries, findBinaries } from './binaries.ts';
 
 /** Whom Postgres runs as: PostgreSQL refuses to run as root. */
-export type Account = { uid: number; gid: number } | Record<string, never>;
+type Account = { uid: number; gid: number } | Record<string, never>;
 export type Place = { binaries: Binaries; folder: string; account: Account };
 
 const SHARED = '/var/lib/multi-agent-on-the-web';

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import type { StartOptions } from './options.ts';
 
 /** Why it did not start, and what to do about it. */
@@ -15,8 +16,12 @@ export const explain = (error: unknown, { port, host, folder }: StartOptions): s
   return message;
 };
 
-/** A warning when it is opened to other machines and they would be told an address that is good on this one only; else null. */
-export const warningOf = ({ host, publicUrl, port }: StartOptions): string | null => {
+/** What a person may not expect, a line for each. */
+export const warningsOf = (options: StartOptions, env: Record<string, string | undefined>): string[] =>
+  [addressWarning(options), secretWarning(options, env)].filter((it) => it !== null);
+
+/** It is opened to other machines, and they would be told an address that is good on this one only. */
+const addressWarning = ({ host, publicUrl, port }: StartOptions): string | null => {
   if (publicUrl !== undefined || /^(127\.|::1$|localhost$)/.test(host)) return null;
   const [own] = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])
@@ -24,3 +29,6 @@ export const warningOf = ({ host, publicUrl, port }: StartOptions): string | nul
   const example = `--public-url http://${own?.address ?? 'this-machine'}:${port}`;
   return `warning: other machines get addresses of this one only with --public-url, such as ${example}`;
 };
+
+const secretWarning = ({ folder }: StartOptions, { SECRET_KEY }: Record<string, string | undefined>): string | null =>
+  SECRET_KEY ? `warning: SECRET_KEY is not used here; the key of this system is the one in ${join(folder, 'secret-key')}` : null;

@@ -5,9 +5,10 @@ export const HELP = `npm start -- [options]
   --data FOLDER       keeps everything here          (MAW_DATA, default .maw in the project)
   --port NUMBER       0 picks a free one             (MAW_PORT, default 8080)
   --listen ADDRESS    0.0.0.0 opens it to other machines (default 127.0.0.1)
-  --public-url URL    how other machines reach it    (MAW_PUBLIC_URL)
+  --public-url URL    how other machines reach it    (MAW_PUBLIC_URL, or else PUBLIC_URL)
 With DATABASE_URL it uses that PostgreSQL (15 or newer) and starts none of its own.
-All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are in .env.example; those in a file .env are taken too.`;
+All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are in .env.example; those in a file .env are taken too. SECRET_KEY is not used
+here: the system keeps its own in its folder.`;
 
 export type StartOptions = { folder: string; port: number; host: string; publicUrl: string | undefined; help: boolean };
 
@@ -26,7 +27,7 @@ const portOf = (text: string): number => {
 
 const publicUrlOf = (text: string | undefined): string | undefined => {
   if (text === undefined || /^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text;
-  throw new Error(`--public-url (MAW_PUBLIC_URL) must be an address such as http://192.168.1.10:8080, not ${text}`);
+  throw new Error(`--public-url (MAW_PUBLIC_URL, PUBLIC_URL) must be an address such as http://192.168.1.10:8080, not ${text}`);
 };
 
 /** Flags win over variables, an empty variable counts as unset; throws an Error that says what is wrong and what would be right. */
@@ -36,7 +37,7 @@ export const readOptions = (args: string[], env: Record<string, string | undefin
     folder: values.data || env.MAW_DATA || join(import.meta.dirname, '../../.maw'),
     port: portOf(values.port || env.MAW_PORT || '8080'),
     host: values.listen || '127.0.0.1',
-    publicUrl: publicUrlOf(values['public-url'] || env.MAW_PUBLIC_URL || undefined),
+    publicUrl: publicUrlOf(values['public-url'] || env.MAW_PUBLIC_URL || env.PUBLIC_URL || undefined),
     help: values.help ?? false,
   };
 };

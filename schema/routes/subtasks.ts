@@ -36,6 +36,7 @@ export const listLogs = route({
   output: z.object({
     attempt: z.int(),
     items: z.array(LogChunk),
+    more: z.boolean().describe('Chunks follow that are there already'),
     complete: z.boolean().describe('The attempt has ended and no chunk follows'),
   }),
   errors: ['subtask_not_found'],

@@ -35,7 +35,7 @@ describe('maw', { timeout: 90_000 }, () => {
     expect(lines(watched)).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ type: 'task.completed' }),
-        expect.objectContaining({ task_id, status: 'completed' }),
+        expect.objectContaining({ task_id, status: 'completed', results: [expect.objectContaining({ key: 'main', result: 42 })] }),
       ]),
     );
     expect(subtasks).toEqual([expect.objectContaining({ status: 'completed', result: 42 })]);
@@ -65,6 +65,33 @@ describe('maw', { timeout: 90_000 }, () => {
     expect(await change('retry', task_id)).toMatchObject({ run: 2 });
     const again = await person.maw(['resume', task_id]);
     expect(again.code).toBe(0);
+  });
+
+  it('shows the results of a task', async () => {
+    const person = await personForTest();
+    await startWorker(person);
+    const input = JSON.stringify({ steps: [{ do: 'output', value: { answer: 42 } }] });
+    const { task_id } = JSON.parse(
+      (await person.maw(['submit', 'answer', '--input', input, '--wait', '--json'])).out.split('\n').at(-2) ?? '',
+    ) as Task;
+
+    const shown = await person.maw(['get', task_id]);
+    const watched = await person.maw(['watch', task_id]);
+
+    expect(shown.out).toMatch(/RESULT\nmain +completed .*\{ "answer": 42 \}/);
+    expect(watched.out).toMatch(/\n\nresult of main\n {2}\{\n {4}"answer": 42\n {2}\}\n$/);
+  });
+
+  it('says what an id is where another one is needed', async () => {
+    const person = await personForTest();
+    const { task_id } = JSON.parse((await person.maw(['submit', 'nobody works', '--json'])).out) as Task;
+    const unknown = '00000000-0000-4000-8000-000000000001';
+
+    const logs = await person.maw(['logs', task_id]);
+    const get = await person.maw(['get', unknown]);
+
+    expect(logs).toMatchObject({ code: 2, error: expect.stringMatching(`id of a task.*\\n  next: maw get ${task_id} shows them`) });
+    expect(get).toMatchObject({ code: 1, error: expect.stringContaining('There is no task and no subtask with this id') });
   });
 
   it('ends with 1 when a task that it waited for failed, and shows why', async () => {
@@ -130,6 +157,8 @@ describe('maw', { timeout: 90_000 }, () => {
     [['list', '--stauts', 'x'], /--stauts[\s\S]*next: maw list --help/],
     [['list', '--status', 'done'], /not a status of a task[\s\S]*take one of pending/],
     [['enrol', '--labels', 'gpu'], /not of the form key=value/],
+    [['get', 'abc'], /^maw: abc is not the id of a task or subtask\n {2}next: maw list shows.*\n$/],
+    [['cancel', 'abc'], /^maw: abc is not the id of a task\n/],
     [['list', '--url', 'here'], /--url: must be an address such as/],
   ])('ends with 2 and says what would be right for %j', async (args, message) => {
     const answer = await ended(run(['worker-agent/bin/maw.mjs', ...args], { MAW_URL: 'http://127.0.0.1:1', MAW_CONFIG: '' }));

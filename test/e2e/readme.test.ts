@@ -24,13 +24,13 @@ describe('what the README says', { timeout: 90_000 }, () => {
     const person = await personForTest();
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
     const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];
-    const [allow = ''] = /--exec-allow [\w,]+/.exec(readme) ?? [];
+    const [, enrol = ''] = /npx maw (enrol .*?) +#/.exec(readme) ?? [];
     const file = join(person.folder, 'tasks.yaml');
     await writeFile(file, yaml);
 
-    const enrolled = await person.maw(['enrol', '--tools', 'scripted,exec']);
+    const enrolled = await person.maw(enrol.split(' '));
     const line = enrolled.out.split('\n').find((it) => it.includes('worker start')) ?? '';
-    const worker = paste(`${line.trim()} ${allow}`, person.env);
+    const worker = paste(line.trim(), person.env);
     const hello = await person.maw(['submit', 'say hello', '--wait']);
     const dag = await person.maw(['submit', file, '--wait']);
     const list = await person.maw(['list']);

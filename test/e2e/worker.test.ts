@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
@@ -54,6 +54,23 @@ describe('maw worker', { timeout: 90_000 }, () => {
       code: 1,
       error: expect.stringContaining('no process on this machine runs'),
     });
+  });
+
+  it.skipIf(process.platform === 'win32')('gives back what it has when its terminal is closed, and leaves nothing running', async () => {
+    const person = await personForTest();
+    const file = join(person.folder, 'pid');
+    const program = `require('node:fs').writeFileSync(${JSON.stringify(file)}, String(process.pid)); setInterval(() => {}, 1_000)`;
+    const { task_id } = await person.client.submitTask({ body: { goal: 'long', tool: 'exec', input: { argv: ['node', '-e', program] } } });
+    const worker = await startWorker(person);
+    const pid = Number(await until('the command to run', async () => (await readFile(file, 'utf8').catch(() => '')) || null));
+
+    worker.child.stdout?.destroy();
+    worker.child.kill('SIGHUP');
+    await until('the worker to end', () => worker.child.exitCode !== null, 20_000);
+
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    const [subtask] = (await person.client.listSubtasks({ params: { task_id } })).items;
+    expect(subtask).toMatchObject({ status: 'ready', infra_attempts: 1 });
   });
 
   it('refuses a token that was used, and a name that runs already', async () => {

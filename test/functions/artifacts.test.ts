@@ -12,7 +12,9 @@ const spec = (name: string) => ({ name, content_type: 'text/plain', size_bytes: 
 /** A held subtask and the announcement of a file for it. */
 const holding = async () => {
   const { worker, params, fence } = await world.held();
+  const complete = (result_artifact_id: string) => worker.as.completeSubtask({ params, body: { ...fence, result_artifact_id } });
   return {
+    complete,
     announce: (name: string, other = {}) => worker.as.createArtifact({ params, body: { ...fence, ...spec(name), ...other } }),
     confirm: (artifact_id: string) => worker.as.storeArtifact({ params: { ...params, artifact_id }, body: fence }),
   };
@@ -56,5 +58,63 @@ describe('an artifact', () => {
     expect(first.filter(({ status }) => status !== 201)).toEqual([]);
     expect(await announce('201.txt')).toMatchObject({ status: 429, body: { code: 'too_many' } });
     expect(await announce('199.txt')).toMatchObject({ status: 201, body: { artifact_id: first[199]?.body.artifact_id } });
+  });
+
+  it('is the result of its attempt only once it is stored', async () => {
+    const { announce, confirm, complete } = await holding();
+    const { artifact_id } = (await announce('a.txt')).body;
+
+    const refused = await complete(artifact_id);
+    world.blobs.put(artifact_id, BYTES);
+    await confirm(artifact_id);
+
+    expect(refused).toMatchObject({ status: 409, body: { code: 'artifact_not_stored' } });
+    expect(await complete(artifact_id)).toMatchObject({ status: 200, body: { status: 'completed' } });
+  });
+
+  it('is not replaced as the result by another one', async () => {
+    const { announce, confirm, complete } = await holding();
+    const ids = [(await announce('a.txt')).body.artifact_id, (await announce('b.txt')).body.artifact_id] as const;
+    for (const artifact_id of ids) {
+      world.blobs.put(artifact_id, BYTES);
+      await confirm(artifact_id);
+    }
+
+    const replies = [await complete(ids[0]), await complete(ids[0]), await complete(ids[1])];
+
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 409]);
+    expect(replies[2]?.body).toMatchObject({ code: 'attempt_ended' });
+  });
+
+  it('of an earlier attempt is neither stored by a later one nor its result', async () => {
+    const { worker, it: earlier, params } = await world.held();
+    const announced = async (it: typeof earlier) =>
+      (await worker.as.ok.createArtifact({ params, body: { ...worker.fence(it), ...spec('a.txt') } })).artifact_id;
+    const old = await announced(earlier);
+    world.blobs.put(old, BYTES);
+    await worker.release(earlier);
+    const [later] = await worker.claim();
+    if (later === undefined) throw new Error('it was to be claimed again');
+
+    const fence = worker.fence(later);
+    const stored = await worker.as.storeArtifact({ params: { ...params, artifact_id: old }, body: fence });
+    const completed = await worker.as.completeSubtask({ params, body: { ...fence, result_artifact_id: old } });
+
+    expect(stored).toMatchObject({ status: 404, body: { code: 'artifact_not_found' } });
+    expect(completed).toMatchObject({ status: 404, body: { code: 'artifact_not_found' } });
+    expect(await announced(later)).not.toBe(old);
+  });
+});
+
+describe("a parent's output", () => {
+  it('is given to who holds the child, no longer than that', async () => {
+    const { worker, it: child, params } = await world.held();
+    const read = () => worker.as.getInput({ params: { ...params, key: 'first' } });
+
+    const held = await read();
+    await worker.complete(child);
+
+    expect(held).toMatchObject({ status: 200, body: { result: { words: 3 }, included: true } });
+    expect(await read()).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
   });
 });

@@ -116,6 +116,18 @@ describe('a heartbeat', () => {
     expect(statuses).toEqual(['busy', 'online']);
   });
 
+  it('makes a worker present for two minutes', async () => {
+    const backend = await backendForTest();
+    const { worker_id, heartbeat: beat } = await enrol(backend);
+    const statusAfter = async (seconds: number) => {
+      await beat();
+      await backend.ctx.sql`update workers set last_seen_at = last_seen_at - make_interval(secs => ${seconds})`;
+      return (await backend.admin.ok.getWorker({ params: { worker_id } })).status;
+    };
+
+    expect([await statusAfter(100), await statusAfter(121), await statusAfter(0)]).toEqual(['online', 'offline', 'online']);
+  });
+
   it('does not wait for the disk, but what its connection commits next does', async () => {
     const { backend, worker } = await heldForTest();
     const pool = openPool(backend.url, { session: { synchronous_commit: 'on' } });

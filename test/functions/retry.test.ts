@@ -35,10 +35,8 @@ describe('the wait before a further try', () => {
         const most = Math.min(max_ms, base_ms * 2 ** (failures - 1));
         const shares = (await drawDelays(backend, Retry.parse({ base_ms, max_ms }), failures)).map((ms) => ms / most);
 
-        for (const share of shares) {
-          expect(share).toBeGreaterThanOrEqual(0.5);
-          expect(share).toBeLessThanOrEqual(1);
-        }
+        expect(Math.min(...shares)).toBeGreaterThanOrEqual(0.5);
+        expect(Math.max(...shares)).toBeLessThanOrEqual(1);
         // A thousand draws of an even spread miss these with a probability below 1e-20.
         expect(Math.min(...shares)).toBeLessThan(0.55);
         expect(Math.max(...shares)).toBeGreaterThan(0.95);
@@ -110,5 +108,66 @@ describe('the wait before a further try', () => {
     await endOverdue(backend.ctx);
 
     expect((await claimOne(worker)).attempt).toBe(3);
+  });
+});
+
+describe('a subtask that is to be tried again', () => {
+  const held = async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: ['a', 'b', 'c'].map((key) => ({ key, goal: key })) } });
+    return { backend, worker, it: await claimOne(worker) };
+  };
+
+  it('belongs to no worker', async () => {
+    const { backend, worker, it } = await held();
+
+    await worker.release(it);
+
+    const { status, worker_id, started_at } = await backend.admin.ok.getSubtask({ params: { subtask_id: it.subtask_id } });
+    expect({ status, worker_id }).toEqual({ status: 'ready', worker_id: null });
+    expect(started_at).not.toBeNull();
+  });
+
+  it('goes before those that waited behind it', async () => {
+    const { worker, it } = await held();
+
+    await worker.release(it);
+
+    expect((await worker.claim(3)).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('leaves no error behind when it completes', async () => {
+    const { backend, worker, it } = await held();
+
+    await worker.release(it);
+    await worker.complete(await claimOne(worker));
+
+    const subtask = await backend.admin.ok.getSubtask({ params: { subtask_id: it.subtask_id } });
+    expect(subtask).toMatchObject({
+      status: 'completed',
+      error: null,
+      attempt_list: [{ error: null }, { error: { failure_class: 'released' } }],
+    });
+  });
+
+  it('keeps the failure that was told first: another one is refused', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await submitRetried(backend, {});
+    const it = await claimOne(worker);
+
+    const replies = [
+      await worker.fail(it, 'rate_limited', 'too fast'),
+      await worker.fail(it, 'rate_limited', 'too slow'),
+      await worker.fail(it, 'spawn_failed', 'too fast'),
+      await worker.release(it),
+      await worker.complete(it),
+    ];
+
+    expect(replies.map(({ status }) => status)).toEqual([200, 409, 409, 409, 409]);
+    for (const reply of replies.slice(1)) expect(reply.body).toMatchObject({ code: 'attempt_ended' });
+    const { error } = await backend.admin.ok.getSubtask({ params: { subtask_id: it.subtask_id } });
+    expect(error).toEqual({ failure_class: 'rate_limited', message: 'too fast' });
   });
 });

@@ -34,6 +34,21 @@ describe('the time of a task', () => {
     expect([deadline_at, retried.deadline_at]).toEqual([null, null]);
   });
 
+  it('began with its first start, also in a later run', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const params = { task_id };
+    await worker.claim();
+    const { started_at } = await backend.admin.ok.cancelTask({ params });
+
+    const retried = await backend.admin.ok.retryTask({ params });
+    await drain(worker);
+
+    expect(started_at).not.toBeNull();
+    expect([retried, await backend.admin.ok.getTask({ params })].map((task) => task.started_at)).toEqual([started_at, started_at]);
+  });
+
   it('that passes after it has ended changes nothing', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
@@ -50,7 +65,7 @@ describe('the time of a task', () => {
 });
 
 describe('the time of an attempt', () => {
-  it('begins when it is started, and leaves its worker 15 s to say itself that it is over', async () => {
+  it('begins when it is started, which it must be within 5 minutes, and leaves its worker 15 s to say itself that it is over', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const subtasks = ['a', 'b', 'c'].map((key) => ({ key, goal: key, timeout_seconds: 100 }));
@@ -62,11 +77,26 @@ describe('the time of an attempt', () => {
     if (third) await worker.start(third);
 
     const limits = await backend.ctx.sql`
-      select status, round(extract(epoch from deadline_at - started_at))::int as seconds from attempts order by claimed_at`;
+      select status, round(extract(epoch from deadline_at - coalesce(started_at, claimed_at)))::int as seconds
+      from attempts
+      order by claimed_at`;
     expect([...limits]).toEqual([
       { status: 'running', seconds: 115 },
-      { status: 'claimed', seconds: null },
+      { status: 'claimed', seconds: 315 },
       { status: 'running', seconds: 115 },
     ]);
+  });
+
+  it('can not run out before it is started: whoever says so has failed', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [it] = await worker.claim(1, false);
+
+    const reply = it && (await worker.fail(it, 'timed_out'));
+
+    expect(reply?.status).toBe(200);
+    const attempts = await backend.ctx.sql`select status, failure_class from attempts`;
+    expect([...attempts]).toEqual([{ status: 'failed', failure_class: 'timed_out' }]);
   });
 });

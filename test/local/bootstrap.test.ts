@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,14 +17,17 @@ say(String(process.pid));
 setInterval(() => {}, 1_000);
 `;
 
-/** A project that is installed already. */
-const projectForTest = async () => {
+const HASH = createHash('sha256').update('{}').digest('hex');
+
+/** A project that is installed already; with `npm` it is not, and that shell script is its npm. */
+const projectForTest = async (npm?: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bootstrap-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const name of ['local', 'node_modules']) await mkdir(join(folder, name));
-  await copyFile(join(import.meta.dirname, '../../local/bootstrap.mjs'), join(folder, 'local/bootstrap.mjs'));
+  for (const name of ['local', 'node_modules', 'bin']) await mkdir(join(folder, name));
+  for (const name of ['local/bootstrap.mjs', 'local/lock.mjs']) await copyFile(join(ROOT, name), join(folder, name));
   await writeFile(join(folder, 'package-lock.json'), '{}');
-  await writeFile(join(folder, 'node_modules/.installed-lock'), createHash('sha256').update('{}').digest('hex'));
+  if (npm === undefined) await writeFile(join(folder, 'node_modules/.installed-lock'), HASH);
+  else await writeFile(join(folder, 'bin/npm'), `#!/bin/sh\n${npm}\n`, { mode: 0o755 });
   await writeFile(join(folder, 'program.mjs'), PROGRAM);
   const said = async () => (existsSync(join(folder, 'said')) ? (await readFile(join(folder, 'said'), 'utf8')).trim().split('\n') : []);
   onTestFinished(async () => {
@@ -31,6 +35,20 @@ const projectForTest = async () => {
     if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL');
   });
   return { folder, said };
+};
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Starts the program of such a project, which ends at once, as `node local/bootstrap.mjs` does. */
+const startIn = async (folder: string) => {
+  await writeFile(join(folder, 'program.mjs'), "console.log('it runs')");
+  const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, npm_lifecycle_event: '' };
+  const child = spawn(process.execPath, ['local/bootstrap.mjs', 'program.mjs'], { cwd: folder, env });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  return { child, output: () => output, ended: async () => ({ code: (await ended)[0], output }) };
 };
 
 const isAlive = (pid: number) => {
@@ -65,5 +83,61 @@ describe.skipIf(process.platform === 'win32')('what npm run starts', () => {
     await until('the starter to end', () => starter.exitCode !== null, 10_000);
     expect(starter.exitCode).toBe(0);
     expect(await said()).toEqual([String(pid), 'SIGTERM']);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('the installation of the dependencies', () => {
+  it('that fails does not hold up the next one', async () => {
+    const { folder } = await projectForTest('echo no registry; exit 1');
+
+    const first = await (await startIn(folder)).ended();
+    const second = await (await startIn(folder)).ended();
+
+    for (const { code, output } of [first, second]) {
+      expect(code).toBe(1);
+      expect(output).toMatch(/no registry\n[\s\S]*npm ci .* did not succeed; npm says why above/);
+      expect(output).not.toContain('waiting');
+    }
+  });
+
+  it('goes on where a killed one has left its lock', async () => {
+    const { folder } = await projectForTest('exit 0');
+    const dead = spawn(process.execPath, ['-e', '']);
+    await once(dead, 'close');
+    await writeFile(join(folder, '.installing'), `${dead.pid} 1\n`);
+
+    const { code, output } = await (await startIn(folder)).ended();
+
+    expect(code).toBe(0);
+    expect(output).toContain('it runs');
+    expect(existsSync(join(folder, '.installing'))).toBe(false);
+  });
+
+  it('is done once when two commands need it, and the second waits', async () => {
+    const { folder } = await projectForTest('echo installed >> installs; while [ ! -e go ]; do sleep 0.05; done');
+
+    const first = await startIn(folder);
+    await until('the first to install', () => existsSync(join(folder, 'installs')));
+    const second = await startIn(folder);
+    await until('the second to wait', () => second.output().includes('waiting for it'));
+    await writeFile(join(folder, 'go'), '');
+
+    expect(await first.ended()).toMatchObject({ code: 0, output: expect.stringContaining('it runs') });
+    expect(await second.ended()).toMatchObject({ code: 0, output: expect.stringContaining('it runs') });
+    expect(await readFile(join(folder, 'installs'), 'utf8')).toBe('installed\n');
+  });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends with its starter by %s, and gives its lock back', async (signal) => {
+    const { folder } = await projectForTest('echo $$ > npm-pid; exec sleep 60');
+    const starter = await startIn(folder);
+    const pid = Number(
+      await until('npm to run', async () => (await readFile(join(folder, 'npm-pid'), 'utf8').catch(() => '')).trim() || null),
+    );
+
+    starter.child.kill(signal);
+
+    expect(await starter.ended()).toMatchObject({ code: 1, output: expect.stringContaining('interrupted') });
+    expect(isAlive(pid)).toBe(false);
+    expect(existsSync(join(folder, '.installing'))).toBe(false);
   });
 });

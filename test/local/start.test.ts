@@ -51,6 +51,30 @@ describe('npm start', { timeout: 60_000 }, () => {
     for (const { address } of others) await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow('fetch failed');
   });
 
+  it('tells workers and clients the address in PUBLIC_URL, and says that it uses its own key and not SECRET_KEY', async () => {
+    const home = await homeForTest();
+
+    const system = home.start([], { PUBLIC_URL: 'http://box.test:80/', SECRET_KEY: 'a key of another deployment, which is long' });
+    await home.ready(system);
+
+    const { servers } = (await (await fetch(`${home.url}/openapi.json`)).json()) as { servers: unknown };
+    expect(servers).toEqual([expect.objectContaining({ url: 'http://box.test:80' })]);
+    expect(system.output()).toContain('MAW_URL=http://box.test:80');
+    expect(system.output()).toContain(`SECRET_KEY is not used here; the key of this system is the one in ${join(home.data, 'secret-key')}`);
+  });
+
+  it('has workers that hold work ask every 5 s whether it is still wanted', async () => {
+    const home = await homeForTest();
+    await home.ready(home.start());
+    const admin = createClient({ url: home.url, token: await home.adminKey() });
+    const { enrolment_token } = await admin.createEnrolmentToken({ body: { tools: ['scripted'] } });
+
+    const worker = createClient({ url: home.url, token: enrolment_token });
+    const { intervals } = await worker.registerWorker({ body: { name: 'w', machine_name: 'm', tools: ['scripted'], slots: 1 } });
+
+    expect(intervals.busy_heartbeat_ms).toBe(5_000);
+  });
+
   it('starts a killed Postgres again, and requests work again', async () => {
     const home = await homeForTest();
     const system = home.start();
@@ -67,19 +91,35 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(system.output()).toContain('PostgreSQL is back');
   });
 
-  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT'] as const)('ends cleanly by %s, and leaves no process behind', async (signal) => {
+  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'ends cleanly by %s, and leaves no process behind',
+    async (signal) => {
+      const home = await homeForTest();
+      const system = home.start();
+      await home.ready(system);
+      const pid = await home.postgresPid();
+
+      system.child.kill(signal);
+      system.child.kill(signal); // npm and the terminal may both send it
+
+      expect(await exitOf(system)).toBe(0);
+      expect(isAlive(pid)).toBe(false);
+      expect(await home.processes()).toEqual([]);
+      expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
+    },
+  );
+
+  it.skipIf(isWindows)('ends cleanly when its terminal is gone, which takes no more of its lines', async () => {
     const home = await homeForTest();
     const system = home.start();
     await home.ready(system);
-    const pid = await home.postgresPid();
 
-    system.child.kill(signal);
-    system.child.kill(signal); // npm and the terminal may both send it
+    for (const stream of [system.child.stdout, system.child.stderr]) stream?.destroy();
+    system.child.kill('SIGHUP');
 
     expect(await exitOf(system)).toBe(0);
-    expect(isAlive(pid)).toBe(false);
+    expect(existsSync(join(home.data, 'home.lock'))).toBe(false);
     expect(await home.processes()).toEqual([]);
-    expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
   });
 
   it.skipIf(isWindows)('ends cleanly also when it is told to while it starts', async () => {
@@ -159,7 +199,7 @@ describe('npm start', { timeout: 60_000 }, () => {
     [['--prot', '1'], {}, /Unknown option '--prot'[\s\S]*--port NUMBER/],
     [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a number from 0 to 65535, not 70000/],
     [['surplus'], {}, /Unexpected argument 'surplus'/],
-    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL\) must be an address such as http:\/\/\S+, not here:80/],
+    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be an address such as http:\/\/\S+, not here:80/],
     [['--listen', '203.0.113.7'], {}, /This machine has no address 203\.0\.113\.7; --listen takes one of its own, or 0\.0\.0\.0/],
     [['--data', 'package.json'], {}, /package\.json is not a folder; choose another one with --data/],
     [[], { LEASE_MS: 'long', LOG_LEVEL: 'loud' }, /LEASE_MS: [\s\S]*LOG_LEVEL: /],

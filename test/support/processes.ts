@@ -71,11 +71,11 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     });
     return server;
   };
-  const workers: Running[] = [];
+  const workers: (Running & { name: string })[] = [];
   let named = 0;
   let server = await startServer();
   onTestFinished(async () => {
-    for (const worker of workers) worker.child.kill('SIGCONT');
+    for (const { child } of [server, ...workers]) child.kill('SIGCONT');
     await Promise.all(workers.map((worker) => worker.kill('SIGKILL')));
     await server.kill('SIGTERM');
     await rm(folder, { recursive: true, force: true });
@@ -89,6 +89,12 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     adminKey,
     workers,
     server: () => server,
+    /** The Postgres that the server keeps in its data folder; another process at another port after each start. */
+    postgres: async () => {
+      const [pid, , , postgresPort] = (await readFile(join(data, 'postgres/data/postmaster.pid'), 'utf8')).split('\n');
+      const password = (await readFile(join(data, 'postgres/password'), 'utf8')).trim();
+      return { pid: Number(pid), url: `postgres://postgres:${password}@127.0.0.1:${postgresPort}/postgres` };
+    },
     restartServer: async () => {
       server = await startServer();
     },
@@ -113,7 +119,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
         '*',
         ...flags,
       ]);
-      workers.push(worker);
+      workers.push({ ...worker, name });
       return worker;
     },
   };

@@ -3,9 +3,9 @@ import type { CommandContext } from '../../worker-agent/src/command.ts';
 import { enrol } from '../../worker-agent/src/commands/enrol.ts';
 import { loadConfig } from '../../worker-agent/src/config.ts';
 
-const printed = async (tools: string): Promise<string> => {
+const printed = async (tools: string, allow: string[] = []): Promise<string> => {
   const lines: string[] = [];
-  const { config } = loadConfig({ flags: { url: 'http://here:8080', tools: [tools] }, env: {} });
+  const { config } = loadConfig({ flags: { url: 'http://here:8080', tools: [tools], exec_allow: allow }, env: {} });
   const answer = { enrolment_token: 'mae_one', expires_at: '2026-01-01T00:00:00Z' };
   const client = { createEnrolmentToken: async () => answer };
   await enrol.run({ io: { out: (text: string) => lines.push(text) }, client, config, options: {} } as unknown as CommandContext);
@@ -13,14 +13,19 @@ const printed = async (tools: string): Promise<string> => {
 };
 
 describe('maw enrol', () => {
-  it('prints a command that starts a worker when it is pasted into a shell in the folder of the project', async () => {
+  it('prints a command that starts a worker when it is pasted into a shell in a clone of the project', async () => {
     expect(await printed('scripted')).toMatch(
-      /^ {2}MAW_ENROL_TOKEN=mae_one npx maw worker start --url http:\/\/here:8080 --tools scripted$/m,
+      /^ {2}MAW_ENROL_TOKEN=mae_one node worker-agent\/bin\/maw\.mjs worker start --url http:\/\/here:8080 --tools scripted$/m,
     );
   });
 
-  it('says how exec comes to run anything, when exec is among the tools', async () => {
-    expect(await printed('scripted,exec')).toContain('--exec-allow');
+  it('puts what exec may run there into that command, so that a shell takes it as it is', async () => {
+    expect(await printed('exec', ['git,node'])).toMatch(/ --tools exec --exec-allow git,node$/);
+    expect(await printed('exec', ['*', "/opt/it's"])).toMatch(/ --exec-allow '\*,\/opt\/it'\\''s'$/);
+  });
+
+  it('says how exec comes to run anything, when exec is among the tools and nothing is allowed', async () => {
+    expect(await printed('scripted,exec')).toContain('add them, such as --exec-allow git,node');
     expect(await printed('scripted')).not.toContain('--exec-allow');
   });
 });

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Event } from '../../schema/events.ts';
+import { eventLine } from '../../worker-agent/src/commands/show.ts';
 import { createJournal } from '../../worker-agent/src/journal.ts';
+import type { Io } from '../../worker-agent/src/terminal/io.ts';
 import { fit, oneLine, printable, table, width } from '../../worker-agent/src/terminal/text.ts';
 
 describe('text in a terminal', () => {
@@ -30,6 +33,17 @@ describe('text in a terminal', () => {
   it('cannot steer it', () => {
     expect(oneLine('a\u001b[31mred\u001b[0m\u0007\nb\u202ec')).toBe('ared bc');
     expect(printable('keep\n\tthis\u001b]0;title\u0007')).toBe('keep\n\tthis');
+  });
+});
+
+describe('the line of an event', () => {
+  it('has its parts in columns, whatever fraction of a second the platform tells', () => {
+    const io = { paint: (_: unknown, text: string) => text } as Io;
+    const lines = ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.6Z', '2026-01-02T03:04:05.678901+00:00'].map((created_at) =>
+      eventLine(io, { created_at, seq: 7, type: 'task.started', level: 'info', message: 'it began' } as Event),
+    );
+
+    expect(lines).toEqual(['000', '600', '678'].map((ms) => `2026-01-02T03:04:05.${ms}Z     7  task.started        it began`));
   });
 });
 

@@ -5,7 +5,7 @@ import { cleanText } from './clean.ts';
 import type { RetryOptions } from './retry.ts';
 import { ToolFailure } from './tools/tool.ts';
 
-export type File = { name: string; content: string | Uint8Array; content_type?: string };
+type File = { name: string; content: string | Uint8Array; content_type?: string };
 
 const TRIES = 4;
 const TRANSFER_MS = 600_000;

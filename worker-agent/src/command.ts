@@ -3,7 +3,7 @@ import type { Loaded } from './config.ts';
 import type { SettingKey } from './settings.ts';
 import type { Io } from './terminal/io.ts';
 
-export type OptionSpec = { type: 'string' | 'boolean'; short?: string; multiple?: boolean; placeholder?: string; help: string };
+type OptionSpec = { type: 'string' | 'boolean'; short?: string; multiple?: boolean; placeholder?: string; help: string };
 export type Options = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
 
 export type CommandContext = {

@@ -3,6 +3,7 @@ import { cancel, pause, resume, retry } from './commands/change-task.ts';
 import { config } from './commands/config.ts';
 import { dlqList, dlqRedrive } from './commands/dlq.ts';
 import { enrol } from './commands/enrol.ts';
+import { explain } from './commands/explain.ts';
 import { get } from './commands/get.ts';
 import { list } from './commands/list.ts';
 import { logs } from './commands/logs.ts';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly Command[] = [
   get,
   watch,
   logs,
+  explain,
   cancel,
   retry,
   pause,

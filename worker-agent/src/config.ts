@@ -4,9 +4,9 @@ import { parse as parseYaml } from 'yaml';
 import { UsageError } from './terminal/errors.ts';
 import { type Config, configHome, definitionOf, flagOf, SETTING_KEYS, type SettingKey, variableOf } from './settings.ts';
 
-export type Origin = 'flag' | 'variable' | 'file' | 'default';
+type Origin = 'flag' | 'variable' | 'file' | 'default';
 export type Loaded = { config: Config; origins: Record<SettingKey, Origin>; file: string | null };
-export type Sources = {
+type Sources = {
   /** By key, as parseArgs read them. */
   flags: Partial<Record<SettingKey, unknown>>;
   env: Record<string, string | undefined>;

@@ -7,7 +7,7 @@ import { forAtMost, retrying } from './retry.ts';
 import { hashOf, type State, type StateFile } from './state.ts';
 
 export type Identity = { workerId: string; credential: string; intervals: Intervals };
-export type Wanted = {
+type Wanted = {
   url: string;
   name: string;
   tools: readonly string[];

@@ -7,7 +7,7 @@ import { runCommand } from './tools/spawn.ts';
 import type { Host } from './tools/tool.ts';
 
 /** The environment variable by which stray processes of an attempt are known. */
-export const MARKER = 'MAW_WORKSPACE';
+const MARKER = 'MAW_WORKSPACE';
 
 /** What a tool may use of the worker while it carries out one job. */
 export const createHost = (ctx: JobContext, job: RunningJob, workspace: string, logs: LogSender): Host => ({

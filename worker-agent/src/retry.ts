@@ -5,7 +5,7 @@ import { Alarm } from '../../schema/alarm.ts';
  * What an error of the platform means to the worker, decided here once:
  * retryable: the same again later · lease_lost: drop this job · revoked: stop the worker · refused: the request is wrong.
  */
-export type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
+type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
 
 const LOST = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found', 'task_ended']);
 const REVOKED = new Set(['worker_revoked', 'worker_not_found', 'unauthenticated', 'forbidden']);

@@ -3,8 +3,8 @@ import { clip } from './clean.ts';
 import type { Fenced } from './api.ts';
 
 /** Why a job is stopped: it took too long, the lease is gone, a person wants it back, or the worker was removed. */
-export type StopReason = 'timed_out' | 'lost' | 'released' | 'revoked';
-export type Progress = { percent?: number; message?: string };
+type StopReason = 'timed_out' | 'lost' | 'released' | 'revoked';
+type Progress = { percent?: number; message?: string };
 
 /** A leased subtask in this process, from its claim until the server has answered its ending. */
 export class RunningJob {

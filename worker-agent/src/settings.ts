@@ -50,7 +50,7 @@ type Definition = {
 };
 
 const folder = (variable: string, ...otherwise: string[]) => process.env[variable] || join(homedir(), ...otherwise);
-export const stateHome = () =>
+const stateHome = () =>
   join(process.platform === 'win32' ? folder('LOCALAPPDATA', 'AppData', 'Local') : folder('XDG_STATE_HOME', '.local', 'state'), 'maw');
 export const configHome = () =>
   join(process.platform === 'win32' ? folder('APPDATA', 'AppData', 'Roaming') : folder('XDG_CONFIG_HOME', '.config'), 'maw');
@@ -61,7 +61,7 @@ const define = <const D extends Record<string, Definition>>(table: D): D => tabl
  * The one table of settings. Each key is a flag (--exec-allow), a variable (MAW_EXEC_ALLOW), a key of the configuration file
  * (exec_allow) and a line of help; flags win over variables, those over the file, that over the default.
  */
-export const SETTINGS = define({
+const SETTINGS = define({
   url: { schema: Url, fallback: () => 'http://127.0.0.1:8080', kind: 'text', placeholder: 'URL', help: 'Where the platform is' },
   api_key: {
     schema: z.string().min(1),

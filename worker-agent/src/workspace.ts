@@ -1,7 +1,7 @@
 import { mkdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export type Workspace = { path: string; remove(): Promise<void> };
+type Workspace = { path: string; remove(): Promise<void> };
 
 /** An empty folder for one attempt, readable by this user only. */
 export const createWorkspace = async (stateDir: string, subtaskId: string, attempt: number, keep: boolean): Promise<Workspace> => {

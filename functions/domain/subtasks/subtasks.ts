@@ -53,7 +53,8 @@ export const logs = async (ctx: Subtasks, who: Who, subtaskId: string, query: { 
   const attempt = query.attempt || subtask.attempt;
   const ended = await rows.attemptEnded(ctx.sql, subtaskId, attempt);
   const found = await rows.listLogs(ctx.sql, subtaskId, attempt, query.after_chunk, query.limit + 1);
-  return { attempt, items: found.slice(0, query.limit), complete: ended && !goesOn(found, query.limit) };
+  const more = goesOn(found, query.limit);
+  return { attempt, items: found.slice(0, query.limit), more, complete: ended && !more };
 };
 
 export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenced) => {

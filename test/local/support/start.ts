@@ -13,6 +13,13 @@ export const isAlive = (pid: number): boolean => {
   }
 };
 
+/** The command lines with `text` in them; only Linux tells them. */
+export const commandsWith = async (text: string): Promise<string[]> => {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return commands.filter((command) => command.includes(text)).map((command) => command.replaceAll('\0', ' '));
+};
+
 /** Answers the exit code of a process, once it has ended. */
 export const exitOf = ({ child, output }: Running): Promise<number> =>
   until(`the process to end; it said: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }, 30_000).then(
@@ -37,7 +44,7 @@ export const homeForTest = async () => {
     port,
     url,
     start: (flags: readonly string[] = [], env: Record<string, string> = {}): Running => {
-      const unset = { DATABASE_URL: '', MAW_DATA: '', MAW_PORT: '', MAW_PUBLIC_URL: '' };
+      const unset = { DATABASE_URL: '', MAW_DATA: '', MAW_PORT: '', MAW_PUBLIC_URL: '', PUBLIC_URL: '' };
       const each = run(['local/start.ts', '--data', data, '--port', String(port), ...flags], { ...unset, ...env });
       started.push(each);
       return each;
@@ -49,12 +56,7 @@ export const homeForTest = async () => {
       }),
     adminKey: async () => (await readFile(join(data, 'admin-key'), 'utf8')).trim(),
     postgresPid: async () => Number((await readFile(join(data, 'postgres/data/postmaster.pid'), 'utf8')).split('\n')[0]),
-    /** The processes that have the data folder on their command line; only Linux tells them. */
-    processes: async (): Promise<string[]> => {
-      const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-      const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
-      return commands.filter((command) => command.includes(data)).map((command) => command.replaceAll('\0', ' '));
-    },
+    processes: () => commandsWith(data),
   };
 };
 export type TestHome = Awaited<ReturnType<typeof homeForTest>>;

@@ -2,6 +2,7 @@ import { repeatCall } from '../../../schema/client.ts';
 import type { Task } from '../../../schema/task.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
+import { idOf } from './ids.ts';
 import { taskText } from './show.ts';
 
 type Change = (context: CommandContext, params: { task_id: string }, each: { idempotencyKey: string }) => Promise<Task>;
@@ -15,8 +16,8 @@ const change = (name: string, summary: string, call: Change, options: Command['o
   settings: CALLER,
   options,
   run: async (context) => {
-    const { io, config, args } = context;
-    const task = await repeatCall((each) => call(context, { task_id: args[0] ?? '' }, each));
+    const { io, config } = context;
+    const task = await repeatCall((each) => call(context, { task_id: idOf(context, 'task') }, each));
     io.out(config.json ? JSON.stringify(task) : taskText(io, task));
     return EXIT.ok;
   },

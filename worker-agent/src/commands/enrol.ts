@@ -1,6 +1,6 @@
 import { repeatCall } from '../../../schema/client.ts';
 import { EnrolmentSpec } from '../../../schema/worker.ts';
-import { CALLER, type Command, texts, text } from '../command.ts';
+import { CALLER, type Command, type CommandContext, texts, text } from '../command.ts';
 import { checkSpec } from '../spec-file.ts';
 import { EXIT, UsageError } from '../terminal/errors.ts';
 
@@ -12,13 +12,24 @@ const labelOf = (pair: string): [string, string] => {
 
 const ALLOW = 'exec runs no command but those that are allowed there; add them, such as --exec-allow git,node';
 
+const quoted = (word: string): string => (/^[\w./:,=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/**
+ * What starts the worker in a clone of this project, installed or not. A bare `npx maw` would fetch a foreign package of that name where
+ * nothing is installed, and hand it the token.
+ */
+const startLine = (token: string, { url, tools, exec_allow }: CommandContext['config']): string => {
+  const flags = ['--url', url, '--tools', tools.join(','), ...(exec_allow.length > 0 ? ['--exec-allow', exec_allow.join(',')] : [])];
+  return `MAW_ENROL_TOKEN=${token} node worker-agent/bin/maw.mjs worker start ${flags.map(quoted).join(' ')}`;
+};
+
 export const enrol: Command = {
   name: 'enrol',
   args: '',
   summary: 'Make an enrolment token, and show the command that starts a worker with it',
   minArgs: 0,
   maxArgs: 0,
-  settings: [...CALLER, 'tools'],
+  settings: [...CALLER, 'tools', 'exec_allow'],
   options: {
     labels: {
       type: 'string',
@@ -43,9 +54,9 @@ export const enrol: Command = {
     if (config.json) io.out(JSON.stringify(token));
     else
       io.out(
-        `enrolment token  ${token.enrolment_token}\ngood until       ${token.expires_at}, for one worker\n\nOn the worker's machine:\n\n` +
-          `  MAW_ENROL_TOKEN=${token.enrolment_token} npx maw worker start --url ${config.url} --tools ${config.tools.join(',')}` +
-          (config.tools.includes('exec') ? `\n\n${ALLOW}` : ''),
+        `enrolment token  ${token.enrolment_token}\ngood until       ${token.expires_at}, for one worker\n\n` +
+          `On the worker's machine, in a clone of this project:\n\n  ${startLine(token.enrolment_token, config)}` +
+          (config.tools.includes('exec') && config.exec_allow.length === 0 ? `\n\n${ALLOW}` : ''),
       );
     return EXIT.ok;
   },

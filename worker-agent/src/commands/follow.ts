@@ -8,9 +8,13 @@ import type { CommandContext } from '../command.ts';
 import { backoffMs } from '../retry.ts';
 import { EXIT } from '../terminal/errors.ts';
 import type { Io } from '../terminal/io.ts';
+import { resultsOf, resultsText } from './results.ts';
 import { eventLine, taskText } from './show.ts';
+import { subtasksOf } from './subtasks.ts';
+import { waitTeller } from './waits.ts';
 
 const AWAY_TRIES = 12;
+const QUIET_CHECK_MS = 500;
 
 const isEnded = (task: Task) => (TASK_ENDS as readonly string[]).includes(task.status);
 
@@ -32,25 +36,34 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
 /** Every event of a task in order, until it has ended and there are no more; answers the task as it ended. */
 const events = async (context: CommandContext, taskId: string, show: (event: Event) => void): Promise<Task> => {
   const { client, config, io } = context;
+  const waits = waitTeller(context, taskId);
+  const quiet = setInterval(() => void waits.tellIfQuiet(), QUIET_CHECK_MS);
   const onAway = (error: ApiError, tries: number) => {
     if (tries >= AWAY_TRIES) throw error;
     if (tries === 1) tellAway(io, error);
   };
-  for (let seen = 0; ; ) {
-    for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onAway })) {
-      show(event);
-      seen = event.seq;
+  try {
+    for (let seen = 0; ; ) {
+      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onAway })) {
+        show(event);
+        waits.somethingHappened();
+        seen = event.seq;
+      }
+      const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
+      if (isEnded(task) && task.last_seq <= seen) return task;
+      await new Alarm().wait(jittered(config.poll_ms));
     }
-    const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
-    if (isEnded(task) && task.last_seq <= seen) return task;
-    await new Alarm().wait(jittered(config.poll_ms));
+  } finally {
+    clearInterval(quiet);
   }
 };
 
-/** Shows what happens to a task until it ends; the exit code is 0 only when it completed. */
+/** Shows what happens to a task until it ends, and then its results; the exit code is 0 only when it completed. */
 export const follow = async (context: CommandContext, taskId: string): Promise<number> => {
   const { io, config } = context;
   const task = await events(context, taskId, (event) => io.out(config.json ? JSON.stringify(event) : eventLine(io, event)));
-  io.out(config.json ? JSON.stringify(task) : `\n${taskText(io, task)}`);
+  const subtasks = await patiently(context, () => subtasksOf(context.client, taskId));
+  const text = [taskText(io, task), resultsText(subtasks)].filter(Boolean).join('\n\n');
+  io.out(config.json ? JSON.stringify({ ...task, results: resultsOf(subtasks) }) : `\n${text}`);
   return task.status === 'completed' ? EXIT.ok : EXIT.failed;
 };

@@ -1,22 +1,10 @@
-import { ApiError, type Client } from '../../../schema/client.ts';
-import type { Subtask } from '../../../schema/task.ts';
 import { CALLER, type Command, type CommandContext } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { oneLine, table } from '../terminal/text.ts';
+import { forTaskOrSubtask, idOf } from './ids.ts';
+import { hasResult, resultText } from './results.ts';
 import { subtaskTable, taskText } from './show.ts';
-
-const subtasksOf = async (client: Client, taskId: string): Promise<Subtask[]> => {
-  const all: Subtask[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const page: { items: Subtask[]; next_cursor: string | null } = await client.listSubtasks({
-      params: { task_id: taskId },
-      query: { limit: '1000', ...(cursor === null ? {} : { cursor }) },
-    });
-    all.push(...page.items);
-    if (page.next_cursor === null) return all;
-    cursor = page.next_cursor;
-  }
-};
+import { subtasksOf } from './subtasks.ts';
 
 const showTask = async ({ client, io, config }: CommandContext, id: string): Promise<void> => {
   const [task, subtasks] = await Promise.all([client.getTask({ params: { task_id: id } }), subtasksOf(client, id)]);
@@ -27,7 +15,7 @@ const showSubtask = async ({ client, io, config }: CommandContext, id: string): 
   const subtask = await client.getSubtask({ params: { subtask_id: id } });
   if (config.json) return io.out(JSON.stringify(subtask));
   const attempts = subtask.attempt_list.map((it) => [String(it.attempt), it.status, it.worker_id, oneLine(it.error?.message ?? '')]);
-  const result = subtask.result === null ? [] : ['', 'result', JSON.stringify(subtask.result, null, 2)];
+  const result = hasResult(subtask) ? ['', 'result', resultText(subtask)] : [];
   io.out([subtaskTable(io, [subtask]), '', table(['TRY', 'STATUS', 'WORKER', 'ERROR'], attempts), ...result].join('\n'));
 };
 
@@ -40,15 +28,11 @@ export const get: Command = {
   settings: CALLER,
   options: {},
   run: async (context) => {
-    const [id = ''] = context.args;
-    try {
-      await showTask(context, id);
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 'task_not_found') throw error;
-      await showSubtask(context, id).catch((second: unknown) => {
-        throw second instanceof ApiError && second.code === 'subtask_not_found' ? error : second;
-      });
-    }
+    const id = idOf(context, 'task or subtask');
+    await forTaskOrSubtask(
+      () => showTask(context, id),
+      () => showSubtask(context, id),
+    );
     return EXIT.ok;
   },
 };

@@ -3,6 +3,7 @@ import { Alarm, jittered } from '../../../schema/alarm.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { printable } from '../terminal/text.ts';
+import { idOf, notOfTask } from './ids.ts';
 
 const PAGE = 100;
 
@@ -23,17 +24,18 @@ export const logs: Command = {
     follow: { type: 'boolean', short: 'f', help: 'Go on until the attempt has ended' },
   },
   run: async (context) => {
-    const { client, options, args, config } = context;
-    const params = { subtask_id: args[0] ?? '' };
+    const { client, options, config } = context;
+    const id = idOf(context, 'subtask');
     let attempt = text(options, 'attempt') ?? '0';
     for (let last = -1; ; ) {
-      const page = await client.listLogs({ params, query: { attempt, after_chunk: String(last), limit: String(PAGE) } });
+      const query = { attempt, after_chunk: String(last), limit: String(PAGE) };
+      const page = await notOfTask(context, id, () => client.listLogs({ params: { subtask_id: id }, query }));
       for (const chunk of page.items) show(context, chunk);
       last = page.items.at(-1)?.chunk ?? last;
       // Stay with the attempt that was shown first: a retry begins at chunk 0 again.
       attempt = String(page.attempt);
-      if (page.complete || (page.items.length < PAGE && options.follow !== true)) return EXIT.ok;
-      if (page.items.length < PAGE) await new Alarm().wait(jittered(config.poll_ms));
+      if (page.complete || (!page.more && options.follow !== true)) return EXIT.ok;
+      if (!page.more) await new Alarm().wait(jittered(config.poll_ms));
     }
   },
 };

@@ -2,8 +2,10 @@ import type { Event } from '../../../schema/events.ts';
 import type { Subtask, Task } from '../../../schema/task.ts';
 import { type Io, paintStatus } from '../terminal/io.ts';
 import { fit, oneLine, table } from '../terminal/text.ts';
+import { shortResult } from './results.ts';
 
 const GOAL_COLUMNS = 60;
+const SHORT_GOAL_COLUMNS = 40;
 
 export const ageOf = (timestamp: string, now = Date.now()): string => {
   const seconds = Math.max(0, Math.round((now - Date.parse(timestamp)) / 1_000));
@@ -12,7 +14,10 @@ export const ageOf = (timestamp: string, now = Date.now()): string => {
   return seconds < 86_400 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
 };
 
-export const shortGoal = (goal: string): string => fit(oneLine(goal), GOAL_COLUMNS);
+const shortGoal = (goal: string, columns = GOAL_COLUMNS): string => fit(oneLine(goal), columns);
+
+/** In UTC and always as wide: the database leaves out the zeros of fractions. */
+const timeOf = (timestamp: string): string => new Date(timestamp).toISOString();
 
 const statusOf = (io: Io, { status, paused }: Task): string => `${paintStatus(io, status)}${paused ? ' (paused)' : ''}`;
 
@@ -30,8 +35,16 @@ export const taskTable = (io: Io, tasks: readonly Task[]): string =>
 
 export const subtaskTable = (io: Io, subtasks: readonly Subtask[]): string =>
   table(
-    ['KEY', 'STATUS', 'TOOL', 'TRY', 'SUBTASK', 'GOAL'],
-    subtasks.map((it) => [it.key, paintStatus(io, it.status), it.tool, String(it.attempt), it.subtask_id, shortGoal(it.goal)]),
+    ['KEY', 'STATUS', 'TOOL', 'TRY', 'SUBTASK', 'GOAL', 'RESULT'],
+    subtasks.map((it) => [
+      it.key,
+      paintStatus(io, it.status),
+      it.tool,
+      String(it.attempt),
+      it.subtask_id,
+      shortGoal(it.goal, SHORT_GOAL_COLUMNS),
+      shortResult(it),
+    ]),
   );
 
 export const taskText = (io: Io, task: Task): string => {
@@ -40,8 +53,8 @@ export const taskText = (io: Io, task: Task): string => {
     ['goal', shortGoal(task.goal)],
     ['status', `${statusOf(io, task)}, ${task.progress} %, ${task.completed_count} of ${task.subtask_count} subtasks`],
     ['run', `${task.run}, version ${task.version}, priority ${task.priority}`],
-    ['created', task.created_at],
-    ...(task.ended_at === null ? [] : [['ended', task.ended_at]]),
+    ['created', timeOf(task.created_at)],
+    ...(task.ended_at === null ? [] : [['ended', timeOf(task.ended_at)]]),
     ...(task.error === null ? [] : [['error', `${task.error.code}: ${oneLine(task.error.message)}`]]),
   ];
   return table(['', ''], rows).replace(/^\n/, '');
@@ -49,5 +62,5 @@ export const taskText = (io: Io, task: Task): string => {
 
 export const eventLine = (io: Io, event: Event): string => {
   const tone = event.level === 'error' ? 'bad' : event.level === 'warning' ? 'strong' : 'soft';
-  return `${io.paint('soft', event.created_at)}  ${String(event.seq).padStart(4)}  ${io.paint(tone, event.type.padEnd(18))}  ${oneLine(event.message)}`;
+  return `${io.paint('soft', timeOf(event.created_at))}  ${String(event.seq).padStart(4)}  ${io.paint(tone, event.type.padEnd(18))}  ${oneLine(event.message)}`;
 };

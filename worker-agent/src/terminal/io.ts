@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 
-export type Tone = 'good' | 'bad' | 'soft' | 'strong' | 'busy';
+type Tone = 'good' | 'bad' | 'soft' | 'strong' | 'busy';
 export type Io = {
   out(text: string): void;
   /** Without a line end of its own, and as it is. */

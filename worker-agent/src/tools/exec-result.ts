@@ -6,7 +6,7 @@ import type { ExecInput } from './exec-input.ts';
 import { insideOf } from './folders.ts';
 import { ToolFailure } from './tool.ts';
 
-export type Places = { workspace: string; cwd: string; roots: readonly string[]; maxBytes: number };
+type Places = { workspace: string; cwd: string; roots: readonly string[]; maxBytes: number };
 
 const parsed = (text: string): Json | undefined => {
   try {

@@ -2,7 +2,7 @@ import { createExec, type ExecSettings } from './exec.ts';
 import { scripted } from './scripted.ts';
 import type { Tool } from './tool.ts';
 
-export const TOOL_NAMES = ['scripted', 'exec'] as const;
+const TOOL_NAMES = ['scripted', 'exec'] as const;
 
 /** The tools that this worker drives, by their names; throws on a name that it does not know. */
 export const createTools = (names: readonly string[], exec: ExecSettings): Tool[] => {

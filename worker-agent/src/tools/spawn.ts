@@ -10,7 +10,7 @@ export type SpawnOptions = {
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
 export type Finished = { code: number | null; signal: string | null };
-export type Ladder = { marker: string; graceMs: number; signal: AbortSignal };
+type Ladder = { marker: string; graceMs: number; signal: AbortSignal };
 
 const LADDER = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
 

@@ -3,7 +3,7 @@ import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { FailureClass } from '../../../schema/task.ts';
 import type { Finished, SpawnOptions } from './spawn.ts';
 
-export type LogStream = LogChunkSpec['stream'];
+type LogStream = LogChunkSpec['stream'];
 export type Usage = { [key: string]: Json };
 
 /** What a tool is asked to do. */

@@ -1,0 +1,81 @@
+// Plain JavaScript without dependencies: bootstrap.mjs needs it before anything is installed.
+import { execFileSync } from 'node:child_process';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
+/**
+ * When a process started, as text; null when there is none with this id. Tells a process from a later one with its id.
+ * @param {number} pid
+ * @returns {string | null}
+ */
+const startOf = (pid) => {
+  try {
+    if (process.platform === 'linux') {
+      const [state, ...rest] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ');
+      return state === 'Z' ? null : rest[18];
+    }
+    if (process.platform === 'win32') return process.kill(pid, 0) ? 'running' : null;
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null;
+  } catch {
+    return null;
+  }
+};
+
+/** @param {string} path */
+const contentOf = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/** @param {string} content */
+const livingOwner = (content) => {
+  const [, pid, started] = /^(\d+) (.+)$/.exec(content.trim()) ?? [];
+  return pid !== undefined && startOf(Number(pid)) === started ? Number(pid) : null;
+};
+
+/** @param {() => void} action @param {string} expected the code of the error that is as good as done */
+const unless = (action, expected) => {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === expected) return false;
+    throw error;
+  }
+};
+
+/**
+ * Removes the lock of a process that was killed. Another process may have done that already and put its own there: that one is put back.
+ * @param {string} path
+ * @param {string} seen
+ */
+const removeDead = (path, seen) => {
+  const aside = `${path}.${process.pid}.dead`;
+  if (!unless(() => renameSync(path, aside), 'ENOENT')) return;
+  if (contentOf(aside) !== seen) unless(() => linkSync(aside, path), 'EEXIST');
+  rmSync(aside, { recursive: true, force: true });
+};
+
+/**
+ * Takes a lock, a file that names its owner; the lock of a dead owner is taken over. Answers the living process that has it, or
+ * null when it is ours now. It is linked into place, so that nobody sees it without its owner; to give it back, remove it.
+ * @param {string} path
+ * @returns {number | null}
+ */
+export const takeLock = (path) => {
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`);
+  try {
+    for (;;) {
+      if (unless(() => linkSync(own, path), 'EEXIST')) return null;
+      const seen = contentOf(path);
+      const owner = livingOwner(seen);
+      if (owner !== null) return owner;
+      removeDead(path, seen);
+    }
+  } finally {
+    rmSync(own, { force: true });
+  }
+};

@@ -1,0 +1,65 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const STOP_MS = 10_000;
+const RESTARTS = 40;
+
+type Supervision = {
+  start: () => ChildProcess;
+  /** False when it ended before it answered. */
+  becomesReady: (child: ChildProcess) => Promise<boolean>;
+  /** Why it does not start. */
+  reason: () => string;
+  say: (line: string) => void;
+};
+type Supervised = { pid(): number; stop(): Promise<void> };
+
+export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
+
+/** Starts a process, and starts it again whenever it ends by itself. */
+export const supervise = async ({ start, becomesReady, reason, say }: Supervision): Promise<Supervised> => {
+  let child = start();
+  let stopping = false;
+  let reviving: Promise<unknown> = Promise.resolve();
+  /** After a kill, old children may still hold its memory for a moment: a start that fails is repeated. */
+  const bringUp = async () => {
+    for (let tries = 1; !(await becomesReady(child)) || hasEnded(child); tries++) {
+      if (tries > RESTARTS) throw new Error(reason());
+      await pause(Math.min(50 * tries, 1_000));
+      if (stopping) return;
+      child = start();
+    }
+    child.once('exit', revive);
+  };
+  const revive = (code: number | null, signal: string | null) => {
+    if (stopping) return;
+    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); starting it again`);
+    child = start();
+    reviving = bringUp().then(
+      () => stopping || say('PostgreSQL is back'),
+      (error: Error) => say(error.message),
+    );
+  };
+  const stop = async () => {
+    stopping = true;
+    await end(child);
+    await reviving;
+  };
+  try {
+    await bringUp();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { pid: () => child.pid ?? 0, stop };
+};
+
+const end = async (child: ChildProcess) => {
+  if (hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGINT');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await ended;
+  clearTimeout(timer);
+};

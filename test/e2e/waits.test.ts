@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { until } from '../support/processes.ts';
+import { personForTest, startWorker } from './support/cli.ts';
+
+describe('maw, asked what a task waits for,', { timeout: 90_000 }, () => {
+  it('says it by itself when nothing happens to a task that is followed, and shows the result in the end', async () => {
+    const person = await personForTest();
+    const submitted = person.start(['submit', 'say hello', '--wait']);
+    await until(
+      'it to miss a worker',
+      () => submitted.output().includes('main waits: there is no worker; enrol one: maw enrol --tools scripted'),
+      20_000,
+    );
+
+    await startWorker(person);
+
+    await until('the task to end', () => submitted.child.exitCode !== null, 20_000);
+    expect(submitted.child.exitCode).toBe(0);
+    expect(submitted.output().match(/waits:/g)).toHaveLength(1);
+    expect(submitted.output()).toMatch(/status +completed[\s\S]*\n\nresult of main\n {2}\S/);
+  });
+
+  it('tells it of a subtask with each worker, and of every open subtask of a task', async () => {
+    const person = await personForTest();
+    await startWorker(person);
+    const [a, b] = [
+      { key: 'a', goal: 'a', tool: 'claude' },
+      { key: 'b', goal: 'b', dependencies: ['a'] },
+    ];
+    const { task_id } = await person.client.submitTask({ body: { goal: 'two', subtasks: [a, b] } });
+    const { items } = await person.client.listSubtasks({ params: { task_id } });
+    const subtask_id = items[0]?.subtask_id ?? '';
+    await until('a worker', async () => (await person.client.listWorkers()).items.length === 1);
+
+    const ofSubtask = await person.maw(['explain', subtask_id]);
+    const ofTask = await person.maw(['explain', task_id]);
+    const json = await person.maw(['explain', task_id, '--json']);
+
+    expect(ofSubtask).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^a \(claude\) is ready: no worker may take it \(.+: it does not offer claude\)\n[\s\S]* no +it does not/),
+    });
+    expect(ofTask.out).toMatch(/\na +ready +claude .*no worker may take it[\s\S]*\nb +blocked .*1 of its parents have not completed/);
+    expect(JSON.parse(json.out)).toMatchObject({ task_id, open_count: 2, subtasks: [{ subtask_id, status: 'ready' }, {}] });
+  });
+});

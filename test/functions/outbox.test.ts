@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { relay } from '../../functions/domain/outbox/relay.ts';
+import { backendForTest } from '../support/backend.ts';
+
+/** Two files are to be removed; the blob store fails at one of them as long as it is told to. */
+const outboxForTest = async () => {
+  const removed: string[] = [];
+  const store = { failsAt: 'a' };
+  const unused = () => Promise.reject(new Error('of no use here'));
+  const remove = async (key: string) => {
+    if (key === store.failsAt) throw new Error('the store is away');
+    removed.push(key);
+  };
+  const { ctx } = await backendForTest({ blobs: { upload: unused, download: unused, stat: unused, remove } });
+  await ctx.sql`
+    insert into outbox (organization_id, topic, payload)
+    select organization_id, 'blob.remove', jsonb_build_object('key', key) from organizations, unnest(array['a', 'b']) as key`;
+  const now = async () => (await ctx.sql<[{ now: number }]>`select extract(epoch from clock_timestamp())::float8 as now`)[0].now;
+  const left = () => ctx.sql<{ tries: number; last_error: string; at: number }[]>`
+    select tries, last_error, extract(epoch from available_at)::float8 as at from outbox`;
+  return { ctx, removed, store, now, left, passTime: () => ctx.sql`update outbox set available_at = clock_timestamp()` };
+};
+
+describe('the outbox', () => {
+  it('carries out what it can, and tries what failed again when it is due', async () => {
+    const { ctx, removed, store, left, passTime } = await outboxForTest();
+
+    const replies = [await relay(ctx), await relay(ctx)];
+    store.failsAt = '';
+    await passTime();
+    replies.push(await relay(ctx));
+
+    expect(replies).toEqual([
+      { relayed: 1, postponed: 1 },
+      { relayed: 0, postponed: 0 },
+      { relayed: 1, postponed: 0 },
+    ]);
+    expect(removed).toEqual(['b', 'a']);
+    expect([...(await left())]).toEqual([]);
+  });
+
+  it('puts what fails off by 30 s, doubled each time, of which between half and all', async () => {
+    const { ctx, now, left, passTime } = await outboxForTest();
+
+    for (const [tries, most] of [30, 60, 120, 240].entries()) {
+      const before = await now();
+      await relay(ctx);
+      const after = await now();
+
+      const [row] = await left();
+      expect(row).toMatchObject({ tries: tries + 1, last_error: 'the store is away' });
+      expect((row?.at ?? 0) - before).toBeGreaterThanOrEqual(most / 2);
+      expect((row?.at ?? 0) - after).toBeLessThanOrEqual(most);
+      await passTime();
+    }
+  });
+
+  it('puts nothing off by more than an hour', async () => {
+    const { ctx, now, left } = await outboxForTest();
+    await ctx.sql`update outbox set tries = 5000`;
+
+    await relay(ctx);
+
+    const [row] = await left();
+    expect(row?.tries).toBe(5001);
+    expect((row?.at ?? 0) - (await now())).toBeLessThanOrEqual(3_600);
+  });
+});

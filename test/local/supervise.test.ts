@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { supervise } from '../../local/postgres/supervise.ts';
+import { until } from '../support/processes.ts';
+import { isAlive } from './support/start.ts';
+
+/** Supervises processes that do nothing; `atReady` happens to each, by its number, just before it counts as ready. */
+const supervised = async (atReady: (child: ChildProcess, number: number) => Promise<void> = async () => {}) => {
+  const children: ChildProcess[] = [];
+  const said: string[] = [];
+  const running = await supervise({
+    start: () => {
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)']);
+      children.push(child);
+      return child;
+    },
+    becomesReady: async (child) => {
+      await atReady(child, children.length);
+      return true;
+    },
+    reason: () => 'it does not start',
+    say: (line) => said.push(line),
+  });
+  onTestFinished(() => running.stop());
+  return { children, said, running };
+};
+
+const kill = async (child: ChildProcess) => {
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+};
+
+describe('a supervised process', () => {
+  it('that ends by itself is started again', async () => {
+    const { children, said, running } = await supervised();
+
+    process.kill(running.pid(), 'SIGKILL');
+    await until('it to be back', () => said.includes('PostgreSQL is back'));
+
+    expect(children).toHaveLength(2);
+    expect(isAlive(running.pid())).toBe(true);
+  });
+
+  it('is started again also when it ends just as it has become ready', async () => {
+    const { children, running } = await supervised(async (child, number) => {
+      if (number === 1) await kill(child);
+    });
+
+    expect(children).toHaveLength(2);
+    expect(isAlive(running.pid())).toBe(true);
+  });
+
+  it('is not started again once it is stopped', async () => {
+    const { promise: reviving, resolve } = Promise.withResolvers<void>();
+    const { children, running } = await supervised(async (child, number) => {
+      if (number !== 2) return;
+      await kill(child);
+      resolve();
+    });
+    process.kill(running.pid(), 'SIGKILL');
+    await reviving;
+
+    await running.stop();
+
+    expect(children).toHaveLength(2);
+    expect(children.filter((child) => child.exitCode === null && child.signalCode === null)).toEqual([]);
+  });
+});

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { run, until } from '../support/processes.ts';
+
+const HELPER = pathToFileURL(join(import.meta.dirname, '../../worker-agent/src/commands/signals.ts')).href;
+
+/** A process that tells on `stderr` what its worker is told, and prints dots. */
+const workerForTest = async () => {
+  const program = `
+    import { listenToSignals } from '${HELPER}';
+    const tell = (word) => process.stderr.write(word + '\\n');
+    listenToSignals({ drain: (why) => tell('drain ' + why), cancel: (why) => tell('cancel ' + why) });
+    tell('ready');
+    setInterval(() => process.stdout.write('.'), 20);`;
+  const running = run(['--input-type=module', '-e', program]);
+  onTestFinished(() => running.kill('SIGKILL'));
+  const told = () => running.output().replaceAll('.', '').trim().split('\n').slice(1);
+  await until('it to be ready', () => running.output().includes('ready'));
+  return { child: running.child, told };
+};
+
+describe.skipIf(process.platform === 'win32')('a worker', () => {
+  it('drains at the first Ctrl-C, gives its work back at the second and ends at the third, each of which may come twice', async () => {
+    const { child, told } = await workerForTest();
+
+    child.kill('SIGINT');
+    child.kill('SIGTERM');
+    await until('it to have heard the first', () => told().length > 0);
+    const first = told();
+    await until('it to hear one as a second', () => child.kill('SIGINT') && told().length > 1);
+    const second = told();
+    await until('it to hear one as a third', () => (child.kill('SIGINT'), child.exitCode !== null));
+
+    expect(first).toEqual(['drain SIGINT']);
+    expect(second).toEqual(['drain SIGINT', 'cancel SIGINT']);
+    expect(child.exitCode).toBe(130);
+  });
+
+  it('gives its work back at once when its terminal is closed, or its output is not read any more', async () => {
+    const [closed, unread] = [await workerForTest(), await workerForTest()];
+
+    closed.child.kill('SIGHUP');
+    closed.child.kill('SIGTERM');
+    unread.child.stdout?.destroy();
+
+    await until('the one to have heard it', () => closed.told().at(-1) === 'cancel SIGHUP');
+    await until('the other to have heard it', () => unread.told().at(-1) === 'cancel SIGHUP');
+    expect(unread.told()).toEqual(['cancel SIGHUP']);
+  });
+});
