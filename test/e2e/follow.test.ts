@@ -87,6 +87,22 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
     expect(seen).toEqual(await logOf(home.client, task_id));
   });
 
+  pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    let isFree = false;
+    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    const { task_id } = await home.client.submitTask({ body: chain(3) });
+    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
+    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+
+    await until('both sockets', () => home.cable.silence('GET /ws?') === 2);
+    isFree = true;
+    await done;
+
+    expect(tickets.length).toBeGreaterThan(1);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+
   it('goes on by looking where there is no push', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
     const { task_id } = await home.client.submitTask({ body: chain(3) });

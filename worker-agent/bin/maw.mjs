@@ -9,6 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '../src/cli.ts');
 const built = join(here, '../dist/cli.js');
 const words = process.argv.slice(2);
+const LEAVE_MS = 3_000;
 
 const nearestNode = () => {
   // On Windows npm links a script, which only a shell can start; the program itself can be started with any arguments.
@@ -38,6 +39,8 @@ const fail = (message) => {
 const run = async (file) => {
   const { main } = await import(pathToFileURL(file).href);
   process.exitCode = await main(words);
+  // A WebSocket whose server fell silent can't be destroyed, and would keep the process.
+  setTimeout(() => process.exit(), LEAVE_MS).unref();
 };
 
 const stripsTypes = Boolean(process.features.typescript);
