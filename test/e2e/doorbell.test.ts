@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
-import { DEAD_REDIS, homeForTest, SLOW, toolOf } from './support/home.ts';
+import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
+import { homeForTest, SLOW, toolOf } from './support/home.ts';
 
 type Home = Awaited<ReturnType<typeof homeForTest>>;
 
@@ -12,7 +13,7 @@ const completed = (home: Home, taskId: string, ms: number) =>
   until('the task to be completed', async () => (await statusOf(home, taskId)) === 'completed', ms);
 const count = (events: readonly string[], event: string) => events.filter((it) => it === event).length;
 
-describe('a worker whose clocks are slow', { timeout: 90_000 }, () => {
+describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 }, () => {
   it('is rung when there is something for it, the first time and later', async () => {
     const home = await homeForTest(SLOW);
     const { events } = await home.addWorker();

@@ -4,7 +4,8 @@ import type { Client } from '../../schema/client.ts';
 import type { Event } from '../../schema/events.ts';
 import { type FollowOptions, followTask } from '../../schema/follow.ts';
 import { until } from '../support/processes.ts';
-import { DEAD_REDIS, homeForTest, toolOf } from './support/home.ts';
+import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
+import { homeForTest, toolOf } from './support/home.ts';
 
 const NEVER = 1_000_000;
 
@@ -43,8 +44,11 @@ const collect = (client: Client, taskId: string, options: FollowOptions = {}) =>
 const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
   (await client.listEvents({ params: { task_id: taskId }, query: { limit: '1000' } })).items;
 
+/** Where there is push. */
+const pushed = it.skipIf(NO_REDIS);
+
 describe('following a task of the platform', { timeout: 90_000 }, () => {
-  it('gives every event once and in order while its connection is cut 50 times at random', async () => {
+  pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await home.client.submitTask({ body: chain(60) });
     const { seen, tickets, done } = collect(home.client, task_id, {
@@ -70,7 +74,7 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
     expect(seen.at(-1)?.type).toBe('task.completed');
   });
 
-  it('is pushed what happens, and looks only at the begin and at the end', async () => {
+  pushed('is pushed what happens, and looks only at the begin and at the end', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await home.client.submitTask({ body: chain(3) });
     const { seen, looks, tickets, done } = collect(home.client, task_id, { pollMs: NEVER });
@@ -80,6 +84,22 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
     await done;
 
     expect(looks).toHaveLength(2);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+
+  pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    let isFree = false;
+    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    const { task_id } = await home.client.submitTask({ body: chain(3) });
+    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
+    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+
+    await until('both sockets', () => home.cable.silence('GET /ws?') === 2);
+    isFree = true;
+    await done;
+
+    expect(tickets.length).toBeGreaterThan(1);
     expect(seen).toEqual(await logOf(home.client, task_id));
   });
 
@@ -95,7 +115,7 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
     expect(seen).toEqual(await logOf(home.client, task_id));
   });
 
-  it('goes on after the server was started anew', async () => {
+  pushed('goes on after the server was started anew', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
     await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });

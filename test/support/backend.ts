@@ -12,8 +12,9 @@ import { type HttpHandler, personApi, workerApi } from '../../functions/http/api
 import { type Composed, createContext, type Parts } from '../../functions/platform/context.ts';
 import { SCOPES, type Scope } from '../../schema/route.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
-import { createMemoryRedis } from '../../local/redis/memory.ts';
 import { TEMPLATE } from './global-setup.ts';
+import { openTestRedis } from './redis.ts';
+import { NO_REDIS } from './redis-kind.ts';
 
 export type Reply<T = unknown> = { status: number; body: T; headers: Record<string, string> };
 export type RawRequest = {
@@ -65,9 +66,10 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
     ...given,
   });
   /** Warnings and errors. */
+  const requester = NO_REDIS ? null : openTestRedis();
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const ctx = createContext(env, {
-    redis: createRedis({ requester: createMemoryRedis() }),
+    ...(requester ? { redis: createRedis({ requester }) } : {}),
     ...parts,
     log: (level, event, fields = {}) => {
       if (level === 'warn' || level === 'error') logged.push({ event, fields });
@@ -88,6 +90,7 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
     newKey: (of?: { organization?: string; scopes?: Scope[] }) => newKey(ctx, of),
     close: async () => {
       await ctx.close();
+      await requester?.close();
       await database.drop();
     },
   };

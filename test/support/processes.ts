@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { type Client, createClient } from '../../schema/client.ts';
+import { DEAD_REDIS, NO_REDIS } from './redis-kind.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -62,7 +63,14 @@ export const startSystem = async (env: Record<string, string> = {}) => {
   const data = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const quick = { LEASE_MS: '3000', BUSY_HEARTBEAT_MS: '600', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '60', ...env };
+  const quick = {
+    LEASE_MS: '3000',
+    BUSY_HEARTBEAT_MS: '600',
+    IDLE_HEARTBEAT_MS: '1000',
+    CLAIM_POLL_MS: '60',
+    ...(NO_REDIS ? { REDIS_URL: DEAD_REDIS } : {}),
+    ...env,
+  };
   const startServer = async () => {
     const server = run(['local/start.ts', '--data', data, '--port', String(port)], quick);
     await until('the server to be healthy', async () => {

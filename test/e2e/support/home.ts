@@ -11,12 +11,16 @@ import type { Tool } from '../../../worker-agent/src/tools/tool.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { freePort } from '../../support/processes.ts';
+import { realRedisUrl } from '../../support/redis.ts';
+import { DEAD_REDIS, NO_REDIS, REDIS } from '../../support/redis-kind.ts';
 
 /** Clocks so slow that a test which waits for them fails: what is quick then was pushed. */
 export const SLOW = { CLAIM_POLL_MS: '60000', BUSY_HEARTBEAT_MS: '60000', IDLE_HEARTBEAT_MS: '60000', LEASE_MS: '600000' };
 
-/** Nothing listens there: without Redis there is no push. */
-export const DEAD_REDIS = 'redis://127.0.0.1:1';
+const redisVariables = async (): Promise<Record<string, string>> => {
+  if (NO_REDIS) return { REDIS_URL: DEAD_REDIS };
+  return REDIS === 'server' ? { REDIS_URL: await realRedisUrl() } : {};
+};
 
 const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], maxResultBytes: 1_000_000 })];
 
@@ -37,7 +41,8 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
   const port = await freePort();
   const cable = await startTcpProxy({ host: '127.0.0.1', port });
   const url = `http://127.0.0.1:${cable.port}`;
-  const open = () => startHome({ folder, port, publicUrl: url, env: { PATH: '', ...env, DATABASE_URL: database.url }, log: () => {} });
+  const variables = { PATH: '', ...(await redisVariables()), ...env, DATABASE_URL: database.url };
+  const open = () => startHome({ folder, port, publicUrl: url, env: variables, log: () => {} });
   let home = await open();
   const agents: { agent: WorkerAgent; run: Promise<void> }[] = [];
   onTestFinished(async () => {
@@ -51,6 +56,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
   const client: Client = createClient({ url, token: home.adminKey });
   return {
     url,
+    adminKey: home.adminKey,
     client,
     cable,
     restart: async (between: () => Promise<void> = async () => {}) => {

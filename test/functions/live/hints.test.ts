@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../../functions/domain/sql.ts';
 import { reconcile } from '../../../functions/domain/live/reconcile.ts';
 import { backendForTest } from '../../support/backend.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
 import { enrol } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis } from './support/live.ts';
 
@@ -11,7 +12,7 @@ const organizationOf = async (sql: Sql) =>
 const readySet = async (sql: Sql) =>
   (await sql<{ subtask_id: string }[]>`select subtask_id from queue_entries where not paused order by 1`).map((row) => row.subtask_id);
 
-describe('the ready queue in Redis', () => {
+describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
   it('is what it is in Postgres after a flush and a reconcile, in the order of rank', async () => {
     const { redis } = breakableRedis();
     const { backend } = await backendWithQueues({ redis });
@@ -80,7 +81,7 @@ describe('the ready queue in Redis', () => {
   });
 });
 
-describe('a task that is read', () => {
+describe.skipIf(NO_REDIS)('a task that is read', () => {
   it('comes from Redis while it is open, never older than what was answered before', async () => {
     const { backend } = await backendWithQueues(breakableRedis());
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -111,7 +112,7 @@ describe('a task that is read', () => {
   });
 });
 
-describe('a request', () => {
+describe.skipIf(NO_REDIS)('a request', () => {
   it('costs at most one round trip to Redis', async () => {
     const { redis } = breakableRedis();
     const backend = await backendForTest({ redis });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { tick } from '../../../functions/schedule/tick.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
 import { drain, enrol } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis } from './support/live.ts';
 
@@ -34,7 +35,7 @@ const idleSystem = async () => {
   return { backend, workers, claim, task_id, redis: broken.redis, setAway: broken.setAway };
 };
 
-describe('an idle system with ten workers', () => {
+describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
   it('asks Postgres nothing for three hours, by heartbeats, claims and the tick', async () => {
     const { backend, workers, claim } = await idleSystem();
     const before = backend.ctx.sql.counted();

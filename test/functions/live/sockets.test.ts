@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { socket } from '../../../functions/socket/socket.ts';
 import type { ServerFrame } from '../../../schema/live.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
 import { drain, enrol } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis, fakePush } from './support/live.ts';
 
@@ -30,7 +31,7 @@ const setup = async () => {
   return { backend, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed };
 };
 
-describe('a ticket', () => {
+describe.skipIf(NO_REDIS)('a ticket', () => {
   it('opens one socket, once', async () => {
     const { backend, connect, ticketOf } = await setup();
     const { url } = await backend.admin.ok.createTicket();
@@ -50,7 +51,7 @@ describe('a ticket', () => {
   });
 });
 
-describe('a socket', () => {
+describe.skipIf(NO_REDIS)('a socket', () => {
   it('gets what happened to a task after a number, and then what happens', async () => {
     const { backend, open, say, heard, events } = await setup();
     const worker = await enrol(backend);
@@ -159,7 +160,7 @@ describe('a socket', () => {
   });
 });
 
-describe('a worker', () => {
+describe.skipIf(NO_REDIS)('a worker', () => {
   it('that is free is rung for what becomes ready, and told when what it runs is cancelled', async () => {
     const { backend, connect, ticketOf, say, heard } = await setup();
     const worker = await enrol(backend);

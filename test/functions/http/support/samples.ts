@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SCOPES, type Input, type Route } from '../../../../schema/route.ts';
 import type { RouteName, Routes } from '../../../../schema/routes.ts';
 import { pathOf, type RawRequest } from '../../../support/backend.ts';
+import { NO_REDIS } from '../../../support/redis-kind.ts';
 import { BYTES, SHA256, type World } from './world.ts';
 
 type Extra = { token?: string; headers?: Record<string, string> };
@@ -247,6 +248,9 @@ export type Variant = { variant: string; make(world: World): Promise<Sample> };
 
 export const variantsOf = (name: string): Variant[] =>
   Object.entries(SAMPLES[name as RouteName] ?? {}).map(([variant, make]) => ({ variant, make }));
+
+/** Sockets need Redis; without it their tickets are refused. */
+export const isServed = (operation: string) => !NO_REDIS || !operation.endsWith('Ticket');
 
 export const firstOf = async (world: World, name: string): Promise<Sample> => {
   const [first] = variantsOf(name);

@@ -5,20 +5,20 @@ import { createRedis } from '../../../../functions/platform/redis.ts';
 import { consume } from '../../../../functions/queue/consume.ts';
 import { createAwsKey } from '../../../../local/aws-key.ts';
 import { startQueues } from '../../../../local/queues.ts';
-import { createMemoryRedis } from '../../../../local/redis/memory.ts';
-import type { LinkedRequester } from '../../../../local/redis/requester.ts';
 import type { Parts } from '../../../../functions/platform/context.ts';
 import { backendForTest } from '../../../support/backend.ts';
+import { openTestRedis } from '../../../support/redis.ts';
 
-/** A Redis in memory that can be away, and that lets its requests be counted. */
+/** A Redis that can be away, and that lets its requests be counted. */
 export const breakableRedis = () => {
-  const memory: LinkedRequester = createMemoryRedis();
+  const requester = openTestRedis();
+  onTestFinished(() => requester.close());
   let isAway = false;
   const redis = createRedis(
-    { requester: { request: (it) => (isAway ? Promise.reject(new Error('away')) : memory.request(it)) } },
+    { requester: { request: (it) => (isAway ? Promise.reject(new Error('away')) : requester.request(it)) } },
     { failures: Number.MAX_SAFE_INTEGER },
   );
-  return { redis, memory, setAway: (away: boolean) => void (isAway = away) };
+  return { redis, requester, setAway: (away: boolean) => void (isAway = away) };
 };
 
 /** Sockets as a gateway would hold them: what was posted to each. */
