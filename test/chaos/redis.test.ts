@@ -75,7 +75,10 @@ describe('with many subtasks unfinished, Redis', () => {
 
     process.kill(server.pid(), 'SIGSTOP');
     await engine.workTo(60);
-    expect(engine.redis.health().state).not.toBe('closed');
+    await until('the breaker to open', async () => {
+      await engine.redis.ping().catch(() => null);
+      return engine.redis.health().state !== 'closed';
+    });
     process.kill(server.pid(), 'SIGCONT');
     await engine.expectQueuesMended();
 
@@ -94,12 +97,12 @@ describe('with many subtasks unfinished, Redis', () => {
     const engine = await startEngine({ redis: createRedis({ requester }, { restMs: 200 }) });
     const random = seededRandom();
     /** Two: the repetition is lost, too. */
-    const lose = () => random() < 0.3 && proxy.loseAnswers(random() < 0.5 ? 1 : 2);
+    const lose = () => random() < 0.6 && proxy.loseAnswers(random() < 0.5 ? 1 : 2);
     await engine.poison();
 
     await engine.workTo(60, lose);
     proxy.loseAnswers(0);
-    expect(proxy.counted().lost).toBeGreaterThan(5);
+    expect(proxy.counted().lost).toBeGreaterThan(2);
     await engine.expectQueuesMended();
 
     await engine.expectSoundEnd(lose);

@@ -104,7 +104,8 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume }
       const dead = async () =>
         (await Promise.all([broker.queues.listDead('events'), broker.queues.listDead('subtasks')])).flatMap((it) => it.letters);
       await until('the poison to be dead', async () => (await dead()).length > 0, DRAINED_MS);
-      expect((await dead()).map((letter) => letter.body)).toEqual([POISON]);
+      // A handler that dies as it buries the poison may bury it twice.
+      expect(new Set((await dead()).map((letter) => letter.body))).toEqual(new Set([POISON]));
     },
   };
 };
