@@ -23,10 +23,11 @@ export const enrolCrew = async (backend: Backend) => {
   const workers = await Promise.all(Array.from({ length: LOOPS }, (_, n) => enrol(backend, { tools: TOOLS, name: `w${n}` })));
   const held = new Map<TestWorker, Claimed[]>(workers.map((worker) => [worker, []]));
   let completed = 0;
+  let turns = 0;
 
   const turn = async (worker: TestWorker) => {
     const done = held.get(worker) ?? [];
-    const { results, next } = await step(worker, done);
+    const { results, next } = await step(worker, done, turns++ % 2 === 0);
     completed += results.filter((result) => result.ok).length;
     held.set(worker, next);
     for (const it of next) if (!it.started) await untilAnswered(() => worker.start(it));
@@ -48,12 +49,14 @@ export const enrolCrew = async (backend: Backend) => {
   };
 };
 
-/** Completes what was done and claims the next. */
-const step = async ({ as, worker_id, fence }: TestWorker, done: readonly Claimed[]) => {
+/** Completes what was done and claims the next: at once, which needs no Redis, or one after the other, which asks it first. */
+const step = async ({ as, worker_id, fence }: TestWorker, done: readonly Claimed[], isAtOnce: boolean) => {
   const params = { worker_id };
-  const claim = { claim_request_id: randomUUID(), limit: LIMIT, start: true, tools: TOOLS };
-  if (done.length === 0) return { results: [], next: (await untilAnswered(() => as.ok.claimSubtasks({ params, body: claim }))).claimed };
+  const next = { claim_request_id: randomUUID(), limit: LIMIT, start: true, tools: TOOLS };
+  const claim = () => untilAnswered(() => as.ok.claimSubtasks({ params, body: next }));
+  if (done.length === 0) return { results: [], next: (await claim()).claimed };
   const completions = done.map((it) => ({ subtask_id: it.subtask_id, ...fence(it), result: it.key }));
-  const answer = await untilAnswered(() => as.ok.completeSubtasks({ params, body: { completions, claim } }));
-  return { results: answer.results, next: answer.claim?.claimed ?? [] };
+  const body = { completions, ...(isAtOnce ? { claim: next } : {}) };
+  const answer = await untilAnswered(() => as.ok.completeSubtasks({ params, body }));
+  return { results: answer.results, next: (answer.claim ?? (await claim())).claimed };
 };
