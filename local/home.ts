@@ -7,7 +7,7 @@ import { personApi, workerApi } from '../functions/http/api.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { createLog } from '../functions/platform/log.ts';
 import { migrate } from '../functions/platform/migrate.ts';
-import { sweep } from '../functions/schedule/sweep.ts';
+import { tick } from '../functions/schedule/tick.ts';
 import { parseEnv } from '../schema/env.ts';
 import { createLocalBlobs } from './blobs.ts';
 import { type Database, openDatabase } from './database.ts';
@@ -39,7 +39,7 @@ export type Home = {
   close(): Promise<void>;
 };
 
-const SWEEP_MS = 1_000;
+const TICK_MS = 1_000;
 const SCHEMA = join(import.meta.dirname, '../schema');
 
 /** Everything of the platform on one machine, in one process and a Postgres. */
@@ -113,12 +113,12 @@ const assemble = async (
   env.PUBLIC_URL = publicUrl;
   env.SOCKET_URL = `${publicUrl.replace(/^http/, 'ws')}/ws`;
 
-  const sweeper = every(
-    SWEEP_MS,
-    () => sweep(ctx),
-    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'sweep.failed', { error }),
+  const clock = every(
+    TICK_MS,
+    () => tick(ctx),
+    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'tick.failed', { error }),
   );
-  closers.push(() => sweeper.stop());
+  closers.push(() => clock.stop());
 
   return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, close };
 };
