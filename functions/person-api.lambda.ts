@@ -1,4 +1,5 @@
+import { parseEnv } from '../schema/env.ts';
 import { personApi } from './http/api.ts';
-import { contextOf } from './platform/parts.ts';
+import { createContext } from './platform/context.ts';
 
-export const handler = personApi(contextOf(process.env));
+export const handler = personApi(createContext(parseEnv(process.env)));

@@ -1,6 +1,7 @@
-import { contextOf } from './platform/parts.ts';
-import { tick } from './schedule/tick.ts';
+import { parseEnv } from '../schema/env.ts';
+import { createContext } from './platform/context.ts';
+import { sweep } from './schedule/sweep.ts';
 
-const ctx = contextOf(process.env);
+const ctx = createContext(parseEnv(process.env));
 
-export const handler = () => tick(ctx);
+export const handler = () => sweep(ctx);

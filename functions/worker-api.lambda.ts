@@ -1,4 +1,5 @@
+import { parseEnv } from '../schema/env.ts';
 import { workerApi } from './http/api.ts';
-import { contextOf } from './platform/parts.ts';
+import { createContext } from './platform/context.ts';
 
-export const handler = workerApi(contextOf(process.env));
+export const handler = workerApi(createContext(parseEnv(process.env)));

@@ -111,21 +111,10 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
   const { prepare = false } = settings;
   const pool = connectTo(url, settings);
   let ended: Promise<void> | undefined;
-  let statements = 0;
-  const runOnCounted = (client: pg.ClientBase): Run => {
-    const run = runOn(client, prepare);
-    return (sent) => {
-      statements++;
-      return run(sent);
-    };
-  };
-  const sql = createSql((sent) => withClient(pool, (client) => runOnCounted(client)(sent)));
+  const sql = createSql((sent) => withClient(pool, (client) => runOn(client, prepare)(sent)));
   return Object.assign(sql, {
-    begin: <T>(work: (sql: Sql) => Promise<T>) => {
-      statements += 2;
-      return withClient(pool, (client) => inTransaction(client, () => work(createSql(runOnCounted(client)))));
-    },
-    counted: () => statements,
+    begin: <T>(work: (sql: Sql) => Promise<T>) =>
+      withClient(pool, (client) => inTransaction(client, () => work(createSql(runOn(client, prepare))))),
     end: async () => {
       ended ??= pool.end();
       await Promise.race([ended, pause(END_MS, undefined, { ref: false })]);

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { freePort } from '../../local/free-port.ts';
 import { type Client, createClient } from '../../schema/client.ts';
-import { DEAD_REDIS, NO_REDIS } from './redis-kind.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -25,7 +24,14 @@ export const until = async <T>(
   }
 };
 
-export { freePort };
+export const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+};
 
 export type Running = { child: ChildProcess; output: () => string; kill(signal: NodeJS.Signals): Promise<void> };
 
@@ -56,14 +62,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
   const data = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const quick = {
-    LEASE_MS: '3000',
-    BUSY_HEARTBEAT_MS: '600',
-    IDLE_HEARTBEAT_MS: '1000',
-    CLAIM_POLL_MS: '60',
-    ...(NO_REDIS ? { REDIS_URL: DEAD_REDIS } : {}),
-    ...env,
-  };
+  const quick = { LEASE_MS: '3000', BUSY_HEARTBEAT_MS: '600', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '60', ...env };
   const startServer = async () => {
     const server = run(['local/start.ts', '--data', data, '--port', String(port)], quick);
     await until('the server to be healthy', async () => {

@@ -6,7 +6,6 @@ import type { CompleteSpec, FailSpec } from '../../../schema/worker.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { jsonHash } from '../canonical.ts';
 import type { Context, WorkerIdentity } from '../context.ts';
-import { announce } from '../outbox/outbox.ts';
 import { goesOn, numberCursor, pageOf } from '../page.ts';
 import type { Caller } from '../principal.ts';
 import { findTask } from '../tasks/tasks.sql.ts';
@@ -14,7 +13,7 @@ import { repeating, transact } from '../transact.ts';
 import * as rows from './subtasks.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Subtasks = Pick<Context, 'sql' | 'queues' | 'log'>;
+type Subtasks = Pick<Context, 'sql'>;
 
 const missing = () => new AppError('subtask_not_found', 'There is no subtask with this id');
 
@@ -58,9 +57,8 @@ export const logs = async (ctx: Subtasks, who: Who, subtaskId: string, query: { 
 };
 
 export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenced) => {
-  const { answer, left } = await repeating(() => rows.startSubtask(ctx.sql, worker, it));
-  await announce(ctx, left);
-  return { subtask_id: it.subtask_id, status: accepted(answer).status };
+  const answer = accepted(await repeating(() => rows.startSubtask(ctx.sql, worker, it)));
+  return { subtask_id: it.subtask_id, status: answer.status };
 };
 
 /** What complete_subtasks.sql takes of a completion. */
@@ -78,9 +76,7 @@ export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completi
 /** Completes several subtasks in one round trip, each judged by itself. */
 export const completeMany = async (ctx: Subtasks, worker: WorkerIdentity, specs: readonly (CompleteSpec & { subtask_id: string })[]) => {
   const items = specs.map((spec) => completion(spec.subtask_id, spec));
-  const { answer, left } = await repeating(() => rows.completeSubtasks(ctx.sql, worker, items));
-  await announce(ctx, left);
-  return answer;
+  return repeating(() => rows.completeSubtasks(ctx.sql, worker, items));
 };
 
 export const complete = async (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: CompleteSpec) => {
@@ -88,11 +84,10 @@ export const complete = async (ctx: Subtasks, worker: WorkerIdentity, subtaskId:
   return accepted(answer ?? { error: 'subtask_not_found' });
 };
 
-const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) => {
-  const { answer, left } = await repeating(() => rows.failSubtask(ctx.sql, worker, ending));
-  await announce(ctx, left);
-  return { subtask_id: ending.subtask_id, ...accepted(answer) };
-};
+const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) => ({
+  subtask_id: ending.subtask_id,
+  ...accepted(await repeating(() => rows.failSubtask(ctx.sql, worker, ending))),
+});
 
 export const fail = (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: FailSpec) => {
   const { lease_token, attempt, failure_class, message } = spec;

@@ -1,4 +1,0 @@
-import { contextOf } from './platform/parts.ts';
-import { socket } from './socket/socket.ts';
-
-export const handler = socket(contextOf(process.env));
