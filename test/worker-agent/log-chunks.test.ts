@@ -104,7 +104,7 @@ describe('cleaning', () => {
         if (!JSON.stringify(value).match(/\\u0000|\\ud|__proto__/i)) expect(cleanJson(value)).toEqual(expected);
       }),
     );
-    expect(cleanJson({ a: undefined, b: Number.NaN, c: [undefined] })).toEqual({ b: null, c: [null] });
+    expect(cleanJson({ a: undefined, b: Number.NaN, c: [undefined], d: -0 })).toEqual({ b: null, c: [null], d: 0 });
   });
 
   it('clips between characters', () => {

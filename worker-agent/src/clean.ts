@@ -6,7 +6,7 @@ export const cleanText = (text: string): string => text.replaceAll('\u0000', '\u
 /** A copy of a JSON value that the server takes; what JSON cannot say becomes null, and a key `__proto__` is left out. */
 export const cleanJson = (value: unknown): Json => {
   if (typeof value === 'string') return cleanText(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : null; // JSON knows no -0
   if (typeof value === 'boolean') return value;
   if (Array.isArray(value)) return value.map(cleanJson);
   if (typeof value !== 'object' || value === null) return null;
