@@ -13,8 +13,8 @@ export default defineConfig({
       thresholds: { lines: 80, functions: 80, statements: 80 },
     },
     projects: [
-      { extends: true, test: { name: 'main', include: ['test/**/*.test.ts'], exclude: ['test/chaos/**'] } },
-      { extends: true, test: { name: 'chaos', include: ['test/chaos/**/*.test.ts'], testTimeout: 180_000, fileParallelism: false } },
+      { extends: true, test: { name: 'main', include: ['test/**/*.test.ts'], exclude: ['test/chaos/**', 'test/load/**'] } },
+      { extends: true, test: { name: 'chaos', include: ['test/{chaos,load}/**/*.test.ts'], testTimeout: 180_000, fileParallelism: false } },
     ],
   },
 });

@@ -7,13 +7,16 @@ import { migrate } from '../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 import { parseEnv } from '../schema/env.ts';
 import { countRoundTrips, countWal } from './counts.ts';
+import { measureDispatch, POLL_MS } from './dispatch.ts';
 import { drive, httpStep, sqlStep, type Step } from './drive.ts';
+import { countRedisTrips } from './redis.ts';
 import { createOwner, createWorker, submitMany } from './setup.ts';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const TASKS = Number(process.env.BENCH_TASKS ?? 150);
 const WIDTH = 8;
 const LOOPS = 8;
+const DISPATCHES = 10 * ROUNDS;
 
 const SCHEMA = join(import.meta.dirname, '../schema');
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
@@ -106,11 +109,31 @@ const withServer = async <T>(profile: 'test' | 'durable', work: (url: string) =>
 say(`Tasks of 1 → ${WIDTH} → 1 subtasks, ${TASKS} a round, ${LOOPS} loops; Postgres with fsync and synchronous_commit on.`);
 print(await withServer('durable', measure));
 
+const percentile = (values: readonly number[], of: number) =>
+  Math.round(values.toSorted((a, b) => a - b)[Math.ceil((of / 100) * values.length) - 1] ?? Number.NaN);
+
+const printDispatch = (name: string, values: readonly number[]) =>
+  say(`  ${name.padEnd(34)} p50 ${String(percentile(values, 50)).padStart(5)} ms   p95 ${String(percentile(values, 95)).padStart(5)} ms`);
+
+const printCounts = (title: string, counts: Record<string, number>) => {
+  say();
+  say(title);
+  for (const [name, count] of Object.entries(counts)) say(`  ${name.padEnd(28)} ${count}`);
+};
+
 say();
-say('Round trips to the database (authentication and events included):');
+say(`From ready to started by the one worker that waits, ${DISPATCHES} times each:`);
+const { rung, polling } = await withServer('durable', async (url) =>
+  measureDispatch((await freshDatabase(url, 'dispatch')).DATABASE_URL, DISPATCHES),
+);
+printDispatch('with the doorbell', rung);
+printDispatch(`without it, asking every ${POLL_MS} ms`, polling);
+
 const counts = await withServer('test', async (url) => ({
   roundTrips: await countRoundTrips(await freshDatabase(url, 'round_trips')),
+  redis: await countRedisTrips(await freshDatabase(url, 'redis')),
   wal: await countWal(await freshDatabase(url, 'wal')),
 }));
-for (const [transition, count] of Object.entries(counts.roundTrips)) say(`  ${transition.padEnd(20)} ${count}`);
+printCounts('Round trips to the database (authentication and events included):', counts.roundTrips);
+printCounts('Round trips to Redis:', counts.redis);
 say(`WAL of a subtask in its whole life: ${counts.wal} bytes (without full page images)`);

@@ -1,5 +1,4 @@
-import { parseEnv } from '../schema/env.ts';
 import { personApi } from './http/api.ts';
-import { createContext } from './platform/context.ts';
+import { contextOf } from './platform/parts.ts';
 
-export const handler = personApi(createContext(parseEnv(process.env)));
+export const handler = personApi(contextOf(process.env));

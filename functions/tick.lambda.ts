@@ -1,7 +1,6 @@
-import { parseEnv } from '../schema/env.ts';
-import { createContext } from './platform/context.ts';
-import { sweep } from './schedule/sweep.ts';
+import { contextOf } from './platform/parts.ts';
+import { tick } from './schedule/tick.ts';
 
-const ctx = createContext(parseEnv(process.env));
+const ctx = contextOf(process.env);
 
-export const handler = () => sweep(ctx);
+export const handler = () => tick(ctx);

@@ -1,5 +1,4 @@
-import { parseEnv } from '../schema/env.ts';
 import { workerApi } from './http/api.ts';
-import { createContext } from './platform/context.ts';
+import { contextOf } from './platform/parts.ts';
 
-export const handler = workerApi(createContext(parseEnv(process.env)));
+export const handler = workerApi(contextOf(process.env));

@@ -1,6 +1,7 @@
 import { RemovalPolicy, SecretValue, type Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Env } from '../schema/env.ts';
+import type { Queues } from './queues.ts';
 import type { Settings } from './settings.ts';
 
 /** Signs the credentials of workers and seals stored secrets: lost with the stack, both would be worthless, so it stays. */
@@ -11,19 +12,34 @@ const secretKey = (stack: Stack): Secret =>
     removalPolicy: RemovalPolicy.RETAIN,
   });
 
+/** `url` and `token` of Redis; without it the Lambdas get empty variables, which count as unset. */
+const redis = ({ redisSecret }: Settings, field: 'url' | 'token'): string =>
+  redisSecret === null ? '' : SecretValue.secretsManager(redisSecret, { jsonField: field }).unsafeUnwrap();
+
+/** Where the parts of the stack are reached. */
+export type Addresses = { apiUrl: string; socketUrl: string; socketEndpoint: string; queues: Queues };
+
 /**
  * The variables of every Lambda; one that is missing fails the compiler. Secrets are references that CloudFormation resolves
  * when it changes a function: a rotated one is taken up by the next deploy that changes something.
  */
-export const environment = (stack: Stack, { databaseUrlSecret, publicUrl, corsOrigins }: Settings, apiUrl: string) =>
+export const environment = (stack: Stack, settings: Settings, { apiUrl, socketUrl, socketEndpoint, queues }: Addresses) =>
   ({
-    DATABASE_URL: SecretValue.secretsManager(databaseUrlSecret).unsafeUnwrap(),
+    DATABASE_URL: SecretValue.secretsManager(settings.databaseUrlSecret).unsafeUnwrap(),
     // A Lambda serves one request at a time; what pools connections is before Postgres.
     DATABASE_POOL_SIZE: '1',
     DATABASE_PREPARE: 'false',
     SECRET_KEY: secretKey(stack).secretValue.unsafeUnwrap(),
-    PUBLIC_URL: publicUrl ?? apiUrl,
-    CORS_ORIGINS: corsOrigins,
+    PUBLIC_URL: settings.publicUrl ?? apiUrl,
+    SOCKET_URL: socketUrl,
+    SOCKET_ENDPOINT: socketEndpoint,
+    UPSTASH_REDIS_REST_URL: redis(settings, 'url'),
+    UPSTASH_REDIS_REST_TOKEN: redis(settings, 'token'),
+    SUBTASKS_QUEUE_URL: queues.subtasks.queue.queueUrl,
+    SUBTASKS_DEAD_QUEUE_URL: queues.subtasks.dead.queueUrl,
+    EVENTS_QUEUE_URL: queues.events.queue.queueUrl,
+    EVENTS_DEAD_QUEUE_URL: queues.events.dead.queueUrl,
+    CORS_ORIGINS: settings.corsOrigins,
     DEFAULT_TOOL: 'scripted',
     LEASE_MS: '60000',
     BUSY_HEARTBEAT_MS: '15000',
@@ -32,4 +48,5 @@ export const environment = (stack: Stack, { databaseUrlSecret, publicUrl, corsOr
     LOG_RETENTION_DAYS: '30',
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',
+    LOG_SAMPLE_PERCENT: '1',
   }) satisfies Record<keyof Env, string>;

@@ -3,15 +3,21 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { apiOf } from '../schema/route.ts';
 import { lambda, type Variables } from './function.ts';
 
-export type Functions = Record<ReturnType<typeof apiOf> | 'tick', LambdaFunction>;
+export type Functions = Record<ReturnType<typeof apiOf> | 'socket' | 'dispatch' | 'broadcast' | 'tick', LambdaFunction>;
 
-/** Ends before API Gateway gives up, after 30 s: what took so long is then told by the log of the Lambda. */
+/** Ends before API Gateway gives up, after 30 s or 29 s: what took so long is then told by the log of the Lambda. */
 const http = { timeout: Duration.seconds(28), memorySize: 1024 };
+/** Enough for a batch, one by one where one of its messages spoils it. */
+export const CONSUMER_SECONDS = 20;
+const consumer = { timeout: Duration.seconds(CONSUMER_SECONDS), memorySize: 512 };
 /** Ends before the next minute. An error is not repeated: the next tick does the same work. */
 const clock = { timeout: Duration.seconds(28), memorySize: 512, retryAttempts: 0, maxEventAge: Duration.minutes(1) };
 
 export const createFunctions = (stack: Stack, environment: Variables): Functions => ({
   'person-api': lambda(stack, 'PersonApi', 'person-api', environment, http),
   'worker-api': lambda(stack, 'WorkerApi', 'worker-api', environment, http),
+  socket: lambda(stack, 'Socket', 'socket', environment, http),
+  dispatch: lambda(stack, 'Dispatch', 'dispatch', environment, consumer),
+  broadcast: lambda(stack, 'Broadcast', 'broadcast', environment, consumer),
   tick: lambda(stack, 'Tick', 'tick', environment, clock),
 });

@@ -8,6 +8,7 @@ import { apiOf } from '../schema/route.ts';
 import { allRoutes } from '../schema/routes.ts';
 import { logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
+import type { Settings } from './settings.ts';
 
 /** Requests a second, of all callers together. At 20 ms each, a steady 500 keep 10 connections to Postgres busy. */
 const throttle = { rateLimit: 500, burstLimit: 1_000 };
@@ -40,6 +41,10 @@ export const createHttpApi = (stack: Stack): HttpApi => {
   });
   return api;
 };
+
+/** Emulators have one address for all APIs. */
+export const urlOf = (api: HttpApi, { emulator }: Settings): string =>
+  emulator === null ? api.apiEndpoint : `${emulator}/_aws/execute-api/${api.apiId}/$default`;
 
 // One permission for all routes of a Lambda: one for each would overflow its policy at about 30. It ends in */* and not in the
 // */*/* of `scopePermissionToRoute: false`, which leaves out `$default`: the address of that route has no path.

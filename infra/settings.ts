@@ -5,10 +5,14 @@ import { Env } from '../schema/env.ts';
 export type Settings = {
   /** The name of the secret that holds the whole DATABASE_URL as its text; it is made before the first deploy. */
   databaseUrlSecret: string;
+  /** The name of the secret that holds the `url` and `token` of an Upstash Redis as JSON; null: without Redis, and so without push. */
+  redisSecret: string | null;
   /** Where clients reach the deployment, when it is not the address that API Gateway gives. */
   publicUrl: string | null;
   /** Origins of web pages that may call, separated by commas. */
   corsOrigins: string;
+  /** The address of an emulator of AWS, for which what it lacks is left out; null: AWS itself. */
+  emulator: string | null;
 };
 
 const text = (node: Node, name: string, fallback: string): string => {
@@ -23,8 +27,18 @@ const url = (name: string, given: string): string | null => {
   throw new Error(`The context ${name} must be a URL, such as -c ${name}=https://agents.example.com; it is ${given}`);
 };
 
+/** `target=local` is an emulator at the address that MiniStack and LocalStack have, or at `emulator`. */
+const emulator = (node: Node): string | null => {
+  const target = text(node, 'target', 'aws');
+  if (target === 'aws') return null;
+  if (target === 'local') return url('emulator', text(node, 'emulator', 'http://127.0.0.1:4566'))?.replace(/\/+$/, '') ?? null;
+  throw new Error(`The context target must be aws or local, such as -c target=local; it is ${target}`);
+};
+
 export const readSettings = (node: Node): Settings => ({
   databaseUrlSecret: text(node, 'database_url_secret', 'multi-agent-on-the-web/database-url'),
+  redisSecret: text(node, 'redis_secret', '') || null,
   publicUrl: url('public_url', text(node, 'public_url', '')),
   corsOrigins: text(node, 'cors_origins', ''),
+  emulator: emulator(node),
 });

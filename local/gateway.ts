@@ -1,23 +1,29 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { APIGatewayProxyResultV2, Context as LambdaContext } from 'aws-lambda';
+import type { Duplex } from 'node:stream';
 import type { HttpHandler } from '../functions/http/api.ts';
 import { apiOf } from '../schema/route.ts';
 import { eventOf, pathOf, readBytes } from './gateway/event.ts';
 import { matchRoute } from './gateway/match.ts';
 import { sendProblem, sendResult } from './gateway/respond.ts';
+import { lambdaContext, within } from './lambda.ts';
 
 export type GatewayOptions = {
   handlers: Record<'person-api' | 'worker-api', HttpHandler>;
   /** Takes a request before the routes do; answers whether it has. */
   first?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+  /** Takes the connections of requests for an upgrade; those that it does not want are requests like any other. */
+  upgrades?: Upgrades;
   host?: string;
   /** 0 picks a free one. */
   port?: number;
   limits?: Partial<Limits>;
   onError?: (error: unknown) => void;
+};
+export type Upgrades = {
+  wants(request: IncomingMessage): boolean;
+  take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 };
 type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number };
 type Gateway = { url: string; port: number; close(): Promise<void> };
@@ -33,6 +39,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     keepAliveTimeout: 65_000,
     requestTimeout: limits.requestMs,
     connectionsCheckingInterval: Math.ceil(limits.requestMs / 4),
+    shouldUpgradeCallback: (request: IncomingMessage) => options.upgrades?.wants(request) ?? false,
   };
   const server = createServer(timing, (request, response) => {
     handle(options, limits, request, response).catch((error: unknown) => {
@@ -42,6 +49,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
       else sendProblem(response, 500, 'internal', 'An unexpected error happened');
     });
   });
+  if (options.upgrades) server.on('upgrade', options.upgrades.take);
   server.listen(options.port ?? 0, options.host ?? '127.0.0.1');
   await once(server, 'listening');
   const { port, address } = server.address() as AddressInfo;
@@ -68,34 +76,7 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   const match = matchRoute(request.method ?? 'GET', path);
   const event = eventOf(request, path, body, match);
   const handler = options.handlers[match === null ? 'person-api' : apiOf(match.route)];
-  const result = await within(limits.timeoutMs, handler(event, lambdaContext(event.requestContext.requestId, limits)));
+  const result = await within(limits.timeoutMs, handler(event, lambdaContext(event.requestContext.requestId, limits.timeoutMs)));
   if (result === null) return sendProblem(response, 503, 'unavailable', `The operation took longer than ${limits.timeoutMs} ms`);
   sendResult(response, result, request.method === 'HEAD');
-};
-
-/** Null when it takes longer; what it answers then is lost, as it is there. */
-const within = async (ms: number, work: Promise<APIGatewayProxyResultV2>): Promise<APIGatewayProxyResultV2 | null> => {
-  const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), ms);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
-
-const lambdaContext = (requestId: string, { timeoutMs }: Limits): LambdaContext => {
-  const end = performance.now() + timeoutMs;
-  const context = {
-    awsRequestId: requestId || randomUUID(),
-    functionName: 'local',
-    functionVersion: '$LATEST',
-    invokedFunctionArn: 'arn:aws:lambda:local:000000000000:function:local',
-    memoryLimitInMB: '512',
-    logGroupName: 'local',
-    logStreamName: 'local',
-    callbackWaitsForEmptyEventLoop: false,
-    getRemainingTimeInMillis: () => Math.max(0, end - performance.now()),
-  };
-  return context as LambdaContext;
 };

@@ -5,11 +5,13 @@ import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import type { Log } from '../functions/domain/log.ts';
 import { personApi, workerApi } from '../functions/http/api.ts';
 import { createContext } from '../functions/platform/context.ts';
+import { createLog } from '../functions/platform/log.ts';
 import { migrate } from '../functions/platform/migrate.ts';
-import { sweep } from '../functions/schedule/sweep.ts';
+import { tick } from '../functions/schedule/tick.ts';
 import { parseEnv } from '../schema/env.ts';
 import { createLocalBlobs } from './blobs.ts';
 import { type Database, openDatabase } from './database.ts';
+import { openEdges } from './edges.ts';
 import { startGateway } from './gateway.ts';
 import { lockFolder } from './postgres/lock.ts';
 import { every } from './scheduler.ts';
@@ -37,7 +39,7 @@ export type Home = {
   close(): Promise<void>;
 };
 
-const SWEEP_MS = 1_000;
+const TICK_MS = 1_000;
 const SCHEMA = join(import.meta.dirname, '../schema');
 
 /** Everything of the platform on one machine, in one process and a Postgres. */
@@ -81,31 +83,42 @@ const assemble = async (
   if (applied.length > 0) say(`migrated the database: ${applied.join(', ')}`);
 
   const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
-  const ctx = createContext(env, { blobs, ...(options.log ? { log: options.log } : {}) });
-  closers.push(() => ctx.close());
+  const log = options.log ?? createLog(env);
+  const edges = await openEdges({ env: options.env ?? {}, folder, say, log });
+  const ctx = createContext(env, { blobs, log, ...edges.parts });
+  closers.push(
+    () => ctx.close(),
+    () => edges.close(),
+  );
 
   const adminKeyPath = join(folder, 'admin-key');
   const { admin_key } = await bootstrap(ctx, (key) => writeFile(adminKeyPath, `${key}\n`, { mode: 0o600 }));
   const adminKey = admin_key ?? (await readFile(adminKeyPath, 'utf8').catch(() => '')).trim();
 
+  const sockets = edges.deliver(ctx);
   const gateway = await startGateway({
     handlers: { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) },
     first: blobs.serve,
+    upgrades: sockets,
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     onError: (error) => ctx.log('error', 'gateway.failed', { error }),
   });
-  closers.push(() => gateway.close());
+  closers.push(
+    () => gateway.close(),
+    () => sockets.close(),
+  );
   const url = reachable(gateway.url);
   publicUrl ||= url;
   env.PUBLIC_URL = publicUrl;
+  env.SOCKET_URL = `${publicUrl.replace(/^http/, 'ws')}/ws`;
 
-  const sweeper = every(
-    SWEEP_MS,
-    () => sweep(ctx),
-    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'sweep.failed', { error }),
+  const clock = every(
+    TICK_MS,
+    () => tick(ctx),
+    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'tick.failed', { error }),
   );
-  closers.push(() => sweeper.stop());
+  closers.push(() => clock.stop());
 
   return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, close };
 };

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import { migrate } from '../functions/platform/migrate.ts';
 import { createPool } from '../functions/platform/postgres.ts';
+import { loadEnvFile } from './env-file.ts';
 import { startPostgres } from './postgres.ts';
 
 const folder = join(import.meta.dirname, '../schema');
@@ -24,7 +25,9 @@ const makeAdminKey = async (url: string) => {
 };
 
 /** The database at DATABASE_URL, or else the one of this machine's home. */
-const main = async (url = process.env.DATABASE_URL) => {
+const main = async () => {
+  loadEnvFile();
+  const { DATABASE_URL: url } = process.env;
   if (url) {
     tell(await migrate({ url, folder }));
     return makeAdminKey(url);

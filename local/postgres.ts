@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { chownSync, closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openPool } from '../functions/platform/postgres.ts';
+import { freePort } from './free-port.ts';
 import { choosePlace, type Place } from './postgres/account.ts';
 import { lockFolder } from './postgres/lock.ts';
 import { stopOrphan } from './postgres/orphan.ts';
@@ -84,15 +83,6 @@ const initialize = (place: Place, say: (line: string) => void): string => {
   });
   if (made.status !== 0) throw new Error(`The database could not be made in ${place.folder}:\n${made.stderr || made.error?.message}`);
   return password;
-};
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 };
 
 /** In a session of its own, so that a Ctrl-C meant for the home leaves it time to finish. */

@@ -1,3 +1,4 @@
+import { loadEnvFile } from './env-file.ts';
 import { type Home, startHome } from './home.ts';
 import { explain, warningsOf } from './start/explain.ts';
 import { HELP, readOptions } from './start/options.ts';
@@ -13,6 +14,7 @@ const say = (line: string) => process.stdout.write(`[${((performance.now() - sta
 
 const options = (() => {
   try {
+    loadEnvFile();
     return readOptions(process.argv.slice(2), process.env);
   } catch (error) {
     return fail(`${(error as Error).message}\n\n${HELP}`);

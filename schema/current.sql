@@ -203,7 +203,6 @@ table outbox (
   last_error text,
   constraint outbox_pkey PRIMARY KEY (outbox_id)
 );
-CREATE INDEX outbox_due ON public.outbox USING btree (available_at, outbox_id);
 
 table queue_clocks (
   organization_id uuid not null,
@@ -378,7 +377,7 @@ type task_event (task_id uuid, type text, level text, message text, subtask_id u
 
 function attempt_deadline(p_timeout_seconds integer) returns timestamp with time zone;
 function cancel_open(p_task uuid, p_reason text) returns task_event[];
-function claim_subtasks(p_organization uuid, p_worker uuid, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer) returns jsonb;
+function claim_subtasks(p_organization uuid, p_worker uuid, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer, p_window uuid[] DEFAULT NULL::uuid[]) returns jsonb;
 function complete_and_claim(p_organization uuid, p_worker uuid, p_items jsonb, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer) returns jsonb;
 function complete_subtasks(p_organization uuid, p_worker uuid, p_items jsonb) returns jsonb;
 function end_attempt(p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns void;
@@ -388,6 +387,8 @@ function expire_tasks(p_limit integer) returns integer;
 function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
+function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
+function left_in_outbox() returns jsonb;
 function reap_attempts(p_limit integer) returns integer;
 function record_events(p_events task_event[]) returns void;
 function record_starts(p_subtasks uuid[]) returns void;

@@ -15,7 +15,7 @@ export type Route = {
   readonly method: Method;
   readonly path: `/${string}`;
   readonly access: Access;
-  readonly tag: 'system' | 'tasks' | 'subtasks' | 'workers' | 'artifacts' | 'keys';
+  readonly tag: 'system' | 'tasks' | 'subtasks' | 'workers' | 'artifacts' | 'live' | 'keys';
   readonly summary: string;
   readonly params?: Shape;
   readonly query?: Shape;
@@ -28,6 +28,8 @@ export type Route = {
   readonly errors: readonly ErrorCode[];
   /** Takes an Idempotency-Key: repeated with it, the same answer and no second effect. */
   readonly idempotent?: boolean;
+  /** Leaves nothing that lasts, so that it needs no Idempotency-Key. */
+  readonly fleeting?: boolean;
   /** The answer carries a secret: it is stored for its Idempotency-Key only encrypted. */
   readonly secret?: boolean;
   /** Answers with an ETag and honours If-None-Match. */

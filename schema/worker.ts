@@ -92,6 +92,7 @@ export const HeartbeatSpec = z
       .array(z.strictObject({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
       .max(64)
       .default([]),
+    slots: Slots.optional().describe('How many it has; busy is who has none free'),
     info: atMostBytes(JsonObject, 4_096).optional().describe('cpu_percent, load and the like, shown as they are'),
   })
   .meta({ id: 'HeartbeatSpec' });
@@ -117,6 +118,8 @@ export const ClaimSpec = z
     claim_request_id: Id.describe('Made by the worker for each claim; repeated, the same subtasks are answered'),
     limit: z.int().min(1).max(LIMITS.batch).default(1),
     start: z.boolean().default(false).describe('Start at once what can be started without waiting'),
+    tools: Tools.optional().describe('What the worker offers: where nothing waits for these, the answer needs no look at the database'),
+    repeated: z.boolean().optional().describe('The answer to this claim_request_id may have been lost'),
   })
   .meta({ id: 'ClaimSpec' });
 export type ClaimSpec = z.output<typeof ClaimSpec>;

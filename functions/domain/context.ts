@@ -1,6 +1,9 @@
 import type { Env } from '../../schema/env.ts';
 import type { BlobStore } from './blobs.ts';
+import type { Hints, Sockets } from './hints.ts';
+import type { Push } from './live/push.ts';
 import type { Log } from './log.ts';
+import type { Queues } from './queues.ts';
 import type { Sql } from './sql.ts';
 
 /** What signs and reads the credentials of workers. */
@@ -17,6 +20,12 @@ export type Vault = { seal(text: string): string; open(sealed: string): string }
 export type Context = {
   sql: Sql;
   blobs: BlobStore;
+  /** Null where there is no queue: the relay does what a queue would bring. */
+  queues: Queues | null;
+  hints: Hints;
+  sockets: Sockets;
+  /** Null where no gateway holds sockets: clients ask. */
+  push: Push | null;
   tokens: WorkerTokens;
   vault: Vault;
   env: Env;

@@ -2,7 +2,7 @@ import { AppError } from '../../schema/errors.ts';
 import type { Context } from './context.ts';
 import type { Caller } from './principal.ts';
 import { json, type Sql } from './sql.ts';
-import { transact } from './transact.ts';
+import { commit } from './outbox/outbox.ts';
 
 type Stored = { operation: string; request_hash: string; response: { plain: unknown } | { sealed: string } };
 
@@ -32,7 +32,7 @@ export const once = <T>(
   request: { key: string; operation: string; hash: string; secret: boolean },
   work: (ctx: Context) => Promise<T>,
 ): Promise<T> =>
-  transact(ctx.sql, async (sql) => {
+  commit(ctx, async (sql) => {
     if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash))) {
       const stored = await storedAnswer(sql, caller, request.key);
       if (stored.operation !== request.operation || stored.request_hash !== request.hash)

@@ -18,6 +18,8 @@ export type Sql = {
 export type Pool = Sql & {
   /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
   begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  /** How many statements were sent since the start; a transaction sends two of its own. */
+  counted(): number;
   /** Waits for what is under way, at most 5 s, and closes all connections. */
   end(): Promise<void>;
 };

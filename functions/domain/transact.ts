@@ -18,7 +18,7 @@ export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 };
 
-const isPool = (sql: Sql): sql is Pool => 'begin' in sql;
+export const isPool = (sql: Sql): sql is Pool => 'begin' in sql;
 
 /** Runs `work` in one transaction: its own, or the one that is open already. */
 export const transact = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>

@@ -7,7 +7,9 @@ import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
+import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
+import { liveEndpoints } from './live.ts';
 import { problemResponse } from './problem.ts';
 import { subtaskEndpoints } from './subtasks.ts';
 import { systemEndpoints } from './system.ts';
@@ -21,6 +23,8 @@ export const endpoints: readonly Endpoint[] = [
   ...taskEndpoints,
   ...subtaskEndpoints,
   ...workerEndpoints,
+  ...liveEndpoints,
+  ...deadLetterEndpoints,
   ...apiKeyEndpoints,
 ];
 
@@ -83,8 +87,26 @@ const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
       request.response = answerError(ctx, request.error, request.event);
     },
   });
-  return handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound }));
+  return logged(ctx, handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound })));
 };
+
+/** One line a request, without what it carried. */
+const logged =
+  (ctx: Context, handler: HttpHandler): HttpHandler =>
+  async (event, context) => {
+    const started = performance.now();
+    const answer = await handler(event, context);
+    const { requestId, http } = event.requestContext;
+    const status = typeof answer === 'object' ? answer.statusCode : 200;
+    ctx.log('info', 'request.done', {
+      request_id: requestId,
+      method: http.method,
+      path: http.path,
+      status,
+      ms: Math.round(performance.now() - started),
+    });
+    return answer;
+  };
 
 /** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
 export const personApi = (ctx: Context): HttpHandler =>

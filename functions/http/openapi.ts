@@ -119,6 +119,7 @@ const TAGS = {
   subtasks: 'The steps of a task, and how workers carry them out',
   workers: 'The machines that carry out subtasks',
   artifacts: 'Files that attempts leave',
+  live: 'Following what happens over a WebSocket',
   keys: 'Credentials of callers',
 } satisfies Record<Route['tag'], string>;
 

@@ -13,7 +13,7 @@ export const systemEndpoints: readonly Endpoint[] = [
   endpoint(ROUTES.getDocs, async () => docsPage()),
   endpoint(ROUTES.getHealth, async ({ ctx }) => reply({ ...PRODUCT, ...(await health.overall(ctx)).summary })),
   endpoint(ROUTES.getDatabaseHealth, async ({ ctx }) => reply(await health.database(ctx))),
-  endpoint(ROUTES.getRedisHealth, async () => health.redis()),
+  endpoint(ROUTES.getRedisHealth, async ({ ctx }) => health.redis(ctx)),
   endpoint(ROUTES.getDetailedHealth, async ({ ctx }) =>
     reply({ ...PRODUCT, ...(await health.detailed(ctx)), uptime_seconds: Math.round(process.uptime()), node: process.version }),
   ),

@@ -3,8 +3,12 @@ import type { Env } from '../../schema/env.ts';
 import type { BlobStore } from '../domain/blobs.ts';
 import type { Context } from '../domain/context.ts';
 import type { Log } from '../domain/log.ts';
+import type { Queues } from '../domain/queues.ts';
 import type { Pool } from '../domain/sql.ts';
+import type { Push } from '../domain/live/push.ts';
+import { createHints } from './hints.ts';
 import { createLog } from './log.ts';
+import type { RedisClient } from './redis.ts';
 import { createPool, isDatabaseAway } from './postgres.ts';
 import { createVault } from './vault.ts';
 import { createWorkerTokens } from './worker-tokens.ts';
@@ -13,14 +17,19 @@ const refuse = () => Promise.reject(new AppError('unavailable', 'This deployment
 /** Where no blob store is configured, artifacts are refused and the rest works. */
 const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
 
+/** What differs between homes. */
+export type Parts = { blobs?: BlobStore; queues?: Queues; push?: Push; redis?: RedisClient; log?: Log };
 export type Composed = Context & { sql: Pool; close(): Promise<void> };
 
 /** Puts the parts together; opens no connection before one is needed. */
-export const createContext = (env: Env, parts: { blobs?: BlobStore; log?: Log } = {}): Composed => {
+export const createContext = (env: Env, parts: Parts = {}): Composed => {
   const sql = createPool(env);
   return {
     sql,
     blobs: parts.blobs ?? noBlobs,
+    queues: parts.queues ?? null,
+    push: parts.push ?? null,
+    ...createHints(parts.redis ?? null),
     tokens: createWorkerTokens(env.SECRET_KEY),
     vault: createVault(env.SECRET_KEY),
     env,

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Log, LogLevel } from '../domain/log.ts';
 import type { Env } from '../../schema/env.ts';
 
@@ -18,11 +19,22 @@ const line = (format: Env['LOG_FORMAT'], level: LogLevel, event: string, fields:
   return [timestamp, level.toUpperCase().padEnd(5), event, ...rest].join(' ');
 };
 
-/** One line an event on standard error: JSON for machines, text for people. */
+/** The lines of a request stay or go together, in all that it passes through: its id decides. */
+const isSampled = (percent: number, requestId: unknown): boolean =>
+  percent >= 100 || hash('sha1', String(requestId), 'buffer').readUInt32BE() < (percent / 100) * 2 ** 32;
+
+/**
+ * One line an event on standard error: JSON for machines, text for people. Of what went well in requests, which is most of all, a
+ * sample; what belongs to no request, warnings and errors always.
+ */
 export const createLog =
-  (env: Pick<Env, 'LOG_LEVEL' | 'LOG_FORMAT'>, write: (text: string) => void = (text) => process.stderr.write(text)): Log =>
+  (
+    env: Pick<Env, 'LOG_LEVEL' | 'LOG_FORMAT' | 'LOG_SAMPLE_PERCENT'>,
+    write: (text: string) => void = (text) => process.stderr.write(text),
+  ): Log =>
   (level, event, fields = {}) => {
     if (RANK[level] < RANK[env.LOG_LEVEL]) return;
+    if (RANK[level] < RANK.warn && 'request_id' in fields && !isSampled(env.LOG_SAMPLE_PERCENT, fields.request_id)) return;
     const shown = Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, plain(level, value)]));
     write(`${line(env.LOG_FORMAT, level, event, shown)}\n`);
   };

@@ -111,10 +111,21 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
   const { prepare = false } = settings;
   const pool = connectTo(url, settings);
   let ended: Promise<void> | undefined;
-  const sql = createSql((sent) => withClient(pool, (client) => runOn(client, prepare)(sent)));
+  let statements = 0;
+  const runOnCounted = (client: pg.ClientBase): Run => {
+    const run = runOn(client, prepare);
+    return (sent) => {
+      statements++;
+      return run(sent);
+    };
+  };
+  const sql = createSql((sent) => withClient(pool, (client) => runOnCounted(client)(sent)));
   return Object.assign(sql, {
-    begin: <T>(work: (sql: Sql) => Promise<T>) =>
-      withClient(pool, (client) => inTransaction(client, () => work(createSql(runOn(client, prepare))))),
+    begin: <T>(work: (sql: Sql) => Promise<T>) => {
+      statements += 2;
+      return withClient(pool, (client) => inTransaction(client, () => work(createSql(runOnCounted(client)))));
+    },
+    counted: () => statements,
     end: async () => {
       ended ??= pool.end();
       await Promise.race([ended, pause(END_MS, undefined, { ref: false })]);

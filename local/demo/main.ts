@@ -27,11 +27,15 @@ const outputIsRight = async (client: Client, task: Task, sample: Sample): Promis
 };
 
 const runSamples = async (client: Client): Promise<boolean> => {
-  const all = samples();
   const bySample = new Map<string, Sample>();
-  for (const sample of all) bySample.set((await client.submitTask({ body: sample.spec })).task_id, sample);
+  const submitted: Task[] = [];
+  for (const sample of samples()) {
+    const task = await client.submitTask({ body: sample.spec });
+    submitted.push(task);
+    bySample.set(task.task_id, sample);
+  }
   const ids = [...bySample.keys()];
-  const tasks = (await followAll(client, ids, LONGEST_MS)).toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1));
+  const tasks = (await followAll(client, submitted, LONGEST_MS)).toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1));
 
   say('\nChecking every output against one computed again …');
   const right = new Map<string, boolean>();

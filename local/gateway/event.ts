@@ -35,7 +35,8 @@ const queryOf = (query: string): Record<string, string> | undefined => {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const two = (value: number) => String(value).padStart(2, '0');
-const logTime = (at: Date) =>
+/** As in access logs, and in events. */
+export const logTime = (at: Date) =>
   `${two(at.getUTCDate())}/${MONTHS[at.getUTCMonth()]}/${at.getUTCFullYear()}:${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())} +0000`;
 
 /** The path of a request, decoded as API Gateway decodes it; null when that can't be done. */

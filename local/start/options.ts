@@ -7,7 +7,8 @@ export const HELP = `npm start -- [options]
   --listen ADDRESS    0.0.0.0 opens it to other machines (default 127.0.0.1)
   --public-url URL    how other machines reach it    (MAW_PUBLIC_URL, or else PUBLIC_URL)
 With DATABASE_URL it uses that PostgreSQL (15 or newer) and starts none of its own.
-Variables of the backend (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are those of schema/env.ts, but SECRET_KEY: it keeps its own in its folder.`;
+All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are in .env.example; those in a file .env are taken too. SECRET_KEY is not used
+here: the system keeps its own in its folder.`;
 
 export type StartOptions = { folder: string; port: number; host: string; publicUrl: string | undefined; help: boolean };
 

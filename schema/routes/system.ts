@@ -12,6 +12,8 @@ const ServiceHealth = z.object({ status: z.enum(['healthy', 'unhealthy', 'not_co
 
 const open = { access: 'anyone', tag: 'system', status: 200, method: 'GET' } as const;
 
+const CacheRate = z.object({ hits: z.int(), misses: z.int() });
+
 export const getRoot = route({
   ...open,
   name: 'getRoot',
@@ -74,6 +76,9 @@ export const getDetailedHealth = route({
   summary: 'Health with the state of the schema and of the connections; 503 when something fails',
   output: Health.extend({
     database: ServiceHealth.extend({ migration: z.string().nullable(), connections_max: z.int() }),
+    redis: ServiceHealth.extend({
+      cache: z.object({ task: CacheRate, worker: CacheRate }).nullable().describe('How often reads needed no look at the database'),
+    }),
     uptime_seconds: z.number(),
     node: z.string(),
   }),

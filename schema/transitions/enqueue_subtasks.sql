@@ -1,7 +1,7 @@
 -- Makes subtasks ready and gives each its turn in the queue of its organization, tool and priority. An owner's next
 -- turn follows the last one that the owner waits for, and never lies before the queue's clock (the turn given out last):
 -- owners take turns, and who was away has saved up none. With p_again the subtask had its turn already and goes to the front.
--- Two transactions of one owner may give the same turn twice, which is unfair by one. The caller holds the locks of the tasks.
+-- Leaves word of them in the outbox. Two transactions of one owner may give the same turn twice, which is unfair by one. The caller holds the locks of the tasks.
 create or replace function enqueue_subtasks(p_subtasks uuid[], p_again boolean default false) returns void
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -35,5 +35,11 @@ begin
     where q.organization_id = s.organization_id and q.tool = s.tool and q.priority = t.priority and q.owner_id = s.owner_id
   ) own on not p_again
   where s.subtask_id = any (p_subtasks);
+
+  perform leave_in_outbox(q.organization_id, 'ready', jsonb_build_object('subtask_ids', jsonb_agg(q.subtask_id)),
+    max(q.run_after))
+  from queue_entries q
+  where q.subtask_id = any (p_subtasks)
+  group by q.organization_id;
 end
 $$;

@@ -1,10 +1,12 @@
 -- The only writer of a task's status, counters, event numbers and version: applies events to their tasks and
--- appends them to the activity log. The caller holds the locks of those tasks. Numbers come from the locked row,
+-- appends them to the activity log, and leaves word of them in the outbox. The caller holds the locks of those tasks. Numbers come from the locked row,
 -- so they have no gaps; counters move with the events that say so, so the two can't differ.
 create or replace function record_events(p_events task_event[]) returns void
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
+declare
+  v_left record;
 begin
   with numbered as (
     select e.*, row_number() over (partition by e.task_id order by e.place) as n
@@ -35,12 +37,18 @@ begin
       error = case when c.status = 'running' then null else coalesce(c.error, t.error) end
     from counted c
     where t.task_id = c.task_id
-    returning t.task_id, t.organization_id, t.run, t.last_seq - c.events as base
+    returning t.task_id, t.organization_id, t.run, t.last_seq - c.events as base, t.last_seq
+  ), logged as (
+    insert into activity_logs (task_id, seq, organization_id, type, level, message, run, subtask_id, attempt, worker_id, data)
+    select b.task_id, b.base + n.n, b.organization_id, n.type, coalesce(n.level, 'info'), n.message, b.run,
+      n.subtask_id, n.attempt, n.worker_id, coalesce(n.data, '{}')
+    from numbered n
+    join bumped b using (task_id)
   )
-  insert into activity_logs (task_id, seq, organization_id, type, level, message, run, subtask_id, attempt, worker_id, data)
-  select b.task_id, b.base + n.n, b.organization_id, n.type, coalesce(n.level, 'info'), n.message, b.run,
-    n.subtask_id, n.attempt, n.worker_id, coalesce(n.data, '{}')
-  from numbered n
-  join bumped b using (task_id);
+  select organization_id, jsonb_build_object('ranges', jsonb_agg(jsonb_build_array(task_id, base + 1, last_seq))) as payload
+  into v_left
+  from bumped
+  group by organization_id;
+  perform leave_in_outbox(v_left.organization_id, 'events', v_left.payload);
 end
 $$;

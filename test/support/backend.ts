@@ -9,10 +9,12 @@ import { bootstrap } from '../../functions/domain/organizations/organizations.ts
 import { insertApiKey } from '../../functions/domain/api-keys/api-keys.sql.ts';
 import { newSecret, secretHash } from '../../functions/domain/secrets.ts';
 import { type HttpHandler, personApi, workerApi } from '../../functions/http/api.ts';
-import { type Composed, createContext } from '../../functions/platform/context.ts';
+import { type Composed, createContext, type Parts } from '../../functions/platform/context.ts';
 import { SCOPES, type Scope } from '../../schema/route.ts';
-import type { BlobStore } from '../../functions/domain/blobs.ts';
+import { createRedis } from '../../functions/platform/redis.ts';
 import { TEMPLATE } from './global-setup.ts';
+import { openTestRedis } from './redis.ts';
+import { NO_REDIS } from './redis-kind.ts';
 
 export type Reply<T = unknown> = { status: number; body: T; headers: Record<string, string> };
 export type RawRequest = {
@@ -51,21 +53,27 @@ export const createDatabase = async (): Promise<{ url: string; drop(): Promise<v
 export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
 /** The real handlers over a database of their own, called as Lambda calls them. */
-export const createBackend = async (options: { blobs?: BlobStore; env?: Record<string, string>; pool?: number } = {}) => {
+export const createBackend = async (options: Parts & { env?: Record<string, string>; pool?: number } = {}) => {
+  const { env: given, pool = 4, ...parts } = options;
   const database = await createDatabase();
   const env = parseEnv({
     DATABASE_URL: database.url,
     SECRET_KEY: 'a secret for tests that is long enough',
-    DATABASE_POOL_SIZE: String(options.pool ?? 4),
+    DATABASE_POOL_SIZE: String(pool),
     DATABASE_PREPARE: 'true',
     CORS_ORIGINS: 'https://app.example',
     LOG_LEVEL: 'error',
-    ...options.env,
+    ...given,
   });
+  /** Warnings and errors. */
+  const requester = NO_REDIS ? null : openTestRedis();
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const ctx = createContext(env, {
-    ...(options.blobs ? { blobs: options.blobs } : {}),
-    log: (_, event, fields = {}) => void logged.push({ event, fields }),
+    ...(requester ? { redis: createRedis({ requester }) } : {}),
+    ...parts,
+    log: (level, event, fields = {}) => {
+      if (level === 'warn' || level === 'error') logged.push({ event, fields });
+    },
   });
   const handlers = { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) };
   const { admin_key } = await bootstrap(ctx);
@@ -82,6 +90,7 @@ export const createBackend = async (options: { blobs?: BlobStore; env?: Record<s
     newKey: (of?: { organization?: string; scopes?: Scope[] }) => newKey(ctx, of),
     close: async () => {
       await ctx.close();
+      await requester?.close();
       await database.drop();
     },
   };

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { freePort } from '../../local/free-port.ts';
 import { type Client, createClient } from '../../schema/client.ts';
+import { DEAD_REDIS, NO_REDIS } from './redis-kind.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -24,25 +25,7 @@ export const until = async <T>(
   }
 };
 
-/** Below the ports that systems hand out by themselves, so that nobody gets it in the moment before it is listened on. */
-const LOWEST_PORT = 15_000;
-const PORTS = 17_000;
-
-export const freePort = async (): Promise<number> => {
-  for (let left = 100; ; left--) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * PORTS);
-    const server = createServer().listen(port, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-    } catch (error) {
-      if (left === 0) throw error;
-      continue;
-    }
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-};
+export { freePort };
 
 export type Running = { child: ChildProcess; output: () => string; kill(signal: NodeJS.Signals): Promise<void> };
 
@@ -73,7 +56,14 @@ export const startSystem = async (env: Record<string, string> = {}) => {
   const data = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const quick = { LEASE_MS: '3000', BUSY_HEARTBEAT_MS: '600', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '60', ...env };
+  const quick = {
+    LEASE_MS: '3000',
+    BUSY_HEARTBEAT_MS: '600',
+    IDLE_HEARTBEAT_MS: '1000',
+    CLAIM_POLL_MS: '60',
+    ...(NO_REDIS ? { REDIS_URL: DEAD_REDIS } : {}),
+    ...env,
+  };
   const startServer = async () => {
     const server = run(['local/start.ts', '--data', data, '--port', String(port)], quick);
     await until('the server to be healthy', async () => {

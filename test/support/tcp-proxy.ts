@@ -3,13 +3,18 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
  * Stands between a client and a server on loopback. Counts round trips (each time that the client speaks after the server
- * did) and can cut: at once, or after the next request has been forwarded, so that its answer is lost.
+ * did) and can cut: at once, or after the next request has been forwarded, so that its answer is lost. Or it lets connections stand
+ * in silence.
  */
 export const startTcpProxy = async (target: { host: string; port: number }) => {
   const pairs = new Set<[Socket, Socket]>();
   let roundTrips = 0;
   let bytes = 0;
   let dropAnswers = 0;
+  let lost = 0;
+  const requests = new Map<Socket, string>();
+  const silent = new Set<Socket>();
+  const mute = new Set<Socket>();
 
   const cut = () => {
     for (const [client, server] of pairs) {
@@ -24,6 +29,9 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
     let dropping = false;
     pairs.add(pair);
     client.on('data', (chunk) => {
+      const text = chunk.toString('latin1');
+      if (/^[A-Z]+ \//.test(text)) requests.set(client, text);
+      if (silent.has(client) || mute.has(client)) return;
       if (serverSpoke) roundTrips++;
       serverSpoke = false;
       bytes += chunk.length;
@@ -34,9 +42,11 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
+      if (silent.has(client)) return;
       serverSpoke = true;
       bytes += chunk.length;
       if (dropping) {
+        lost++;
         client.destroy();
         upstream.destroy();
       } else client.write(chunk);
@@ -45,6 +55,7 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
       from.on('error', () => to.destroy());
       from.on('close', () => {
         pairs.delete(pair);
+        requests.delete(client);
         to.destroy();
       });
     }
@@ -58,7 +69,16 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
     loseAnswers: (count: number) => {
       dropAnswers = count;
     },
-    counted: () => ({ roundTrips, bytes }),
+    /** Those whose last HTTP request begins so pass nothing on any more; answers how many are silent. */
+    silence: (begin: string): number => {
+      for (const [client, request] of requests) if (request.startsWith(begin)) silent.add(client);
+      return silent.size;
+    },
+    /** The same, but what the server says still comes through. */
+    mute: (begin: string) => {
+      for (const [client, request] of requests) if (request.startsWith(begin)) mute.add(client);
+    },
+    counted: () => ({ roundTrips, bytes, lost }),
     close: async () => {
       cut();
       server.close();

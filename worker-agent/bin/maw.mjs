@@ -11,9 +11,13 @@ const bootstrap = join(here, '../../local/bootstrap.mjs');
 // npm writes it when everything is in its place.
 const isInstalled = existsSync(join(here, '../../node_modules/.package-lock.json'));
 
+const LEAVE_MS = 3_000;
+
 const run = async (file) => {
   const { main } = await import(pathToFileURL(file).href);
   process.exitCode = await main(process.argv.slice(2));
+  // A WebSocket whose server fell silent can't be destroyed, and would keep the process.
+  setTimeout(() => process.exit(), LEAVE_MS).unref();
 };
 
 if (!existsSync(source)) await run(built);

@@ -8,6 +8,7 @@ import { type Journal, silent } from './journal.ts';
 import { Reporter } from './reporter.ts';
 import { classify } from './retry.ts';
 import { RunningJob } from './running-job.ts';
+import { SocketLoop } from './socket-loop.ts';
 import type { Tool } from './tools/tool.ts';
 
 export type AgentOptions = {
@@ -20,6 +21,8 @@ export type AgentOptions = {
   timeoutMs: number;
   settings: JobSettings;
   journal?: Journal;
+  /** Left out, that of Node, where it has one; null means that nothing is pushed. */
+  WebSocket?: typeof WebSocket | null;
   /** Called when the server renewed the credential: it has to be kept for the next start. */
   onCredential?: (credential: string) => void;
 };
@@ -45,6 +48,7 @@ export class WorkerAgent {
   readonly #stopped = new AbortController();
   readonly #claims: ClaimLoop;
   readonly #heartbeats: HeartbeatLoop;
+  readonly #socket: SocketLoop;
   readonly #reporter: Reporter;
   readonly #jobs: JobContext;
   #credential: string;
@@ -73,6 +77,7 @@ export class WorkerAgent {
     this.#claims = new ClaimLoop({
       api,
       slots: options.slots,
+      tools: tools.map(({ name }) => name),
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer) => this.#begin(answer),
@@ -82,9 +87,28 @@ export class WorkerAgent {
     this.#heartbeats = new HeartbeatLoop({
       api,
       intervals: options.intervals,
+      slots: options.slots,
       held: () => [...this.#held.values()],
       onAnswer: (answer) => this.#heard(answer),
       onError: (error) => this.#failed('heartbeat', error),
+    });
+    this.#socket = new SocketLoop({
+      api,
+      workerId,
+      WebSocket: options.WebSocket,
+      onLive: (isLive) => {
+        this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
+        this.#claims.setDoorbell(isLive);
+        // The server that can be reached now may not have heard of this worker yet, and rings only those of whom it has.
+        if (isLive) this.#heartbeats.beatNow();
+      },
+      onDoorbell: () => {
+        this.#claims.ring();
+        // The server believes that there is a slot free.
+        if (this.running >= options.slots) this.#heartbeats.beatNow();
+      },
+      onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#heartbeats.beatNow(),
+      onError: (error) => classify(error) === 'revoked' && this.#revoke(error),
     });
   }
 
@@ -125,11 +149,11 @@ export class WorkerAgent {
 
   async #live(work: () => Promise<void>): Promise<void> {
     const beating = new AbortController();
-    const beats = this.#heartbeats.run(beating.signal);
+    const clocks = [this.#heartbeats.run(beating.signal), this.#socket.run(beating.signal)];
     await work();
     while (this.#ended.size > 0) await Promise.all(this.#ended);
     beating.abort();
-    await beats;
+    await Promise.all(clocks);
     this.#journal('info', 'worker.stopped', {});
     if (this.#failure !== null) throw this.#failure;
   }
@@ -154,6 +178,7 @@ export class WorkerAgent {
     const ending = await runJob(this.#jobs, job);
     await this.#reporter.report(job, ending);
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
+    this.#heartbeats.leasesChanged();
   }
 
   #heard(answer: HeartbeatAnswer): void {

@@ -47,8 +47,19 @@ export class WorkerApi {
     return this.#client.heartbeat({ params: this.#params, body }, { signal });
   }
 
-  claim(body: { claim_request_id: string; limit: number }, retry: RetryOptions): Promise<ClaimAnswer> {
-    return this.#repeat('claim', () => this.#client.claimSubtasks({ params: this.#params, body: { ...body, start: true } }), retry);
+  /** Where to open a WebSocket. */
+  ticket(signal: AbortSignal): Promise<{ url: string }> {
+    return this.#client.createWorkerTicket({ params: this.#params }, { signal });
+  }
+
+  claim(body: { claim_request_id: string; limit: number; tools: string[] }, retry: RetryOptions): Promise<ClaimAnswer> {
+    let repeated = false;
+    const call = () => {
+      const claim = { ...body, start: true, repeated };
+      repeated = true;
+      return this.#client.claimSubtasks({ params: this.#params, body: claim });
+    };
+    return this.#repeat('claim', call, retry);
   }
 
   completeMany(body: CompleteManySpec, retry: RetryOptions): Promise<CompleteAnswer> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
-import { Alarm, jittered } from './alarm.ts';
+import { Alarm, jittered } from '../../schema/alarm.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { classify, forAtMost } from './retry.ts';
 import { Slots } from './slots.ts';
@@ -8,6 +8,7 @@ import { Slots } from './slots.ts';
 export type ClaimLoopOptions = {
   api: WorkerApi;
   slots: number;
+  tools: readonly string[];
   /** Aborts when nothing more is to be claimed. */
   draining: AbortSignal;
   /** Aborts when even an open claim is to be given up. */
@@ -18,6 +19,8 @@ export type ClaimLoopOptions = {
 
 const REFUSED_PAUSE_MS = 10_000;
 const ONCE_FOR_MS = 30_000;
+/** With a doorbell: for rings that get lost. */
+const SLOW_POLL_MS = 30_000;
 
 /** Asks for work while slots are free. Claims come in with completions too: what they find sets when this loop asks again. */
 export class ClaimLoop {
@@ -25,10 +28,28 @@ export class ClaimLoop {
   readonly #options: ClaimLoopOptions;
   readonly #alarm = new Alarm();
   #notBefore = 0;
+  /** Since the last claim was sent: its answer may be older. */
+  #isRung = false;
+  #pollMs = 0;
+  #hasDoorbell = false;
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
     this.slots = new Slots(options.slots, () => this.#alarm.ring());
+  }
+
+  /** Something may be ready: asks at once, if a slot is free. */
+  ring(): void {
+    this.#isRung = true;
+    this.#alarm.ring();
+  }
+
+  /** Says whether the server can ring. It may have done so in vain before, so this asks at once; without, at the server's pace again. */
+  setDoorbell(works: boolean): void {
+    this.#hasDoorbell = works;
+    if (works) return this.ring();
+    this.#notBefore = Math.min(this.#notBefore, performance.now() + jittered(this.#pollMs));
+    this.#alarm.ring();
   }
 
   isDraining(): boolean {
@@ -38,14 +59,21 @@ export class ClaimLoop {
   /** Takes in the answer to a claim for which `reserved` slots were kept free. */
   received(answer: ClaimAnswer, reserved: number): void {
     const taken = this.#options.onClaimed(answer);
-    this.#notBefore = answer.claimed.length < reserved ? performance.now() + jittered(answer.claim_poll_ms) : 0;
+    this.#pollMs = answer.claim_poll_ms;
+    this.#notBefore = answer.claimed.length < reserved ? performance.now() + jittered(this.#pause(answer)) : 0;
     this.slots.release(reserved - taken);
+  }
+
+  /** Nobody rings when a paused worker may go on, or when the server sees a slot in use that is free. */
+  #pause({ empty_reason, claim_poll_ms }: ClaimAnswer): number {
+    const isRung = this.#hasDoorbell && (empty_reason === null || empty_reason === 'nothing_ready');
+    return isRung ? Math.max(claim_poll_ms, SLOW_POLL_MS) : claim_poll_ms;
   }
 
   async run(): Promise<void> {
     const { draining } = this.#options;
     while (!draining.aborted) {
-      const wait = this.#notBefore - performance.now();
+      const wait = this.#isRung ? 0 : this.#notBefore - performance.now();
       const limit = wait > 0 ? 0 : this.slots.reserve(LIMITS.batch);
       if (limit > 0) await this.#claim(limit, () => !draining.aborted);
       else await this.#alarm.wait(wait > 0 ? wait : Number.MAX_SAFE_INTEGER, draining);
@@ -59,9 +87,13 @@ export class ClaimLoop {
 
   /** The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. */
   async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
-    const { api, stopped, draining, onError } = this.#options;
+    const { api, tools, stopped, draining, onError } = this.#options;
+    this.#isRung = false;
     try {
-      const answer = await api.claim({ claim_request_id: randomUUID(), limit }, { signal: stopped, hurry: draining, again });
+      const answer = await api.claim(
+        { claim_request_id: randomUUID(), limit, tools: [...tools] },
+        { signal: stopped, hurry: draining, again },
+      );
       this.received(answer, limit);
     } catch (error) {
       this.#notBefore = performance.now() + (classify(error) === 'retryable' ? 0 : jittered(REFUSED_PAUSE_MS));

@@ -1,6 +1,7 @@
 import type { Command } from './command.ts';
 import { cancel, pause, resume, retry } from './commands/change-task.ts';
 import { config } from './commands/config.ts';
+import { dlqList, dlqRedrive } from './commands/dlq.ts';
 import { enrol } from './commands/enrol.ts';
 import { explain } from './commands/explain.ts';
 import { get } from './commands/get.ts';
@@ -27,6 +28,8 @@ export const COMMANDS: readonly Command[] = [
   pause,
   resume,
   workers,
+  dlqList,
+  dlqRedrive,
   enrol,
   workerStart,
   workerOnce,

@@ -1,6 +1,6 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../../schema/alarm.ts';
 import type { WorkerApi } from './api.ts';
 import { backoffMs, classify } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
@@ -8,6 +8,7 @@ import type { RunningJob } from './running-job.ts';
 export type HeartbeatOptions = {
   api: WorkerApi;
   intervals: Intervals;
+  slots: number;
   held: () => readonly RunningJob[];
   onAnswer(answer: HeartbeatAnswer): void;
   onError(error: unknown): void;
@@ -28,14 +29,27 @@ export class HeartbeatLoop {
   readonly #alarm = new Alarm();
   #intervals: Intervals;
   #failures = 0;
+  #isWanted = false;
+  #saidFull = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#intervals = options.intervals;
   }
 
-  /** To be called when the worker begins to hold leases: the next beat is then due sooner. */
+  /**
+   * To be called when leases came or went. With leases the next beat is due sooner; one that was said to be busy and is so no longer
+   * beats at once: the server rings only those whom it believes to be free.
+   */
   leasesChanged(): void {
+    const { held, slots } = this.#options;
+    this.#isWanted ||= this.#saidFull && held().length < slots;
+    this.#alarm.ring();
+  }
+
+  /** Beats as soon as it can, and once for many such wishes. */
+  beatNow(): void {
+    this.#isWanted = true;
     this.#alarm.ring();
   }
 
@@ -43,7 +57,7 @@ export class HeartbeatLoop {
     let due = performance.now();
     let beatenAt = due;
     while (!signal.aborted) {
-      const left = Math.min(due, beatenAt + this.#interval()) - performance.now();
+      const left = this.#isWanted ? 0 : Math.min(due, beatenAt + this.#interval()) - performance.now();
       if (left > 0) {
         await this.#alarm.wait(left, signal);
         continue;
@@ -55,10 +69,12 @@ export class HeartbeatLoop {
   }
 
   async beat(signal: AbortSignal): Promise<void> {
-    const { api, held, onAnswer, onError } = this.#options;
+    const { api, slots, held, onAnswer, onError } = this.#options;
+    this.#isWanted = false;
     const leases = held().map((job) => ({ ...job.fence, ...(job.progress === undefined ? {} : { progress: job.progress }) }));
+    this.#saidFull = leases.length >= slots;
     try {
-      const answer = await api.heartbeat({ leases, info: machine() }, signal);
+      const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
       this.#failures = 0;
       this.#intervals = answer.intervals;
       onAnswer(answer);

@@ -1,5 +1,5 @@
 import { ApiError, isTransient } from '../../schema/client.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../../schema/alarm.ts';
 
 /**
  * What an error of the platform means to the worker, decided here once:

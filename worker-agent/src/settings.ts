@@ -84,7 +84,7 @@ const SETTINGS = define({
     fallback: () => 1_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'Between looks at a task that is followed',
+    help: 'Between looks at what is followed, where nothing is pushed',
   },
   state_dir: {
     schema: z.string().min(1),

@@ -4,12 +4,13 @@ import type { Context, WorkerIdentity } from '../context.ts';
 import type { Caller } from '../principal.ts';
 import type { Sql } from '../sql.ts';
 import { type Fenced, findSubtask, judgeFence } from '../subtasks/subtasks.sql.ts';
+import { commit } from '../outbox/outbox.ts';
 import { lockTask, recordEvents } from '../tasks/tasks.sql.ts';
 import { transact } from '../transact.ts';
 import * as rows from './artifacts.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Artifacts = Pick<Context, 'sql' | 'blobs'>;
+type Artifacts = Pick<Context, 'sql' | 'blobs' | 'queues' | 'log'>;
 
 const PER_ATTEMPT = 200;
 const missing = () => new AppError('artifact_not_found', 'There is no artifact with this id');
@@ -40,7 +41,7 @@ export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId
 /** Marks a file as stored after a look at its bytes. */
 export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fenced, artifactId: string): Promise<Artifact> => {
   const stored = await ctx.blobs.stat(artifactId);
-  return transact(ctx.sql, async (sql) => {
+  return commit(ctx, async (sql) => {
     const subtask = await findSubtask(sql, worker.organization_id, fence.subtask_id);
     if (subtask !== null) await lockTask(sql, worker.organization_id, subtask.task_id);
     await guard(sql, worker, fence);
@@ -72,7 +73,11 @@ export const list = async (ctx: Artifacts, who: Who, subtaskId: string) => {
 };
 
 /** The request that fetches an artifact's bytes; null while they are not stored. */
-export const download = async (ctx: Artifacts, organizationId: string, artifactId: string): Promise<Transfer | null> => {
+export const download = async (
+  ctx: Pick<Context, 'sql' | 'blobs'>,
+  organizationId: string,
+  artifactId: string,
+): Promise<Transfer | null> => {
   const artifact = await rows.findArtifact(ctx.sql, organizationId, artifactId);
   return artifact === null || artifact.status === 'pending' ? null : ctx.blobs.download(artifactId, artifact);
 };

@@ -25,29 +25,40 @@ const timed = async (check: PromiseLike<unknown>): Promise<ServiceHealth> => {
 
 export const database = (ctx: Pick<Context, 'sql'>): Promise<ServiceHealth> => timed(ctx.sql`select 1`);
 
-/** Redis joins with the queue; until then no part of the platform uses it. */
-export const redis = (): ServiceHealth => ({ status: 'not_configured', latency_ms: null });
+/** The platform works without Redis, if slower: where it does not answer, the whole is still healthy. */
+export const redis = async ({ hints }: Pick<Context, 'hints'>): Promise<ServiceHealth> =>
+  hints.isConfigured ? timed(answering(hints.ping())) : { status: 'not_configured', latency_ms: null };
+
+const answering = async (asked: Promise<boolean>) => {
+  if (!(await asked)) throw new Error('no answer');
+};
 
 const latestMigration = async (sql: Sql): Promise<string | null> => {
   const [row] = await sql<{ name: string }[]>`select max(name) as name from schema_migrations where name like '%.sql'`;
   return row?.name ?? null;
 };
 
-const connection = (health: ServiceHealth): 'connected' | 'disconnected' => (health.status === 'healthy' ? 'connected' : 'disconnected');
+const STATES = { healthy: 'connected', unhealthy: 'disconnected', not_configured: 'not_configured' } as const;
+const connection = (health: ServiceHealth) => STATES[health.status];
 
-export const overall = async (ctx: Pick<Context, 'sql'>) => {
-  const health = await database(ctx);
+export const overall = async (ctx: Pick<Context, 'sql' | 'hints'>) => {
+  const [health, redisHealth] = await Promise.all([database(ctx), redis(ctx)]);
   return {
     database: health,
+    redis: redisHealth,
     summary: {
       status: health.status === 'healthy' ? ('healthy' as const) : ('unhealthy' as const),
-      services: { database: connection(health), redis: 'not_configured' as const },
+      services: { database: connection(health), redis: connection(redisHealth) },
     },
   };
 };
 
-export const detailed = async (ctx: Pick<Context, 'sql' | 'env'>) => {
-  const { database: health, summary } = await overall(ctx);
+export const detailed = async (ctx: Pick<Context, 'sql' | 'hints' | 'env'>) => {
+  const { database: health, redis: redisHealth, summary } = await overall(ctx);
   const migration = health.status === 'healthy' ? await latestMigration(ctx.sql).catch(() => null) : null;
-  return { ...summary, database: { ...health, migration, connections_max: ctx.env.DATABASE_POOL_SIZE } };
+  return {
+    ...summary,
+    database: { ...health, migration, connections_max: ctx.env.DATABASE_POOL_SIZE },
+    redis: { ...redisHealth, cache: await ctx.hints.rates() },
+  };
 };

@@ -3,6 +3,7 @@ import type { Explanation, Obstacle, Wait } from '../../../schema/explain.ts';
 import type { Worker } from '../../../schema/worker.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
+import { withPresence } from '../workers/workers.ts';
 import * as rows from './explain.sql.ts';
 
 const MOST_WORKERS = 200;
@@ -56,11 +57,15 @@ const OTHER_WAITS = {
 } as const satisfies Record<string, readonly [Wait, string]>;
 
 /** Says what a subtask waits for and, for each worker, why it may or may not take it. */
-export const explain = async (ctx: Pick<Context, 'sql'>, who: Pick<Caller, 'organization_id'>, subtaskId: string): Promise<Explanation> => {
+export const explain = async (
+  ctx: Pick<Context, 'sql' | 'hints'>,
+  who: Pick<Caller, 'organization_id'>,
+  subtaskId: string,
+): Promise<Explanation> => {
   const subtask = await rows.findExplained(ctx.sql, who.organization_id, subtaskId);
   if (subtask === null) throw new AppError('subtask_not_found', 'There is no subtask with this id');
   const found = await rows.listAllWorkers(ctx.sql, who.organization_id, MOST_WORKERS + 1);
-  const workers = found.slice(0, MOST_WORKERS);
+  const workers = await withPresence(ctx, found.slice(0, MOST_WORKERS));
   const reasons = workers.map((worker) => obstacles(subtask, worker));
   const ahead = subtask.status === 'ready' ? await rows.countAhead(ctx.sql, subtaskId) : null;
   return {

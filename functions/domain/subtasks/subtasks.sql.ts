@@ -3,6 +3,7 @@ import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 import type { Subtask } from '../../../schema/task.ts';
 import type { WorkerIdentity } from '../context.ts';
+import type { Left } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
 import { json, type Sql, type Statement } from '../sql.ts';
 
@@ -43,12 +44,18 @@ export const listAttempts = (sql: Sql, subtaskId: string): Promise<Attempt[]> =>
 
 export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
 type Refused = { error: string };
+type Answered<T> = { answer: T; left: Left[] };
 export type EndedAnswer = { status: SubtaskStatus; task_status: TaskStatus };
 
-export const startSubtask = async (sql: Sql, worker: WorkerIdentity, it: Fenced): Promise<Refused | { status: SubtaskStatus }> => {
-  const [row] = await sql<[{ answer: Refused | { status: SubtaskStatus } }]>`
-    select start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer`;
-  return row.answer;
+export const startSubtask = async (
+  sql: Sql,
+  worker: WorkerIdentity,
+  it: Fenced,
+): Promise<Answered<Refused | { status: SubtaskStatus }>> => {
+  const [row] = await sql<[Answered<Refused | { status: SubtaskStatus }>]>`
+    select start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
+      left_in_outbox() as left`;
+  return row;
 };
 
 export type Completion = Fenced & {
@@ -60,20 +67,24 @@ export type Completion = Fenced & {
 };
 export type CompletionAnswer = { subtask_id: string } & (Refused | EndedAnswer);
 
-export const completeSubtasks = async (sql: Sql, worker: WorkerIdentity, items: readonly Completion[]): Promise<CompletionAnswer[]> => {
-  const [row] = await sql<[{ answer: CompletionAnswer[] }]>`
-    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer`;
-  return row.answer;
+export const completeSubtasks = async (
+  sql: Sql,
+  worker: WorkerIdentity,
+  items: readonly Completion[],
+): Promise<Answered<CompletionAnswer[]>> => {
+  const [row] = await sql<[Answered<CompletionAnswer[]>]>`
+    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer, left_in_outbox() as left`;
+  return row;
 };
 
 export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: string; message: string; usage: unknown; hash: string };
 
-export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Refused | EndedAnswer> => {
+export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Answered<Refused | EndedAnswer>> => {
   const usage = it.usage === null ? null : json(it.usage);
-  const [row] = await sql<[{ answer: Refused | EndedAnswer }]>`
+  const [row] = await sql<[Answered<Refused | EndedAnswer>]>`
     select fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
-      ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer`;
-  return row.answer;
+      ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer, left_in_outbox() as left`;
+  return row;
 };
 
 /** What the fence says of a write to an attempt; locks the subtask, so that it stays true to the end of the transaction. */

@@ -6,6 +6,7 @@ import type { CompleteSpec, FailSpec } from '../../../schema/worker.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { jsonHash } from '../canonical.ts';
 import type { Context, WorkerIdentity } from '../context.ts';
+import { announce } from '../outbox/outbox.ts';
 import { goesOn, numberCursor, pageOf } from '../page.ts';
 import type { Caller } from '../principal.ts';
 import { findTask } from '../tasks/tasks.sql.ts';
@@ -13,7 +14,7 @@ import { repeating, transact } from '../transact.ts';
 import * as rows from './subtasks.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Subtasks = Pick<Context, 'sql'>;
+type Subtasks = Pick<Context, 'sql' | 'queues' | 'log'>;
 
 const missing = () => new AppError('subtask_not_found', 'There is no subtask with this id');
 
@@ -57,8 +58,9 @@ export const logs = async (ctx: Subtasks, who: Who, subtaskId: string, query: { 
 };
 
 export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenced) => {
-  const answer = accepted(await repeating(() => rows.startSubtask(ctx.sql, worker, it)));
-  return { subtask_id: it.subtask_id, status: answer.status };
+  const { answer, left } = await repeating(() => rows.startSubtask(ctx.sql, worker, it));
+  await announce(ctx, left);
+  return { subtask_id: it.subtask_id, status: accepted(answer).status };
 };
 
 /** What complete_subtasks.sql takes of a completion. */
@@ -76,7 +78,9 @@ export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completi
 /** Completes several subtasks in one round trip, each judged by itself. */
 export const completeMany = async (ctx: Subtasks, worker: WorkerIdentity, specs: readonly (CompleteSpec & { subtask_id: string })[]) => {
   const items = specs.map((spec) => completion(spec.subtask_id, spec));
-  return repeating(() => rows.completeSubtasks(ctx.sql, worker, items));
+  const { answer, left } = await repeating(() => rows.completeSubtasks(ctx.sql, worker, items));
+  await announce(ctx, left);
+  return answer;
 };
 
 export const complete = async (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: CompleteSpec) => {
@@ -84,10 +88,11 @@ export const complete = async (ctx: Subtasks, worker: WorkerIdentity, subtaskId:
   return accepted(answer ?? { error: 'subtask_not_found' });
 };
 
-const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) => ({
-  subtask_id: ending.subtask_id,
-  ...accepted(await repeating(() => rows.failSubtask(ctx.sql, worker, ending))),
-});
+const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) => {
+  const { answer, left } = await repeating(() => rows.failSubtask(ctx.sql, worker, ending));
+  await announce(ctx, left);
+  return { subtask_id: ending.subtask_id, ...accepted(answer) };
+};
 
 export const fail = (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: FailSpec) => {
   const { lease_token, attempt, failure_class, message } = spec;

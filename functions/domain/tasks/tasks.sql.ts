@@ -5,13 +5,13 @@ import { type Counted, cut } from '../page.ts';
 import { json, type Sql, type Statement } from '../sql.ts';
 import type { DagEdge } from './dag.ts';
 
-const columns = (sql: Sql) => sql`
+export const taskColumns = (sql: Sql) => sql`
   task_id, goal, status, paused_at is not null as paused, progress, on_failure, priority, run, version, last_seq, subtask_count,
   completed_count, ended_count, metadata, error, owner_id, deadline_at, created_at, started_at, ended_at, updated_at`;
 
 export const findTask = async (sql: Sql, organizationId: string, taskId: string): Promise<Task | null> => {
   const [task] = await sql<Task[]>`
-    select ${columns(sql)} from tasks where task_id = ${taskId} and organization_id = ${organizationId}`;
+    select ${taskColumns(sql)} from tasks where task_id = ${taskId} and organization_id = ${organizationId}`;
   return task ?? null;
 };
 
@@ -41,7 +41,7 @@ export const listTasks = (sql: Sql, organizationId: string, { status, q, after, 
   cut<Task>(sql, tasksOf(sql, organizationId, { status, q, after, limit }), sql`created_at desc, task_id desc`);
 
 const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => sql`
-  select ${columns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes
+  select ${taskColumns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes
   from tasks
   where organization_id = ${organizationId}
     ${status === undefined ? sql`` : sql`and status = ${status}`}
@@ -145,6 +145,14 @@ export const setPaused = (sql: Sql, taskId: string, paused: boolean) => sql`
     update tasks set paused_at = ${paused ? sql`clock_timestamp()` : null} where task_id = ${taskId}
   )
   update queue_entries q set paused = ${paused} from subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id`;
+
+/** Leaves word that the subtasks of a task which wait in the queue may have come or gone. */
+export const leaveWaiting = (sql: Sql, taskId: string) => sql`
+  select leave_in_outbox(q.organization_id, 'ready', jsonb_build_object('subtask_ids', jsonb_agg(q.subtask_id)), max(q.run_after))
+  from queue_entries q
+  join subtasks s using (subtask_id)
+  where s.task_id = ${taskId}
+  group by q.organization_id`;
 
 export type TaskChange = { [K in 'priority' | 'metadata' | 'on_failure']?: Task[K] | undefined };
 

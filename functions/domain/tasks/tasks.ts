@@ -4,13 +4,13 @@ import { SubtaskSpec as SubtaskSpecSchema } from '../../../schema/task.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
+import { commit } from '../outbox/outbox.ts';
 import type { Caller } from '../principal.ts';
 import type { Sql } from '../sql.ts';
-import { transact } from '../transact.ts';
 import { type DagEdge, validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 
-type Tasks = Pick<Context, 'sql'>;
+type Tasks = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 type Who = Pick<Caller, 'organization_id'>;
 
 const missing = () => new AppError('task_not_found', 'There is no task with this id');
@@ -45,11 +45,19 @@ const storeSubtasks = async (sql: Sql, taskId: string, subtasks: rows.NewSubtask
 const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
   spec.subtasks ?? [SubtaskSpecSchema.parse({ key: 'main', goal: spec.goal, tool: spec.tool, input: spec.input, labels: spec.labels })];
 
+/** Changes a task that is open. What a cache has of it is not answered any more, so that its caller reads what it wrote. */
+const changing = async (ctx: Tasks, work: (sql: Sql) => Promise<Task>): Promise<Task> => {
+  const task = await commit(ctx, work);
+  await ctx.hints.outdate(task.task_id, task.version);
+  return task;
+};
+
 /** Stores a task with its DAG, or nothing at all; throws invalid_dag. */
-export const submit = (ctx: Pick<Context, 'sql' | 'env'>, caller: Caller, spec: TaskSpec): Promise<Task> => {
+export const submit = async (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, spec: TaskSpec): Promise<Task> => {
   const subtasks = subtasksOf(spec);
   const edges = validateDag(subtasks);
-  return transact(ctx.sql, async (sql) => {
+  await ctx.hints.bump();
+  return commit(ctx, async (sql) => {
     const taskId = await rows.insertTask(sql, caller.organization_id, caller.owner_id, spec);
     await storeSubtasks(sql, taskId, positioned(subtasks, ctx.env.DEFAULT_TOOL, 0), edges);
     await rows.recordEvents(sql, [
@@ -60,8 +68,8 @@ export const submit = (ctx: Pick<Context, 'sql' | 'env'>, caller: Caller, spec: 
 };
 
 /** Adds subtasks to a task that has not ended; those whose parents have all completed are ready at once. */
-export const addSubtasks = (ctx: Pick<Context, 'sql' | 'env'>, caller: Caller, taskId: string, added: AddSubtasks): Promise<Task> =>
-  transact(ctx.sql, async (sql) => {
+export const addSubtasks = (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, taskId: string, added: AddSubtasks): Promise<Task> =>
+  changing(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     const existing = await rows.listKeys(sql, taskId);
     const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
@@ -77,7 +85,8 @@ export const addSubtasks = (ctx: Pick<Context, 'sql' | 'env'>, caller: Caller, t
     return readBack(sql, caller, taskId);
   });
 
-export const get = (ctx: Tasks, who: Who, taskId: string): Promise<Task> => readBack(ctx.sql, who, taskId);
+export const get = async (ctx: Tasks, who: Who, taskId: string): Promise<Task> =>
+  (await ctx.hints.readTask(who.organization_id, taskId)) ?? readBack(ctx.sql, who, taskId);
 
 export const list = async (
   ctx: Tasks,
@@ -100,7 +109,7 @@ export const events = async (ctx: Tasks, who: Who, taskId: string, { after_seq, 
 
 /** Changes a task if it is still at `version`; else version_conflict. */
 export const update = (ctx: Tasks, caller: Caller, taskId: string, version: number, change: rows.TaskChange): Promise<Task> =>
-  transact(ctx.sql, async (sql) => {
+  changing(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     if (task.version !== version)
       throw new AppError('version_conflict', `The task is at version ${task.version}, not ${version}; read it again and repeat`);
@@ -117,7 +126,7 @@ export const update = (ctx: Tasks, caller: Caller, taskId: string, version: numb
 
 /** Cancels a task; one that is cancelled already is answered as it is. */
 export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: string): Promise<Task> =>
-  transact(ctx.sql, async (sql) => {
+  changing(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.status === 'cancelled') return readBack(sql, caller, taskId);
     if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended as ${task.status}`);
@@ -131,10 +140,11 @@ export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: strin
   });
 
 const setPaused = (ctx: Tasks, caller: Caller, taskId: string, paused: boolean): Promise<Task> =>
-  transact(ctx.sql, async (sql) => {
+  changing(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     if (task.paused !== paused) {
       await rows.setPaused(sql, taskId, paused);
+      await rows.leaveWaiting(sql, taskId);
       await rows.recordEvents(sql, [
         paused
           ? { task_id: taskId, type: 'task.paused', message: 'The task was paused: nothing new of it is claimed' }
@@ -148,8 +158,9 @@ export const pause = (ctx: Tasks, caller: Caller, taskId: string) => setPaused(c
 export const resume = (ctx: Tasks, caller: Caller, taskId: string) => setPaused(ctx, caller, taskId, false);
 
 /** Opens a new run of what did not complete. */
-export const retry = (ctx: Tasks, caller: Caller, taskId: string): Promise<Task> =>
-  transact(ctx.sql, async (sql) => {
+export const retry = async (ctx: Tasks, caller: Caller, taskId: string): Promise<Task> => {
+  await ctx.hints.bump();
+  return commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only an ended task can be retried`);
     if (task.status === 'completed') throw new AppError('nothing_to_retry', 'Every subtask of this task completed');
@@ -161,9 +172,10 @@ export const retry = (ctx: Tasks, caller: Caller, taskId: string): Promise<Task>
     ]);
     return readBack(sql, caller, taskId);
   });
+};
 
 export const remove = (ctx: Tasks, caller: Caller, taskId: string) =>
-  transact(ctx.sql, async (sql) => {
+  commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before it is deleted`);
     await rows.deleteTask(sql, caller.organization_id, taskId);

@@ -2,6 +2,7 @@ import type { Claimed } from '../../../schema/attempt.ts';
 import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
 import type { WorkerIdentity } from '../context.ts';
+import type { Left } from '../outbox/outbox.sql.ts';
 import { json, type Sql } from '../sql.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 
@@ -116,10 +117,17 @@ export const removeWorker = async (sql: Sql, organizationId: string, workerId: s
 type Refused = { error: string };
 export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
 
-export const claimSubtasks = async (sql: Sql, worker: WorkerIdentity, spec: ClaimSpec, leaseMs: number): Promise<Refused | Claim> => {
-  const [row] = await sql<[{ answer: Refused | Claim }]>`
-    select claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs}) as answer`;
-  return row.answer;
+export const claimSubtasks = async (
+  sql: Sql,
+  worker: WorkerIdentity,
+  spec: ClaimSpec,
+  leaseMs: number,
+  window: readonly string[] | null,
+) => {
+  const [row] = await sql<[{ answer: Refused | Claim; left: Left[] }]>`
+    select claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs},
+      ${window}::uuid[]) as answer, left_in_outbox() as left`;
+  return row;
 };
 
 export const completeAndClaim = async (
@@ -128,11 +136,11 @@ export const completeAndClaim = async (
   items: readonly Completion[],
   spec: ClaimSpec,
   leaseMs: number,
-): Promise<{ results: CompletionAnswer[]; claim: Refused | Claim }> => {
-  const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim } }]>`
+) => {
+  const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim }; left: Left[] }]>`
     select complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(items)}, ${spec.claim_request_id}, ${spec.limit},
-      ${spec.start}, ${leaseMs}) as answer`;
-  return row.answer;
+      ${spec.start}, ${leaseMs}) as answer, left_in_outbox() as left`;
+  return row;
 };
 
 export type Beat = Pick<HeartbeatAnswer, 'mode' | 'leases'>;
@@ -143,3 +151,7 @@ export const heartbeat = async (sql: Sql, worker: WorkerIdentity, spec: Heartbea
     select heartbeat(${worker.organization_id}, ${worker.worker_id}, ${json(spec.leases)}, ${info}, ${leaseMs}) as answer`;
   return row.answer;
 };
+
+/** Leaves word that a worker came, changed or went. */
+export const leaveWorker = (sql: Sql, organizationId: string, workerId: string) => sql`
+  select leave_in_outbox(${organizationId}, 'worker', jsonb_build_object('worker_id', ${workerId}::uuid))`;

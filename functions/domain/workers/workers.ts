@@ -7,19 +7,22 @@ import type {
   HeartbeatAnswer,
   HeartbeatSpec,
   Intervals,
+  Worker,
   WorkerSpec,
 } from '../../../schema/worker.ts';
-import type { Context } from '../context.ts';
+import type { Context, WorkerIdentity } from '../context.ts';
+import { announce, commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import type { CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 import { completeMany, completion, refusal } from '../subtasks/subtasks.ts';
-import { repeating, transact } from '../transact.ts';
+import { repeating } from '../transact.ts';
 import * as rows from './workers.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Workers = Pick<Context, 'sql' | 'env' | 'tokens'>;
+type Announcing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
+type Workers = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
 
 const missing = () => new AppError('worker_not_found', 'There is no worker with this id');
 
@@ -46,7 +49,7 @@ const checkAllowed = (token: rows.LockedToken, spec: WorkerSpec) => {
 
 /** Uses an enrolment token up. The same registration again, its answer lost, gets the same worker. */
 export const register = async (ctx: Workers, enrolmentToken: string, spec: WorkerSpec) => {
-  const { worker, organizationId } = await transact(ctx.sql, async (sql) => {
+  const { worker, organizationId } = await commit(ctx, async (sql) => {
     const token = await rows.lockEnrolmentToken(sql, secretHash(enrolmentToken));
     if (token === null) throw new AppError('enrolment_refused', 'The enrolment token is unknown; make a new one');
     const organizationId = token.organization_id;
@@ -57,38 +60,67 @@ export const register = async (ctx: Workers, enrolmentToken: string, spec: Worke
     }
     if (token.expired) throw new AppError('enrolment_refused', 'The enrolment token has expired; make a new one');
     checkAllowed(token, spec);
-    return { worker: await rows.insertWorker(sql, token, spec), organizationId };
+    const worker = await rows.insertWorker(sql, token, spec);
+    await rows.leaveWorker(sql, organizationId, worker.worker_id);
+    return { worker, organizationId };
   });
   const credential = await ctx.tokens.sign({ worker_id: worker.worker_id, organization_id: organizationId });
   return { worker, credential, intervals: intervals(ctx) };
 };
 
-export const get = async (ctx: Pick<Context, 'sql'>, who: Who, workerId: string) => {
-  const worker = await rows.findWorker(ctx.sql, who.organization_id, workerId);
+const find = async ({ sql, hints }: Pick<Context, 'sql' | 'hints'>, organizationId: string, workerId: string) =>
+  (await hints.readWorker(organizationId, workerId)) ?? rows.findWorker(sql, organizationId, workerId);
+
+/** Throws worker_revoked when a worker was removed, whose credential is good for itself. */
+export const checkEnrolled = async (ctx: Pick<Context, 'sql' | 'hints'>, { organization_id, worker_id }: WorkerIdentity) => {
+  if ((await find(ctx, organization_id, worker_id)) === null) throw refusal('worker_revoked');
+};
+
+export const get = async (ctx: Pick<Context, 'sql' | 'hints'>, who: Who, workerId: string) => {
+  const worker = await find(ctx, who.organization_id, workerId);
   if (worker === null) throw missing();
   return worker;
 };
 
+/** Who holds nothing beats to Redis only: Postgres has not heard of it for long. */
+export const withPresence = async <T extends Pick<Worker, 'worker_id' | 'status'>>(
+  { hints }: Pick<Context, 'hints'>,
+  workers: readonly T[],
+): Promise<T[]> => {
+  const statuses = await hints.presence(workers.map((worker) => worker.worker_id));
+  return workers.map((worker, at) => ({ ...worker, status: statuses[at] ?? worker.status }));
+};
+
 export const list = async (
-  ctx: Pick<Context, 'sql'>,
+  ctx: Pick<Context, 'sql' | 'hints'>,
   who: Who,
   { status, cursor, limit }: { status?: WorkerStatus | undefined; cursor?: string | undefined; limit: number },
 ) => {
   const found = await rows.listWorkers(ctx.sql, who.organization_id, { status, after: timeCursor(cursor), limit: limit + 1 });
-  return pageOf(found, limit, (last) => [last.registered_at, last.worker_id]);
+  return pageOf(await withPresence(ctx, found), limit, (last) => [last.registered_at, last.worker_id]);
 };
 
 /** Changes a worker if it is still at `version`; else version_conflict. */
-export const update = async (ctx: Pick<Context, 'sql'>, who: Who, workerId: string, version: number, change: rows.WorkerChanges) => {
-  const worker = await rows.updateWorker(ctx.sql, who.organization_id, workerId, version, change);
+export const update = async (ctx: Announcing, who: Who, workerId: string, version: number, change: rows.WorkerChanges) => {
+  const worker = await commit(ctx, async (sql) => {
+    const changed = await rows.updateWorker(sql, who.organization_id, workerId, version, change);
+    if (changed !== null) await rows.leaveWorker(sql, who.organization_id, workerId);
+    return changed;
+  });
+  if (worker !== null) await ctx.hints.noteWorker({ ...worker, organization_id: who.organization_id, deleted: false });
   if (worker !== null) return worker;
   const now = await get(ctx, who, workerId);
   throw new AppError('version_conflict', `The worker is at version ${now.version}, not ${version}; read it again and repeat`);
 };
 
-export const remove = async (ctx: Pick<Context, 'sql'>, who: Who, workerId: string) => {
-  const removed = await transact(ctx.sql, (sql) => rows.removeWorker(sql, who.organization_id, workerId));
+export const remove = async (ctx: Announcing, who: Who, workerId: string) => {
+  const removed = await commit(ctx, async (sql) => {
+    const done = await rows.removeWorker(sql, who.organization_id, workerId);
+    if (done) await rows.leaveWorker(sql, who.organization_id, workerId);
+    return done;
+  });
   if (!removed) throw missing();
+  await ctx.hints.forgetWorker({ organization_id: who.organization_id, worker_id: workerId });
   return { worker_id: workerId, deleted: true as const };
 };
 
@@ -97,9 +129,21 @@ const claimed = ({ env }: Pick<Context, 'env'>, answer: { error: string } | rows
   return { ...answer, claim_poll_ms: env.CLAIM_POLL_MS };
 };
 
+/** So many for each one that is wanted, since others take from them at the same time. */
+const WINDOW = 4;
+
+/** What Redis proposes; empty when nothing is ready, null when Postgres has to look. */
+const proposals = async ({ hints }: Workers, worker: WorkerPrincipal, { tools, limit, repeated }: ClaimSpec): Promise<string[] | null> =>
+  tools === undefined || repeated ? null : hints.propose(worker.organization_id, tools, limit * WINDOW);
+
 /** Leases ready subtasks to the worker, in one round trip. */
-export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) =>
-  claimed(ctx, await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS)));
+export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) => {
+  const window = await proposals(ctx, worker, spec);
+  if (window?.length === 0) return claimed(ctx, { claimed: [], empty_reason: 'nothing_ready' });
+  const { answer, left } = await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS, window));
+  await announce(ctx, left);
+  return claimed(ctx, answer);
+};
 
 const judged = (answer: CompletionAnswer) =>
   'error' in answer
@@ -109,8 +153,9 @@ const judged = (answer: CompletionAnswer) =>
 /** Completes what is done and claims the next, in one round trip. */
 const completeAndClaim = async (ctx: Workers, worker: WorkerPrincipal, completions: CompleteManySpec['completions'], next: ClaimSpec) => {
   const items = completions.map((spec) => completion(spec.subtask_id, spec));
-  const { results, claim: answer } = await repeating(() => rows.completeAndClaim(ctx.sql, worker, items, next, ctx.env.LEASE_MS));
-  return { results: results.map(judged), claim: claimed(ctx, answer) };
+  const { answer, left } = await repeating(() => rows.completeAndClaim(ctx.sql, worker, items, next, ctx.env.LEASE_MS));
+  await announce(ctx, left);
+  return { results: answer.results.map(judged), claim: claimed(ctx, answer.claim) };
 };
 
 /** Completes what is done, each judged by itself, and claims the next if it is asked for. */
@@ -121,8 +166,21 @@ export const complete = async (ctx: Workers, worker: WorkerPrincipal, { completi
   return { results: answers.map(judged), claim: null };
 };
 
+/** One that holds nothing is answered by Redis alone, where Redis knows it; else Redis is told of it. */
+const beat = async (ctx: Workers, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<rows.Beat> => {
+  const known = await ctx.hints.beat(worker, {
+    running: spec.leases.length,
+    slots: spec.slots ?? null,
+    info: spec.info ?? {},
+  });
+  if (known?.mode && spec.leases.length === 0) return { mode: known.mode, leases: [] };
+  const answer = await rows.heartbeat(ctx.sql, worker, spec, ctx.env.LEASE_MS);
+  if ('error' in answer) throw refusal(answer.error);
+  if (known?.mode === null) await commit(ctx, (sql) => rows.leaveWorker(sql, worker.organization_id, worker.worker_id));
+  return answer;
+};
+
 export const heartbeat = async (ctx: Workers, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<HeartbeatAnswer> => {
-  const beat = await rows.heartbeat(ctx.sql, worker, spec, ctx.env.LEASE_MS);
-  if ('error' in beat) throw refusal(beat.error);
-  return { ...beat, intervals: intervals(ctx), credential: worker.nears_end ? await ctx.tokens.sign(worker) : null };
+  const answer = await beat(ctx, worker, spec);
+  return { ...answer, intervals: intervals(ctx), credential: worker.nears_end ? await ctx.tokens.sign(worker) : null };
 };

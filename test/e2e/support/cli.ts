@@ -20,7 +20,10 @@ export const personForTest = async () => {
     await Promise.all(running.map((it) => it.kill('SIGKILL')));
     await server.kill('SIGTERM');
   });
-  await until(`the system to be ready: ${server.output()}`, () => server.output().includes('Ctrl-C stops it.'), 30_000);
+  await until('the system to be ready', () => {
+    if (server.child.exitCode !== null) throw new Error(`it ended:\n${server.output()}`);
+    return server.output().includes('Ctrl-C stops it.');
+  });
   const key = (await readFile(join(data, 'admin-key'), 'utf8')).trim();
   const url = `http://127.0.0.1:${port}`;
   const env = { MAW_URL: url, MAW_API_KEY: key, MAW_POLL_MS: '50', MAW_CONFIG: '', HOME: folder, XDG_STATE_HOME: '', NO_COLOR: '1' };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../functions/platform/log.ts';
 
-const logging = (LOG_LEVEL: 'debug' | 'warn', LOG_FORMAT: 'json' | 'text') => {
+const logging = (LOG_LEVEL: 'debug' | 'warn', LOG_FORMAT: 'json' | 'text', LOG_SAMPLE_PERCENT = 100) => {
   const lines: string[] = [];
-  return { lines, log: createLog({ LOG_LEVEL, LOG_FORMAT }, (text) => lines.push(text)) };
+  return { lines, log: createLog({ LOG_LEVEL, LOG_FORMAT, LOG_SAMPLE_PERCENT }, (text) => lines.push(text)) };
 };
 
 describe('the log', () => {
@@ -50,5 +50,27 @@ describe('the log', () => {
 
     expect(lines[0]).toContain('it is starting up');
     expect(lines[0]).not.toContain('log.test.ts');
+  });
+
+  it('keeps a sample of what went well in requests, all lines of a request or none', () => {
+    const { lines, log } = logging('debug', 'json', 10);
+
+    for (const event of ['request.done', 'message.done'])
+      for (let id = 0; id < 2_000; id++) log('info', event, { request_id: `request-${id}` });
+
+    const kept = lines.map((line) => JSON.parse(line) as { event: string; request_id: string });
+    const [done = [], carried = []] = ['request.done', 'message.done'].map((event) => kept.filter((it) => it.event === event));
+    expect(done.length).toBeGreaterThan(100);
+    expect(done.length).toBeLessThan(300);
+    expect(carried.map((it) => it.request_id)).toEqual(done.map((it) => it.request_id));
+  });
+
+  it('keeps every warning and error, and what belongs to no request', () => {
+    const { lines, log } = logging('debug', 'json', 0);
+
+    log('info', 'redis.back');
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) log(level, level, { request_id: 'a' });
+
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['redis.back', 'warn', 'error']);
   });
 });

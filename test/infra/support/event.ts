@@ -19,3 +19,31 @@ export const request = (path: string, method = 'GET') => ({
   },
   isBase64Encoded: false,
 });
+
+/** What the WebSocket API hands to a Lambda when a client connects. */
+export const socketEvent = (eventType: 'CONNECT' | 'DISCONNECT', queryStringParameters?: Record<string, string>) => ({
+  headers: { Host: 'api.example' },
+  ...(queryStringParameters ? { queryStringParameters } : {}),
+  requestContext: {
+    routeKey: `$${eventType.toLowerCase()}`,
+    eventType,
+    connectionId: 'a-connection=',
+    requestId: 'a-request',
+    apiId: 'sockets',
+    domainName: 'sockets.example',
+    stage: 'ws',
+  },
+  isBase64Encoded: false,
+});
+
+/** A batch of SQS, as Lambda hands it to a consumer. */
+export const sqsEvent = (...bodies: string[]) => ({
+  Records: bodies.map((body, at) => ({
+    messageId: `message-${at}`,
+    receiptHandle: `receipt-${at}`,
+    body,
+    attributes: { ApproximateReceiveCount: '1', SentTimestamp: '1795608000000' },
+    messageAttributes: {},
+    eventSource: 'aws:sqs',
+  })),
+});

@@ -8,10 +8,12 @@ const run = promisify(execFile);
 const APP = join(import.meta.dirname, '../../../infra/app.ts');
 
 // The properties of each type of resource are its own; the tests name those that they look at.
-export type Resource = { Type: string; Properties: Record<string, any>; DeletionPolicy?: string };
+export type Resource = { Type: string; Properties: Record<string, any>; DeletionPolicy?: string; DependsOn?: string[] };
+
+export type Synthesized = { folder: string; template: Record<string, any>; said: string };
 
 /** Runs the CDK app as its users do, in a process of its own, into a folder outside of the repository. */
-export const synth = async (context: Record<string, unknown> = {}) => {
+export const synth = async (context: Record<string, unknown> = {}): Promise<Synthesized> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-synth-'));
   const env = { PATH: process.env.PATH, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify(context) };
   try {

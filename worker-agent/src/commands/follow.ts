@@ -1,20 +1,24 @@
-import { isTransient } from '../../../schema/client.ts';
+import { Alarm, jittered } from '../../../schema/alarm.ts';
+import { type ApiError, isTransient } from '../../../schema/client.ts';
 import type { Event } from '../../../schema/events.ts';
+import { followTask } from '../../../schema/follow.ts';
 import { TASK_ENDS } from '../../../schema/states.ts';
 import type { Task } from '../../../schema/task.ts';
-import { Alarm, jittered } from '../alarm.ts';
 import type { CommandContext } from '../command.ts';
 import { backoffMs } from '../retry.ts';
 import { EXIT } from '../terminal/errors.ts';
+import type { Io } from '../terminal/io.ts';
 import { resultsOf, resultsText } from './results.ts';
 import { eventLine, taskText } from './show.ts';
 import { subtasksOf } from './subtasks.ts';
 import { waitTeller } from './waits.ts';
 
 const AWAY_TRIES = 12;
-const PAGE = 500;
+const QUIET_CHECK_MS = 500;
 
 const isEnded = (task: Task) => (TASK_ENDS as readonly string[]).includes(task.status);
+
+const tellAway = (io: Io, error: ApiError) => io.error(`maw: ${error.message}; waiting for it`);
 
 /** Repeats a reading call through a passing trouble of the server; says once that it waits. */
 const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Promise<T> => {
@@ -23,7 +27,7 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
       return await call();
     } catch (error) {
       if (tries >= AWAY_TRIES || !isTransient(error)) throw error;
-      if (tries === 1) io.error(`maw: ${error.message}; waiting for it`);
+      if (tries === 1) tellAway(io, error);
       await new Alarm().wait(backoffMs(tries, 250, 10_000, error.retryAfterMs));
     }
   }
@@ -31,22 +35,26 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
 
 /** Every event of a task in order, until it has ended and there are no more; answers the task as it ended. */
 const events = async (context: CommandContext, taskId: string, show: (event: Event) => void): Promise<Task> => {
-  const { client, config } = context;
-  const params = { task_id: taskId };
+  const { client, config, io } = context;
   const waits = waitTeller(context, taskId);
-  for (let seen = 0; ; ) {
-    const { items, last_seq } = await patiently(context, () =>
-      client.listEvents({ params, query: { after_seq: String(seen), limit: String(PAGE) } }),
-    );
-    items.forEach(show);
-    if (items.length > 0) waits.somethingHappened();
-    seen = items.at(-1)?.seq ?? seen;
-    if (seen < last_seq) continue;
-    const task = await patiently(context, () => client.getTask({ params }));
-    if (isEnded(task) && task.last_seq <= seen) return task;
-    if (task.last_seq > seen) continue;
-    await waits.tellIfQuiet();
-    await new Alarm().wait(jittered(config.poll_ms));
+  const quiet = setInterval(() => void waits.tellIfQuiet(), QUIET_CHECK_MS);
+  const onAway = (error: ApiError, tries: number) => {
+    if (tries >= AWAY_TRIES) throw error;
+    if (tries === 1) tellAway(io, error);
+  };
+  try {
+    for (let seen = 0; ; ) {
+      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onAway })) {
+        show(event);
+        waits.somethingHappened();
+        seen = event.seq;
+      }
+      const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
+      if (isEnded(task) && task.last_seq <= seen) return task;
+      await new Alarm().wait(jittered(config.poll_ms));
+    }
+  } finally {
+    clearInterval(quiet);
   }
 };
 

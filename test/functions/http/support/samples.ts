@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SCOPES, type Input, type Route } from '../../../../schema/route.ts';
 import type { RouteName, Routes } from '../../../../schema/routes.ts';
 import { pathOf, type RawRequest } from '../../../support/backend.ts';
+import { NO_REDIS } from '../../../support/redis-kind.ts';
 import { BYTES, SHA256, type World } from './world.ts';
 
 type Extra = { token?: string; headers?: Record<string, string> };
@@ -32,7 +33,11 @@ const ofWorker = async (world: World) => {
 const claim = async (world: World) => {
   const { tool, credential, worker_id } = await world.worker();
   await world.admin.ok.submitTask({ body: { goal: 'to be claimed', tool } });
-  return { token: credential, params: { worker_id }, body: { claim_request_id: randomUUID(), limit: 2, start: true } };
+  return {
+    token: credential,
+    params: { worker_id },
+    body: { claim_request_id: randomUUID(), limit: 2, start: true, tools: [tool], repeated: true },
+  };
 };
 
 const completion = async (world: World) => {
@@ -197,14 +202,14 @@ export const SAMPLES: Samples = {
     plain: async (world) => {
       const { token, fence, worker, it } = await world.held();
       const lease = { subtask_id: it.subtask_id, ...fence, progress: { percent: 40, message: 'on the way' } };
-      return { token, params: { worker_id: worker.worker_id }, body: { leases: [lease], info: { cpu_percent: 3 } } };
+      return { token, params: { worker_id: worker.worker_id }, body: { leases: [lease], slots: 2, info: { cpu_percent: 3 } } };
     },
   },
   claimSubtasks: { plain: claim },
   completeSubtasks: {
     plain: async (world) => {
       const { token, worker, params, body } = await completion(world);
-      const next = { claim_request_id: randomUUID(), limit: 1, start: false };
+      const next = { claim_request_id: randomUUID(), limit: 1, start: false, tools: ['exec'], repeated: false };
       return { token, params: { worker_id: worker.worker_id }, body: { completions: [{ ...params, ...body }], claim: next } };
     },
     'by artifact': async (world) => {
@@ -215,6 +220,15 @@ export const SAMPLES: Samples = {
   },
 
   createApiKey: { plain: async ({ key }) => ({ token: key, body: { name: 'a key', scopes: [...SCOPES] } }) },
+  listDeadLetters: { plain: async ({ key }) => ({ token: key, query: { queue: 'events' } }) },
+  redriveDeadLetters: { plain: async ({ key }) => ({ token: key, body: { queue: 'events' } }) },
+  createTicket: { plain: async ({ key }) => ({ token: key }) },
+  createWorkerTicket: {
+    plain: async (world) => {
+      const { credential, worker_id } = await world.worker();
+      return { token: credential, params: { worker_id } };
+    },
+  },
   listApiKeys: {
     plain: async (world) => {
       await world.apiKey();
@@ -234,6 +248,9 @@ export type Variant = { variant: string; make(world: World): Promise<Sample> };
 
 export const variantsOf = (name: string): Variant[] =>
   Object.entries(SAMPLES[name as RouteName] ?? {}).map(([variant, make]) => ({ variant, make }));
+
+/** Sockets need Redis; without it their tickets are refused. */
+export const isServed = (operation: string) => !NO_REDIS || !operation.endsWith('Ticket');
 
 export const firstOf = async (world: World, name: string): Promise<Sample> => {
   const [first] = variantsOf(name);

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { BlobStore } from '../../../../functions/domain/blobs.ts';
 import type { Transfer } from '../../../../schema/artifact.ts';
+import type { Queues } from '../../../../functions/domain/queues.ts';
 import { type Backend, createBackend } from '../../../support/backend.ts';
 import { enrol } from '../../../support/worker.ts';
 
@@ -27,10 +28,18 @@ const memoryBlobs = () => {
 
 export type World = ReturnType<typeof inhabit>;
 
+/** Queues that take nothing: what follows from a request stays in the outbox. */
+const NO_QUEUES: Queues = {
+  send: async (_, messages) => messages.map(({ id }) => id),
+  bury: async () => {},
+  listDead: async () => ({ letters: [], total: 0 }),
+  redrive: async () => 0,
+};
+
 /** A backend in which requests find what they name. */
 export const createWorld = async (options: Parameters<typeof createBackend>[0] = {}): Promise<World> => {
   const blobs = memoryBlobs();
-  const backend = await createBackend({ blobs, ...options });
+  const backend = await createBackend({ blobs, push: { post: async () => 'gone', close: async () => {} }, queues: NO_QUEUES, ...options });
   return inhabit(backend, blobs, backend.adminKey);
 };
 

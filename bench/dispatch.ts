@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startHome } from '../local/home.ts';
+import { type Client, createClient } from '../schema/client.ts';
+import { WorkerAgent } from '../worker-agent/src/agent.ts';
+import { scripted } from '../worker-agent/src/tools/scripted.ts';
+
+/** Between claims of a worker that nobody rings; the default where a database bills by use is 2 s. */
+export const POLL_MS = 1_000;
+const LONGEST_MS = 60_000;
+
+/** How long subtasks were ready before a waiting worker had started them, in ms by the clock of Postgres. */
+export type Latencies = { rung: number[]; polling: number[] };
+
+const agentOf = async (client: Client, url: string, stateDir: string, isRung: boolean) => {
+  const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted'] } });
+  const body = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 1 };
+  const { worker, credential, intervals } = await createClient({ url, token: enrolment_token }).registerWorker({ body });
+  let socketOpened: (() => void) | null = null;
+  const live = new Promise<void>((resolve) => {
+    socketOpened = resolve;
+  });
+  const agent = new WorkerAgent({
+    url,
+    workerId: worker.worker_id,
+    credential,
+    intervals,
+    tools: [scripted],
+    slots: 1,
+    timeoutMs: 5_000,
+    settings: { stateDir, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1e6, maxResultBytes: 1e6, reportForMs: 60_000 },
+    journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
+    ...(isRung ? {} : { WebSocket: null }),
+  });
+  const running = agent.run();
+  if (isRung) await live;
+  return {
+    stop: async () => {
+      agent.cancel('the bench is over');
+      await running;
+    },
+  };
+};
+
+const completed = async (client: Client, task_id: string) => {
+  for (const end = performance.now() + LONGEST_MS; performance.now() < end; await pause(10)) {
+    const { items } = await client.listEvents({ params: { task_id } });
+    if (items.at(-1)?.type === 'task.completed') return items;
+  }
+  throw new Error(`no worker carried the task out within ${LONGEST_MS} ms`);
+};
+
+const dispatchOne = async (client: Client): Promise<number> => {
+  await pause(Math.random() * POLL_MS); // so that it comes at any moment between two claims
+  const { task_id } = await client.submitTask({ body: { goal: 'now' } });
+  const events = await completed(client, task_id);
+  const at = (type: string) => Date.parse(events.find((event) => event.type === type)?.created_at ?? '');
+  return at('subtask.started') - at('task.submitted');
+};
+
+/** A home in this process with one worker that waits, with a doorbell and without. */
+export const measureDispatch = async (databaseUrl: string, count: number): Promise<Latencies> => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
+  const env = { PATH: '', DATABASE_URL: databaseUrl, CLAIM_POLL_MS: String(POLL_MS) };
+  const home = await startHome({ folder, env, log: () => {} });
+  const client = createClient({ url: home.url, token: home.adminKey });
+  const measure = async (isRung: boolean) => {
+    const { stop } = await agentOf(client, home.url, join(folder, String(isRung)), isRung);
+    const latencies: number[] = [];
+    while (latencies.length < count) latencies.push(await dispatchOne(client));
+    await stop();
+    return latencies;
+  };
+  try {
+    return { rung: await measure(true), polling: await measure(false) };
+  } finally {
+    await home.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+};

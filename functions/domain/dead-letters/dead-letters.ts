@@ -1,0 +1,42 @@
+import { AppError } from '../../../schema/errors.ts';
+import type { DeadLetter } from '../../../schema/dead-letter.ts';
+import type { Context } from '../context.ts';
+import type { Caller } from '../principal.ts';
+import type { DeadLetter as Stored, QueueName, Queues } from '../queues.ts';
+
+const MOST = 100;
+const CHARACTERS = 4_000;
+
+type Letters = Pick<Context, 'queues' | 'log'>;
+
+const reading = async <T>({ queues, log }: Letters, work: (queues: Queues) => Promise<T>): Promise<T> => {
+  if (queues === null) throw new AppError('unavailable', 'This deployment has no queues, so there are no dead letters');
+  try {
+    return await work(queues);
+  } catch (error) {
+    log('warn', 'queue.away', { error });
+    throw new AppError('unavailable', 'The queue does not answer just now; repeat the request shortly', { cause: error });
+  }
+};
+
+const read = (body: string): { organization_id?: unknown; topic?: unknown } => {
+  try {
+    return Object(JSON.parse(body)) as object;
+  } catch {
+    return {};
+  }
+};
+
+/** A message of another organization is not shown; one that names none can be read by nobody, and is. */
+const shown = (caller: Caller, { body, ...letter }: Stored): DeadLetter[] => {
+  const { organization_id = caller.organization_id, topic } = read(body);
+  if (organization_id !== caller.organization_id) return [];
+  return [{ ...letter, topic: typeof topic === 'string' ? topic : null, body: body.slice(0, CHARACTERS).toWellFormed() }];
+};
+
+export const list = async (ctx: Letters, caller: Caller, queue: QueueName) => {
+  const { letters, total } = await reading(ctx, (queues) => queues.listDead(queue, MOST));
+  return { items: letters.flatMap((letter) => shown(caller, letter)), total };
+};
+
+export const redrive = async (ctx: Letters, queue: QueueName) => ({ moved: await reading(ctx, (queues) => queues.redrive(queue)) });

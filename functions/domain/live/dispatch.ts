@@ -1,0 +1,26 @@
+import type { Context } from '../context.ts';
+import type { Left } from '../outbox/outbox.sql.ts';
+import { takeReady } from './live.sql.ts';
+import { ring } from './ring.ts';
+
+type Ready = Extract<Left, { topic: 'ready' }>;
+
+/** Puts what became ready into the ready queues and rings workers that may take it. */
+export const dispatch = async (ctx: Context, rows: readonly Ready[]): Promise<void> => {
+  const states = await takeReady(
+    ctx.sql,
+    rows.map((row) => row.outbox_id),
+    rows.flatMap((row) => row.payload.subtask_ids),
+  );
+  const ready = states.filter((state) => state.waits);
+  await ctx.hints.place(
+    ready,
+    states.filter((state) => !state.waits),
+  );
+  for (const [organizationId, those] of Map.groupBy(ready, (state) => state.organization_id))
+    await ring(
+      ctx,
+      organizationId,
+      those.map((state) => state.tool),
+    );
+};

@@ -1,0 +1,76 @@
+import type { LiveEvent, LiveTask, NotedWorker, QueuePlace } from '../hints.ts';
+import { json, type Sql } from '../sql.ts';
+import { taskColumns } from '../tasks/tasks.sql.ts';
+import { workerColumns } from '../workers/workers.sql.ts';
+
+export type Range = readonly [taskId: string, from: number, to: number];
+
+/** Marks rows of the outbox as taken and answers the events that they tell of, in order within each task. */
+export const takeEvents = (sql: Sql, outboxIds: readonly number[], ranges: readonly Range[]): Promise<LiveEvent[]> => sql<LiveEvent[]>`
+  with taken as (
+    delete from outbox where outbox_id = any (${outboxIds}::bigint[])
+  )
+  select l.seq, l.type, l.level, l.message, l.task_id, l.run, l.subtask_id, l.attempt, l.worker_id, l.data, l.created_at, l.organization_id,
+    s.tool
+  from jsonb_array_elements(${json(ranges)}::jsonb) as r
+  join activity_logs l on l.task_id = (r ->> 0)::uuid and l.seq between (r ->> 1)::bigint and (r ->> 2)::bigint
+  left join subtasks s on s.subtask_id = l.subtask_id
+  order by l.task_id, l.seq`;
+
+export const readTasks = (sql: Sql, taskIds: readonly string[]): Promise<LiveTask[]> => sql<LiveTask[]>`
+  select ${taskColumns(sql)}, organization_id from tasks where task_id = any (${taskIds}::uuid[])`;
+
+export type QueueState = QueuePlace & { waits: boolean };
+
+/** Marks rows of the outbox as taken and answers where the subtasks that they tell of stand in the queue; `waits` is false for those who can't be claimed. */
+export const takeReady = (sql: Sql, outboxIds: readonly number[], subtaskIds: readonly string[]): Promise<QueueState[]> => sql<
+  QueueState[]
+>`
+  with taken as (
+    delete from outbox where outbox_id = any (${outboxIds}::bigint[])
+  )
+  select s.subtask_id, s.organization_id, s.tool, coalesce(q.priority, 0) as priority, coalesce(q.turn, 0) as turn,
+    coalesce(not q.paused and (q.run_after is null or q.run_after <= clock_timestamp()), false) as waits
+  from subtasks s
+  left join queue_entries q using (subtask_id)
+  where s.subtask_id = any (${subtaskIds}::uuid[])`;
+
+/** Organizations that have something to do or workers who ask for it. */
+export const busyOrganizations = async (sql: Sql, limit: number): Promise<string[]> => {
+  const rows = await sql<{ organization_id: string }[]>`
+    select organization_id from tasks where status in ('pending', 'running')
+    union
+    select organization_id from workers where deleted_at is null
+    limit ${limit}`;
+  return rows.map((row) => row.organization_id);
+};
+
+/** What waits in the queues of an organization, and what is being worked on; 20,000 of each at most. */
+export const readQueues = async (sql: Sql, organizationId: string): Promise<{ ready: QueuePlace[]; in_progress: string[] }> => {
+  const ready = await sql<QueuePlace[]>`
+    select organization_id, subtask_id, tool, priority, turn
+    from queue_entries
+    where organization_id = ${organizationId} and not paused and (run_after is null or run_after <= clock_timestamp())
+    limit 20000`;
+  const open = await sql<{ subtask_id: string }[]>`
+    select subtask_id from attempts where organization_id = ${organizationId} and ended_at is null limit 20000`;
+  return { ready, in_progress: open.map((row) => row.subtask_id) };
+};
+
+/** Marks rows of the outbox as taken and answers the workers that they tell of. */
+export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<NotedWorker[]> => sql<
+  NotedWorker[]
+>`
+  with taken as (
+    delete from outbox where outbox_id = any (${outboxIds}::bigint[])
+  )
+  select ${workerColumns(sql)}, organization_id, deleted_at is not null as deleted
+  from workers
+  where worker_id = any (${workerIds}::uuid[])`;
+
+/** Whether there is nothing to do: no task is open, and nothing waits to leave. */
+export const isDone = async (sql: Sql): Promise<boolean> => {
+  const [row] = await sql<[{ done: boolean }]>`
+    select not exists (select from tasks where status in ('pending', 'running')) and not exists (select from outbox) as done`;
+  return row.done;
+};

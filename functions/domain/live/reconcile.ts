@@ -1,0 +1,11 @@
+import type { Context } from '../context.ts';
+import { busyOrganizations, readQueues } from './live.sql.ts';
+
+const MOST = 1_000;
+
+/** Makes the ready queues in Redis what they are in Postgres: after a flush, a failure, a message that was lost. */
+export const reconcile = async (ctx: Pick<Context, 'sql' | 'hints'>): Promise<number> => {
+  const organizations = await busyOrganizations(ctx.sql, MOST);
+  for (const [done, id] of organizations.entries()) if (!(await ctx.hints.reconcile(id, () => readQueues(ctx.sql, id)))) return done;
+  return organizations.length;
+};

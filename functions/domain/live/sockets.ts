@@ -1,0 +1,61 @@
+import { AppError } from '../../../schema/errors.ts';
+import type { ClientFrame, ServerFrame, Topic } from '../../../schema/live.ts';
+import type { Context } from '../context.ts';
+import type { SocketOwner } from '../hints.ts';
+import { events } from '../tasks/tasks.ts';
+import { findTask } from '../tasks/tasks.sql.ts';
+import { eventFrames } from './frames.ts';
+import { post } from './push.ts';
+
+const PAGE = 500;
+/** What is behind by more reads it by HTTP, at its own pace. */
+const MOST_PAGES = 10;
+
+const taskOf = (topic: Topic) => (topic.startsWith('task:') ? topic.slice('task:'.length) : null);
+
+const allowed = async (ctx: Context, owner: SocketOwner, topic: Topic): Promise<boolean> => {
+  if (owner.kind === 'worker') return topic === `worker:${owner.id}`;
+  if (topic.startsWith('worker:')) return false;
+  const taskId = taskOf(topic);
+  return taskId === null || (await findTask(ctx.sql, owner.organization_id, taskId)) !== null;
+};
+
+/** Sends a task's events after a number, up to now; answers the number that was reached. */
+const replay = async (ctx: Context, owner: SocketOwner, connectionId: string, topic: Topic, afterSeq: number): Promise<number> => {
+  let reached = afterSeq;
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const { items, last_seq } = await events(ctx, owner, taskOf(topic) ?? '', { after_seq: reached, limit: PAGE });
+    for (const frame of eventFrames(topic, items)) await post(ctx, connectionId, frame);
+    reached = items.at(-1)?.seq ?? reached;
+    if (reached >= last_seq || items.length === 0) return reached;
+  }
+  await post(ctx, connectionId, { type: 'resync', topic, after_seq: reached });
+  return reached;
+};
+
+type Subscribe = Extract<ClientFrame, { action: 'subscribe' }>;
+
+/** Subscribed first and replayed then: what happens in between comes twice, and nothing is missed. */
+const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string, { topic, after_seq }: Subscribe): Promise<ServerFrame> => {
+  if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `You can't follow ${topic}` };
+  if (!(await ctx.sockets.subscribe(connectionId, owner.organization_id, [topic])))
+    throw new AppError('unavailable', 'There is no push just now');
+  const last = after_seq === undefined || taskOf(topic) === null ? null : await replay(ctx, owner, connectionId, topic, after_seq);
+  return { type: 'subscribed', topic, last_seq: last };
+};
+
+/** Subscriptions that a flush of Redis took are made again. */
+const ping = async (ctx: Context, owner: SocketOwner, connectionId: string, topics: readonly Topic[]): Promise<ServerFrame> => {
+  const mine: Topic[] = [];
+  for (const topic of topics) if (await allowed(ctx, owner, topic)) mine.push(topic);
+  if (mine.length > 0) await ctx.sockets.subscribe(connectionId, owner.organization_id, mine);
+  return { type: 'pong' };
+};
+
+/** Carries out what a client sent over its socket; answers what to say to it. */
+export const receive = async (ctx: Context, owner: SocketOwner, connectionId: string, frame: ClientFrame): Promise<ServerFrame> => {
+  if (frame.action === 'subscribe') return subscribe(ctx, owner, connectionId, frame);
+  if (frame.action === 'ping') return ping(ctx, owner, connectionId, frame.topics);
+  await ctx.sockets.unsubscribe(connectionId, owner.organization_id, [frame.topic]);
+  return { type: 'unsubscribed', topic: frame.topic };
+};

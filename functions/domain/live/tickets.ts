@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import { AppError } from '../../../schema/errors.ts';
+import type { Context } from '../context.ts';
+import type { SocketOwner } from '../hints.ts';
+import { secretHash } from '../secrets.ts';
+
+const SECONDS = 30;
+
+const hashOf = (ticket: string) => secretHash(ticket).toString('base64url');
+
+/** Makes a ticket with which one socket can be opened within 30 s; it stands in an address, so it is worth nothing afterwards. */
+export const issue = async ({ sockets, push, env }: Pick<Context, 'sockets' | 'push' | 'env'>, owner: SocketOwner) => {
+  const ticket = randomBytes(32).toString('base64url');
+  if (push === null || !(await sockets.keepTicket(hashOf(ticket), owner, SECONDS)))
+    throw new AppError('unavailable', 'There is no push just now; read events by HTTP with after_seq');
+  const url = new URL(env.SOCKET_URL);
+  url.searchParams.set('ticket', ticket);
+  return { url: url.href, expires_at: new Date(Date.now() + SECONDS * 1_000).toISOString() };
+};
+
+/** Who may open a socket with this ticket; null when it is unknown, used or too old. */
+export const redeem = (ctx: Pick<Context, 'sockets'>, ticket: string): Promise<SocketOwner | null> =>
+  ctx.sockets.takeTicket(hashOf(ticket));

@@ -1,0 +1,49 @@
+import type { Context } from '../context.ts';
+import type { QueueName } from '../queues.ts';
+import type { Sql } from '../sql.ts';
+import { isPool, transact } from '../transact.ts';
+import { type Left, leftInOutbox, type Topic } from './outbox.sql.ts';
+
+type Outbox = Pick<Context, 'queues' | 'log'>;
+
+/** Topics that go through a queue; the relay carries the others out by itself. */
+const QUEUE_OF: Partial<Record<Topic, QueueName>> = { events: 'events', worker: 'events', ready: 'subtasks' };
+/** The longest that SQS holds a message back. */
+const LONGEST_DELAY_MS = 900_000;
+
+const message = ({ delay_ms, ...row }: Left) => ({
+  id: String(row.outbox_id),
+  body: JSON.stringify(row),
+  ...(delay_ms > 0 ? { delaySeconds: Math.ceil(delay_ms / 1_000) } : {}),
+});
+
+/** Sends what has a queue; answers what was not taken, or may not be sent yet. */
+export const sendLeft = async <T extends Left>({ queues, log }: Outbox, rows: readonly T[]): Promise<T[]> => {
+  const unsent = await Promise.all(
+    [...Map.groupBy(rows, (row) => QUEUE_OF[row.topic])].map(async ([queue, those]) => {
+      const due = those.filter((row) => row.delay_ms <= LONGEST_DELAY_MS);
+      if (queue === undefined || queues === null || due.length === 0) return those;
+      try {
+        const failed = new Set(await queues.send(queue, due.map(message)));
+        return those.filter((row) => !due.includes(row) || failed.has(String(row.outbox_id)));
+      } catch (error) {
+        log('warn', 'queue.away', { queue, error });
+        return those;
+      }
+    }),
+  );
+  return unsent.flat();
+};
+
+/** Sends what a transaction left, once it is committed; what can't be sent goes by the relay. Throws nothing. */
+export const announce = async (ctx: Outbox, left: readonly Left[]): Promise<void> => {
+  if (left.length > 0) await sendLeft(ctx, left);
+};
+
+/** Runs `work` in one transaction and announces what it left; within an open transaction, that one announces. */
+export const commit = async <T>(ctx: Outbox & { sql: Sql }, work: (sql: Sql) => Promise<T>): Promise<T> => {
+  if (!isPool(ctx.sql)) return work(ctx.sql);
+  const { answer, left } = await transact(ctx.sql, async (sql) => ({ answer: await work(sql), left: await leftInOutbox(sql) }));
+  await announce(ctx, left);
+  return answer;
+};

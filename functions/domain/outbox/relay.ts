@@ -1,0 +1,30 @@
+import type { Context } from '../context.ts';
+import { carryOut } from './carry-out.ts';
+import { sendLeft } from './outbox.ts';
+import { deleteOutbox, type Left, noteFailure, takeDue } from './outbox.sql.ts';
+
+const BATCH = 100;
+
+/**
+ * Sends what transactions left and nobody took: whoever committed it was killed, the queue was away or lost it. What no queue
+ * takes is carried out here, row by row.
+ */
+export const relay = async (ctx: Context): Promise<{ relayed: number; postponed: number }> => {
+  const due = await takeDue(ctx.sql, BATCH);
+  const unsent = await sendLeft(ctx, due);
+  const done: number[] = [];
+  for (const row of unsent) if (await isCarriedOut(ctx, row)) done.push(row.outbox_id);
+  if (done.length > 0) await deleteOutbox(ctx.sql, done);
+  return { relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
+};
+
+const isCarriedOut = async (ctx: Context, row: Left): Promise<boolean> => {
+  try {
+    await carryOut(ctx, [row]);
+    return true;
+  } catch (error) {
+    if (ctx.isAway(error)) throw error;
+    await noteFailure(ctx.sql, row.outbox_id, error instanceof Error ? error.message : String(error));
+    return false;
+  }
+};

@@ -1,0 +1,25 @@
+import type { Hints, Sockets } from '../domain/hints.ts';
+import { createActivityHints } from './hints/activity.ts';
+import { createPresenceHints } from './hints/presence.ts';
+import { createQueueHints } from './hints/queue.ts';
+import { createSockets } from './hints/sockets.ts';
+import { createTaskHints } from './hints/tasks.ts';
+import { createTell } from './hints/tell.ts';
+import type { RedisClient } from './redis.ts';
+
+const nothing = { tell: async () => null, count: () => {} };
+
+/** What Redis knows, or nothing where there is none. */
+export const createHints = (redis: RedisClient | null): { hints: Hints; sockets: Sockets } => {
+  const { tell, count } = redis === null ? nothing : createTell(redis);
+  return {
+    hints: {
+      ...createQueueHints(tell),
+      ...createPresenceHints(tell, count),
+      ...createActivityHints(tell),
+      ...createTaskHints(tell, count),
+      isConfigured: redis !== null,
+    },
+    sockets: createSockets(tell),
+  };
+};

@@ -1,0 +1,97 @@
+import type { Hints, LiveEvent, LiveTask } from '../../domain/hints.ts';
+import { newGeneration } from './activity.ts';
+import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
+import type { Pipeline, Tell } from './tell.ts';
+
+const ENDED = new Set(['subtask.completed', 'subtask.failed', 'subtask.cancelled', 'subtask.skipped']);
+const GIVEN_BACK = new Set(['subtask.retried', 'subtask.lease_lost', 'subtask.released']);
+
+const followSubtask = (pipeline: Pipeline, { type, organization_id, subtask_id, task_id, tool }: LiveEvent) => {
+  if (subtask_id === null || tool === null) return;
+  const inProgress = keys.inProgress(organization_id);
+  if (type === 'subtask.started') pipeline.sadd(inProgress, subtask_id);
+  if (type === 'subtask.started' || ENDED.has(type)) pipeline.zrem(keys.pending(organization_id, tool), subtask_id);
+  if (ENDED.has(type) || GIVEN_BACK.has(type)) pipeline.srem(inProgress, subtask_id);
+  if (type === 'subtask.completed') pipeline.publish(CHANNELS.complete, JSON.stringify({ organization_id, task_id, subtask_id }));
+};
+
+/** The version is noted before what has it, so that whoever reads it afterwards takes nothing older. */
+const followTask = (pipeline: Pipeline, task: LiveTask) => {
+  const { organization_id, task_id, status, progress, version } = task;
+  outdate(pipeline, task_id, version);
+  if (task.ended_at === null) {
+    pipeline.hset(keys.task(task_id), { version, status, progress, organization_id, task: JSON.stringify(task) });
+    pipeline.expire(keys.task(task_id), TASK_SECONDS);
+  } else pipeline.del(keys.task(task_id));
+  pipeline.publish(CHANNELS.task, JSON.stringify({ organization_id, task_id, status, progress, version }));
+};
+
+export const outdate = (pipeline: Pipeline, taskId: string, version: number) => {
+  pipeline.zadd(keys.seen(taskId), { gt: true }, { score: version, member: 'version' });
+  pipeline.expire(keys.seen(taskId), TASK_SECONDS);
+};
+
+export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => ({
+  place: async (ready, gone) => {
+    const told = await tell((pipeline) => {
+      for (const it of ready) {
+        pipeline.zadd(keys.pending(it.organization_id, it.tool), { score: rank(it), member: it.subtask_id });
+        pipeline.sadd(keys.tools(it.organization_id), it.tool);
+      }
+      for (const it of gone) pipeline.zrem(keys.pending(it.organization_id, it.tool), it.subtask_id);
+    });
+    return told !== null;
+  },
+  propose: async (organizationId, tools, limit) => {
+    const told = await tell((pipeline) => {
+      pipeline.exists(keys.whole(organizationId));
+      for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, limit - 1);
+    });
+    if (told === null || told[0] !== 1) return null;
+    return (told.slice(1) as string[][]).flat();
+  },
+  follow: async (events, tasks) => {
+    const told = await tell((pipeline) => {
+      for (const event of events) followSubtask(pipeline, event);
+      for (const task of tasks) followTask(pipeline, task);
+      if (tasks.some((task) => task.ended_at === null)) pipeline.set(keys.generation, newGeneration());
+    });
+    return told !== null;
+  },
+  reconcile: async (organizationId, read) => {
+    const known = await tell((pipeline) => {
+      pipeline.smembers(keys.tools(organizationId));
+      pipeline.smembers(keys.inProgress(organizationId));
+    });
+    const [tools = [], held = []] = (known ?? []) as string[][];
+    const members = await tell((pipeline) => {
+      for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, -1);
+    });
+    if (known === null || members === null) return false;
+    const { ready, in_progress } = await read();
+    const queues = Map.groupBy(ready, (it) => it.tool);
+    const told = await tell((pipeline) => {
+      for (const [tool, places] of queues)
+        for (const it of places) pipeline.zadd(keys.pending(organizationId, tool), { score: rank(it), member: it.subtask_id });
+      tools.forEach((tool, at) => {
+        const wrong = without(
+          members[at] as string[],
+          (queues.get(tool) ?? []).map((it) => it.subtask_id),
+        );
+        if (wrong.length > 0) pipeline.zrem(keys.pending(organizationId, tool), ...wrong);
+      });
+      const [first, ...others] = in_progress;
+      if (first !== undefined) pipeline.sadd(keys.inProgress(organizationId), first, ...others);
+      const over = without(held, in_progress);
+      if (over.length > 0) pipeline.srem(keys.inProgress(organizationId), ...over);
+      pipeline.sadd(keys.tools(organizationId), '', ...queues.keys());
+      pipeline.set(keys.whole(organizationId), '1');
+    });
+    return told !== null;
+  },
+});
+
+const without = (ids: readonly string[], right: readonly string[]): string[] => {
+  const kept = new Set(right);
+  return ids.filter((id) => !kept.has(id));
+};

@@ -1,0 +1,28 @@
+import { type Env, parseEnv } from '../../schema/env.ts';
+import { type Composed, createContext, type Parts } from './context.ts';
+import { createLog } from './log.ts';
+import { createPush } from './push.ts';
+import { createQueues } from './queues.ts';
+import { createRedis } from './redis.ts';
+
+/** What the environment names of Redis, SQS and `@connections`; without its variables a part is left out. Opens no connection. */
+export const createParts = (env: Env) => {
+  const log = createLog(env);
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SOCKET_ENDPOINT: endpoint } = env;
+  const urls = together(env.SUBTASKS_QUEUE_URL, env.EVENTS_QUEUE_URL);
+  const deadUrls = together(env.SUBTASKS_DEAD_QUEUE_URL, env.EVENTS_DEAD_QUEUE_URL);
+  return {
+    log,
+    ...(url && token ? { redis: createRedis({ url, token }, { log }) } : {}),
+    ...(urls && deadUrls ? { queues: createQueues({ urls, deadUrls, log }) } : {}),
+    ...(endpoint ? { push: createPush({ endpoint }) } : {}),
+  } satisfies Parts;
+};
+
+const together = (subtasks: string | undefined, events: string | undefined) => (subtasks && events ? { subtasks, events } : null);
+
+/** The context of a Lambda. */
+export const contextOf = (variables: Record<string, string | undefined>): Composed => {
+  const env = parseEnv(variables);
+  return createContext(env, createParts(env));
+};

@@ -1,0 +1,110 @@
+import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { textBytes } from '../../schema/json.ts';
+import type { Log } from '../domain/log.ts';
+import type { QueueMessage, QueueName, Queues } from '../domain/queues.ts';
+import { type AwsTarget, httpOf, targetOf } from './aws.ts';
+import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
+
+export type QueueOptions = AwsTarget & {
+  urls: Record<QueueName, string>;
+  /** Where each queue's dead letters go. */
+  deadUrls: Record<QueueName, string>;
+  log: Log;
+  /** For all batches of a call together. */
+  timeoutMs?: number;
+};
+
+const BATCH = 10;
+const BATCH_BYTES = 1_048_576;
+const LONGEST_DELAY_SECONDS = 900;
+const AT_ONCE = 4;
+
+/**
+ * What SQS refuses; in JSON it stands in strings only, where it can be escaped. Halves of pairs are taken one by one: emulators
+ * refuse what is beyond U+FFFF.
+ */
+const REFUSED = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/g;
+const escapeRefused = (json: string) => json.replace(REFUSED, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+type Packed = { batches: QueueMessage[][]; tooLarge: QueueMessage[] };
+
+/** In their order; ten at most and one MiB together. */
+const pack = (messages: readonly QueueMessage[]): Packed => {
+  const packed: Packed = { batches: [], tooLarge: [] };
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const message of messages) {
+    const size = textBytes(message.body);
+    const last = packed.batches.at(-1);
+    if (size > BATCH_BYTES) packed.tooLarge.push(message);
+    else if (last && last.length < BATCH && bytes + size <= BATCH_BYTES) {
+      last.push(message);
+      bytes += size;
+    } else {
+      packed.batches.push([message]);
+      bytes = size;
+    }
+  }
+  return packed;
+};
+
+const entryOf = ({ body, delaySeconds = 0 }: QueueMessage, at: number) => ({
+  Id: String(at),
+  MessageBody: body,
+  ...(delaySeconds > 0 ? { DelaySeconds: Math.min(Math.ceil(delaySeconds), LONGEST_DELAY_SECONDS) } : {}),
+});
+
+const idsOf = (messages: readonly QueueMessage[]) => messages.map(({ id }) => id);
+
+/** Sends to SQS. A repeat after a lost answer makes a message come twice; longer delays than 900 s end at 900. */
+export const createQueues = (options: QueueOptions): Queues & DeadLetters & { destroy(): void } => {
+  const { urls, deadUrls, log, timeoutMs = 2_000, ...target } = options;
+  const client = new SQSClient({
+    ...targetOf(target),
+    useQueueUrlAsEndpoint: !target.endpoint,
+    requestHandler: httpOf(timeoutMs),
+    maxAttempts: 2,
+  });
+
+  const refuse = (queue: QueueName, id: string, reason: string): string => {
+    log('error', 'queue.refused', { queue, id, reason });
+    return id;
+  };
+
+  /** Answers the ids that SQS refused. */
+  const sendBatch = async (queue: QueueName, batch: readonly QueueMessage[], abortSignal: AbortSignal): Promise<string[]> => {
+    const command = new SendMessageBatchCommand({ QueueUrl: urls[queue], Entries: batch.map(entryOf) });
+    const { Failed = [] } = await client.send(command, { abortSignal });
+    return Failed.map(({ Id, Code, Message }) => refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));
+  };
+
+  /** Answers the ids that were not sent; after the first batch that SQS does not answer, no other is tried. */
+  const sendBatches = async (queue: QueueName, batches: readonly QueueMessage[][]): Promise<string[]> => {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const waiting = batches.values();
+    const unsent: string[] = [];
+    let away: unknown = null;
+    const sendNext = async () => {
+      for (const batch of waiting) {
+        try {
+          unsent.push(...(away === null ? await sendBatch(queue, batch, deadline) : idsOf(batch)));
+        } catch (error) {
+          away = error;
+          unsent.push(...idsOf(batch));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+    if (away !== null) log('warn', 'queue.away', { queue, url: urls[queue], unsent: unsent.length, error: away });
+    return unsent;
+  };
+
+  return {
+    send: async (queue, messages) => {
+      const { batches, tooLarge } = pack(messages.map((message) => ({ ...message, body: escapeRefused(message.body) })));
+      const refused = tooLarge.map(({ id }) => refuse(queue, id, `larger than ${BATCH_BYTES} bytes`));
+      return [...refused, ...(await sendBatches(queue, batches))];
+    },
+    ...createDeadLetters(client, { urls, deadUrls }),
+    destroy: () => client.destroy(),
+  };
+};

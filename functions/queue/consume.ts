@@ -1,0 +1,70 @@
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { z } from 'zod';
+import type { Context } from '../domain/context.ts';
+import { carryOut } from '../domain/outbox/carry-out.ts';
+import type { Left } from '../domain/outbox/outbox.sql.ts';
+import type { QueueName } from '../domain/queues.ts';
+
+const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid() });
+const Message = z.discriminatedUnion('topic', [
+  Row.extend({ topic: z.literal('events'), payload: z.object({ ranges: z.array(z.tuple([z.uuid(), z.int(), z.int()])).max(1_000) }) }),
+  Row.extend({ topic: z.literal('worker'), payload: z.object({ worker_id: z.uuid() }) }),
+  Row.extend({ topic: z.literal('ready'), payload: z.object({ subtask_ids: z.array(z.uuid()).max(1_000) }) }),
+]);
+
+type Read = { record: SQSRecord; row: Left };
+
+const read = (record: SQSRecord): Left => ({ ...Message.parse(JSON.parse(record.body)), delay_ms: 0 });
+
+/** One less than with which SQS moves a message aside by itself, which would not say why. */
+const LAST_RECEIVE = 4;
+
+const reasonOf = (error: unknown): string => {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  return error instanceof Error ? error.message : String(error);
+};
+
+/**
+ * Whether a message that failed is settled all the same: it becomes a dead letter with its reason when it has failed often, and is let go
+ * while the database is away, since it is still in the outbox there and is sent again.
+ */
+const giveUp = async (ctx: Context, queue: QueueName, record: SQSRecord, error: unknown): Promise<boolean> => {
+  const receives = Number(record.attributes.ApproximateReceiveCount);
+  ctx.log('error', 'message.failed', { queue, message_id: record.messageId, receives, error });
+  if (ctx.isAway(error)) return true;
+  if (receives < LAST_RECEIVE || ctx.queues === null) return false;
+  return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
+    () => true,
+    () => false,
+  );
+};
+
+/** Works off a batch of a queue together; where one of them spoils it, one by one. Answers those that must come again. */
+export const consume =
+  (ctx: Context, queue: QueueName) =>
+  async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {
+    const failed: string[] = [];
+    const attempt = async <T>(record: SQSRecord, work: () => T | Promise<T>): Promise<T | null> => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(await giveUp(ctx, queue, record, error))) failed.push(record.messageId);
+        return null;
+      }
+    };
+    const good: Read[] = [];
+    for (const record of Records) {
+      const row = await attempt(record, () => read(record));
+      if (row !== null) good.push({ record, row });
+    }
+    try {
+      await carryOut(
+        ctx,
+        good.map(({ row }) => row),
+      );
+    } catch (error) {
+      ctx.log('warn', 'batch.failed', { messages: good.length, error });
+      for (const { record, row } of good) await attempt(record, () => carryOut(ctx, [row]));
+    }
+    return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+  };

@@ -1,0 +1,32 @@
+import type { Context } from '../domain/context.ts';
+import type { Activity } from '../domain/hints.ts';
+import { isDone } from '../domain/live/live.sql.ts';
+import { reconcile } from '../domain/live/reconcile.ts';
+import { sweep } from './sweep.ts';
+
+/** Longer than any transaction: what was announced before this long is committed, or never will be. */
+const SETTLED_MS = 30_000;
+const RECONCILE_SECONDS = 20;
+const PRESENCE_SECONDS = 5;
+
+/** Whether nothing has come since everything was found done: then Postgres is not asked, and may sleep. */
+const isIdle = (activity: Activity | null): boolean =>
+  activity?.generation !== null && activity?.generation !== undefined && activity.idle === activity.generation;
+
+/** Remembers that nothing is left to do, unless something new may be on its way into Postgres. */
+const rest = async ({ sql, hints }: Context, activity: Activity | null) => {
+  if (activity === null) return;
+  if (activity.generation === null) await hints.bump();
+  else if (activity.age_ms > SETTLED_MS && (await isDone(sql))) await hints.markIdle(activity.generation);
+};
+
+/** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
+export const tick = async (ctx: Context) => {
+  if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await ctx.hints.sweepPresence();
+  const activity = await ctx.hints.activity();
+  if (isIdle(activity)) return null;
+  const report = await sweep(ctx);
+  if (ctx.hints.isConfigured && (await ctx.hints.isFirst('reconcile', RECONCILE_SECONDS))) await reconcile(ctx);
+  await rest(ctx, activity);
+  return report;
+};

@@ -1,0 +1,70 @@
+import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import { AccessLogFormat, CfnAccount, AccessLogField as field } from 'aws-cdk-lib/aws-apigateway';
+import { LogGroupLogDestination, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { logGroup } from './function.ts';
+import type { Settings } from './settings.ts';
+
+export type SocketApi = { api: WebSocketApi; stage: WebSocketStage; url: string; endpoint: string };
+
+/** New sockets and messages from clients a second, of all together. */
+const throttle = { rateLimit: 500, burstLimit: 1_000 };
+
+/** Without the query: the ticket is in it. */
+const accessLog = AccessLogFormat.custom(
+  JSON.stringify({
+    request_id: field.contextRequestId(),
+    time: field.contextRequestTimeEpoch(),
+    ip: field.contextIdentitySourceIp(),
+    event: '$context.eventType',
+    route: '$context.routeKey',
+    connection: '$context.connectionId',
+    status: field.contextStatus(),
+    error: field.contextErrorMessage(),
+    integration_error: '$context.integrationErrorMessage',
+  }),
+);
+
+/**
+ * WebSocket APIs write access logs as a role of the account, one for each region, not of the API. It stays when the stack goes:
+ * other APIs may have come to count on it.
+ */
+const loggingRole = (stack: Stack): CfnAccount => {
+  const role = new Role(stack, 'SocketLogging', {
+    assumedBy: new ServicePrincipal('apigateway.amazonaws.com'),
+    managedPolicies: [ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonAPIGatewayPushToCloudWatchLogs')],
+  });
+  role.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  const account = new CfnAccount(stack, 'SocketLoggingAccount', { cloudWatchRoleArn: role.roleArn });
+  account.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  return account;
+};
+
+/** Emulators have one address for all APIs. */
+const addressesOf = (stage: WebSocketStage, { emulator }: Settings): Pick<SocketApi, 'url' | 'endpoint'> => {
+  if (emulator === null) return { url: stage.url, endpoint: stage.callbackUrl };
+  const endpoint = `${emulator}/_aws/execute-api/${stage.api.apiId}/${stage.stageName}`;
+  return { url: endpoint.replace(/^http/, 'ws'), endpoint };
+};
+
+/** The WebSocket API without its routes. */
+export const createSocketApi = (stack: Stack, settings: Settings): SocketApi => {
+  const api = new WebSocketApi(stack, 'SocketApi', { apiName: `${stack.stackName}Sockets` });
+  const stage = new WebSocketStage(stack, 'SocketStage', {
+    webSocketApi: api,
+    stageName: 'ws',
+    autoDeploy: true,
+    throttle,
+    accessLogSettings: { destination: new LogGroupLogDestination(logGroup(stack, 'SocketAccessLogs')), format: accessLog },
+  });
+  stage.node.addDependency(loggingRole(stack));
+  return { api, stage, ...addressesOf(stage, settings) };
+};
+
+/** Every message of a client is one of `$default`: what it wants stands in it. */
+export const addSocketRoutes = ({ api }: SocketApi, socket: LambdaFunction) => {
+  for (const route of ['$connect', '$disconnect', '$default'])
+    api.addRoute(route, { integration: new WebSocketLambdaIntegration(`Socket${route.slice(1)}`, socket) });
+};

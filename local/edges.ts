@@ -1,0 +1,77 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { Log } from '../functions/domain/log.ts';
+import { createPush } from '../functions/platform/push.ts';
+import { createQueues } from '../functions/platform/queues.ts';
+import { createRedis } from '../functions/platform/redis.ts';
+import type { Composed, Parts } from '../functions/platform/context.ts';
+import { consume } from '../functions/queue/consume.ts';
+import { socket } from '../functions/socket/socket.ts';
+import { createAwsKey, REGION } from './aws-key.ts';
+import { startQueues } from './queues.ts';
+import { openRedis } from './redis.ts';
+import { createSocketGateway, type SocketGateway } from './socket-gateway.ts';
+
+export type EdgeOptions = { env: Record<string, string | undefined>; folder: string; say: (line: string) => void; log: Log };
+export type Edges = {
+  /** What the backend gets of them. */
+  parts: Required<Pick<Parts, 'redis' | 'queues' | 'push'>>;
+  /** Begins to deliver to the backend; answers what takes the upgrades of the HTTP gateway. */
+  deliver(ctx: Composed): SocketGateway;
+  close(): Promise<void>;
+};
+
+/** A batch that failed is tried again soon: nothing on this machine needs minutes to come back. */
+const VISIBILITY_SECONDS = 20;
+
+/** `@connections` on a server of its own, which never listens on anything but loopback. */
+const listenForPosts = async (gateway: () => SocketGateway | null) => {
+  const server = createServer((request, response) => {
+    const serving = gateway()?.serve(request, response) ?? Promise.resolve(false);
+    serving.then(
+      (taken) => taken || response.writeHead(404).end(),
+      () => response.destroy(),
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}/ws`,
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+};
+
+/** Redis, SQS and the WebSocket gateway as this machine has them. */
+export const openEdges = async ({ env, folder, say, log }: EdgeOptions): Promise<Edges> => {
+  const key = createAwsKey();
+  const onError = (error: unknown) => log('error', 'edge.failed', { error });
+  let gateway: SocketGateway | null = null;
+  const redis = await openRedis({ env, folder, say });
+  const queues = await startQueues({ key, onError });
+  const posts = await listenForPosts(() => gateway);
+  const client = createQueues({ ...queues, log });
+  const push = createPush({ endpoint: posts.endpoint, region: REGION, credentials: key });
+  return {
+    parts: { redis: createRedis(redis.at, { log }), queues: client, push },
+    deliver: (ctx) => {
+      gateway = createSocketGateway({ key, handler: socket(ctx), onError });
+      for (const queue of ['subtasks', 'events'] as const)
+        queues.poll(queue, consume(ctx, queue), { visibilitySeconds: VISIBILITY_SECONDS });
+      return gateway;
+    },
+    close: async () => {
+      await gateway?.close();
+      await queues.close();
+      await posts.close();
+      push.destroy();
+      client.destroy();
+      await redis.close();
+    },
+  };
+};

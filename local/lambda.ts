@@ -1,0 +1,43 @@
+import type { Context as LambdaContext } from 'aws-lambda';
+
+/** Null when it takes longer; what it answers then is lost, as it is on Lambda. */
+export const within = async <T>(ms: number, work: Promise<T>): Promise<T | null> => {
+  const { promise: late, resolve } = Promise.withResolvers<null>();
+  const timer = setTimeout(() => resolve(null), ms);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+/** What the runtime of Lambda gives to a handler beside its event. */
+export const lambdaContext = (requestId: string, timeoutMs: number): LambdaContext => {
+  const end = performance.now() + timeoutMs;
+  const context = {
+    awsRequestId: requestId,
+    functionName: 'local',
+    functionVersion: '$LATEST',
+    invokedFunctionArn: 'arn:aws:lambda:local:000000000000:function:local',
+    memoryLimitInMB: '512',
+    logGroupName: 'local',
+    logStreamName: 'local',
+    callbackWaitsForEmptyEventLoop: false,
+    getRemainingTimeInMillis: () => Math.max(0, end - performance.now()),
+  };
+  return context as LambdaContext;
+};
+
+export type Handler<E> = (event: E, context: LambdaContext) => Promise<unknown>;
+/** What a handler answered, or that it threw or took too long. */
+export type Outcome = { kind: 'answered'; answer: unknown } | { kind: 'failed'; error: unknown } | { kind: 'late' };
+
+/** Calls a handler as Lambda does: once, and not for longer than it may. */
+export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string, timeoutMs: number): Promise<Outcome> => {
+  const run = async (): Promise<Outcome> => ({ kind: 'answered', answer: await handler(event, lambdaContext(requestId, timeoutMs)) });
+  try {
+    return (await within(timeoutMs, run())) ?? { kind: 'late' };
+  } catch (error) {
+    return { kind: 'failed', error };
+  }
+};

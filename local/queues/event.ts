@@ -1,0 +1,44 @@
+import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
+import type { SQSEvent, SQSMessageAttribute, SQSRecord } from 'aws-lambda';
+import { REGION } from '../aws-key.ts';
+
+const attributeOf = ({ DataType, StringValue, BinaryValue }: MessageAttributeValue): SQSMessageAttribute => ({
+  ...(StringValue === undefined ? {} : { stringValue: StringValue }),
+  ...(BinaryValue === undefined ? {} : { binaryValue: Buffer.from(BinaryValue).toString('base64') }),
+  stringListValues: [],
+  binaryListValues: [],
+  dataType: DataType ?? 'String',
+});
+
+const recordOf = (message: Message, arn: string): SQSRecord => ({
+  messageId: message.MessageId ?? '',
+  receiptHandle: message.ReceiptHandle ?? '',
+  body: message.Body ?? '',
+  attributes: message.Attributes as SQSRecord['attributes'],
+  messageAttributes: Object.fromEntries(
+    Object.entries(message.MessageAttributes ?? {}).map(([name, attribute]) => [name, attributeOf(attribute)]),
+  ),
+  md5OfBody: message.MD5OfBody ?? '',
+  ...(message.MD5OfMessageAttributes ? { md5OfMessageAttributes: message.MD5OfMessageAttributes } : {}),
+  eventSource: 'aws:sqs',
+  eventSourceARN: arn,
+  awsRegion: REGION,
+});
+
+export const sqsEvent = (messages: readonly Message[], arn: string): SQSEvent => ({
+  Records: messages.map((message) => recordOf(message, arn)),
+});
+
+const itemsOf = (answer: unknown): unknown =>
+  typeof answer === 'object' && answer !== null && 'batchItemFailures' in answer ? answer.batchItemFailures : [];
+
+/**
+ * Which of the messages an answer calls failed. As for Lambda, nothing said is all done, and an answer that names what was not
+ * in the batch means that all of it failed: null.
+ */
+export const failuresOf = (answer: unknown, ids: readonly string[]): Set<string> | null => {
+  const items = itemsOf(answer) ?? [];
+  if (!Array.isArray(items)) return null;
+  const named = items.map((item: { itemIdentifier?: unknown } | null) => item?.itemIdentifier);
+  return named.every((id): id is string => typeof id === 'string' && ids.includes(id)) ? new Set(named) : null;
+};

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSEvent } from 'aws-lambda';
+import { type Handler, invoke, within } from '../lambda.ts';
+import { failuresOf, sqsEvent } from './event.ts';
+
+export type PollOptions = {
+  /** How many messages a call gets at most. */
+  batchSize?: number;
+  /** How many calls there are at a time. */
+  concurrency?: number;
+  /** How long a message is hidden while it is handled, and then until it comes again if that failed. */
+  visibilitySeconds?: number;
+  timeoutMs?: number;
+};
+export type Poller = { stop(): Promise<void> };
+
+/** The longest that SQS holds a request back which finds nothing. */
+const WAIT_SECONDS = 20;
+const AWAY_MS = 1_000;
+const STOP_MS = 5_000;
+
+/**
+ * Brings messages to a handler as an event source mapping of Lambda does, without a batching window: what is done is deleted; what
+ * `batchItemFailures` names, and everything when the handler throws, is seen again when its visibility runs out.
+ */
+export const poll = (
+  client: SQSClient,
+  { url, arn }: { url: string; arn: string },
+  handler: Handler<SQSEvent>,
+  { batchSize = 10, concurrency = 2, timeoutMs = 30_000, visibilitySeconds = (timeoutMs / 1_000) * 6 }: PollOptions,
+  onError: (error: unknown) => void,
+): Poller => {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const running = new Set<Promise<void>>();
+
+  const receive = async (): Promise<Message[]> => {
+    const wanted = { MaxNumberOfMessages: batchSize, WaitTimeSeconds: WAIT_SECONDS, VisibilityTimeout: visibilitySeconds };
+    const command = new ReceiveMessageCommand({
+      QueueUrl: url,
+      ...wanted,
+      MessageSystemAttributeNames: ['All'],
+      MessageAttributeNames: ['All'],
+    });
+    try {
+      return (await client.send(command, { abortSignal: signal })).Messages ?? [];
+    } catch (error) {
+      if (signal.aborted) return [];
+      onError(error);
+      await pause(AWAY_MS, undefined, { signal }).catch(() => {});
+      return [];
+    }
+  };
+
+  /** Those that are done. */
+  const handle = async (messages: Message[]): Promise<Message[]> => {
+    const outcome = await invoke(handler, sqsEvent(messages, arn), randomUUID(), timeoutMs);
+    if (outcome.kind === 'failed') onError(outcome.error);
+    if (outcome.kind === 'late') onError(new Error(`The handler of ${arn} took longer than ${timeoutMs} ms`));
+    if (outcome.kind !== 'answered') return [];
+    const failed = failuresOf(
+      outcome.answer,
+      messages.map(({ MessageId = '' }) => MessageId),
+    );
+    if (failed === null)
+      onError(new Error(`The handler of ${arn} answered batchItemFailures that are not of its batch; all of it comes again`));
+    return failed === null ? [] : messages.filter(({ MessageId = '' }) => !failed.has(MessageId));
+  };
+
+  const deliver = async (messages: Message[]): Promise<void> => {
+    const done = await handle(messages);
+    if (done.length === 0) return;
+    const Entries = done.map(({ ReceiptHandle }, at) => ({ Id: String(at), ReceiptHandle }));
+    await client.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries })).catch(onError);
+  };
+
+  const loop = async () => {
+    while (!signal.aborted) {
+      if (running.size >= concurrency) {
+        await Promise.race(running);
+        continue;
+      }
+      const messages = await receive();
+      if (messages.length === 0) continue;
+      const work: Promise<void> = deliver(messages).finally(() => running.delete(work));
+      running.add(work);
+    }
+  };
+
+  const looping = loop();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await within(STOP_MS, Promise.all([looping, ...running]));
+    },
+  };
+};

@@ -1,0 +1,80 @@
+import type { RedisAt } from '../functions/platform/redis.ts';
+import { createMemoryRedis } from './redis/memory.ts';
+import { findRedisServer } from './redis/find.ts';
+import { startRedisServer } from './redis/server.ts';
+import { connectRedis } from './redis/tcp.ts';
+import { faultOf, versionOf } from './redis/version.ts';
+
+export type LocalRedis = {
+  kind: 'upstash' | 'url' | 'server' | 'memory';
+  /** What the backend's client takes. */
+  at: RedisAt;
+  /** For people: which one it is, without its credentials. */
+  describe: string;
+  close(): Promise<void>;
+};
+export type RedisOptions = {
+  env: Record<string, string | undefined>;
+  folder: string;
+  say: (line: string) => void;
+};
+
+/**
+ * The Redis that the environment names, else a server that this machine has, else one in memory; says which. One that does not
+ * answer is taken all the same: the system works without.
+ */
+export const openRedis = async (options: RedisOptions): Promise<LocalRedis> => {
+  const opened = openUpstash(options.env) ?? (await openUrl(options)) ?? (await openServer(options)) ?? openMemory(options);
+  options.say(opened.describe);
+  return opened;
+};
+
+const openUpstash = (env: RedisOptions['env']): LocalRedis | null => {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = env;
+  if (!url && !token) return null;
+  if (!url || !token) throw new Error('UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN belong together: set both, or neither');
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new Error('UPSTASH_REDIS_REST_URL must be an address such as https://name.upstash.io');
+  const describe = `using the Redis at ${new URL(url).host} (UPSTASH_REDIS_REST_URL)`;
+  return { kind: 'upstash', at: { url, token }, describe, close: async () => {} };
+};
+
+const openUrl = async ({ env }: RedisOptions): Promise<LocalRedis | null> => {
+  const url = env.REDIS_URL;
+  if (!url) return null;
+  if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? ''))
+    throw new Error('REDIS_URL must be a URL such as redis://user:password@host:6379, or rediss:// for TLS');
+  const requester = await connectRedis(url);
+  const close = () => requester.close();
+  const version = await versionOf(requester).catch((error: Error) => error);
+  const fault = version instanceof Error ? null : faultOf(version);
+  if (fault !== null) {
+    await close();
+    throw new Error(`The Redis at REDIS_URL can't be used: ${fault}`);
+  }
+  const silence = version instanceof Error ? `, which does not answer now: ${version.message}` : '';
+  return { kind: 'url', at: { requester }, describe: `using the Redis at ${new URL(url).host} (REDIS_URL)${silence}`, close };
+};
+
+const openServer = async ({ env, folder, say }: RedisOptions): Promise<LocalRedis | null> => {
+  const program = findRedisServer(env.PATH);
+  if (program === null) return null;
+  try {
+    const server = await startRedisServer({ program, folder, say });
+    const version = await versionOf(server.requester);
+    const opened = { at: { requester: server.requester }, describe: `started ${program} ${version}`, close: server.close };
+    const fault = faultOf(version);
+    if (fault === null) return { kind: 'server', ...opened };
+    await server.close();
+    say(`${program} can't be used: ${fault}`);
+  } catch (error) {
+    say((error as Error).message);
+  }
+  return null;
+};
+
+const openMemory = ({ env }: RedisOptions): LocalRedis => {
+  const requester = createMemoryRedis();
+  const why = findRedisServer(env.PATH) === null ? ': there is no REDIS_URL, and no redis-server or valkey-server on the PATH' : '';
+  return { kind: 'memory', at: { requester }, describe: `using a Redis in memory${why}`, close: () => requester.close() };
+};

@@ -1,0 +1,63 @@
+import { createChannels } from './memory/channels.ts';
+import { type Command, type Commands, Refusal } from './memory/command.ts';
+import { matcher } from './memory/glob.ts';
+import { HASHES } from './memory/hashes.ts';
+import { KEYS } from './memory/keys.ts';
+import { SETS } from './memory/sets.ts';
+import { SORTED_SETS } from './memory/sorted-sets.ts';
+import { createStore } from './memory/store.ts';
+import { STRINGS } from './memory/strings.ts';
+import { type Answer, createRequester, type Link, type LinkedRequester } from './requester.ts';
+
+const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
+
+/**
+ * A Redis in this process, with the commands that this system uses and no others; each answers as a real one does, in the
+ * form of Upstash's REST. A request is carried out at once and whole, a pipeline too.
+ */
+export const createMemoryRedis = (now: () => number = () => Math.floor(performance.now())): LinkedRequester => {
+  const store = createStore(now);
+  const channels = createChannels();
+  const commands = new Map<string, Command>(
+    Object.entries<Command>({
+      ...KEYS,
+      ...STRINGS,
+      ...HASHES,
+      ...SETS,
+      ...SORTED_SETS,
+      publish: { least: 2, most: 2, run: (_store, [channel = '', message = '']) => channels.publish(channel, message) },
+    } satisfies Commands),
+  );
+  /** The command, when it may be queued. */
+  const find = (name: string, args: string[]): Command => {
+    const command = commands.get(name.toLowerCase());
+    if (command === undefined) throw new Refusal(`ERR unknown command '${name}', with args beginning with: `);
+    if (args.length < command.least || args.length > (command.most ?? Number.POSITIVE_INFINITY))
+      throw new Refusal(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
+    return command;
+  };
+  const run = ([name = '', ...args]: string[]): Answer => {
+    store.sweep();
+    return refusable(() => ({ result: find(name, args).run(store, args) }));
+  };
+  const link: Link = {
+    pipeline: async (batch) => batch.map(run),
+    multi: async (batch) => {
+      const queued = batch.map(([name = '', ...args]) => refusable(() => ({ result: find(name, args) })));
+      if (queued.some((it) => 'error' in it)) throw new Error(ABORTED);
+      return batch.map(run);
+    },
+    subscribe: async (kind, name, listener) => channels.add(kind === 'subscribe' ? (it) => it === name : matcher(name), listener),
+    close: async () => channels.clear(),
+  };
+  return createRequester(link);
+};
+
+const refusable = (work: () => Answer): Answer => {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Refusal) return { error: error.message };
+    throw error;
+  }
+};

@@ -1,0 +1,39 @@
+import type { Store } from './store.ts';
+
+/** A refusal in Redis's own words. */
+export class Refusal extends Error {}
+
+/** Its arguments come without the name, and as many as `least` to `most` says. */
+export type Command = { least: number; most?: number; run(store: Store, args: string[]): unknown };
+export type Commands = Record<string, Command>;
+
+export const SYNTAX = 'ERR syntax error';
+const NOT_WHOLE = 'ERR value is not an integer or out of range';
+
+/** A whole number of 64 bits, written as Redis writes it. */
+export const wholeOf = (text: string, refusal = NOT_WHOLE): bigint => {
+  if (!/^(0|-?[1-9]\d*)$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) throw new Refusal(refusal);
+  return BigInt(text);
+};
+export const numberOf = (text: string, refusal?: string): number => Number(wholeOf(text, refusal));
+
+const SCORE = /^[+-]?(inf(inity)?|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i;
+export const scoreOf = (text: string, refusal = 'ERR value is not a valid float'): number => {
+  if (!SCORE.test(text)) throw new Refusal(refusal);
+  return Number(text.replace(/inf(inity)?/i, 'Infinity'));
+};
+export const scoreText = (score: number): string => String(score).replace('Infinity', 'inf');
+
+export const sum = (text: string, by: bigint, refusal?: string): bigint => {
+  const result = wholeOf(text, refusal) + by;
+  if (BigInt.asIntN(64, result) !== result) throw new Refusal('ERR increment or decrement would overflow');
+  return result;
+};
+
+/** Neighbours in twos; an odd one out is refused as Redis refuses it. */
+export const pairs = (args: string[], refusal: string): [string, string][] => {
+  if (args.length % 2 !== 0) throw new Refusal(refusal);
+  return args.flatMap((text, at): [string, string][] => (at % 2 === 0 ? [[text, args[at + 1] ?? '']] : []));
+};
+
+export const count = <T>(items: T[], counts: (item: T) => boolean): number => items.filter(counts).length;

@@ -1,0 +1,50 @@
+import type { Requester } from '../../functions/platform/redis.ts';
+
+export type Listener = (message: string, channel: string) => void;
+/** The answer to one command, in the form that Upstash's REST gives it. */
+export type Answer = { result: unknown } | { error: string };
+/** A way to a Redis; rejects when it can't be reached, and when it refuses a whole transaction. */
+export type Link = {
+  pipeline(commands: string[][]): Promise<Answer[]>;
+  multi(commands: string[][]): Promise<Answer[]>;
+  /** Listens to a channel, or to all whose name a pattern fits; answers what ends it. */
+  subscribe(kind: 'subscribe' | 'psubscribe', name: string, listener: Listener): Promise<() => void>;
+  close(): Promise<void>;
+};
+export type LinkedRequester = Requester & Pick<Link, 'subscribe' | 'close'>;
+type Request = Parameters<Requester['request']>[0];
+
+/** What JSON would carry, as text; it carries no undefined. */
+const textOf = (argument: unknown): string => {
+  const text = typeof argument === 'string' ? argument : JSON.stringify(argument);
+  if (text === undefined) throw new Error('ERR an argument is missing (undefined)');
+  return text;
+};
+const textsOf = (command: unknown): string[] => (command as unknown[]).map(textOf);
+
+/** The requests of the Upstash client, carried by a link instead of HTTP. */
+export const createRequester = (link: Link): LinkedRequester => {
+  /** As the event stream of REST tells it. */
+  const stream = async (kind: 'subscribe' | 'psubscribe', name: string, { onMessage, signal }: Request) => {
+    const prefix = kind === 'subscribe' ? 'message' : `pmessage,${name}`;
+    const end = await link.subscribe(kind, name, (message, channel) => onMessage?.(`${prefix},${channel},${message}`));
+    if (signal?.aborted) end();
+    else signal?.addEventListener('abort', end, { once: true });
+    onMessage?.(`${kind},${name},1`);
+    return { result: 1 };
+  };
+  const answer = async (request: Request): Promise<unknown> => {
+    const [route, name = ''] = request.path ?? [];
+    if (route === 'subscribe' || route === 'psubscribe') return stream(route, name, request);
+    if (route === 'pipeline') return link.pipeline((request.body as unknown[]).map(textsOf));
+    if (route === 'multi-exec') return link.multi((request.body as unknown[]).map(textsOf));
+    if (route !== undefined) throw new Error(`ERR ${route} is not carried to this Redis`);
+    const [first] = await link.pipeline([textsOf(request.body)]);
+    return first;
+  };
+  return {
+    request: answer as Requester['request'],
+    subscribe: (...args) => link.subscribe(...args),
+    close: () => link.close(),
+  };
+};

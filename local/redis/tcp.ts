@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { type Answer, createRequester, type Link, type LinkedRequester } from './requester.ts';
+import { createTcpSubscriber } from './tcp-subscriber.ts';
+
+/** The client of the backend gives up sooner; after this the connection counts as dead, and another is made. */
+const SILENCE_MS = 1_000;
+const CONNECT_MS = 2_000;
+
+/** Half a second at most between tries, spread so that many don't come at once. */
+const retryStrategy = (times: number) => Math.random() * Math.min(500, 20 * 2 ** times);
+
+const SHARED = {
+  protocol: 2, // the shapes that Upstash's REST gives
+  disableClientInfo: true,
+  connectTimeout: CONNECT_MS,
+  retryStrategy,
+} as const;
+
+/**
+ * Commands fail at once while there is no connection and when theirs breaks, and none is sent later or again: whoever asked has
+ * gone on without an answer.
+ */
+const COMMANDS = {
+  ...SHARED,
+  commandTimeout: SILENCE_MS,
+  socketTimeout: SILENCE_MS,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+} as const;
+
+const isReply = (error: Error) => error.name === 'ReplyError';
+type Results = [error: Error | null, result?: unknown][];
+
+/** Throws when an error says that the connection is at fault, not the command. */
+const answersOf = (results: Results): Answer[] =>
+  results.map(([error, result]) => {
+    if (error === null) return { result };
+    if (!isReply(error)) throw error;
+    return { error: error.message };
+  });
+
+/** A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. */
+export const connectRedis = async (url: string): Promise<LinkedRequester> => {
+  const client = new Redis(url, COMMANDS);
+  let broken: Error | null = null;
+  client.on('error', (error) => {
+    broken = error;
+  });
+  client.on('ready', () => {
+    broken = null;
+  });
+  const subscriber = createTcpSubscriber(() => new Redis(url, { ...SHARED, maxRetriesPerRequest: null }));
+  /** Names in capitals pass ioredis's own transformations by. */
+  const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<Answer[]> => {
+    const sent = client[kind]();
+    for (const [name = '', ...args] of batch) sent.call(name.toUpperCase(), ...args);
+    try {
+      return answersOf((await sent.exec()) ?? []);
+    } catch (error) {
+      throw broken ?? error;
+    }
+  };
+  const link: Link = {
+    pipeline: (batch) => send(batch, 'pipeline'),
+    multi: (batch) => send(batch, 'multi'),
+    subscribe: subscriber.subscribe,
+    close: async () => {
+      await Promise.all([endRedis(client), subscriber.close()]);
+    },
+  };
+  await firstTry(client);
+  return createRequester(link);
+};
+
+/** An error ends the wait, too. */
+const firstTry = (client: Redis) => once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) }).catch(() => {});
+
+/** Lets what was sent be answered, if it is answered soon. */
+const endRedis = async (client: Redis) => {
+  if (client.status === 'ready') await client.quit().catch(() => {});
+  client.disconnect();
+};

@@ -1,0 +1,50 @@
+import type { SQSEvent } from 'aws-lambda';
+import type { QueueName, Queues } from '../../../functions/domain/queues.ts';
+import { createQueues } from '../../../functions/platform/queues.ts';
+import { createAwsKey } from '../../../local/aws-key.ts';
+import type { Handler } from '../../../local/lambda.ts';
+import { startQueues } from '../../../local/queues.ts';
+
+export type Handlers = Record<QueueName, Handler<SQSEvent>>;
+
+const NAMES = ['subtasks', 'events'] as const;
+/** What failed or was killed comes again so soon. */
+const VISIBILITY_SECONDS = 1;
+
+const start = async () => {
+  const server = await startQueues({ key: createAwsKey(), onError: () => {} });
+  const client = createQueues({ ...server, log: () => {} });
+  const stop = async () => {
+    await server.close();
+    client.destroy();
+  };
+  return { server, client, stop };
+};
+
+/** SQS in this process, which can end, with all its messages, and begin anew. While it is ended, it refuses connections. */
+export const startBroker = async () => {
+  let running = await start();
+  let handlers: Handlers | null = null;
+  const poll = () => {
+    for (const name of handlers ? NAMES : [])
+      running.server.poll(name, (handlers as Handlers)[name], { visibilitySeconds: VISIBILITY_SECONDS });
+  };
+  const queues: Queues = {
+    send: (...args) => running.client.send(...args),
+    bury: (...args) => running.client.bury(...args),
+    listDead: (...args) => running.client.listDead(...args),
+    redrive: (...args) => running.client.redrive(...args),
+  };
+  return {
+    queues,
+    deliverTo: (given: Handlers) => {
+      handlers = given;
+      poll();
+    },
+    stop: () => running.stop(),
+    begin: async () => {
+      running = await start();
+      poll();
+    },
+  };
+};

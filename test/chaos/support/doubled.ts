@@ -1,0 +1,25 @@
+import type { QueueMessage, QueueName, Queues } from '../../../functions/domain/queues.ts';
+import type { Random } from '../../support/random.ts';
+
+/** Sends each message twice, neither when it should be sent: `release` sends one that waits, or all. */
+export const createDoubler = (random: Random) => {
+  const waiting: [QueueName, QueueMessage][] = [];
+  let send: Queues['send'] | null = null;
+  const release = async () => {
+    const [next] = waiting.splice(Math.floor(random() * waiting.length), 1);
+    if (next !== undefined) await send?.(next[0], [next[1]]);
+  };
+  return {
+    send: (next: Queues['send']): Queues['send'] => {
+      send = next;
+      return async (queue, messages) => {
+        for (const message of messages) waiting.push([queue, message], [queue, message]);
+        return [];
+      };
+    },
+    release,
+    releaseAll: async () => {
+      while (waiting.length > 0) await release();
+    },
+  };
+};

@@ -1,0 +1,53 @@
+import type { SQSEvent } from 'aws-lambda';
+import type { Context } from '../../../functions/domain/context.ts';
+import type { QueueName, Queues } from '../../../functions/domain/queues.ts';
+import { consume } from '../../../functions/queue/consume.ts';
+import type { Handler } from '../../../local/lambda.ts';
+import type { Random } from '../../support/random.ts';
+import { die, isMortal, mortal } from './mortal.ts';
+
+/** Of the five times that a message is received before SQS puts it aside. */
+const MOST_DEATHS = 2;
+const LIKELY = 0.4;
+const PLACES = ['before the mark', 'after the mark', 'before the receipt'] as const;
+
+/** Kills who is about to send what is committed, and who handles it: before it is marked, after that, and before SQS is told. */
+export const createKiller = (random: Random) => {
+  const deaths = { 'before sending': 0, 'before the mark': 0, 'after the mark': 0, 'before the receipt': 0 };
+  const killed = new Map<string, number>();
+
+  const chosen = ({ Records }: SQSEvent) => {
+    if (random() > LIKELY || Records.some(({ messageId }) => (killed.get(messageId) ?? 0) >= MOST_DEATHS)) return null;
+    for (const { messageId } of Records) killed.set(messageId, (killed.get(messageId) ?? 0) + 1);
+    return PLACES[Math.floor(random() * PLACES.length)] ?? null;
+  };
+  const dieAt = (place: keyof typeof deaths): Promise<never> => {
+    deaths[place]++;
+    return die();
+  };
+  const dying = (ctx: Context): Context => {
+    const end = () => dieAt('after the mark');
+    return { ...ctx, hints: { ...ctx.hints, place: end, follow: end, noteWorker: end } };
+  };
+  return {
+    deaths,
+    send:
+      (next: Queues['send']): Queues['send'] =>
+      async (...args) => {
+        if (random() < LIKELY && isMortal()) return dieAt('before sending');
+        return next(...args);
+      },
+    handle: (ctx: Context, queue: QueueName): Handler<SQSEvent> => {
+      const whole = consume(ctx, queue);
+      const half = consume(dying(ctx), queue);
+      return async (event) => {
+        const place = chosen(event);
+        return mortal(async () => {
+          if (place === 'before the mark') return dieAt(place);
+          const answer = await (place === 'after the mark' ? half : whole)(event);
+          return place === 'before the receipt' ? dieAt(place) : answer;
+        });
+      };
+    },
+  };
+};

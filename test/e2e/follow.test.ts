@@ -1,0 +1,133 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import type { Client } from '../../schema/client.ts';
+import type { Event } from '../../schema/events.ts';
+import { type FollowOptions, followTask } from '../../schema/follow.ts';
+import { until } from '../support/processes.ts';
+import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
+import { homeForTest, toolOf } from './support/home.ts';
+
+const NEVER = 1_000_000;
+
+/** Subtasks that wait for one another. */
+const chain = (count: number) => ({
+  goal: 'many steps',
+  subtasks: Array.from({ length: count }, (_, at) => ({
+    key: `k${at}`,
+    goal: `step ${at}`,
+    ...(at > 0 ? { dependencies: [`k${at - 1}`] } : {}),
+  })),
+});
+
+const collect = (client: Client, taskId: string, options: FollowOptions = {}) => {
+  const seen: Event[] = [];
+  const looks: unknown[] = [];
+  const tickets: string[] = [];
+  const counting: Pick<Client, 'listEvents' | 'createTicket'> = {
+    listEvents: (...args) => {
+      looks.push(args);
+      return client.listEvents(...args);
+    },
+    createTicket: async (...args) => {
+      const ticket = await client.createTicket(...args);
+      tickets.push(ticket.url);
+      return ticket;
+    },
+  };
+  const done = (async () => {
+    for await (const event of followTask(counting, taskId, options)) seen.push(event);
+  })();
+  done.catch(() => {});
+  return { seen, looks, tickets, done };
+};
+
+const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
+  (await client.listEvents({ params: { task_id: taskId }, query: { limit: '1000' } })).items;
+
+/** Where there is push. */
+const pushed = it.skipIf(NO_REDIS);
+
+describe('following a task of the platform', { timeout: 90_000 }, () => {
+  pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    const { task_id } = await home.client.submitTask({ body: chain(60) });
+    const { seen, tickets, done } = collect(home.client, task_id, {
+      pollMs: NEVER,
+      clocks: { retryMs: 5, longestRetryMs: 20 },
+    });
+
+    let cuts = 0;
+    const cutting = toolOf(async () => {
+      for (let ticks = Math.random() * 200; ticks > 0; ticks--) await tick();
+      if (cuts++ < 50) home.cable.cut();
+      const runs = cuts;
+      const started = () => seen.filter((event) => event.type === 'subtask.started').length;
+      if (Math.random() < 0.5) await until('it to be followed again', () => started() >= runs);
+    });
+    await home.addWorker({ tools: [cutting] });
+    await done;
+
+    expect(cuts).toBe(60);
+    expect(tickets.length).toBeGreaterThan(10);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen.map((event) => event.seq)).toEqual(seen.map((_, at) => at + 1));
+    expect(seen.at(-1)?.type).toBe('task.completed');
+  });
+
+  pushed('is pushed what happens, and looks only at the begin and at the end', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    const { task_id } = await home.client.submitTask({ body: chain(3) });
+    const { seen, looks, tickets, done } = collect(home.client, task_id, { pollMs: NEVER });
+    await until('the socket', () => tickets.length === 1);
+
+    await home.addWorker();
+    await done;
+
+    expect(looks).toHaveLength(2);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+
+  pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    let isFree = false;
+    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    const { task_id } = await home.client.submitTask({ body: chain(3) });
+    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
+    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+
+    await until('both sockets', () => home.cable.silence('GET /ws?') === 2);
+    isFree = true;
+    await done;
+
+    expect(tickets.length).toBeGreaterThan(1);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+
+  it('goes on by looking where there is no push', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
+    const { task_id } = await home.client.submitTask({ body: chain(3) });
+    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: 50 });
+
+    await home.addWorker();
+    await done;
+
+    expect(tickets).toEqual([]);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+
+  pushed('goes on after the server was started anew', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    let isFree = false;
+    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    const { task_id } = await home.client.submitTask({ body: chain(2) });
+    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER });
+    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+
+    await home.restart();
+    isFree = true;
+    await done;
+
+    expect(tickets.length).toBeGreaterThan(1);
+    expect(seen).toEqual(await logOf(home.client, task_id));
+  });
+});

@@ -1,0 +1,39 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { NO_REDIS } from '../support/redis-kind.ts';
+import { run, until } from '../support/processes.ts';
+import { ended } from './support/cli.ts';
+import { homeForTest, toolOf } from './support/home.ts';
+
+const spec = {
+  goal: 'two steps',
+  subtasks: [
+    { key: 'a', goal: 'a' },
+    { key: 'b', goal: 'b', dependencies: ['a'] },
+  ],
+};
+
+describe('maw', { timeout: 60_000 }, () => {
+  it.skipIf(NO_REDIS)('leaves when it has shown all, though the server never answers that it closes the socket', async () => {
+    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    let allowed = 0;
+    let begun = 0;
+    const waiting = async () => {
+      const at = ++begun;
+      await until('the test to go on', () => allowed >= at);
+    };
+    await home.addWorker({ tools: [toolOf(waiting)] });
+    const { task_id } = await home.client.submitTask({ body: spec });
+    const env = { MAW_URL: home.url, MAW_API_KEY: home.adminKey, MAW_POLL_MS: '60000' };
+    const watching = run(['worker-agent/bin/maw.mjs', 'watch', task_id], env);
+    onTestFinished(() => watching.kill('SIGKILL'));
+    const end = ended(watching);
+    await until('the begin to be shown', () => watching.output().includes('subtask.started'));
+    allowed = 1;
+    await until('something to be pushed', () => watching.output().includes('subtask.completed'));
+
+    home.cable.mute('GET /ws?');
+    allowed = 2;
+
+    expect(await end).toMatchObject({ code: 0, out: expect.stringContaining('task.completed') });
+  });
+});

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { startHome } from '../../../local/home.ts';
+import { type Client, createClient } from '../../../schema/client.ts';
+import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
+import { createExec } from '../../../worker-agent/src/tools/exec.ts';
+import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
+import type { Tool } from '../../../worker-agent/src/tools/tool.ts';
+import { createDatabase } from '../../support/backend.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { freePort } from '../../support/processes.ts';
+import { realRedisUrl } from '../../support/redis.ts';
+import { DEAD_REDIS, NO_REDIS, REDIS } from '../../support/redis-kind.ts';
+
+/** Clocks so slow that a test which waits for them fails: what is quick then was pushed. */
+export const SLOW = { CLAIM_POLL_MS: '60000', BUSY_HEARTBEAT_MS: '60000', IDLE_HEARTBEAT_MS: '60000', LEASE_MS: '600000' };
+
+const redisVariables = async (): Promise<Record<string, string>> => {
+  if (NO_REDIS) return { REDIS_URL: DEAD_REDIS };
+  return REDIS === 'server' ? { REDIS_URL: await realRedisUrl() } : {};
+};
+
+const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], maxResultBytes: 1_000_000 })];
+
+/** A tool that does what the test does. */
+export const toolOf = (work: () => Promise<unknown>): Tool => ({
+  name: 'scripted',
+  probe: async () => [],
+  run: async () => {
+    await work();
+    return { result: null };
+  },
+});
+
+/** The whole platform in this process, with a cable to it that can be cut, for the running test. */
+export const homeForTest = async (env: Record<string, string> = {}) => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-home-'));
+  const database = await createDatabase();
+  const port = await freePort();
+  const cable = await startTcpProxy({ host: '127.0.0.1', port });
+  const url = `http://127.0.0.1:${cable.port}`;
+  const variables = { PATH: '', ...(await redisVariables()), ...env, DATABASE_URL: database.url };
+  const open = () => startHome({ folder, port, publicUrl: url, env: variables, log: () => {} });
+  let home = await open();
+  const agents: { agent: WorkerAgent; run: Promise<void> }[] = [];
+  onTestFinished(async () => {
+    for (const { agent } of agents) agent.cancel('the test is over');
+    await Promise.all(agents.map(({ run }) => run.catch(() => {})));
+    await cable.close();
+    await home.close();
+    await database.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const client: Client = createClient({ url, token: home.adminKey });
+  return {
+    url,
+    adminKey: home.adminKey,
+    client,
+    cable,
+    restart: async (between: () => Promise<void> = async () => {}) => {
+      await home.close();
+      await between();
+      home = await open();
+    },
+    /** A worker that is enrolled and runs; `events` are the lines of its journal. */
+    addWorker: async ({ slots = 1, tools = TOOLS }: { slots?: number; tools?: readonly Tool[] } = {}) => {
+      const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted', 'exec'] } });
+      const name = `w${agents.length}`;
+      const registered = await createClient({ url, token: enrolment_token }).registerWorker({
+        body: { name, machine_name: 'test', tools: ['scripted', 'exec'], slots },
+      });
+      const events: string[] = [];
+      const agent = new WorkerAgent({
+        url,
+        workerId: registered.worker.worker_id,
+        credential: registered.credential,
+        intervals: registered.intervals,
+        tools,
+        slots,
+        timeoutMs: 5_000,
+        settings: {
+          stateDir: join(folder, name),
+          keepWorkspaces: false,
+          killGraceMs: 100,
+          maxLogBytes: 1_000_000,
+          maxResultBytes: 1_000_000,
+          reportForMs: 60_000,
+        },
+        journal: (_, event) => void events.push(event),
+      });
+      agents.push({ agent, run: agent.run() });
+      return { agent, events, worker_id: registered.worker.worker_id };
+    },
+  };
+};

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import type { Sql } from '../../../functions/domain/sql.ts';
+import { reconcile } from '../../../functions/domain/live/reconcile.ts';
+import { backendForTest } from '../../support/backend.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
+import { enrol } from '../../support/worker.ts';
+import { backendWithQueues, breakableRedis } from './support/live.ts';
+
+const organizationOf = async (sql: Sql) =>
+  (await sql<[{ organization_id: string }]>`select organization_id from organizations`)[0].organization_id;
+
+const readySet = async (sql: Sql) =>
+  (await sql<{ subtask_id: string }[]>`select subtask_id from queue_entries where not paused order by 1`).map((row) => row.subtask_id);
+
+describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
+  it('is what it is in Postgres after a flush and a reconcile, in the order of rank', async () => {
+    const { redis } = breakableRedis();
+    const { backend } = await backendWithQueues({ redis });
+    await enrol(backend);
+    const organization_id = await organizationOf(backend.ctx.sql);
+    const subtasks = Array.from({ length: 30 }, (_, n) => ({ key: `s${n}`, goal: 'x' }));
+    await backend.admin.ok.submitTask({ body: { goal: 'low', priority: 1, subtasks } });
+    await backend.admin.ok.submitTask({ body: { goal: 'high', priority: 9, subtasks: subtasks.slice(0, 3) } });
+
+    await redis.flushall();
+    expect(await backend.ctx.hints.propose(organization_id, ['scripted'], 100)).toBeNull();
+    await reconcile(backend.ctx);
+
+    const proposed = await backend.ctx.hints.propose(organization_id, ['scripted'], 100);
+    expect(proposed?.toSorted()).toEqual(await readySet(backend.ctx.sql));
+    const [first] = await backend.ctx.sql<
+      [{ priority: number }]
+    >`select priority from queue_entries where subtask_id = ${proposed?.[0] ?? null}`;
+    expect(first.priority).toBe(9);
+  });
+
+  it('follows what becomes ready, is claimed, paused, resumed and cancelled', async () => {
+    const { redis } = breakableRedis();
+    const { backend } = await backendWithQueues({ redis });
+    const worker = await enrol(backend);
+    const organization_id = await organizationOf(backend.ctx.sql);
+    await reconcile(backend.ctx);
+    const proposes = (count: number) =>
+      expect.poll(() => backend.ctx.hints.propose(organization_id, ['scripted'], 100), { timeout: 10_000 }).toHaveLength(count);
+    const subtasks = [
+      { key: 'a', goal: 'a' },
+      { key: 'b', goal: 'b' },
+      { key: 'c', goal: 'c', dependencies: ['a'] },
+    ];
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks } });
+
+    await proposes(2);
+    const [claimed] = await worker.claim();
+    await proposes(1);
+    if (claimed) await worker.complete(claimed);
+    await proposes(2);
+    await backend.admin.ok.pauseTask({ params: { task_id } });
+    await proposes(0);
+    await backend.admin.ok.resumeTask({ params: { task_id } });
+    await proposes(2);
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    await proposes(0);
+  });
+
+  it('proposes and does not decide: what it has wrong or lacks is found all the same', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const organization_id = await organizationOf(backend.ctx.sql);
+    await reconcile(backend.ctx);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [subtask_id] = await readySet(backend.ctx.sql);
+    const claim = () =>
+      worker.as.ok.claimSubtasks({
+        params: { worker_id: worker.worker_id },
+        body: { claim_request_id: crypto.randomUUID(), start: true, tools: ['scripted'] },
+      });
+
+    await backend.ctx.hints.place([{ organization_id, tool: 'scripted', subtask_id: crypto.randomUUID(), priority: 9, turn: 1 }], []);
+
+    expect((await claim()).claimed.map((it) => it.subtask_id)).toEqual([subtask_id]);
+  });
+});
+
+describe.skipIf(NO_REDIS)('a task that is read', () => {
+  it('comes from Redis while it is open, never older than what was answered before', async () => {
+    const { backend } = await backendWithQueues(breakableRedis());
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const params = { task_id };
+    const hits = async () => (await backend.ctx.hints.rates())?.task.hits ?? 0;
+    await expect.poll(() => backend.ctx.hints.readTask('', task_id)).toBeNull();
+    await expect.poll(async () => (await backend.admin.ok.getTask({ params })) && hits(), { timeout: 10_000 }).toBeGreaterThan(0);
+
+    for (let priority = 0; priority < 8; priority++) {
+      const { version } = await backend.admin.ok.getTask({ params });
+      const changed = await backend.admin.ok.updateTask({ params, body: { version, priority } });
+      const read = await backend.admin.ok.getTask({ params });
+      expect([read.version, read.priority]).toEqual([changed.version, priority]);
+    }
+    await backend.admin.ok.cancelTask({ params });
+    expect((await backend.admin.ok.getTask({ params })).status).toBe('cancelled');
+  });
+
+  it('of another organization is not found, cached or not', async () => {
+    const { backend } = await backendWithQueues(breakableRedis());
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const { key, organization_id } = await backend.newKey({ organization: 'abroad' });
+    const own = await organizationOf(backend.ctx.sql);
+    await expect.poll(() => backend.ctx.hints.readTask(own, task_id), { timeout: 10_000 }).not.toBeNull();
+
+    expect(await backend.ctx.hints.readTask(organization_id, task_id)).toBeNull();
+    expect((await backend.as(key).getTask({ params: { task_id } })).status).toBe(404);
+  });
+});
+
+describe.skipIf(NO_REDIS)('a request', () => {
+  it('costs at most one round trip to Redis', async () => {
+    const { redis } = breakableRedis();
+    const backend = await backendForTest({ redis });
+    const worker = await enrol(backend);
+    const params = { worker_id: worker.worker_id };
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const work = {
+      submit: () => backend.admin.submitTask({ body: { goal: 'y' } }),
+      'get a task': () => backend.admin.getTask({ params: { task_id } }),
+      'get a worker': () => backend.admin.getWorker({ params }),
+      'list workers': () => backend.admin.listWorkers(),
+      claim: () => worker.claimReply(crypto.randomUUID()),
+      'an idle heartbeat': () => worker.heartbeat(),
+      update: () => backend.admin.updateTask({ params: { task_id }, body: { version: 1, priority: 2 } }),
+      cancel: () => backend.admin.cancelTask({ params: { task_id } }),
+      retry: () => backend.admin.retryTask({ params: { task_id } }),
+    };
+
+    const counts: Record<string, number> = {};
+    for (const [name, run] of Object.entries(work)) {
+      const before = redis.counted().round_trips;
+      await run();
+      counts[name] = redis.counted().round_trips - before;
+    }
+
+    expect(Object.entries(counts).filter(([, count]) => count > 1)).toEqual([]);
+  });
+});
+
+describe('without Redis', () => {
+  it('everything works but push', async () => {
+    const { redis, setAway } = breakableRedis();
+    const { backend } = await backendWithQueues({ redis });
+    setAway(true);
+    const worker = await enrol(backend);
+
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [claimed] = await worker.claim();
+    if (claimed) await worker.complete(claimed);
+
+    expect((await worker.heartbeat()).status).toBe(200);
+    expect((await backend.admin.ok.getTask({ params: { task_id } })).status).toBe('completed');
+    expect((await backend.admin.createTicket()).status).toBe(503);
+    expect((await backend.send({ method: 'GET', path: '/api/v1/health' })).body).toMatchObject({
+      status: 'healthy',
+      services: { redis: 'disconnected' },
+    });
+  });
+});

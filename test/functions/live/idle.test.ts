@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { tick } from '../../../functions/schedule/tick.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
+import { drain, enrol } from '../../support/worker.ts';
+import { backendWithQueues, breakableRedis } from './support/live.ts';
+
+const WORKERS = 10;
+const MINUTES = 180;
+
+/** An hour passes for what says when there was last something to do. */
+const letSettle = async (redis: ReturnType<typeof breakableRedis>['redis']) => {
+  const generation = await redis.get<string>('work:generation');
+  if (generation === null) throw new Error('nothing was ever new');
+  await redis.set('work:generation', `${Date.now() - 3_600_000}${generation.slice(generation.indexOf('-'))}`);
+};
+
+const idleSystem = async () => {
+  const broken = breakableRedis();
+  const { backend } = await backendWithQueues({ redis: broken.redis });
+  const workers = await Promise.all(Array.from({ length: WORKERS }, (_, n) => enrol(backend, { name: `w${n}` })));
+  const [first] = workers;
+  const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'the last task' } });
+  if (first) await drain(first);
+  const { sql } = backend.ctx;
+  await expect.poll(async () => (await sql`select from outbox`).length, { timeout: 10_000 }).toBe(0);
+  for (const worker of workers) await worker.heartbeat();
+  await expect.poll(async () => (await sql`select from outbox`).length, { timeout: 10_000 }).toBe(0);
+  await letSettle(broken.redis);
+  await tick(backend.ctx);
+  const claim = (worker: (typeof workers)[number]) =>
+    worker.as.claimSubtasks({
+      params: { worker_id: worker.worker_id },
+      body: { claim_request_id: crypto.randomUUID(), tools: ['scripted'], start: true },
+    });
+  return { backend, workers, claim, task_id, redis: broken.redis, setAway: broken.setAway };
+};
+
+describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
+  it('asks Postgres nothing for three hours, by heartbeats, claims and the tick', async () => {
+    const { backend, workers, claim } = await idleSystem();
+    const before = backend.ctx.sql.counted();
+
+    for (let minute = 0; minute < MINUTES; minute++) {
+      for (const worker of workers) {
+        expect(await worker.heartbeat()).toMatchObject({ status: 200, body: { mode: 'active' } });
+        expect(await claim(worker)).toMatchObject({ status: 200, body: { claimed: [], empty_reason: 'nothing_ready' } });
+      }
+      await tick(backend.ctx);
+    }
+
+    expect(backend.ctx.sql.counted() - before).toBe(0);
+  });
+
+  it('is awake with the next task', async () => {
+    const { backend, workers, claim } = await idleSystem();
+    const [first] = workers;
+
+    await backend.admin.ok.submitTask({ body: { goal: 'new' } });
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await expect.poll(async () => (first ? (await claim(first)).body.claimed.length : 0), { timeout: 10_000 }).toBe(1);
+  });
+
+  it('hears of a retry, and of anything after a flush', async () => {
+    const { backend, redis } = await idleSystem();
+    expect(await tick(backend.ctx)).toBeNull();
+
+    await redis.flushall();
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
+  it('hears of a change of mode and of its removal', async () => {
+    const { backend, workers } = await idleSystem();
+    const [draining, removed] = workers;
+    if (draining === undefined || removed === undefined) throw new Error('no workers');
+
+    await backend.admin.ok.updateWorker({ params: { worker_id: draining.worker_id }, body: { version: 1, mode: 'draining' } });
+    await backend.admin.ok.deleteWorker({ params: { worker_id: removed.worker_id } });
+
+    expect((await draining.heartbeat()).body).toMatchObject({ mode: 'draining' });
+    expect(await removed.heartbeat()).toMatchObject({ status: 401, body: { code: 'worker_revoked' } });
+  });
+});

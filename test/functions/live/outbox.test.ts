@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { relay } from '../../../functions/domain/outbox/relay.ts';
+import type { Sql } from '../../../functions/domain/sql.ts';
+import { drain, enrol } from '../../support/worker.ts';
+import { backendWithQueues } from './support/live.ts';
+
+const left = async (sql: Sql) => (await sql`select outbox_id from outbox`).length;
+/** As if the rows had been left long ago. */
+const age = (sql: Sql) => sql`update outbox set available_at = clock_timestamp()`;
+
+const DAG = {
+  goal: 'x',
+  subtasks: [
+    { key: 'a', goal: 'a' },
+    { key: 'b', goal: 'b', dependencies: ['a'] },
+  ],
+};
+
+describe('what a transaction leaves', () => {
+  it('goes through the queues at once, and the outbox drains', async () => {
+    const { backend } = await backendWithQueues();
+    const worker = await enrol(backend);
+
+    await backend.admin.ok.submitTask({ body: DAG });
+    await drain(worker);
+
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+  });
+
+  it('is sent by the relay when whoever committed it was killed before it sent', async () => {
+    const { backend, hold } = await backendWithQueues();
+    hold(true);
+    await backend.admin.ok.submitTask({ body: DAG });
+    hold(false);
+    expect(await left(backend.ctx.sql)).toBe(2);
+
+    expect(await relay(backend.ctx)).toEqual({ relayed: 0, postponed: 0 });
+    await age(backend.ctx.sql);
+    expect(await relay(backend.ctx)).toEqual({ relayed: 2, postponed: 0 });
+
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+  });
+
+  it('may be sent twice, and out of order, without a second effect', async () => {
+    const { backend, client, held, hold } = await backendWithQueues();
+    const worker = await enrol(backend);
+    hold(true);
+    const { task_id } = await backend.admin.ok.submitTask({ body: DAG });
+    await drain(worker);
+    hold(false);
+
+    for (const [queue, messages] of [...held.toReversed(), ...held]) await client.send(queue, messages);
+
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
+    expect(items.map((event) => event.seq)).toEqual(items.map((_, at) => at + 1));
+    expect(await backend.ctx.hints.propose(await organization(backend.ctx.sql), ['scripted'], 10)).toBeNull();
+    expect(backend.logged).toEqual([]);
+  });
+
+  it('is carried out by the relay itself while no queue takes it', async () => {
+    const { backend, sqs } = await backendWithQueues();
+    await sqs.close();
+    await backend.admin.ok.submitTask({ body: DAG });
+    await age(backend.ctx.sql);
+
+    expect(await relay(backend.ctx)).toEqual({ relayed: 2, postponed: 0 });
+
+    expect(await left(backend.ctx.sql)).toBe(0);
+  });
+
+  it('that spoils a batch becomes a dead letter with its reason; the others of its batch are done once', async () => {
+    const { backend, client } = await backendWithQueues();
+    const organization_id = await organization(backend.ctx.sql);
+    const poison = { outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [['not a uuid', 1, 1]] } };
+    await backend.admin.ok.submitTask({ body: DAG });
+    await client.send('events', [
+      { id: 'poison', body: JSON.stringify(poison) },
+      { id: 'nonsense', body: 'no JSON' },
+    ]);
+    for (let n = 0; n < 8; n++) await backend.admin.ok.submitTask({ body: DAG });
+
+    await expect.poll(async () => (await client.listDead('events')).letters.length, { timeout: 20_000 }).toBe(2);
+
+    const { letters } = await client.listDead('events');
+    expect(letters.map((letter) => letter.reason)).toEqual(
+      expect.arrayContaining([expect.stringContaining('JSON'), expect.stringMatching(/UUID/i)]),
+    );
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+  }, 40_000);
+});
+
+const organization = async (sql: Sql) =>
+  (await sql<[{ organization_id: string }]>`select organization_id from organizations`)[0].organization_id;
+
+describe('dead letters', () => {
+  it('are listed with their reason and tried again when the cause is gone; those of others are not seen', async () => {
+    const { backend, client } = await backendWithQueues();
+    const { key } = await backend.newKey({ organization: 'abroad' });
+    const organization_id = await organization(backend.ctx.sql);
+    const { task_id } = await backend.admin.ok.submitTask({ body: DAG });
+    const body = JSON.stringify({ outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [[task_id, 1, 1]] } });
+    await client.bury('events', body, 'the cause');
+
+    const query = { queue: 'events' } as const;
+    expect((await backend.admin.ok.listDeadLetters({ query })).items).toMatchObject([{ topic: 'events', reason: 'the cause', body }]);
+    expect((await backend.as(key).ok.listDeadLetters({ query })).items).toEqual([]);
+    expect(await backend.admin.ok.redriveDeadLetters({ body: query })).toEqual({ moved: 1 });
+
+    await expect.poll(async () => (await client.listDead('events')).letters, { timeout: 10_000 }).toEqual([]);
+  }, 30_000);
+});

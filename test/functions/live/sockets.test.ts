@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { socket } from '../../../functions/socket/socket.ts';
+import type { ServerFrame } from '../../../schema/live.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
+import { drain, enrol } from '../../support/worker.ts';
+import { backendWithQueues, breakableRedis, fakePush } from './support/live.ts';
+
+type Event = Parameters<ReturnType<typeof socket>>[0];
+
+const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: string, rest: object = {}) => {
+  const requestContext = { eventType, connectionId, requestId: 'r', routeKey: '$default' };
+  return { requestContext, isBase64Encoded: false, ...rest } as unknown as Event;
+};
+
+const setup = async () => {
+  const { redis, setAway } = breakableRedis();
+  const { push, posted, closed } = fakePush();
+  const { backend } = await backendWithQueues({ redis, push });
+  const handle = socket(backend.ctx);
+  const ticketOf = (url: string) => new URL(url).searchParams.get('ticket') ?? '';
+  const connect = (id: string, ticket: string, headers: Record<string, string> = {}) =>
+    handle(event('CONNECT', id, { queryStringParameters: { ticket }, headers }));
+  const open = async (id: string) => {
+    const { url } = await backend.admin.ok.createTicket();
+    expect(await connect(id, ticketOf(url))).toEqual({ statusCode: 200 });
+  };
+  const say = (id: string, frame: unknown) =>
+    handle(event('MESSAGE', id, { body: typeof frame === 'string' ? frame : JSON.stringify(frame) }));
+  const heard = (id: string) => (posted.get(id) ?? []) as ServerFrame[];
+  const events = (id: string) => heard(id).flatMap((frame) => (frame.type === 'events' ? frame.events.map((it) => it.seq) : []));
+  return { backend, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed };
+};
+
+describe.skipIf(NO_REDIS)('a ticket', () => {
+  it('opens one socket, once', async () => {
+    const { backend, connect, ticketOf } = await setup();
+    const { url } = await backend.admin.ok.createTicket();
+
+    expect(await connect('one', ticketOf(url))).toEqual({ statusCode: 200 });
+    expect(await connect('two', ticketOf(url))).toEqual({ statusCode: 401 });
+    expect(await connect('three', 'nonsense')).toEqual({ statusCode: 401 });
+    expect(await connect('four', '')).toEqual({ statusCode: 401 });
+  });
+
+  it('is not taken from a page of another origin', async () => {
+    const { backend, connect, ticketOf } = await setup();
+    const fresh = async () => ticketOf((await backend.admin.ok.createTicket()).url);
+
+    expect(await connect('one', await fresh(), { Origin: 'https://evil.example' })).toEqual({ statusCode: 403 });
+    expect(await connect('two', await fresh(), { Origin: 'https://app.example' })).toEqual({ statusCode: 200 });
+  });
+});
+
+describe.skipIf(NO_REDIS)('a socket', () => {
+  it('gets what happened to a task after a number, and then what happens', async () => {
+    const { backend, open, say, heard, events } = await setup();
+    const worker = await enrol(backend);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await open('one');
+
+    await say('one', { action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 });
+    expect(heard('one').at(-1)).toEqual({ type: 'subscribed', topic: `task:${task_id}`, last_seq: 1 });
+    await drain(worker);
+
+    const { last_seq } = await backend.admin.ok.getTask({ params: { task_id } });
+    await expect.poll(() => new Set(events('one')).size, { timeout: 10_000 }).toBe(last_seq);
+    expect(Math.max(...events('one'))).toBe(last_seq);
+  });
+
+  it('hears of tasks and workers in few words, and of nothing after it has unsubscribed', async () => {
+    const { backend, open, say, heard } = await setup();
+    await open('one');
+    await say('one', { action: 'subscribe', topic: 'tasks' });
+    await say('one', { action: 'subscribe', topic: 'workers' });
+
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await enrol(backend);
+
+    await expect
+      .poll(() => heard('one').map((frame) => frame.type), { timeout: 10_000 })
+      .toEqual(expect.arrayContaining(['task', 'worker']));
+    expect(heard('one')).toContainEqual({ type: 'task', topic: 'tasks', task: expect.objectContaining({ task_id, status: 'pending' }) });
+    await say('one', { action: 'unsubscribe', topic: 'tasks' });
+    await open('two');
+    await say('two', { action: 'subscribe', topic: 'tasks' });
+    const before = heard('one').length;
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    await expect.poll(() => heard('two').length, { timeout: 10_000 }).toBe(2);
+    expect(heard('one')).toHaveLength(before);
+  });
+
+  it('may follow only what is its own', async () => {
+    const { backend, connect, ticketOf, open, say, heard } = await setup();
+    const { key } = await backend.newKey({ organization: 'abroad' });
+    const worker = await enrol(backend);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await connect('abroad', ticketOf((await backend.as(key).ok.createTicket()).url));
+    await connect('worker', ticketOf((await worker.as.ok.createWorkerTicket({ params: { worker_id: worker.worker_id } })).url));
+    await open('caller');
+
+    for (const [id, topic] of [
+      ['abroad', `task:${task_id}`],
+      ['worker', 'tasks'],
+      ['worker', `worker:${crypto.randomUUID()}`],
+      ['caller', `worker:${worker.worker_id}`],
+    ] as const) {
+      await say(id, { action: 'subscribe', topic });
+      expect(heard(id).at(-1)).toMatchObject({ type: 'error', code: 'forbidden' });
+    }
+    await say('worker', { action: 'subscribe', topic: `worker:${worker.worker_id}` });
+    expect(heard('worker').at(-1)).toMatchObject({ type: 'subscribed' });
+  });
+
+  it('is told what is wrong with what it says, and what would be right', async () => {
+    const { open, say, heard } = await setup();
+    await open('one');
+
+    for (const wrong of [
+      'nonsense',
+      '[]',
+      '{}',
+      { action: 'dance' },
+      { action: 'subscribe' },
+      { action: 'subscribe', topic: 'task:1' },
+      { action: 'ping', x: 1 },
+    ]) {
+      await say('one', wrong);
+      expect(heard('one').at(-1)).toMatchObject({ type: 'error', code: 'invalid_request', detail: expect.stringMatching(/./) });
+    }
+  });
+
+  it('whose registration was flushed is closed when it speaks; one whose subscriptions were is whole again after a ping', async () => {
+    const { backend, redis, open, say, heard, closed } = await setup();
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await open('one');
+    await say('one', { action: 'subscribe', topic: `task:${task_id}` });
+    const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
+    expect(await redis.del(`ws:topic:${organization_id}:task:${task_id}`)).toBe(1);
+
+    await say('one', { action: 'ping', topics: [`task:${task_id}`] });
+    expect(heard('one').at(-1)).toEqual({ type: 'pong' });
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    await expect.poll(() => heard('one').some((frame) => frame.type === 'events'), { timeout: 10_000 }).toBe(true);
+
+    await redis.flushall();
+    await say('one', { action: 'ping', topics: [] });
+    expect([...closed]).toEqual(['one']);
+  });
+
+  it('that is gone is forgotten', async () => {
+    const { backend, redis, open, say, closed } = await setup();
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await open('one');
+    await say('one', { action: 'subscribe', topic: `task:${task_id}` });
+
+    closed.add('one');
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+
+    await expect.poll(() => redis.exists('ws:connection:one'), { timeout: 10_000 }).toBe(0);
+  });
+});
+
+describe.skipIf(NO_REDIS)('a worker', () => {
+  it('that is free is rung for what becomes ready, and told when what it runs is cancelled', async () => {
+    const { backend, connect, ticketOf, say, heard } = await setup();
+    const worker = await enrol(backend);
+    const topic = `worker:${worker.worker_id}`;
+    await worker.heartbeat();
+    await connect('w', ticketOf((await worker.as.ok.createWorkerTicket({ params: { worker_id: worker.worker_id } })).url));
+    await say('w', { action: 'subscribe', topic });
+    await expect
+      .poll(async () => (await backend.ctx.hints.online((await backend.newKey()).organization_id)).length, { timeout: 10_000 })
+      .toBe(1);
+
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await expect.poll(() => heard('w').map((frame) => frame.type), { timeout: 10_000 }).toContain('doorbell');
+    const [claimed] = await worker.claim();
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+
+    await expect
+      .poll(() => heard('w').at(-1), { timeout: 10_000 })
+      .toEqual({
+        type: 'directive',
+        topic,
+        directive: 'cancel',
+        subtask_id: claimed?.subtask_id,
+        attempt: 1,
+      });
+  });
+});

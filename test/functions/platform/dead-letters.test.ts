@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { bodiesOf, messages, queuesAt, queuesForTest } from '../../local/support/queues.ts';
+import { serve } from '../../support/http-server.ts';
+import { freePort, until } from '../../support/processes.ts';
+
+describe('dead letters', () => {
+  it('are listed with their bodies, their reason and how often they were tried, and stay where they are', async () => {
+    const { queues, server, counts } = await queuesForTest();
+    await queues.send('events', messages(1));
+    server.poll('events', () => Promise.reject(new Error('always')), { visibilitySeconds: 0.05 });
+    await until('the dead letter', async () => (await counts(server.deadUrls.events)).waiting === 1);
+    await queues.bury('events', '"buried"', 'it has no task\u0000');
+
+    for (let n = 0; n < 3; n++) {
+      const { letters, total } = await queues.listDead('events');
+
+      expect(total).toBe(2);
+      expect(letters.toSorted((a, b) => a.body.localeCompare(b.body))).toEqual([
+        expect.objectContaining({ body: '"buried"', reason: 'it has no task ', receive_count: n + 1 }),
+        expect.objectContaining({ body: '{"n":0}', reason: null, sent_at: expect.stringMatching(/^\d{4}-.*Z$/) }),
+      ]);
+      expect(await counts(server.deadUrls.events)).toMatchObject({ waiting: 2, hidden: 0 });
+    }
+  });
+
+  it('are listed up to a number, each once, with their total', async () => {
+    const { queues } = await queuesForTest();
+    for (const { body } of messages(35)) await queues.bury('subtasks', body, 'x');
+
+    const some = await queues.listDead('subtasks', 25);
+    const all = await queues.listDead('subtasks');
+
+    expect([some.letters.length, some.total]).toEqual([25, 35]);
+    expect(new Set(some.letters.map(({ message_id }) => message_id))).toHaveLength(25);
+    expect(all.letters).toHaveLength(35);
+  });
+
+  it('are none at once where there are none', async () => {
+    const { queues } = await queuesForTest();
+    const started = performance.now();
+
+    expect(await queues.listDead('subtasks')).toEqual({ letters: [], total: 0 });
+    expect(await queues.redrive('subtasks')).toBe(0);
+    expect(performance.now() - started).toBeLessThan(900);
+  });
+
+  it('go back to their queue and are handled when the cause is gone, all of them', async () => {
+    const { queues, server, counts } = await queuesForTest();
+    const handled: string[] = [];
+    let broken = true;
+    await queues.send('subtasks', messages(12));
+    server.poll(
+      'subtasks',
+      async (event) => {
+        if (broken) throw new Error('broken');
+        handled.push(...bodiesOf(event));
+      },
+      { visibilitySeconds: 0.3 },
+    );
+    await until('all to be dead', async () => (await counts(server.deadUrls.subtasks)).waiting === 12);
+    broken = false;
+
+    expect(await queues.redrive('subtasks')).toBe(12);
+
+    // One that is seen again before it is deleted is handled twice: a set.
+    await until('all to be handled', () => new Set(handled).size === 12);
+    expect(await counts(server.deadUrls.subtasks)).toEqual({ waiting: 0, hidden: 0, delayed: 0 });
+  });
+
+  it('are moved by SQS itself where it can: all of them, to the queue they belong to', async () => {
+    const asked: { action: string; body: Record<string, unknown> }[] = [];
+    const answer = async (request: IncomingMessage, response: ServerResponse) => {
+      const action = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+      const body = JSON.parse(await text(request));
+      asked.push({ action, body });
+      const attributes = { Attributes: { QueueArn: `arn:${body.QueueUrl}`, ApproximateNumberOfMessages: '3' } };
+      response.setHeader('content-type', 'application/x-amz-json-1.0');
+      response.end(JSON.stringify(action === 'GetQueueAttributes' ? attributes : { TaskHandle: 'x' }));
+    };
+    const { endpoint } = await serve((request, response) => void answer(request, response));
+    const { queues } = queuesAt(endpoint);
+
+    expect(await queues.redrive('events')).toBeNull();
+
+    expect(asked.at(-1)).toEqual({
+      action: 'StartMessageMoveTask',
+      body: { SourceArn: 'arn:http://sqs/0/events-dead', DestinationArn: 'arn:http://sqs/0/events' },
+    });
+    expect(asked.every(({ action }) => action !== 'ReceiveMessage')).toBe(true);
+  });
+
+  it('that can not be reached are a clear error in bounded time', async () => {
+    const { queues } = queuesAt(`http://127.0.0.1:${await freePort()}`);
+    const started = performance.now();
+
+    const message = "The dead letters at http://sqs/0/events-dead can't be reached: connect ECONNREFUSED";
+    await expect(queues.listDead('events')).rejects.toThrow(message);
+    await expect(queues.redrive('events')).rejects.toThrow(message);
+    await expect(queues.bury('events', '1', 'x')).rejects.toThrow(message);
+    expect(performance.now() - started).toBeLessThan(3_000);
+  });
+});

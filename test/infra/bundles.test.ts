@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { build } from '../../infra/build.ts';
+import { createDatabase } from '../support/backend.ts';
+import { request, socketEvent, sqsEvent } from './support/event.ts';
+import { LAMBDAS } from './support/lambdas.ts';
+
+const run = promisify(execFile);
+const MOST_BYTES = 2_500_000;
+
+const NOWHERE = '127.0.0.1:1';
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'maw-bundles-'));
+  for (const name of LAMBDAS) build(name, join(folder, name));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const bundleOf = (name: string) => join(folder, name, 'index.mjs');
+
+/** What a Lambda needs to know; all that it could reach is at one address. */
+const variables = (address: string) => ({
+  DATABASE_URL: `postgres://nobody@${address}/none`,
+  SECRET_KEY: 's'.repeat(64),
+  PUBLIC_URL: 'https://api.example',
+  SOCKET_ENDPOINT: `http://${address}/ws`,
+  UPSTASH_REDIS_REST_URL: `http://${address}`,
+  UPSTASH_REDIS_REST_TOKEN: 'token',
+  SUBTASKS_QUEUE_URL: `http://${address}/1/subtasks`,
+  SUBTASKS_DEAD_QUEUE_URL: `http://${address}/1/subtasks-dead`,
+  EVENTS_QUEUE_URL: `http://${address}/1/events`,
+  EVENTS_DEAD_QUEUE_URL: `http://${address}/1/events-dead`,
+  AWS_REGION: 'eu-central-1',
+});
+
+/** Calls the handler of a bundle in a plain process that has the Lambda's variables and nothing else. */
+const invoke = async (name: string, event: object = {}, env: Record<string, string> = {}) => {
+  const args = [join(import.meta.dirname, 'support/runtime.ts'), bundleOf(name), JSON.stringify(event)];
+  const { stdout } = await run(process.execPath, args, { cwd: folder, env: { ...variables(NOWHERE), ...env }, timeout: 15_000 });
+  return JSON.parse(stdout);
+};
+
+/** A server that hangs up on whoever comes, and counts them. */
+const countingServer = async () => {
+  let calls = 0;
+  const server = createServer((socket) => {
+    calls++;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return { env: variables(`127.0.0.1:${(server.address() as AddressInfo).port}`), calls: () => calls };
+};
+
+describe('a bundle', () => {
+  const databaseUrl = async () => {
+    const database = await createDatabase();
+    onTestFinished(() => database.drop());
+    return database.url;
+  };
+
+  it('of person-api looks up in its database who calls', async () => {
+    const stranger = { ...request('/api/v1/tasks'), headers: { authorization: 'Bearer mak_unknown' } };
+
+    const answer = await invoke('person-api', stranger, { DATABASE_URL: await databaseUrl() });
+
+    expect([answer.statusCode, JSON.parse(answer.body).detail]).toEqual([401, 'The API key is unknown or was revoked']);
+  });
+
+  it('of person-api answers without a database, and says so', async () => {
+    const [root, health] = await Promise.all([invoke('person-api', request('/')), invoke('person-api', request('/api/v1/health'))]);
+
+    expect(root.statusCode).toBe(200);
+    expect([health.statusCode, JSON.parse(health.body).services.database]).toEqual([503, 'disconnected']);
+  });
+
+  it('of person-api answers a route that is nowhere with a problem', async () => {
+    const answer = await invoke('person-api', { ...request('/nowhere'), routeKey: '$default' });
+
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'application/problem+json']);
+  });
+
+  it('of person-api takes null for a part of the event that is not there, as emulators of API Gateway send it', async () => {
+    const nothing = { queryStringParameters: null, pathParameters: null, body: null };
+
+    expect((await invoke('person-api', { ...request('/'), ...nothing })).statusCode).toBe(200);
+  });
+
+  it('of worker-api asks for a credential', async () => {
+    const worker = '00000000-0000-7000-8000-000000000000';
+
+    const answer = await invoke('worker-api', request(`/api/v1/workers/${worker}/claim`, 'POST'));
+
+    expect([answer.statusCode, JSON.parse(answer.body).code]).toEqual([401, 'unauthenticated']);
+  });
+
+  it('of the tick sweeps', async () => {
+    expect(await invoke('tick', {}, { DATABASE_URL: await databaseUrl() })).toMatchObject({ reaped: 0, expired: 0 });
+  });
+
+  it('of socket refuses who comes without a ticket, and asks nobody; with one it asks Redis', async () => {
+    const outside = await countingServer();
+
+    expect(await invoke('socket', socketEvent('CONNECT'), outside.env)).toEqual({ statusCode: 401 });
+    expect(outside.calls()).toBe(0);
+
+    expect(await invoke('socket', socketEvent('CONNECT', { ticket: 'unknown' }), outside.env)).toEqual({ statusCode: 401 });
+    expect(outside.calls()).toBeGreaterThan(0);
+  });
+
+  it.each(['dispatch', 'broadcast'])("of %s names the message that it can't read, and asks nobody", async (name) => {
+    const outside = await countingServer();
+
+    const answer = await invoke(name, sqsEvent('not JSON'), outside.env);
+
+    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: 'message-0' }] });
+    expect(outside.calls()).toBe(0);
+  });
+
+  it('is one file of bounded size, made of the backend and its packages alone', async () => {
+    for (const name of LAMBDAS) {
+      const text = await readFile(bundleOf(name), 'utf8');
+      const bytes = Buffer.byteLength(text);
+      const roots = [...text.matchAll(/^\/\/ ([\w@.-]+)\/\S+$/gm)].map(([, root]) => root);
+
+      console.log(`bundle of ${name}: ${Math.round(bytes / 1_000)} kB`);
+      expect(await readdir(join(bundleOf(name), '..'))).toEqual(['index.mjs']);
+      expect(bytes).toBeLessThan(MOST_BYTES);
+      expect(new Set(roots)).toEqual(new Set(['functions', 'node_modules', 'schema']));
+      expect(text.includes(`// functions/${name}.lambda.ts`)).toBe(true);
+    }
+  });
+});

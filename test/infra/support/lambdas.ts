@@ -1,0 +1,1 @@
+export const LAMBDAS = ['person-api', 'worker-api', 'socket', 'dispatch', 'broadcast', 'tick'];

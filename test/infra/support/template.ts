@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Template } from 'aws-cdk-lib/assertions';
+import type { Resource, Synthesized } from './synth.ts';
+
+/** The name that the stack gave a resource, of its id in the template. */
+export const nameOf = (id: string) => id.replace(/[0-9A-F]{8}$/, '');
+/** The end of an address or a name that is put together at the deploy. */
+export const tailOf = (joined: { 'Fn::Join': [string, unknown[]] }): string => String(joined['Fn::Join'][1].at(-1));
+
+type Reference = { 'Fn::GetAtt': [string, string] } | { Ref: string };
+export const idOf = (reference: Reference) => ('Ref' in reference ? reference.Ref : reference['Fn::GetAtt'][0]);
+
+/** What the tests ask a template. */
+export const readTemplate = ({ folder, template: json }: Synthesized) => {
+  const template = Template.fromJSON(json);
+  const resources = (type: string) => template.findResources(type) as Record<string, Resource>;
+  const properties = (type: string) => Object.values(resources(type)).map((resource) => resource.Properties);
+  const lambda = (name: string) => {
+    const found = properties('AWS::Lambda::Function').find((it) => it.Description.startsWith(`${name} `));
+    if (found === undefined) throw new Error(`There is no Lambda ${name}`);
+    return found;
+  };
+  return {
+    template,
+    resources,
+    properties,
+    lambda,
+    /** The Lambda that a resource refers to, by the name of its file. */
+    lambdaOf: (reference: Reference): string => resources('AWS::Lambda::Function')[idOf(reference)]?.Properties.Description.split(' ')[0],
+    /** What is deployed for a Lambda: the folder of its code. */
+    assetOf: (name: string) => join(folder, `asset.${lambda(name).Code.S3Key.replace(/\.zip$/, '')}`),
+    /** The variables of a Lambda as a deploy could make them. */
+    variablesOf: (name: string): Record<string, string> => {
+      const given: [string, unknown][] = Object.entries(lambda(name).Environment.Variables);
+      const addresses = given.map(([key, value]) => [key, typeof value === 'string' ? value : 'https://deployed.example']);
+      const DATABASE_URL = 'postgres://deployed.example/maw';
+      return { ...Object.fromEntries(addresses), DATABASE_URL, SECRET_KEY: 's'.repeat(64), SOCKET_URL: 'wss://deployed.example/ws' };
+    },
+  };
+};
+export type Read = ReturnType<typeof readTemplate>;
+
+export const readJson = async (...path: string[]) => JSON.parse(await readFile(join(import.meta.dirname, '../../..', ...path), 'utf8'));

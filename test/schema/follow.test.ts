@@ -1,0 +1,332 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { ApiError } from '../../schema/client.ts';
+import type { Event } from '../../schema/events.ts';
+import { type FollowOptions, followTask } from '../../schema/follow.ts';
+import { until } from '../support/processes.ts';
+import { eventOf, eventsOf, fakeLive, frameOf, QUICK, refusal, TASK_ID } from './support/fake-live.ts';
+
+const NEVER = 1_000_000;
+type Live = ReturnType<typeof fakeLive>;
+
+/** Follows the task of a fake for the running test; nothing is looked for by the clock unless the test wants it. */
+const following = (live: Live, options: FollowOptions = {}) => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const seen: number[] = [];
+  const { client, WebSocket } = live;
+  const given = { signal: stop.signal, pollMs: NEVER, gapMs: NEVER, WebSocket, ...options, clocks: { ...QUICK, ...options.clocks } };
+  const done = (async () => {
+    for await (const event of followTask(client, TASK_ID, given)) seen.push(event.seq);
+  })();
+  done.catch(() => {});
+  return { seen, done, stop };
+};
+const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
+const publish = (live: Live, ...events: Event[]) => {
+  live.log.push(...events);
+  live.say(frameOf(events));
+};
+
+describe('following a task', () => {
+  it('reads what there was, and ends at once when the task has ended, without a socket', async () => {
+    const live = fakeLive(...eventsOf(1_200), eventOf(1_201, 'task.completed'));
+
+    const { seen, done } = following(live);
+    await done;
+
+    expect(seen).toEqual(upTo(1_201));
+    expect(live.counts).toEqual({ looks: 3, tickets: 0 });
+  });
+
+  it('gives what is pushed as it comes, and looks once more at the end', async () => {
+    const live = fakeLive(...eventsOf(2));
+    const { seen, done } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    for (const seq of [3, 4, 5]) publish(live, eventOf(seq));
+    await until('them all', () => seen.length === 5);
+    publish(live, eventOf(6, 'task.failed'));
+    await done;
+
+    expect(seen).toEqual(upTo(6));
+    expect(live.counts).toEqual({ looks: 2, tickets: 1 });
+    expect(live.heard).toEqual([{ action: 'subscribe', topic: `task:${TASK_ID}`, after_seq: 2 }]);
+    expect(live.isOpen()).toBe(false);
+  });
+
+  it('begins after a number, also when that was the end or a retry came after it', async () => {
+    const ended = fakeLive(...eventsOf(4), eventOf(5, 'task.failed'));
+    const retried = fakeLive(...ended.log, eventOf(6, 'task.retried'), eventOf(7, 'task.completed'));
+
+    const middle = following(ended, { afterSeq: 3 });
+    const end = following(ended, { afterSeq: 5 });
+    const after = following(retried, { afterSeq: 5 });
+    const whole = following(retried);
+    await Promise.all([middle.done, end.done, after.done, whole.done]);
+
+    expect([middle.seen, end.seen, after.seen]).toEqual([[4, 5], [], [6, 7]]);
+    expect(whole.seen).toEqual(upTo(7));
+  });
+
+  it('orders what was overtaken and leaves out what comes twice, without looking', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    for (const seq of [4, 3, 4, 1, 2, 5, 2]) live.say(frameOf([eventOf(seq)]));
+    await until('them all', () => seen.length === 5);
+
+    expect(seen).toEqual(upTo(5));
+    expect(live.counts.looks).toBe(1);
+  });
+
+  it('reads by HTTP what did not come within gapMs', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { gapMs: 5 });
+    await until('the socket', () => live.heard.length > 0);
+
+    live.log.push(eventOf(2), eventOf(3));
+    live.say(frameOf([eventOf(3)]));
+    await until('the lost one', () => seen.length === 3);
+
+    expect(seen).toEqual(upTo(3));
+  });
+
+  it('reads by HTTP what is too large to be pushed', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    live.log.push(eventOf(2), eventOf(3));
+    live.say({ type: 'resync', topic: `task:${TASK_ID}`, after_seq: 1 });
+    await until('it', () => seen.length === 3);
+
+    expect(seen).toEqual(upTo(3));
+  });
+
+  it('learns at the next beat of an event whose push was lost', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { clocks: { beatMs: 5 } });
+    await until('the socket', () => live.heard.length > 0);
+
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+
+    expect(live.counts.looks).toBe(1);
+  });
+
+  it('reads by HTTP what a replay lost on its way', async () => {
+    const live = fakeLive(...eventsOf(1));
+    live.edge.answer = () => [{ type: 'subscribed', topic: `task:${TASK_ID}`, last_seq: live.log.length }];
+    live.edge.ticket = () => void live.log.push(eventOf(2));
+
+    const { seen } = following(live, { gapMs: 5 });
+    await until('it', () => seen.length === 2);
+
+    expect(live.counts.looks).toBe(2);
+  });
+
+  it('comes again with a new ticket after a cut, and goes on after what it has', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live);
+    await until('the socket', () => live.heard.length === 1);
+
+    live.cut();
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+
+    expect(live.counts).toEqual({ looks: 1, tickets: 2 });
+    expect(live.heard.at(-1)).toMatchObject({ after_seq: 1 });
+  });
+
+  it.each([
+    ['answers nothing', () => []],
+    ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }]],
+  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer) => {
+    const live = fakeLive(...eventsOf(1));
+    live.edge.answer = answer;
+    const { seen } = following(live, { pollMs: 5, clocks: { answerMs: 20 } });
+
+    await until('a second socket', () => live.counts.tickets > 1);
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+
+    expect(live.heard.length).toBeGreaterThan(1);
+  });
+
+  it('gives a live socket up that falls silent', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { clocks: { answerMs: 20, beatMs: 5 } });
+    await until('the socket', () => live.heard.length > 0);
+
+    const answer = live.edge.answer;
+    live.edge.answer = () => [];
+    await until('another', () => live.counts.tickets > 1);
+    live.edge.answer = answer;
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('passes over frames that it does not know', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    for (const frame of ['', 'null', '{"type":"later"}', '{"message":"Internal server error"}', '{"type":"events","events":1}'])
+      live.say(frame);
+    publish(live, eventOf(2));
+    await until('the known one', () => seen.length === 2);
+
+    expect(live.counts.tickets).toBe(1);
+  });
+
+  it.each([
+    ['no push', {}],
+    ['no WebSocket', { WebSocket: null }],
+  ])('looks again and again where there is %s', async (_, options) => {
+    const live = fakeLive(...eventsOf(1));
+    live.edge.ticket = () => {
+      throw refusal('unavailable', 503);
+    };
+    const { seen, done } = following(live, { pollMs: 5, ...options });
+    await until('the first', () => seen.length === 1);
+
+    live.log.push(eventOf(2), eventOf(3, 'task.cancelled'));
+    await done;
+
+    expect(seen).toEqual(upTo(3));
+    expect(live.heard).toEqual([]);
+  });
+
+  it('takes up the push when it is there again', async () => {
+    const live = fakeLive(...eventsOf(1));
+    let isAway = true;
+    live.edge.ticket = () => {
+      if (isAway) throw refusal('unavailable', 503);
+    };
+    const { seen } = following(live);
+    await until('some tries', () => live.counts.tickets > 2);
+
+    isAway = false;
+    await until('the socket', () => live.heard.length > 0);
+    publish(live, eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('lives through looks that fail for a passing reason, and tells of each', async () => {
+    const live = fakeLive(...eventsOf(1), eventOf(2, 'task.completed'));
+    const failures = [refusal('unavailable', 503), refusal('unreachable', 0)];
+    live.edge.look = () => {
+      const failure = failures.shift();
+      if (failure) throw failure;
+    };
+    const told: [string, number][] = [];
+
+    const { seen, done } = following(live, { onAway: (error, tries) => void told.push([error.code, tries]) });
+    await done;
+
+    expect(seen).toEqual([1, 2]);
+    expect(told).toEqual([
+      ['unavailable', 1],
+      ['unreachable', 2],
+    ]);
+  });
+
+  it('throws what the API refuses, and what onAway throws', async () => {
+    const gone = fakeLive();
+    gone.edge.look = () => {
+      throw refusal('task_not_found', 404);
+    };
+    const away = fakeLive();
+    away.edge.look = () => {
+      throw refusal('unreachable', 0);
+    };
+    const onAway = () => {
+      throw new Error('long enough');
+    };
+
+    await expect(following(gone).done).rejects.toThrow(ApiError);
+    await expect(following(away, { onAway }).done).rejects.toThrow('long enough');
+  });
+
+  it('ends without an error when its signal aborts, and closes the socket', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { done, stop } = following(live);
+    await until('the socket', () => live.isOpen());
+
+    stop.abort();
+    await done;
+
+    expect(live.isOpen()).toBe(false);
+    await following(live, { signal: AbortSignal.abort() }).done;
+  });
+
+  it('closes the socket when the caller has seen enough', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const pushed = until('the socket', () => live.isOpen()).then(() => publish(live, eventOf(2)));
+
+    for await (const event of followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, clocks: QUICK })) if (event.seq === 2) break;
+    await pushed;
+
+    expect(live.isOpen()).toBe(false);
+  });
+
+  it('keeps little of what comes while its caller is slow, and reads the rest later', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const events = followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, pollMs: NEVER, gapMs: 1, clocks: QUICK });
+    onTestFinished(() => events.return().then(() => {}));
+    expect((await events.next()).value?.seq).toBe(1);
+    const second = events.next();
+    await until('the socket', () => live.heard.length > 0);
+
+    for (let seq = 2; seq <= 3_000; seq++) publish(live, eventOf(seq));
+    const seen = [(await second).value?.seq];
+    while (seen.at(-1) !== 3_000) seen.push((await events.next()).value?.seq);
+
+    expect(seen).toEqual(upTo(3_000).slice(1));
+    expect(live.counts.looks).toBeGreaterThan(4);
+  });
+
+  it('gives every event once and in order, whatever is lost, doubled, overtaken or cut', async () => {
+    const step = fc.record({
+      events: fc.integer({ min: 0, max: 4 }),
+      fate: fc.constantFrom('push', 'lose', 'double', 'hold'),
+      edge: fc.constantFrom('', '', 'cut', 'release', 'no look', 'no ticket'),
+      ticks: fc.integer({ min: 0, max: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+        const live = fakeLive();
+        const held: Event[] = [];
+        let failing = '';
+        live.edge.look = () => {
+          if (failing === 'no look') throw refusal('unavailable', 503);
+        };
+        live.edge.ticket = () => {
+          if (failing === 'no ticket') throw refusal('unavailable', 503);
+        };
+        const { seen, done } = following(live, { gapMs: 1, pollMs: 5, clocks: { beatMs: 10 } });
+
+        for (const { events, fate, edge, ticks } of steps) {
+          failing = edge;
+          const fresh = Array.from({ length: events }, (_, at) => eventOf(live.log.length + at + 1));
+          live.log.push(...fresh);
+          if (fate === 'hold') held.unshift(...fresh);
+          if (fate === 'push' || fate === 'double') live.say(frameOf(fresh));
+          if (fate === 'double') live.say(frameOf(fresh));
+          if (edge === 'release') for (const event of held.splice(0)) live.say(frameOf([event]));
+          if (edge === 'cut') live.cut();
+          for (let left = ticks; left > 0; left--) await tick();
+        }
+        failing = '';
+        live.log.push(eventOf(live.log.length + 1, 'task.completed'));
+        await done;
+
+        expect(seen).toEqual(upTo(live.log.length));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});

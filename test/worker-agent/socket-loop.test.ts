@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest';
+import { AppError } from '../../schema/errors.ts';
+import type { Intervals } from '../../schema/worker.ts';
+import { WorkerRevoked } from '../../worker-agent/src/agent.ts';
+import { SocketLoop } from '../../worker-agent/src/socket-loop.ts';
+import type { Tool } from '../../worker-agent/src/tools/tool.ts';
+import { agentForTest, holds } from './support/agent.ts';
+import { startPlatform } from './support/fake-platform.ts';
+import { pushFor } from './support/fake-push.ts';
+
+const HOUR = 3_600_000;
+const slow = { idle_heartbeat_ms: HOUR, busy_heartbeat_ms: HOUR, claim_poll_ms: HOUR, lease_ms: 12 * HOUR };
+
+/** Works until it is told to stop. */
+const endless: Tool = {
+  name: 'scripted',
+  probe: async () => [],
+  run: (_, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('told to stop')), { once: true })),
+};
+
+/** A worker that has its socket, and that asked in vain since. */
+const pushed = async ({ intervals = slow, ...given }: { intervals?: Intervals; tools?: Tool[]; slots?: number } = {}) => {
+  const platform = await startPlatform();
+  platform.intervals = intervals;
+  const push = await pushFor(platform);
+  const worker = await agentForTest(platform, given);
+  const run = worker.run();
+  run.catch(() => {});
+  const claims = () => platform.of('claimSubtasks').length;
+  await holds(() => worker.events().includes('push.began') && claims() === 2);
+  return { platform, push, worker, run, claims };
+};
+
+describe('a worker with a socket', () => {
+  it('subscribes to what is meant for it, and asks for work and beats once that works', async () => {
+    const { push, platform } = await pushed();
+
+    await holds(() => platform.of('heartbeat').length === 2);
+
+    expect(push.heard).toEqual([{ action: 'subscribe', topic: push.topic }]);
+  });
+
+  it('claims when it is rung', async () => {
+    const { platform, push } = await pushed();
+    const subtask = platform.add();
+
+    push.ring();
+    await holds(() => platform.ended.has(subtask.subtask_id));
+  });
+
+  it('claims again when it was rung while a claim was on its way', async () => {
+    const { platform, push, worker, claims } = await pushed({ tools: [endless], slots: 2 });
+    const held = platform.add();
+    push.ring();
+    await holds(() => worker.agent.running === 1 && claims() === 3);
+    let answer = () => {};
+    platform.intercept('claimSubtasks', async () => {
+      if (claims() > 4) return 'pass';
+      await new Promise<void>((resolve) => (answer = resolve));
+      return { answer: { claimed: [], empty_reason: 'nothing_ready', claim_poll_ms: HOUR } };
+    });
+    push.ring();
+    await holds(() => claims() === 4);
+
+    const beats = platform.of('heartbeat').length;
+    push.ring();
+    push.cancel(held.subtask_id);
+    await holds(() => platform.of('heartbeat').length > beats); // so the ring was heard too
+    answer();
+
+    await holds(() => claims() === 5);
+  });
+
+  it('asks hardly ever while it can be rung, and at the pace of the server when it can not', async () => {
+    const { platform, push, claims, worker } = await pushed({ intervals: { ...slow, idle_heartbeat_ms: 10, claim_poll_ms: 10 } });
+    const beats = platform.of('heartbeat').length;
+    await holds(() => platform.of('heartbeat').length > beats + 10);
+    expect(claims()).toBe(2);
+
+    push.goAway();
+    await holds(() => claims() > 5);
+
+    expect(worker.events()).toContain('push.ended');
+  });
+
+  it('goes on asking while it is paused: nobody rings when that is over', async () => {
+    const { platform, push, claims } = await pushed();
+    platform.intercept('claimSubtasks', () => ({ answer: { claimed: [], empty_reason: 'worker_paused', claim_poll_ms: 5 } }));
+
+    push.ring();
+    await holds(() => claims() > 5);
+  });
+
+  it('beats at once when something that it holds was cancelled, and believes the answer only', async () => {
+    const { platform, push, worker } = await pushed({ tools: [endless] });
+    const [kept, cancelled] = [platform.add(), platform.add()];
+    push.ring();
+    await holds(() => worker.agent.running === 1);
+    await holds(() => platform.of('heartbeat').length >= 2);
+
+    const beats = platform.of('heartbeat').length;
+    push.cancel(cancelled.subtask_id);
+    push.cancel(kept.subtask_id);
+    await holds(() => platform.of('heartbeat').length === beats + 1);
+    expect(worker.agent.running).toBe(1);
+    platform.cancelled.add(kept.subtask_id);
+    push.cancel(kept.subtask_id);
+    await holds(() => worker.events().includes('subtask.cancelled'));
+  });
+
+  it('tells that it is free when it waits after having said that it is busy', async () => {
+    let isDone = false;
+    const tool: Tool = { ...endless, run: () => holds(() => isDone).then(() => ({ result: null })) };
+    const { platform, push, worker } = await pushed({ tools: [tool] });
+    const subtask = platform.add();
+    push.ring();
+    await holds(() => worker.agent.running === 1);
+    push.cancel(subtask.subtask_id);
+    await holds(() => platform.of('heartbeat').at(-1)?.body.leases.length === 1);
+
+    isDone = true;
+
+    await holds(() => platform.of('heartbeat').at(-1)?.body.leases.length === 0);
+  });
+
+  it('stops when the server says that it was removed', async () => {
+    const { platform, push, run } = await pushed();
+    platform.intercept('createWorkerTicket', () => new AppError('worker_revoked', 'This worker was removed'));
+
+    push.cut();
+
+    await expect(run).rejects.toThrow(WorkerRevoked);
+  });
+});
+
+describe('the socket loop', () => {
+  it('says at each beat what it is subscribed to', async () => {
+    const platform = await startPlatform();
+    const push = await pushFor(platform);
+    const stop = new AbortController();
+    const { worker_id } = platform.worker;
+    const ticket = async () => platform.handlers.createWorkerTicket?.({} as never) as { url: string };
+    const silent = { onLive: () => {}, onDoorbell: () => {}, onCancel: () => {}, onError: () => {} };
+
+    const run = new SocketLoop({ api: { ticket }, workerId: worker_id, clocks: { beatMs: 5 }, ...silent }).run(stop.signal);
+    await holds(() => push.heard.length >= 3);
+    stop.abort();
+    await run;
+
+    expect(push.heard.slice(0, 3)).toEqual([
+      { action: 'subscribe', topic: push.topic },
+      { action: 'ping', topics: [push.topic] },
+      { action: 'ping', topics: [push.topic] },
+    ]);
+  });
+});
