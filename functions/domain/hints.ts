@@ -13,6 +13,8 @@ export type Beat = { running: number; slots: number | null; info: Record<string,
 export type NotedWorker = Worker & Owned & { deleted: boolean };
 export type LiveWorker = { worker_id: string; status: 'online' | 'busy' | 'offline'; mode: WorkerMode; tools: readonly string[] };
 
+/** A task that has changed, and the number of its last event since. */
+export type ChangedTask = { task_id: string; last_seq: number };
 export type CacheKind = 'task' | 'worker';
 /** `generation` names the last thing that was new, `age_ms` ago; `idle` is the generation at which nothing was left to do. */
 export type Activity = { generation: string | null; age_ms: number; idle: string | null };
@@ -38,8 +40,8 @@ export type Hints = {
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null } | null>;
   /** Keeps a worker as it is now, until its presence ends; publishes it. */
   noteWorker(worker: NotedWorker): Promise<boolean>;
-  /** A worker that was removed. */
-  forgetWorker(worker: WorkerIdentity): Promise<boolean>;
+  /** A worker that was removed, and the tasks that this changed. */
+  forgetWorker(worker: WorkerIdentity, changed: readonly ChangedTask[]): Promise<boolean>;
   /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
   readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
   /** Those of an organization who are there. Two round trips, a third when some are gone. */
@@ -64,8 +66,8 @@ export type Hints = {
 
   /** A task as it was last announced; null when it is not known or may be older than what somebody has seen. */
   readTask(organizationId: string, taskId: string): Promise<Task | null>;
-  /** What is older than this version of a task is not answered any more. */
-  outdate(taskId: string, version: number): Promise<boolean>;
+  /** What was cached of these tasks before is not answered any more. */
+  outdate(changed: readonly ChangedTask[]): Promise<boolean>;
 };
 
 /** Who opened a socket, and for which organization. */

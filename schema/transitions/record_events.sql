@@ -37,7 +37,7 @@ begin
       error = case when c.status = 'running' then null else coalesce(c.error, t.error) end
     from counted c
     where t.task_id = c.task_id
-    returning t.task_id, t.organization_id, t.run, t.last_seq - c.events as base, t.last_seq
+    returning t.task_id, t.organization_id, t.run, t.last_seq - c.events as base, t.last_seq, c.retried
   ), logged as (
     insert into activity_logs (task_id, seq, organization_id, type, level, message, run, subtask_id, attempt, worker_id, data)
     select b.task_id, b.base + n.n, b.organization_id, n.type, coalesce(n.level, 'info'), n.message, b.run,
@@ -45,7 +45,8 @@ begin
     from numbered n
     join bumped b using (task_id)
   )
-  select organization_id, jsonb_build_object('ranges', jsonb_agg(jsonb_build_array(task_id, base + 1, last_seq))) as payload
+  select organization_id, jsonb_build_object('ranges', jsonb_agg(jsonb_build_array(task_id, base + 1, last_seq)))
+    || case when bool_and(base = 0 or retried) then '{"opens": true}'::jsonb else '{}' end as payload
   into v_left
   from bumped
   group by organization_id;

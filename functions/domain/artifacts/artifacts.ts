@@ -10,7 +10,7 @@ import { transact } from '../transact.ts';
 import * as rows from './artifacts.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Artifacts = Pick<Context, 'sql' | 'blobs' | 'queues' | 'log'>;
+type Artifacts = Pick<Context, 'hints' | 'sql' | 'blobs' | 'queues' | 'log'>;
 
 const PER_ATTEMPT = 200;
 const missing = () => new AppError('artifact_not_found', 'There is no artifact with this id');

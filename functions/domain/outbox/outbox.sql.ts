@@ -2,8 +2,8 @@ import type { Sql } from '../sql.ts';
 
 /** What leaves Postgres, by topic. */
 export type Payloads = {
-  /** Events of tasks: `[task_id, first seq, last seq]` each. */
-  events: { ranges: [taskId: string, from: number, to: number][] };
+  /** Events of tasks: `[task_id, first seq, last seq]` each; `opens` when they open these tasks, or open them again. */
+  events: { ranges: [taskId: string, from: number, to: number][]; opens?: true };
   /** Subtasks whose place in the queue may have changed. */
   ready: { subtask_ids: string[] };
   /** A worker came, changed or went. */

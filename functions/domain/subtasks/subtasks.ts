@@ -14,7 +14,7 @@ import { repeating, transact } from '../transact.ts';
 import * as rows from './subtasks.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Subtasks = Pick<Context, 'sql' | 'queues' | 'log'>;
+type Subtasks = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 
 const missing = () => new AppError('subtask_not_found', 'There is no subtask with this id');
 

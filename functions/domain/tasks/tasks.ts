@@ -45,13 +45,6 @@ const storeSubtasks = async (sql: Sql, taskId: string, subtasks: rows.NewSubtask
 const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
   spec.subtasks ?? [SubtaskSpecSchema.parse({ key: 'main', goal: spec.goal, tool: spec.tool, input: spec.input, labels: spec.labels })];
 
-/** Changes a task that is open. What a cache has of it is not answered any more, so that its caller reads what it wrote. */
-const changing = async (ctx: Tasks, work: (sql: Sql) => Promise<Task>): Promise<Task> => {
-  const task = await commit(ctx, work);
-  await ctx.hints.outdate(task.task_id, task.version);
-  return task;
-};
-
 /** Stores a task with its DAG, or nothing at all; throws invalid_dag. */
 export const submit = async (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, spec: TaskSpec): Promise<Task> => {
   const subtasks = subtasksOf(spec);
@@ -69,7 +62,7 @@ export const submit = async (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, 
 
 /** Adds subtasks to a task that has not ended; those whose parents have all completed are ready at once. */
 export const addSubtasks = (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, taskId: string, added: AddSubtasks): Promise<Task> =>
-  changing(ctx, async (sql) => {
+  commit(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     const existing = await rows.listKeys(sql, taskId);
     const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
@@ -109,7 +102,7 @@ export const events = async (ctx: Tasks, who: Who, taskId: string, { after_seq, 
 
 /** Changes a task if it is still at `version`; else version_conflict. */
 export const update = (ctx: Tasks, caller: Caller, taskId: string, version: number, change: rows.TaskChange): Promise<Task> =>
-  changing(ctx, async (sql) => {
+  commit(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     if (task.version !== version)
       throw new AppError('version_conflict', `The task is at version ${task.version}, not ${version}; read it again and repeat`);
@@ -126,7 +119,7 @@ export const update = (ctx: Tasks, caller: Caller, taskId: string, version: numb
 
 /** Cancels a task; one that is cancelled already is answered as it is. */
 export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: string): Promise<Task> =>
-  changing(ctx, async (sql) => {
+  commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.status === 'cancelled') return readBack(sql, caller, taskId);
     if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended as ${task.status}`);
@@ -140,7 +133,7 @@ export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: strin
   });
 
 const setPaused = (ctx: Tasks, caller: Caller, taskId: string, paused: boolean): Promise<Task> =>
-  changing(ctx, async (sql) => {
+  commit(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     if (task.paused !== paused) {
       await rows.setPaused(sql, taskId, paused);

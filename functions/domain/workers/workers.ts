@@ -15,6 +15,7 @@ import { announce, commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
 import { newSecret, secretHash } from '../secrets.ts';
+import type { Sql } from '../sql.ts';
 import type { CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 import { completeMany, completion, refusal } from '../subtasks/subtasks.ts';
 import { repeating } from '../transact.ts';
@@ -114,13 +115,12 @@ export const update = async (ctx: Announcing, who: Who, workerId: string, versio
 };
 
 export const remove = async (ctx: Announcing, who: Who, workerId: string) => {
-  const removed = await commit(ctx, async (sql) => {
-    const done = await rows.removeWorker(sql, who.organization_id, workerId);
-    if (done) await rows.leaveWorker(sql, who.organization_id, workerId);
-    return done;
-  });
-  if (!removed) throw missing();
-  await ctx.hints.forgetWorker({ organization_id: who.organization_id, worker_id: workerId });
+  const worker = { organization_id: who.organization_id, worker_id: workerId };
+  const remove = async (sql: Sql) => {
+    if (!(await rows.removeWorker(sql, who.organization_id, workerId))) throw missing();
+    await rows.leaveWorker(sql, who.organization_id, workerId);
+  };
+  await commit(ctx, remove, (changed) => ctx.hints.forgetWorker(worker, changed));
   return { worker_id: workerId, deleted: true as const };
 };
 
@@ -136,12 +136,15 @@ const WINDOW = 4;
 const proposals = async ({ hints }: Workers, worker: WorkerPrincipal, { tools, limit, repeated }: ClaimSpec): Promise<string[] | null> =>
   tools === undefined || repeated ? null : hints.propose(worker.organization_id, tools, limit * WINDOW);
 
+/** Redis was asked before, once is enough for a request: what was claimed is seen when the events come round. */
+const noted = async () => {};
+
 /** Leases ready subtasks to the worker, in one round trip. */
 export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) => {
   const window = await proposals(ctx, worker, spec);
   if (window?.length === 0) return claimed(ctx, { claimed: [], empty_reason: 'nothing_ready' });
   const { answer, left } = await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS, window));
-  await announce(ctx, left);
+  await announce(ctx, left, noted);
   return claimed(ctx, answer);
 };
 

@@ -15,7 +15,7 @@ export const keys = {
   /** Set when the queues were reconciled; a flush takes it with them. */
   whole: (organizationId: string) => `task_queue:whole:${organizationId}`,
   task: (taskId: string) => `task:${taskId}`,
-  /** The newest version of a task that anybody has noted. */
+  /** The number of a task's newest event that anybody has noted. */
   seen: (taskId: string) => `task:${taskId}:seen`,
   generation: 'work:generation',
   idle: 'work:idle',

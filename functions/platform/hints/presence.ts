@@ -3,6 +3,7 @@ import type { Worker } from '../../../schema/worker.ts';
 import type { Hints, LiveWorker, NotedWorker } from '../../domain/hints.ts';
 import { hashOf } from '../redis.ts';
 import { CHANNELS, keys, PRESENCE_SECONDS } from './keys.ts';
+import { outdate } from './tasks.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
 type Status = 'online' | 'busy';
@@ -86,8 +87,13 @@ export const createPresenceHints = (tell: Tell, count: CountRead): Presence => {
       });
       return told !== null;
     },
-    forgetWorker: async ({ organization_id, worker_id }) =>
-      (await tell((pipeline) => forget(pipeline, organization_id, worker_id))) !== null,
+    forgetWorker: async ({ organization_id, worker_id }, changed) => {
+      const told = await tell((pipeline) => {
+        forget(pipeline, organization_id, worker_id);
+        outdate(pipeline, changed);
+      });
+      return told !== null;
+    },
     readWorker: async (organizationId, workerId) => {
       const told = await tell((pipeline) => {
         pipeline.get(keys.status(workerId));

@@ -1,6 +1,7 @@
 import type { Hints, LiveEvent, LiveTask } from '../../domain/hints.ts';
 import { newGeneration } from './activity.ts';
 import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
+import { outdate } from './tasks.ts';
 import type { Pipeline, Tell } from './tell.ts';
 
 const ENDED = new Set(['subtask.completed', 'subtask.failed', 'subtask.cancelled', 'subtask.skipped']);
@@ -15,20 +16,15 @@ const followSubtask = (pipeline: Pipeline, { type, organization_id, subtask_id, 
   if (type === 'subtask.completed') pipeline.publish(CHANNELS.complete, JSON.stringify({ organization_id, task_id, subtask_id }));
 };
 
-/** The version is noted before what has it, so that whoever reads it afterwards takes nothing older. */
+/** Its number is noted before what has it, so that whoever reads it afterwards takes nothing older. */
 const followTask = (pipeline: Pipeline, task: LiveTask) => {
-  const { organization_id, task_id, status, progress, version } = task;
-  outdate(pipeline, task_id, version);
+  const { organization_id, task_id, status, progress, version, last_seq } = task;
+  outdate(pipeline, [task]);
   if (task.ended_at === null) {
-    pipeline.hset(keys.task(task_id), { version, status, progress, organization_id, task: JSON.stringify(task) });
+    pipeline.hset(keys.task(task_id), { version, last_seq, status, progress, organization_id, task: JSON.stringify(task) });
     pipeline.expire(keys.task(task_id), TASK_SECONDS);
   } else pipeline.del(keys.task(task_id));
   pipeline.publish(CHANNELS.task, JSON.stringify({ organization_id, task_id, status, progress, version }));
-};
-
-export const outdate = (pipeline: Pipeline, taskId: string, version: number) => {
-  pipeline.zadd(keys.seen(taskId), { gt: true }, { score: version, member: 'version' });
-  pipeline.expire(keys.seen(taskId), TASK_SECONDS);
 };
 
 export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => ({

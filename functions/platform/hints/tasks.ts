@@ -1,21 +1,27 @@
-import type { Hints } from '../../domain/hints.ts';
+import type { ChangedTask, Hints } from '../../domain/hints.ts';
 import type { Task } from '../../../schema/task.ts';
 import { hashOf } from '../redis.ts';
-import { keys } from './keys.ts';
-import { outdate } from './queue.ts';
-import type { CountRead, Tell } from './tell.ts';
+import { keys, TASK_SECONDS } from './keys.ts';
+import type { CountRead, Pipeline, Tell } from './tell.ts';
+
+export const outdate = (pipeline: Pipeline, changed: readonly ChangedTask[]) => {
+  for (const { task_id, last_seq } of changed) {
+    pipeline.zadd(keys.seen(task_id), { gt: true }, { score: last_seq, member: 'last_seq' });
+    pipeline.expire(keys.seen(task_id), TASK_SECONDS);
+  }
+};
 
 export const createTaskHints = (tell: Tell, count: CountRead): Pick<Hints, 'readTask' | 'outdate'> => ({
-  /** What is cached is read before the newest version that was noted: what is answered is no older than what was answered before. */
+  /** What is cached is read before the newest number that was noted: what is answered is no older than what was answered before. */
   readTask: async (organizationId, taskId) => {
     const told = await tell((pipeline) => {
       pipeline.hgetall(keys.task(taskId));
-      pipeline.zscore(keys.seen(taskId), 'version');
+      pipeline.zscore(keys.seen(taskId), 'last_seq');
     });
     const cached = told === null ? null : hashOf(told[0] ?? []);
-    const isGood = cached?.organization_id === organizationId && Number(cached.version) >= Number(told?.[1] ?? Number.POSITIVE_INFINITY);
+    const isGood = cached?.organization_id === organizationId && Number(cached.last_seq) >= Number(told?.[1] ?? Number.POSITIVE_INFINITY);
     count('task', isGood);
     return isGood ? (JSON.parse(cached.task ?? 'null') as Task | null) : null;
   },
-  outdate: async (taskId, version) => (await tell((pipeline) => outdate(pipeline, taskId, version))) !== null,
+  outdate: async (changed) => (await tell((pipeline) => outdate(pipeline, changed))) !== null,
 });

@@ -100,6 +100,27 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     expect((await backend.admin.ok.getTask({ params })).status).toBe('cancelled');
   });
 
+  it('is never older than a completion or a removal of a worker that was answered, be the events as late as they like', async () => {
+    const { backend, hold } = await backendWithQueues(breakableRedis());
+    const subtasks = ['a', 'b', 'c'].map((key) => ({ key, goal: key }));
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks } });
+    const worker = await enrol(backend);
+    const [a, b] = await worker.claim(2);
+    const read = () => backend.admin.ok.getTask({ params: { task_id } });
+    const own = await organizationOf(backend.ctx.sql);
+    await expect.poll(async () => (await backend.ctx.hints.readTask(own, task_id))?.status, { timeout: 10_000 }).toBe('running');
+    hold(true);
+
+    const before = (await read()).progress;
+    if (a && b) await worker.complete(a);
+    const between = await read();
+    await backend.admin.ok.deleteWorker({ params: { worker_id: worker.worker_id } });
+    const after = await read();
+
+    expect(between.progress).toBeGreaterThan(before);
+    expect(after.last_seq).toBeGreaterThan(between.last_seq);
+  });
+
   it('of another organization is not found, cached or not', async () => {
     const { backend } = await backendWithQueues(breakableRedis());
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -118,15 +139,27 @@ describe.skipIf(NO_REDIS)('a request', () => {
     const backend = await backendForTest({ redis });
     const worker = await enrol(backend);
     const params = { worker_id: worker.worker_id };
-    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const subtasks = ['a', 'b', 'c', 'd', 'e'].map((key) => ({ key, goal: key }));
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', on_failure: 'continue', subtasks } });
+    await reconcile(backend.ctx);
+    const claim = () =>
+      worker.as.claimSubtasks({ params, body: { claim_request_id: crypto.randomUUID(), limit: 1, start: true, tools: ['scripted'] } });
+    const [held, done, failed] = await worker.claim(3);
+    if (!held || !done || !failed) throw new Error('nothing was claimed');
+    const { version } = await backend.admin.ok.getTask({ params: { task_id } });
     const work = {
-      submit: () => backend.admin.submitTask({ body: { goal: 'y' } }),
+      submit: () => backend.admin.submitTask({ body: { goal: 'y', subtasks } }),
+      update: () => backend.admin.updateTask({ params: { task_id }, body: { version, priority: 2 } }),
       'get a task': () => backend.admin.getTask({ params: { task_id } }),
       'get a worker': () => backend.admin.getWorker({ params }),
       'list workers': () => backend.admin.listWorkers(),
-      claim: () => worker.claimReply(crypto.randomUUID()),
+      claim,
+      complete: () => worker.complete(done),
+      fail: () => worker.fail(failed),
       'an idle heartbeat': () => worker.heartbeat(),
-      update: () => backend.admin.updateTask({ params: { task_id }, body: { version: 1, priority: 2 } }),
+      'a busy heartbeat': () => worker.heartbeat([held]),
+      pause: () => backend.admin.pauseTask({ params: { task_id } }),
+      'remove a worker': () => backend.admin.deleteWorker({ params }),
       cancel: () => backend.admin.cancelTask({ params: { task_id } }),
       retry: () => backend.admin.retryTask({ params: { task_id } }),
     };
@@ -134,7 +167,7 @@ describe.skipIf(NO_REDIS)('a request', () => {
     const counts: Record<string, number> = {};
     for (const [name, run] of Object.entries(work)) {
       const before = redis.counted().round_trips;
-      await run();
+      expect([name, (await run()).status]).toEqual([name, expect.toSatisfy((status: number) => status < 300)]);
       counts[name] = redis.counted().round_trips - before;
     }
 
