@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
-import { homeForTest, SLOW, toolOf } from './support/home.ts';
+import { adapterThat } from '../support/adapter.ts';
+import { homeForTest, SLOW } from './support/home.ts';
 
 type Home = Awaited<ReturnType<typeof homeForTest>>;
 
@@ -28,7 +29,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 },
   it('is rung after a long work during which it counted as busy', async () => {
     const home = await homeForTest({ ...SLOW, BUSY_HEARTBEAT_MS: '100' });
     let isFree = false;
-    const { events, agent } = await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    const { events, agent } = await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     await until('its socket', () => events.includes('push.began'));
     await home.client.submitTask({ body: { goal: 'long' } });
     await until('it to count as busy', async () => (await home.client.listWorkers()).items[0]?.status === 'busy');
@@ -43,7 +44,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 },
   it('is rung when it is the only free one, and the others have begun to work only just now', async () => {
     const home = await homeForTest(SLOW);
     let isFree = false;
-    const busy = toolOf(() => until('the test to go on', () => isFree));
+    const busy = adapterThat(() => until('the test to go on', () => isFree));
     const others = await Promise.all(Array.from({ length: 7 }, () => home.addWorker({ tools: [busy] })));
     await until('their sockets', () => others.every(({ events }) => events.includes('push.began')));
     await Promise.all(others.map(() => home.client.submitTask({ body: { goal: 'long' } })));

@@ -5,7 +5,8 @@ import type { Event } from '../../schema/events.ts';
 import { type FollowOptions, followTask } from '../../schema/follow.ts';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
-import { homeForTest, toolOf } from './support/home.ts';
+import { adapterThat } from '../support/adapter.ts';
+import { homeForTest } from './support/home.ts';
 
 const NEVER = 1_000_000;
 
@@ -57,7 +58,7 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
     });
 
     let cuts = 0;
-    const cutting = toolOf(async () => {
+    const cutting = adapterThat(async () => {
       for (let ticks = Math.random() * 200; ticks > 0; ticks--) await tick();
       if (cuts++ < 50) home.cable.cut();
       const runs = cuts;
@@ -90,7 +91,7 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
   pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     const { task_id } = await home.client.submitTask({ body: chain(3) });
     const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
     await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
@@ -118,7 +119,7 @@ describe('following a task of the platform', { timeout: 90_000 }, () => {
   pushed('goes on after the server was started anew', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    await home.addWorker({ tools: [toolOf(() => until('the test to go on', () => isFree))] });
+    await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     const { task_id } = await home.client.submitTask({ body: chain(2) });
     const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER });
     await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));

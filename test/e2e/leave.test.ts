@@ -2,7 +2,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { NO_REDIS } from '../support/redis-kind.ts';
 import { run, until } from '../support/processes.ts';
 import { ended } from './support/cli.ts';
-import { homeForTest, toolOf } from './support/home.ts';
+import { adapterThat } from '../support/adapter.ts';
+import { homeForTest } from './support/home.ts';
 
 const spec = {
   goal: 'two steps',
@@ -21,7 +22,7 @@ describe('maw', { timeout: 60_000 }, () => {
       const at = ++begun;
       await until('the test to go on', () => allowed >= at);
     };
-    await home.addWorker({ tools: [toolOf(waiting)] });
+    await home.addWorker({ tools: [adapterThat(waiting)] });
     const { task_id } = await home.client.submitTask({ body: spec });
     const env = { MAW_URL: home.url, MAW_API_KEY: home.adminKey, MAW_POLL_MS: '60000' };
     const watching = run(['worker-agent/bin/maw.mjs', 'watch', task_id], env);

@@ -3,26 +3,24 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { WorkerRevoked } from '../../worker-agent/src/agent.ts';
-import type { Tool } from '../../worker-agent/src/tools/tool.ts';
+import { adapterThat } from '../support/adapter.ts';
 import { agentForTest, holds, until } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 
 /** A tool that works until it is told to stop, or until `finish` is called. */
 const stubborn = () => {
   const seen = { started: 0, stopped: 0, finish: () => {} };
-  const tool: Tool = {
-    name: 'scripted',
-    probe: async () => [],
-    run: (_, host) =>
+  const tool = adapterThat(
+    ({ signal }) =>
       new Promise((resolve, reject) => {
         seen.started++;
-        seen.finish = () => resolve({ result: 'finished' });
-        host.signal.addEventListener('abort', () => {
+        seen.finish = () => resolve('finished');
+        signal.addEventListener('abort', () => {
           seen.stopped++;
           reject(new Error('told to stop'));
         });
       }),
-  };
+  );
   return { tool, seen };
 };
 
@@ -56,16 +54,11 @@ describe('a worker', () => {
     for (let count = 0; count < 20; count++) platform.add();
     let running = 0;
     let most = 0;
-    const tool: Tool = {
-      name: 'scripted',
-      probe: async () => [],
-      run: async () => {
-        most = Math.max(most, ++running);
-        await holds(() => most >= 3);
-        running--;
-        return { result: null };
-      },
-    };
+    const tool = adapterThat(async () => {
+      most = Math.max(most, ++running);
+      await holds(() => most >= 3);
+      running--;
+    });
     const worker = await agentForTest(platform, { slots: 3, tools: [tool] });
 
     await worker.finish();
@@ -167,17 +160,10 @@ describe('a worker', () => {
   it('carries progress up with the heartbeat', async () => {
     const platform = await startPlatform();
     platform.add();
-    const tool: Tool = {
-      name: 'scripted',
-      probe: async () => [],
-      run: (_, host) =>
-        new Promise((resolve) => {
-          host.progress({ percent: 130, message: 'half\u0000way' });
-          void until(() => expect(platform.of('heartbeat').some(({ body }) => body.leases[0]?.progress)).toBe(true)).then(() =>
-            resolve({ result: null }),
-          );
-        }),
-    };
+    const tool = adapterThat(async (host) => {
+      host.emit({ type: 'progress', percent: 130, message: 'half\u0000way' });
+      await until(() => expect(platform.of('heartbeat').some(({ body }) => body.leases[0]?.progress)).toBe(true));
+    });
     const worker = await agentForTest(platform, { tools: [tool] });
 
     await worker.finish();
@@ -276,14 +262,11 @@ describe('a worker', () => {
   it('replaces what the server refuses in anything that it sends', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
-    const tool: Tool = {
-      name: 'scripted',
-      probe: async () => [],
-      run: async (_, host) => {
-        host.log('stdout', 'log \u0000 \ud800');
-        return { result: { 'key\u0000': ['a\ud800b', '\u0000'] }, usage: { note: '\udfff' } };
-      },
-    };
+    const tool = adapterThat((host) => {
+      host.emit({ type: 'log', stream: 'stdout', text: 'log \u0000 \ud800' });
+      host.emit({ type: 'usage', usage: { note: '\udfff' } });
+      return { 'key\u0000': ['a\ud800b', '\u0000'] };
+    });
     const worker = await agentForTest(platform, { tools: [tool] });
 
     await worker.finish();

@@ -1,23 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
-import type { Host, Tool } from '../../worker-agent/src/tools/tool.ts';
+import { adapterThat } from '../support/adapter.ts';
 import { agentForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
-
-const printing = (print: (host: Host) => void | Promise<void>): Tool => ({
-  name: 'scripted',
-  probe: async () => [],
-  run: async (_, host) => {
-    await print(host);
-    return { result: null };
-  },
-});
 
 describe('the output of an attempt', () => {
   it('is stored before the attempt is completed', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
-    const worker = await agentForTest(platform, { tools: [printing((host) => host.log('stdout', 'a line\n'))] });
+    const worker = await agentForTest(platform, {
+      tools: [adapterThat((host) => host.emit({ type: 'log', stream: 'stdout', text: 'a line\n' }))],
+    });
 
     await worker.finish();
 
@@ -32,7 +25,9 @@ describe('the output of an attempt', () => {
     let count = 0;
     platform.intercept('appendLogs', () => (['cut-before', 'cut-after', 'pass'] as const)[count++ % 3] ?? 'pass');
     const lines = Array.from({ length: 3_000 }, (_, at) => `line ${at} 中文 ${'x'.repeat(50)}\n`);
-    const worker = await agentForTest(platform, { tools: [printing((host) => lines.forEach((line) => host.log('stdout', line)))] });
+    const worker = await agentForTest(platform, {
+      tools: [adapterThat((host) => lines.forEach((line) => host.emit({ type: 'log', stream: 'stdout', text: line })))],
+    });
 
     await worker.finish();
 
@@ -44,8 +39,8 @@ describe('the output of an attempt', () => {
   it('is sent while the tool still runs', async () => {
     const platform = await startPlatform();
     platform.add();
-    const tool = printing(async (host) => {
-      host.log('stderr', 'early');
+    const tool = adapterThat(async (host) => {
+      host.emit({ type: 'log', stream: 'stderr', text: 'early' });
       await holds(() => platform.of('appendLogs').length === 1);
     });
     const worker = await agentForTest(platform, { tools: [tool] });
@@ -59,7 +54,9 @@ describe('the output of an attempt', () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     platform.intercept('appendLogs', () => new AppError('invalid_request', 'no'));
-    const worker = await agentForTest(platform, { tools: [printing((host) => host.log('stdout', 'x'))] });
+    const worker = await agentForTest(platform, {
+      tools: [adapterThat((host) => host.emit({ type: 'log', stream: 'stdout', text: 'x' }))],
+    });
 
     await worker.finish();
 

@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../schema/json.ts';
 import { scripted } from '../../worker-agent/src/tools/scripted.ts';
-import type { Host, Job } from '../../worker-agent/src/tools/tool.ts';
+import type { AdapterHost, Job } from '../../worker-agent/src/tools/adapter.ts';
 
 const perform = async (input: Json, { inputs = {}, attempt = 1 }: { inputs?: Record<string, Json>; attempt?: number } = {}) => {
   const heard: unknown[] = [];
   const job = { goal: 'the goal', attempt, input, input_keys: Object.keys(inputs), inputs: async () => inputs } as unknown as Job;
   const host = {
     signal: new AbortController().signal,
-    log: (...given: unknown[]) => void heard.push(['log', ...given]),
-    progress: (given: unknown) => void heard.push(['progress', given]),
+    emit: (event: unknown) => void heard.push(event),
     artifact: async (file: { name: string }) => {
-      heard.push(['artifact', file.name]);
+      heard.push(file.name);
       return 'an-id';
     },
-  } as unknown as Host;
-  return { result: (await scripted.run(job, host)).result, heard };
+  } as unknown as AdapterHost;
+  const outcome = await scripted.start(job, host).done;
+  return { result: outcome.ended === 'end_turn' ? outcome.result : outcome, heard };
 };
 
 describe('the tool scripted', () => {
@@ -31,8 +31,8 @@ describe('the tool scripted', () => {
       ],
     });
     expect(heard).toEqual([
-      ['log', 'stdout', 'x\n'],
-      ['progress', { percent: 50, message: 'half' }],
+      { type: 'log', stream: 'stdout', text: 'x\n' },
+      { type: 'progress', percent: 50, message: 'half' },
     ]);
   });
 
@@ -73,7 +73,7 @@ describe('the tool scripted', () => {
   it('leaves an artifact', async () => {
     expect(await perform({ steps: [{ do: 'artifact', name: 'a.txt', content: 'x' }] })).toEqual({
       result: { artifact_id: 'an-id', name: 'a.txt' },
-      heard: [['artifact', 'a.txt']],
+      heard: ['a.txt'],
     });
   });
 

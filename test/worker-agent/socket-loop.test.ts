@@ -3,7 +3,8 @@ import { AppError } from '../../schema/errors.ts';
 import type { Intervals } from '../../schema/worker.ts';
 import { WorkerRevoked } from '../../worker-agent/src/agent.ts';
 import { SocketLoop } from '../../worker-agent/src/socket-loop.ts';
-import type { Tool } from '../../worker-agent/src/tools/tool.ts';
+import type { AgentAdapter } from '../../worker-agent/src/tools/adapter.ts';
+import { adapterThat } from '../support/adapter.ts';
 import { agentForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 import { pushFor } from './support/fake-push.ts';
@@ -12,15 +13,12 @@ const HOUR = 3_600_000;
 const slow = { idle_heartbeat_ms: HOUR, busy_heartbeat_ms: HOUR, claim_poll_ms: HOUR, lease_ms: 12 * HOUR };
 
 /** Works until it is told to stop. */
-const endless: Tool = {
-  name: 'scripted',
-  probe: async () => [],
-  run: (_, { signal }) =>
-    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('told to stop')), { once: true })),
-};
+const endless = adapterThat(
+  ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('told to stop')), { once: true })),
+);
 
 /** A worker that has its socket, and that asked in vain since. */
-const pushed = async ({ intervals = slow, ...given }: { intervals?: Intervals; tools?: Tool[]; slots?: number } = {}) => {
+const pushed = async ({ intervals = slow, ...given }: { intervals?: Intervals; tools?: AgentAdapter[]; slots?: number } = {}) => {
   const platform = await startPlatform();
   platform.intervals = intervals;
   const push = await pushFor(platform);
@@ -111,7 +109,7 @@ describe('a worker with a socket', () => {
 
   it('tells that it is free when it waits after having said that it is busy', async () => {
     let isDone = false;
-    const tool: Tool = { ...endless, run: () => holds(() => isDone).then(() => ({ result: null })) };
+    const tool = adapterThat(() => holds(() => isDone));
     const { platform, push, worker } = await pushed({ tools: [tool] });
     const subtask = platform.add();
     push.ring();

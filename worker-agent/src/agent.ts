@@ -9,14 +9,14 @@ import { Reporter } from './reporter.ts';
 import { classify } from './retry.ts';
 import { RunningJob } from './running-job.ts';
 import { SocketLoop } from './socket-loop.ts';
-import type { Tool } from './tools/tool.ts';
+import type { AgentAdapter } from './tools/adapter.ts';
 
 export type AgentOptions = {
   url: string;
   workerId: string;
   credential: string;
   intervals: Intervals;
-  tools: readonly Tool[];
+  tools: readonly AgentAdapter[];
   slots: number;
   timeoutMs: number;
   settings: JobSettings;
@@ -71,13 +71,13 @@ export class WorkerAgent {
       api,
       settings,
       journal: this.#journal,
-      tools: new Map(tools.map((tool) => [tool.name, tool])),
+      adapters: new Map(tools.map((tool) => [tool.id, tool])),
       onRevoked: (error) => this.#revoke(error),
     };
     this.#claims = new ClaimLoop({
       api,
       slots: options.slots,
-      tools: tools.map(({ name }) => name),
+      tools: tools.map(({ id }) => id),
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer) => this.#begin(answer),
@@ -119,7 +119,7 @@ export class WorkerAgent {
   /** Works until it is drained; throws WorkerRevoked when the server removed the worker. */
   run(): Promise<void> {
     const { url, workerId, slots, tools } = this.#options;
-    this.#journal('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ name }) => name), pid: process.pid });
+    this.#journal('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ id }) => id), pid: process.pid });
     return this.#live(() => this.#claims.run());
   }
 

@@ -3,7 +3,7 @@ import type { Transfer } from '../../schema/artifact.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { cleanText } from './clean.ts';
 import type { RetryOptions } from './retry.ts';
-import { ToolFailure } from './tools/tool.ts';
+import { AgentFailure } from './tools/adapter.ts';
 
 type File = { name: string; content: string | Uint8Array; content_type?: string };
 
@@ -37,7 +37,8 @@ export const uploadArtifact = async (
       await api.storeArtifact(fence, artifact_id, retry);
       return artifact_id;
     }
-    if (tries >= TRIES || retry.signal.aborted) throw new ToolFailure('tool_error', `The file ${file.name} could not be stored: ${failed}`);
+    if (tries >= TRIES || retry.signal.aborted)
+      throw new AgentFailure('tool_error', `The file ${file.name} could not be stored: ${failed}`);
   }
 };
 

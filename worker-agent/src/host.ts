@@ -4,17 +4,38 @@ import type { LogSender } from './log-sender.ts';
 import { forAtMost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { runCommand } from './tools/spawn.ts';
-import type { Host } from './tools/tool.ts';
+import type { AdapterHost, AgentEvent, Usage } from './tools/adapter.ts';
 
 /** The environment variable by which stray processes of an attempt are known. */
 const MARKER = 'MAW_WORKSPACE';
 
-/** What a tool may use of the worker while it carries out one job. */
-export const createHost = (ctx: JobContext, job: RunningJob, workspace: string, logs: LogSender): Host => ({
+/** What the worker remembers of the events of one attempt. */
+export type Heard = { usage?: Usage };
+
+const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
+
+const hear = (event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard): void => {
+  switch (event.type) {
+    case 'log':
+      return logs.write(event.stream, event.text);
+    case 'message':
+      return logs.write('stdout', line(event.text));
+    case 'tool':
+      return logs.write('system', line(`${event.name} ${event.detail}`));
+    case 'warning':
+      return logs.write('system', line(`warning: ${event.message}`));
+    case 'progress':
+      return job.report(event);
+    case 'usage':
+      heard.usage = event.usage;
+  }
+};
+
+/** What an adapter may use of the worker while it carries out one job. */
+export const createHost = (ctx: JobContext, job: RunningJob, workspace: string, logs: LogSender, heard: Heard): AdapterHost => ({
   signal: job.work,
   workspace,
-  log: (stream, text) => logs.write(stream, text),
-  progress: (progress) => job.report(progress),
+  emit: (event) => hear(event, job, logs, heard),
   spawn: (file, args, options) => {
     const env = { ...options.env, [MARKER]: workspace };
     const ladder = { marker: `${MARKER}=${workspace}`, graceMs: ctx.settings.killGraceMs, signal: job.work };

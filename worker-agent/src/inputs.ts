@@ -2,17 +2,17 @@ import type { Claimed, InputValue } from '../../schema/attempt.ts';
 import type { Json } from '../../schema/json.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { download } from './artifacts.ts';
-import { ToolFailure } from './tools/tool.ts';
+import { AgentFailure } from './tools/adapter.ts';
 
 const fetchInput = async (api: WorkerApi, fence: Fenced, key: string, signal: AbortSignal): Promise<Json> => {
   const input = await api.getInput(fence, key, { signal });
   if (input.result_artifact_id === null) return input.result;
-  if (input.download === null) throw new ToolFailure('tool_error', `The result of ${key} is not stored: its artifact has no bytes`);
+  if (input.download === null) throw new AgentFailure('tool_error', `The result of ${key} is not stored: its artifact has no bytes`);
   const bytes = await download(api, input.download, signal);
   try {
     return JSON.parse(bytes.toString('utf8')) as Json;
   } catch (cause) {
-    throw new ToolFailure('tool_error', `The result of ${key} is not JSON: ${(cause as Error).message}`, { cause });
+    throw new AgentFailure('tool_error', `The result of ${key} is not JSON: ${(cause as Error).message}`, { cause });
   }
 };
 

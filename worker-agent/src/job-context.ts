@@ -2,7 +2,7 @@ import type { Json } from '../../schema/json.ts';
 import type { FailureClass } from '../../schema/task.ts';
 import type { Usage, WorkerApi } from './api.ts';
 import type { Journal } from './journal.ts';
-import type { Tool } from './tools/tool.ts';
+import type { AgentAdapter } from './tools/adapter.ts';
 
 export type JobSettings = {
   stateDir: string;
@@ -15,7 +15,7 @@ export type JobSettings = {
 export type JobContext = {
   api: WorkerApi;
   journal: Journal;
-  tools: ReadonlyMap<string, Tool>;
+  adapters: ReadonlyMap<string, AgentAdapter>;
   settings: JobSettings;
   onRevoked(error: unknown): void;
 };

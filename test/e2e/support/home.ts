@@ -7,7 +7,7 @@ import { type Client, createClient } from '../../../schema/client.ts';
 import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
 import { createExec } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
-import type { Tool } from '../../../worker-agent/src/tools/tool.ts';
+import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { freePort } from '../../support/processes.ts';
@@ -23,16 +23,6 @@ const redisVariables = async (): Promise<Record<string, string>> => {
 };
 
 const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], maxResultBytes: 1_000_000 })];
-
-/** A tool that does what the test does. */
-export const toolOf = (work: () => Promise<unknown>): Tool => ({
-  name: 'scripted',
-  probe: async () => [],
-  run: async () => {
-    await work();
-    return { result: null };
-  },
-});
 
 /** The whole platform in this process, with a cable to it that can be cut, for the running test. */
 export const homeForTest = async (env: Record<string, string> = {}) => {
@@ -65,7 +55,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
       home = await open();
     },
     /** A worker that is enrolled and runs; `events` are the lines of its journal. */
-    addWorker: async ({ slots = 1, tools = TOOLS }: { slots?: number; tools?: readonly Tool[] } = {}) => {
+    addWorker: async ({ slots = 1, tools = TOOLS }: { slots?: number; tools?: readonly AgentAdapter[] } = {}) => {
       const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted', 'exec'] } });
       const name = `w${agents.length}`;
       const registered = await createClient({ url, token: enrolment_token }).registerWorker({

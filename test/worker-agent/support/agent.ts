@@ -6,7 +6,7 @@ import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
 import type { JobSettings } from '../../../worker-agent/src/job-context.ts';
 import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
-import type { Tool } from '../../../worker-agent/src/tools/tool.ts';
+import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
 export const until = <T>(condition: () => T | Promise<T>): Promise<T> => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
@@ -25,7 +25,7 @@ export const folderForTest = async (): Promise<string> => {
 
 export type Line = { level: string; event: string } & Record<string, unknown>;
 type Given = {
-  tools?: Tool[];
+  tools?: AgentAdapter[];
   slots?: number;
   exec?: Partial<ExecSettings>;
   settings?: Partial<JobSettings>;

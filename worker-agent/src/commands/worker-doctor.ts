@@ -4,7 +4,7 @@ import { ApiError, createClient } from '../../../schema/client.ts';
 import type { Command } from '../command.ts';
 import type { Config } from '../settings.ts';
 import { EXIT } from '../terminal/errors.ts';
-import type { Check } from '../tools/tool.ts';
+import type { Check } from '../tools/adapter.ts';
 import { stateFileOf, toolsOf, WORKER_SETTINGS } from './worker-setup.ts';
 
 const SKEW_WARN_MS = 5_000;

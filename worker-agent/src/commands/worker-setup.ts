@@ -9,7 +9,7 @@ import type { Config, SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
 import { CommandError, UsageError } from '../terminal/errors.ts';
 import { createTools } from '../tools/registry.ts';
-import type { Tool } from '../tools/tool.ts';
+import type { AgentAdapter } from '../tools/adapter.ts';
 
 export const WORKER_SETTINGS: readonly SettingKey[] = [
   'url',
@@ -31,7 +31,7 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
 
 export const stateFileOf = ({ state_dir, url, name }: Config): StateFile => new StateFile(resolve(state_dir), url, name);
 
-export const toolsOf = (config: Config): Tool[] => {
+export const toolsOf = (config: Config): AgentAdapter[] => {
   const exec = {
     allow: config.exec_allow,
     roots: config.exec_roots.map((folder) => resolve(folder)),

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { ToolFailure } from './tool.ts';
+import { AgentFailure } from './adapter.ts';
 
 const ALL = '*';
 
@@ -44,10 +44,10 @@ export const resolveCommand = async (command: string, allowed: readonly string[]
   const found = hasFolder(command) ? resolve(cwd, command) : await findOnPath(command);
   const known = isAllowed(command, allowed) || (found !== null && isAllowed(found, allowed));
   if (!known)
-    throw new ToolFailure(
+    throw new AgentFailure(
       'denied',
       `This worker does not allow the command ${command}; its owner can allow it: maw worker start --exec-allow ${command}`,
     );
-  if (found === null) throw new ToolFailure('spawn_failed', `The command ${command} is not on the PATH of this worker`);
+  if (found === null) throw new AgentFailure('spawn_failed', `The command ${command} is not on the PATH of this worker`);
   return found;
 };

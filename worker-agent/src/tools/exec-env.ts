@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Host, Job } from './tool.ts';
-import { ToolFailure } from './tool.ts';
+import type { AdapterHost, Job } from './adapter.ts';
+import { AgentFailure } from './adapter.ts';
 
 export const RESULT_FILE = '.maw-result';
 
@@ -17,9 +17,9 @@ const passedOn = (): Record<string, string> => {
 };
 
 /** The environment of a command, built from empty: nothing of the worker's own goes along, least of all its credential. */
-export const commandEnv = (job: Job, host: Host, declared: Record<string, string>): Record<string, string> => {
+export const commandEnv = (job: Job, host: AdapterHost, declared: Record<string, string>): Record<string, string> => {
   const refused = Object.keys(declared).filter((name) => REFUSED.test(name));
-  if (refused.length > 0) throw new ToolFailure('denied', `A subtask may not set the environment variables ${refused.join(', ')}`);
+  if (refused.length > 0) throw new AgentFailure('denied', `A subtask may not set the environment variables ${refused.join(', ')}`);
   return {
     ...passedOn(),
     LANG: process.env.LANG ?? 'C.UTF-8',

@@ -4,7 +4,7 @@ import type { Json } from '../../../schema/json.ts';
 import { RESULT_FILE } from './exec-env.ts';
 import type { ExecInput } from './exec-input.ts';
 import { insideOf } from './folders.ts';
-import { ToolFailure } from './tool.ts';
+import { AgentFailure } from './adapter.ts';
 
 type Places = { workspace: string; cwd: string; roots: readonly string[]; maxBytes: number };
 
@@ -17,14 +17,14 @@ const parsed = (text: string): Json | undefined => {
 };
 
 export const tooLarge = (what: string, maxBytes: number) =>
-  new ToolFailure(
+  new AgentFailure(
     'tool_error',
     `${what} is larger than ${maxBytes} bytes, the most that this worker sends as a result (--max-result-bytes); leave a smaller result or a file`,
   );
 
 const readResult = async (path: string, maxBytes: number): Promise<string> => {
   const file = await stat(path);
-  if (!file.isFile()) throw new ToolFailure('invalid_result', 'The result file is not a plain file');
+  if (!file.isFile()) throw new AgentFailure('invalid_result', 'The result file is not a plain file');
   if (file.size > maxBytes) throw tooLarge('The result file', maxBytes);
   return readFile(path, 'utf8');
 };
@@ -43,11 +43,11 @@ const writtenResult = async (input: ExecInput, { workspace, cwd, roots, maxBytes
 export const resultOf = async (input: ExecInput, stdout: string, places: Places): Promise<Json> => {
   const written = await writtenResult(input, places);
   if (written === null && (input.result === 'file' || input.result_file !== undefined))
-    throw new ToolFailure('invalid_result', `The command did not write ${input.result_file ?? 'the file named by MAW_RESULT_FILE'}`);
+    throw new AgentFailure('invalid_result', `The command did not write ${input.result_file ?? 'the file named by MAW_RESULT_FILE'}`);
   const text = (written ?? stdout).replace(/\r?\n$/, '');
   if (input.result === 'text') return text;
   const value = parsed(text);
   if (value === undefined && input.result === 'json')
-    throw new ToolFailure('invalid_result', 'The command ended well, but its result is not JSON');
+    throw new AgentFailure('invalid_result', 'The command ended well, but its result is not JSON');
   return value ?? (value === null ? null : text);
 };

@@ -6,7 +6,7 @@ import { ExecInput } from './exec-input.ts';
 import { resultOf, tooLarge } from './exec-result.ts';
 import { parseInput } from './faults.ts';
 import { workingFolder } from './folders.ts';
-import { type Check, type Host, type Job, type Outcome, type Tool, ToolFailure } from './tool.ts';
+import { type Check, type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from './adapter.ts';
 
 export type ExecSettings = { allow: readonly string[]; roots: readonly string[]; maxResultBytes: number };
 
@@ -56,16 +56,16 @@ class Output {
   }
 }
 
-const spawned = async (host: Host, file: string, args: readonly string[], options: Parameters<Host['spawn']>[2]) => {
+const spawned = async (host: AdapterHost, file: string, args: readonly string[], options: Parameters<AdapterHost['spawn']>[2]) => {
   try {
     return await host.spawn(file, args, options);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new ToolFailure('spawn_failed', `${file} could not be started: ${code ?? message}`, { cause });
+    throw new AgentFailure('spawn_failed', `${file} could not be started: ${code ?? message}`, { cause });
   }
 };
 
-const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, host: Host): Promise<Outcome> => {
+const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, host: AdapterHost): Promise<Outcome> => {
   const input = parseInput(ExecInput, job.input, 'exec');
   const [command = '', ...args] = input.argv;
   const cwd = await workingFolder(host.workspace, roots, input.cwd);
@@ -75,7 +75,7 @@ const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, hos
   const output = new Output(maxResultBytes);
   const onOutput = (stream: 'stdout' | 'stderr', bytes: Buffer) => {
     output.add(stream, bytes);
-    host.log(stream, bytes);
+    host.emit({ type: 'log', stream, text: bytes });
   };
 
   const { code, signal } = await spawned(host, file, args, { cwd, env, stdin, onOutput });
@@ -83,10 +83,11 @@ const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, hos
   host.signal.throwIfAborted();
   if (code !== 0) {
     const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
-    throw new ToolFailure('tool_error', `${command}: ${end}${output.stderrTail && `\n${output.stderrTail}`}`);
+    throw new AgentFailure('tool_error', `${command}: ${end}${output.stderrTail && `\n${output.stderrTail}`}`);
   }
   if (output.isTooLarge && input.result !== 'file') throw tooLarge('What the command printed', maxResultBytes);
-  return { result: await resultOf(input, output.stdout, { workspace: host.workspace, cwd, roots, maxBytes: maxResultBytes }) };
+  const places = { workspace: host.workspace, cwd, roots, maxBytes: maxResultBytes };
+  return { ended: 'end_turn', result: await resultOf(input, output.stdout, places) };
 };
 
 const probe = async ({ allow }: ExecSettings): Promise<Check[]> => {
@@ -110,8 +111,8 @@ const probe = async ({ allow }: ExecSettings): Promise<Check[]> => {
 };
 
 /** Runs a command that the worker's owner allowed: argv as it is, no shell. */
-export const createExec = (settings: ExecSettings): Tool => ({
-  name: 'exec',
+export const createExec = (settings: ExecSettings): AgentAdapter => ({
+  id: 'exec',
   probe: () => probe(settings),
-  run: (job, host) => run(settings, job, host),
+  start: (job, host) => ({ done: run(settings, job, host) }),
 });

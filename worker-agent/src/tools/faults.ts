@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { ToolFailure } from './tool.ts';
+import { AgentFailure } from './adapter.ts';
 
 const pathOf = (path: readonly PropertyKey[]): string => ['input', ...path.map(String)].join('.');
 
@@ -13,5 +13,5 @@ export const parseInput = <S extends z.ZodType>(schema: S, input: unknown, tool:
   const parsed = schema.safeParse(input ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.slice(0, 5).map(faultsOf);
-  throw new ToolFailure('invalid_result', `The input does not fit the tool ${tool}: ${faults.join('; ')}`);
+  throw new AgentFailure('invalid_result', `The input does not fit the tool ${tool}: ${faults.join('; ')}`);
 };

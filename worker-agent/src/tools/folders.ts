@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { ToolFailure } from './tool.ts';
+import { AgentFailure } from './adapter.ts';
 
 const isInside = (path: string, folder: string): boolean => {
   const way = relative(folder, path);
@@ -15,7 +15,7 @@ export const insideOf = async (folders: readonly string[], base: string, name: s
   if (path === null) return null;
   const roots = await Promise.all(folders.map(real));
   if (roots.some((root) => root !== null && isInside(path, root))) return path;
-  throw new ToolFailure(
+  throw new AgentFailure(
     'denied',
     `${what} ${name} is outside of the folders that this worker allows; its owner can allow it: maw worker start --exec-root FOLDER`,
   );
@@ -25,6 +25,6 @@ export const insideOf = async (folders: readonly string[], base: string, name: s
 export const workingFolder = async (workspace: string, roots: readonly string[], cwd: string | undefined): Promise<string> => {
   if (cwd === undefined) return workspace;
   const path = await insideOf([workspace, ...roots], workspace, cwd, 'cwd');
-  if (path === null || !(await stat(path)).isDirectory()) throw new ToolFailure('tool_error', `cwd ${cwd} is not a folder on this worker`);
+  if (path === null || !(await stat(path)).isDirectory()) throw new AgentFailure('tool_error', `cwd ${cwd} is not a folder on this worker`);
   return path;
 };

@@ -1,10 +1,10 @@
 import type { Json } from '../../../schema/json.ts';
-import { ToolFailure } from './tool.ts';
+import { AgentFailure } from './adapter.ts';
 
 const isObject = (value: Json): value is { [key: string]: Json } => value !== null && typeof value === 'object' && !Array.isArray(value);
 
 const refuse = (path: string): never => {
-  throw new ToolFailure('invalid_result', `sum_inputs adds up objects of numbers; ${path} is neither a number nor such an object`);
+  throw new AgentFailure('invalid_result', `sum_inputs adds up objects of numbers; ${path} is neither a number nor such an object`);
 };
 
 const add = (total: { [key: string]: Json }, value: { [key: string]: Json }, path: string): void => {

@@ -3,17 +3,17 @@ import type { Json } from '../../../schema/json.ts';
 import { parseInput } from './faults.ts';
 import { addUp, textOf } from './merge.ts';
 import { ScriptedInput, type Step } from './steps.ts';
-import { type Host, type Job, type Outcome, type Tool, ToolFailure } from './tool.ts';
+import { type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from './adapter.ts';
 
-type Does = { [D in Step['do']]: (step: Extract<Step, { do: D }>, job: Job, host: Host) => Promise<Json | undefined> };
+type Does = { [D in Step['do']]: (step: Extract<Step, { do: D }>, job: Job, host: AdapterHost) => Promise<Json | undefined> };
 
 /** Undefined means: this step gives no output. */
 const DOES: Does = {
-  log: async ({ stream, text }, _, host) => void host.log(stream, `${text}\n`),
+  log: async ({ stream, text }, _, host) => void host.emit({ type: 'log', stream, text: `${text}\n` }),
   progress: async ({ percent, message }, _, host) =>
-    void host.progress({ ...(percent === undefined ? {} : { percent }), ...(message === undefined ? {} : { message }) }),
+    void host.emit({ type: 'progress', ...(percent === undefined ? {} : { percent }), ...(message === undefined ? {} : { message }) }),
   fail: async ({ failure_class, message, until_attempt }, { attempt }) => {
-    if (until_attempt === undefined || attempt <= until_attempt) throw new ToolFailure(failure_class, message);
+    if (until_attempt === undefined || attempt <= until_attempt) throw new AgentFailure(failure_class, message);
     return undefined;
   },
   output: async ({ value }) => value,
@@ -31,22 +31,22 @@ const DOES: Does = {
   artifact: async (step, _, host) => ({ artifact_id: await host.artifact(step), name: step.name }),
 };
 
-const perform = (step: Step, job: Job, host: Host) =>
-  (DOES[step.do] as (step: Step, job: Job, host: Host) => Promise<Json | undefined>)(step, job, host);
+const perform = (step: Step, job: Job, host: AdapterHost) =>
+  (DOES[step.do] as (step: Step, job: Job, host: AdapterHost) => Promise<Json | undefined>)(step, job, host);
 
-const run = async (job: Job, host: Host): Promise<Outcome> => {
+const run = async (job: Job, host: AdapterHost): Promise<Outcome> => {
   const { steps } = parseInput(ScriptedInput, job.input, 'scripted');
   let result: Json = { text: job.goal, inputs: [...job.input_keys] };
   for (const step of steps ?? []) {
     host.signal.throwIfAborted();
     result = (await perform(step, job, host)) ?? result;
   }
-  return { result };
+  return { ended: 'end_turn', result };
 };
 
 /** A built-in agent without a model: does what `input.steps` says. For demonstrations, tests and small glue. */
-export const scripted: Tool = {
-  name: 'scripted',
+export const scripted: AgentAdapter = {
+  id: 'scripted',
   probe: async () => [{ level: 'ok', message: 'scripted: built in' }],
-  run,
+  start: (job, host) => ({ done: run(job, host) }),
 };

@@ -3,10 +3,9 @@ import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { FailureClass } from '../../../schema/task.ts';
 import type { Finished, SpawnOptions } from './spawn.ts';
 
-type LogStream = LogChunkSpec['stream'];
 export type Usage = { [key: string]: Json };
 
-/** What a tool is asked to do. */
+/** What an agent is asked to do. */
 export type Job = {
   readonly subtask_id: string;
   readonly task_id: string;
@@ -21,41 +20,56 @@ export type Job = {
   inputs(): Promise<Record<string, Json>>;
 };
 
-/** What a tool may use of the worker. */
-export type Host = {
+/** What is heard of an agent while it works. Each event is a sign of life. */
+export type AgentEvent =
+  | { type: 'log'; stream: LogChunkSpec['stream']; text: string | Uint8Array }
+  | { type: 'message'; text: string }
+  | { type: 'tool'; name: string; detail: string }
+  | { type: 'progress'; percent?: number; message?: string }
+  /** All that was used so far; it is told also when the work fails. `incomplete: true` where the agent does not tell all. */
+  | { type: 'usage'; usage: Usage }
+  | { type: 'warning'; message: string };
+
+/** What an adapter may use of the worker. */
+export type AdapterHost = {
   /** Aborts when the work has to stop: time is up, the lease is gone, or a person wants it so. */
   readonly signal: AbortSignal;
   /** A folder of this attempt alone. */
   readonly workspace: string;
-  log(stream: LogStream, text: string | Uint8Array): void;
-  progress(progress: { percent?: number; message?: string }): void;
+  emit(event: AgentEvent): void;
   /** The only way to start a process: in a group of its own, ended with everything that it started. */
   spawn(file: string, args: readonly string[], options: SpawnOptions): Promise<Finished>;
   /** Leaves a file with the attempt; answers its id. */
   artifact(file: { name: string; content: string | Uint8Array; content_type?: string }): Promise<string>;
 };
 
-export type Outcome = { result: Json; usage?: Usage };
+/** How a turn of an agent ended, in its own words: the worker decides whether that is a success. */
+export type Outcome = { ended: 'end_turn'; result?: Json } | { ended: 'max_tokens' | 'max_turns' | 'refusal' };
+
+export type AgentRun = {
+  /** Rejects with AgentFailure when the work did not succeed. */
+  readonly done: Promise<Outcome>;
+  /** Gives an agent that ended its turn another one, in the same session. */
+  send?(message: string): Promise<Outcome>;
+};
+
 export type Check = { level: 'ok' | 'warn' | 'fail'; message: string; next?: string };
 
-/** An adapter: drives one kind of agent. */
-export type Tool = {
-  readonly name: string;
+/** Drives one kind of agent. It stops the agent when the host's signal aborts. */
+export type AgentAdapter = {
+  readonly id: string;
   /** What doctor tells of it. */
   probe(): Promise<Check[]>;
-  /** Throws ToolFailure when the work did not succeed. */
-  run(job: Job, host: Host): Promise<Outcome>;
+  start(job: Job, host: AdapterHost): AgentRun;
 };
 
 /** Work that did not succeed, with the class that decides whether it is repeated. */
-export class ToolFailure extends Error {
+export class AgentFailure extends Error {
   readonly failureClass: FailureClass;
-  readonly usage: Usage | undefined;
 
-  constructor(failureClass: FailureClass, message: string, options: { usage?: Usage; cause?: unknown } = {}) {
-    super(message, { cause: options.cause });
-    this.name = 'ToolFailure';
+  constructor(failureClass: FailureClass, message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = 'AgentFailure';
     this.failureClass = failureClass;
-    this.usage = options.usage;
   }
 }

@@ -1,0 +1,73 @@
+import { ApiError } from '../../schema/client.ts';
+import { type Json, jsonBytes, LIMITS } from '../../schema/json.ts';
+import type { Usage } from './api.ts';
+import { uploadArtifact } from './artifacts.ts';
+import { cleanJson, clip, depthOf } from './clean.ts';
+import type { Heard } from './host.ts';
+import type { Ending, JobContext } from './job-context.ts';
+import { classify, forAtMost, type RetryOptions } from './retry.ts';
+import type { RunningJob } from './running-job.ts';
+import { AgentFailure } from './tools/adapter.ts';
+
+// Objects and arrays around the result in the request count as levels too.
+const DEEPEST_RESULT = LIMITS.json_depth - 4;
+const MESSAGE_CHARACTERS = 4_000;
+
+export const retryOf = (ctx: JobContext, job: RunningJob): RetryOptions & { signal: AbortSignal } => ({
+  signal: job.sending,
+  again: forAtMost(ctx.settings.reportForMs),
+});
+
+const usageOf = ({ usage }: Heard) => (usage === undefined ? {} : { usage: cleanJson(usage) as Usage });
+
+/** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
+export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
+  if (job.reason !== null) return stopped(job);
+  const result = cleanJson(value);
+  const bytes = jsonBytes(result);
+  const { maxResultBytes } = ctx.settings;
+  if (bytes > maxResultBytes)
+    throw new AgentFailure(
+      'tool_error',
+      `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
+    );
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(heard) };
+  const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
+  const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, retryOf(ctx, job));
+  return { kind: 'completed', result_artifact_id, ...usageOf(heard) };
+};
+
+const stopped = (job: RunningJob): Ending => {
+  const { timeout_seconds } = job.claimed;
+  if (job.reason === 'timed_out')
+    return { kind: 'failed', failure_class: 'timed_out', message: `it took longer than ${timeout_seconds} s and was stopped` };
+  if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
+  return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
+};
+
+/** The ending of work that did not succeed, or that was stopped. */
+export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard: Heard): Ending => {
+  if (job.reason !== null) return stopped(job);
+  if (error instanceof AgentFailure)
+    return { kind: 'failed', failure_class: error.failureClass, message: clip(error.message, MESSAGE_CHARACTERS), ...usageOf(heard) };
+  if (error instanceof ApiError) return endingOfRefusal(ctx, error);
+  ctx.journal('error', 'tool.broke', {
+    subtask_id: job.claimed.subtask_id,
+    tool: job.claimed.tool,
+    error: String((error as Error)?.stack ?? error),
+  });
+  return {
+    kind: 'failed',
+    failure_class: 'tool_error',
+    message: clip(`The tool broke: ${(error as Error)?.message ?? error}`, MESSAGE_CHARACTERS),
+    ...usageOf(heard),
+  };
+};
+
+const endingOfRefusal = (ctx: JobContext, error: ApiError): Ending => {
+  const verdict = classify(error);
+  if (verdict === 'revoked') ctx.onRevoked(error);
+  if (verdict === 'revoked' || verdict === 'lease_lost') return { kind: 'dropped', reason: error.code };
+  if (verdict === 'retryable') return { kind: 'released', reason: clip(`the server did not answer: ${error.message}`, 500) };
+  return { kind: 'failed', failure_class: 'tool_error', message: clip(`The server refused: ${error.message}`, MESSAGE_CHARACTERS) };
+};
