@@ -3,7 +3,7 @@ import type { Context } from '../functions/domain/context.ts';
 import { completeMany, start } from '../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
 import { claim, complete, heartbeat } from '../functions/domain/workers/workers.ts';
-import { createContext } from '../functions/platform/context.ts';
+import { type Composed, createContext } from '../functions/platform/context.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { Env } from '../schema/env.ts';
 import { startTcpProxy } from '../test/support/tcp-proxy.ts';
@@ -13,7 +13,7 @@ const fence = ({ subtask_id, lease_token, attempt }: Claimed) => ({ subtask_id, 
 const done = (claimed: readonly Claimed[]) => claimed.map((it) => ({ ...fence(it), result: 1 }));
 
 /** Runs work against a fresh, migrated database over one connection whose round trips and bytes are counted. */
-const counted = async <T>(env: Env, work: (ctx: Context, roundTrips: () => number) => Promise<T>): Promise<T> => {
+const counted = async <T>(env: Env, work: (ctx: Composed, roundTrips: () => number) => Promise<T>): Promise<T> => {
   const url = new URL(env.DATABASE_URL);
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
@@ -73,13 +73,14 @@ const written = async (ctx: Context): Promise<number> => {
  * Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
  */
 export const countWal = (env: Env): Promise<number | null> =>
-  counted(env, async (ctx) => {
-    const [server] = await ctx.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
+  counted(env, async (composed) => {
+    const [server] = await composed.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
     if (server.version < 180_000) return null;
-    const { caller } = await createOwner(ctx);
-    const { principal } = await createWorker(ctx, caller);
+    const { caller } = await createOwner(composed);
+    const { principal } = await createWorker(composed, caller);
     const spec = fanOutAndIn(48);
     const live = async () => {
+      const ctx = { ...composed, sql: composed.sql.of(randomUUID()) };
       await tasks.submit(ctx, caller, spec);
       for (;;) {
         const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
@@ -88,9 +89,9 @@ export const countWal = (env: Env): Promise<number | null> =>
       }
     };
     await live();
-    await written(ctx);
-    const before = await written(ctx);
+    await written(composed);
+    const before = await written(composed);
     await live();
-    await written(ctx);
-    return Math.round(((await written(ctx)) - before) / 50);
+    await written(composed);
+    return Math.round(((await written(composed)) - before) / 50);
   });

@@ -52,7 +52,8 @@ export const openEdges = async ({ env, folder, say, log }: EdgeOptions): Promise
   const key = createAwsKey();
   const onError = (error: unknown) => log('error', 'edge.failed', { error });
   let gateway: SocketGateway | null = null;
-  const redis = await openRedis({ env, folder, say });
+  // Who is subscribed stood in that Redis: clients come again, or ask by HTTP while there is none.
+  const redis = await openRedis({ env, folder, say, onCut: () => gateway?.disconnectAll() });
   const queues = await startQueues({ key, onError });
   const posts = await listenForPosts(() => gateway);
   const client = createQueues({ ...queues, log });

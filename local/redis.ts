@@ -17,6 +17,8 @@ export type RedisOptions = {
   env: Record<string, string | undefined>;
   folder: string;
   say: (line: string) => void;
+  /** Told when a connection to Redis ends: what it held may be gone. */
+  onCut?: () => void;
 };
 
 /**
@@ -39,12 +41,12 @@ const openUpstash = (env: RedisOptions['env']): LocalRedis | null => {
   return { kind: 'upstash', at: { url, token }, describe, close: async () => {} };
 };
 
-const openUrl = async ({ env }: RedisOptions): Promise<LocalRedis | null> => {
+const openUrl = async ({ env, onCut }: RedisOptions): Promise<LocalRedis | null> => {
   const url = env.REDIS_URL;
   if (!url) return null;
   if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new Error('REDIS_URL must be a URL such as redis://user:password@host:6379, or rediss:// for TLS');
-  const requester = await connectRedis(url);
+  const requester = await connectRedis(url, onCut);
   const close = () => requester.close();
   const version = await versionOf(requester).catch((error: Error) => error);
   const fault = version instanceof Error ? null : faultOf(version);
@@ -56,11 +58,11 @@ const openUrl = async ({ env }: RedisOptions): Promise<LocalRedis | null> => {
   return { kind: 'url', at: { requester }, describe: `using the Redis at ${new URL(url).host} (REDIS_URL)${silence}`, close };
 };
 
-const openServer = async ({ env, folder, say }: RedisOptions): Promise<LocalRedis | null> => {
+const openServer = async ({ env, folder, say, onCut }: RedisOptions): Promise<LocalRedis | null> => {
   const program = findRedisServer(env.PATH);
   if (program === null) return null;
   try {
-    const server = await startRedisServer({ program, folder, say });
+    const server = await startRedisServer({ program, folder, say, ...(onCut ? { onCut } : {}) });
     const version = await versionOf(server.requester);
     const opened = { at: { requester: server.requester }, describe: `started ${program} ${version}`, close: server.close };
     const fault = faultOf(version);

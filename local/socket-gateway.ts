@@ -28,6 +28,8 @@ export type SocketGatewayOptions = {
 export type SocketGateway = Upgrades & {
   /** Answers requests to `@connections`; whether it was one. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** Closes the sockets that are open; their clients may come again. */
+  disconnectAll(): void;
   /** How many sockets are open. */
   size(): number;
   /** To be called before the HTTP server is closed, which waits for its sockets. */
@@ -82,6 +84,8 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
     if (closed) connection.close(...GOING_AWAY);
   };
 
+  const disconnectAll = () => connections.forEach((connection) => connection.close(...GOING_AWAY));
+
   const server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -105,9 +109,10 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
       return id !== null;
     },
     size: () => reachable.size,
+    disconnectAll,
     close: async () => {
       closed = true;
-      for (const connection of connections) connection.close(...GOING_AWAY);
+      disconnectAll();
       await patiently(() => connections.size + running() === 0, limits.closeMs);
       for (const connection of connections) connection.terminate();
       await patiently(() => connections.size + running() === 0, limits.closeMs);

@@ -14,6 +14,7 @@ table activity_logs (
   worker_id uuid,
   data jsonb default '{}'::jsonb not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  request_id text,
   constraint activity_logs_level_check CHECK ((level = ANY (ARRAY['info'::text, 'warning'::text, 'error'::text]))),
   constraint activity_logs_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
   constraint activity_logs_pkey PRIMARY KEY (task_id, seq)

@@ -12,10 +12,12 @@ export type FollowOptions = {
   signal?: AbortSignal;
   /** Left out, that of the browser or of Node; null follows by HTTP alone. */
   WebSocket?: typeof WebSocket | null;
-  /** Between looks while there is no push; up to five times as much while nothing happens. */
+  /** Between looks while there is no push, up to five times as much while nothing happens; a live socket that is silent is checked more seldom. */
   pollMs?: number;
   /** How long an event that was overtaken is waited for before it is read by HTTP. */
   gapMs?: number;
+  /** How long a live socket may say nothing before it is looked by HTTP; eight times as long while that finds nothing. */
+  quietMs?: number;
   /** Told of each look that failed for a passing reason, and how many did so in a row; what it throws ends the following. */
   onAway?: (error: ApiError, tries: number) => void;
   clocks?: Partial<SocketClocks>;
@@ -98,7 +100,7 @@ class Follower {
   async more(): Promise<void> {
     const now = performance.now();
     this.#gapAt = this.#order.isMissing() ? Math.min(this.#gapAt, now + (this.#options.gapMs ?? 300)) : Infinity;
-    const wanted = this.#isUrgent ? 0 : Math.min(this.#gapAt, this.#isLive ? Infinity : this.#pollAt);
+    const wanted = this.#isUrgent ? 0 : Math.min(this.#gapAt, this.#pollAt);
     const wait = Math.max(this.#notBefore, wanted) - now;
     if (wait <= 0) return this.#look();
     if (!this.#isConnecting) this.#connect();
@@ -131,8 +133,15 @@ class Follower {
     this.#pollAt = performance.now() + this.#pollMs();
   }
 
+  /** A live socket that says nothing may be deaf: the server has lost who is subscribed, and tells only whoever asks. */
   #pollMs(): number {
-    return jittered((this.#options.pollMs ?? 1_000) * Math.min(5, 1.5 ** this.#emptyLooks));
+    const { pollMs = 1_000, quietMs = 4_000 } = this.#options;
+    return jittered(this.#isLive ? quietMs * Math.min(8, 2 ** this.#emptyLooks) : pollMs * Math.min(5, 1.5 ** this.#emptyLooks));
+  }
+
+  #pollLater(): void {
+    this.#emptyLooks = 0;
+    this.#pollAt = performance.now() + this.#pollMs();
   }
 
   #connect(): void {
@@ -145,8 +154,7 @@ class Follower {
       onFrame: (frame) => this.#heard(frame),
       onLive: (isLive) => {
         this.#isLive = isLive;
-        this.#emptyLooks = 0;
-        this.#pollAt = performance.now() + this.#pollMs();
+        this.#pollLater();
         this.#alarm.ring();
       },
       signal: this.#signal,
@@ -156,6 +164,7 @@ class Follower {
   }
 
   #heard(frame: ServerFrame): void {
+    this.#pollLater();
     if (frame.type === 'events') this.#order.take(frame.events);
     else if (frame.type === 'subscribed') this.#order.heardOf(frame.last_seq ?? 0);
     else if (frame.type === 'resync') {

@@ -3,8 +3,12 @@ import { Id } from './common.ts';
 import { Event } from './events.ts';
 import { TaskStatus, WorkerMode, WorkerStatus } from './states.ts';
 
-/** What a client can follow: one task's events, all tasks, all workers, or what is meant for one worker. */
-export const Topic = z.union([z.templateLiteral(['task:', Id]), z.templateLiteral(['worker:', Id]), z.enum(['tasks', 'workers'])]);
+/** What a client can follow: one task's events, all tasks, all workers, all checkpoints, or what is meant for one worker. */
+export const Topic = z.union([
+  z.templateLiteral(['task:', Id]),
+  z.templateLiteral(['worker:', Id]),
+  z.enum(['tasks', 'workers', 'checkpoints']),
+]);
 export type Topic = z.infer<typeof Topic>;
 
 const MOST_TOPICS = 100;

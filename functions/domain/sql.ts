@@ -14,8 +14,12 @@ export type Sql = {
   <T extends AnyRows = AnyRows>(strings: TemplateStringsArray, ...values: readonly unknown[]): Statement<T>;
   /** SQL as text, several statements at once where there are no values; answers the rows of the last. */
   unsafe<T extends AnyRows = AnyRows>(text: string): Statement<T>;
+  /** The request that statements are sent for, which the events that they write name; null for what happens by the clock. */
+  readonly request_id: string | null;
 };
 export type Pool = Sql & {
+  /** The same connections, for what a request does. */
+  of(requestId: string): Pool;
   /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
   begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** How many statements were sent since the start; a transaction sends two of its own. */
@@ -23,6 +27,9 @@ export type Pool = Sql & {
   /** Waits for what is under way, at most 5 s, and closes all connections. */
   end(): Promise<void>;
 };
+
+/** Stands before what it is for in the list of a statement of its own; a transaction notes its request as it begins. */
+export const noteRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
 
 /** A value as a parameter of type jsonb. */
 export const json = (value: unknown): string => JSON.stringify(value);

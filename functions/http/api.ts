@@ -6,6 +6,7 @@ import { AppError } from '../../schema/errors.ts';
 import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
+import type { Pool } from '../domain/sql.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -16,6 +17,7 @@ import { systemEndpoints } from './system.ts';
 import { taskEndpoints } from './tasks.ts';
 import { workerEndpoints } from './workers.ts';
 
+type Composed = Context & { sql: Pool };
 export type HttpHandler = (event: APIGatewayProxyEventV2, context: LambdaContext) => Promise<APIGatewayProxyResultV2>;
 
 export const endpoints: readonly Endpoint[] = [
@@ -67,17 +69,19 @@ const cors = (origins: readonly string[]) =>
     disableBeforePreflightResponse: false,
     methods: 'GET,HEAD,POST,PATCH,DELETE',
     headers: 'authorization,content-type,idempotency-key,if-match,if-none-match',
-    exposeHeaders: 'etag,retry-after',
+    exposeHeaders: 'etag,retry-after,x-request-id',
     maxAge: 600,
     vary: 'Origin',
   });
 
-const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
+const forRequest = (ctx: Composed, event: APIGatewayProxyEventV2): Context => ({ ...ctx, sql: ctx.sql.of(event.requestContext.requestId) });
+
+const httpLambda = (ctx: Composed, served: readonly Endpoint[]): HttpHandler => {
   const routes = served.flatMap(({ route, handle }) =>
     methodsOf(route).map((method) => ({
       method,
       path: route.path,
-      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(ctx, event),
+      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(forRequest(ctx, event), event),
     })),
   );
   const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyResultV2>();
@@ -90,7 +94,7 @@ const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
   return logged(ctx, handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound })));
 };
 
-/** One line a request, without what it carried. */
+/** One line a request, without what it carried; its id is told. */
 const logged =
   (ctx: Context, handler: HttpHandler): HttpHandler =>
   async (event, context) => {
@@ -105,17 +109,17 @@ const logged =
       status,
       ms: Math.round(performance.now() - started),
     });
-    return answer;
+    return typeof answer === 'object' ? { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } } : answer;
   };
 
 /** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
-export const personApi = (ctx: Context): HttpHandler =>
+export const personApi = (ctx: Composed): HttpHandler =>
   httpLambda(
     ctx,
     endpoints.filter(({ route }) => apiOf(route) === 'person-api'),
   );
 
-export const workerApi = (ctx: Context): HttpHandler =>
+export const workerApi = (ctx: Composed): HttpHandler =>
   httpLambda(
     ctx,
     endpoints.filter(({ route }) => apiOf(route) === 'worker-api'),

@@ -62,8 +62,11 @@ const withClient = async <T>(pool: pg.Pool, work: (client: pg.PoolClient) => Pro
   }
 };
 
-const inTransaction = async <T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T> => {
-  await client.query('begin').catch(rethrow);
+const begin = (requestId: string | null) =>
+  requestId === null ? 'begin' : `begin; select set_config('maw.request_id', ${pg.escapeLiteral(requestId)}, true)`;
+
+const inTransaction = async <T>(client: pg.PoolClient, requestId: string | null, work: () => Promise<T>): Promise<T> => {
+  await client.query(begin(requestId)).catch(rethrow);
   try {
     const answer = await work();
     await client.query('commit').catch(rethrow);
@@ -119,18 +122,23 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
       return run(sent);
     };
   };
-  const sql = createSql((sent) => withClient(pool, (client) => runOnCounted(client)(sent)));
-  return Object.assign(sql, {
-    begin: <T>(work: (sql: Sql) => Promise<T>) => {
-      statements += 2;
-      return withClient(pool, (client) => inTransaction(client, () => work(createSql(runOnCounted(client)))));
-    },
-    counted: () => statements,
-    end: async () => {
-      ended ??= pool.end();
-      await Promise.race([ended, pause(END_MS, undefined, { ref: false })]);
-    },
-  });
+  const end = async () => {
+    ended ??= pool.end();
+    await Promise.race([ended, pause(END_MS, undefined, { ref: false })]);
+  };
+  const make = (requestId: string | null): Pool => {
+    const sql = createSql((sent) => withClient(pool, (client) => runOnCounted(client)(sent)), requestId);
+    return Object.assign(sql, {
+      of: make,
+      begin: <T>(work: (sql: Sql) => Promise<T>) => {
+        statements += 2;
+        return withClient(pool, (client) => inTransaction(client, requestId, () => work(createSql(runOnCounted(client), requestId))));
+      },
+      counted: () => statements,
+      end,
+    });
+  };
+  return make(null);
 };
 
 /**

@@ -40,8 +40,8 @@ const compile = ({ strings, values }: Lazy, sent: Sent = { text: '', values: [] 
 };
 
 /** The tag that statements are made with, and how they are sent. */
-export const createSql = (run: Run): Sql => {
+export const createSql = (run: Run, requestId: string | null): Sql => {
   const make = (strings: readonly string[], values: readonly unknown[]) => new Lazy(strings, values, run) as unknown as Statement;
   const tag = (strings: TemplateStringsArray, ...values: readonly unknown[]) => make(strings, values);
-  return Object.assign(tag, { unsafe: (text: string) => make([text], []) }) as Sql;
+  return Object.assign(tag, { unsafe: (text: string) => make([text], []), request_id: requestId }) as Sql;
 };

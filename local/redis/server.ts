@@ -14,6 +14,7 @@ export type RedisServerOptions = {
   /** Keeps its configuration and its log. */
   folder: string;
   say?: (line: string) => void;
+  onCut?: () => void;
 };
 export type RunningRedis = { url: string; requester: LinkedRequester; pid(): number; close(): Promise<void> };
 
@@ -22,11 +23,11 @@ const STOP_MS = 2_000;
 const RESTART_MS = 1_000;
 
 /** A Redis or Valkey as child process, which keeps nothing on disk; it is started again whenever it ends by itself. */
-export const startRedisServer = async ({ program, folder, say = () => {} }: RedisServerOptions): Promise<RunningRedis> => {
+export const startRedisServer = async ({ program, folder, say = () => {}, onCut }: RedisServerOptions): Promise<RunningRedis> => {
   const place = join(resolve(folder), 'redis');
   const url = configure(place, await freePort());
   const server = supervise(() => launch(program, place), say);
-  const requester = await connectRedis(url);
+  const requester = await connectRedis(url, onCut);
   const close = async () => {
     await requester.close();
     await server.stop();

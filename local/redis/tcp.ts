@@ -41,8 +41,11 @@ const answersOf = (results: Results): Answer[] =>
     return { error: error.message };
   });
 
-/** A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. */
-export const connectRedis = async (url: string): Promise<LinkedRequester> => {
+/**
+ * A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. `onCut`
+ * is told of each connection that was good and ended, or fell silent: what that Redis held may be gone.
+ */
+export const connectRedis = async (url: string, onCut: () => void = () => {}): Promise<LinkedRequester> => {
   const client = new Redis(url, COMMANDS);
   let broken: Error | null = null;
   client.on('error', (error) => {
@@ -50,6 +53,7 @@ export const connectRedis = async (url: string): Promise<LinkedRequester> => {
   });
   client.on('ready', () => {
     broken = null;
+    client.once('close', onCut);
   });
   const subscriber = createTcpSubscriber(() => new Redis(url, { ...SHARED, maxRetriesPerRequest: null }));
   /** Names in capitals pass ioredis's own transformations by. */

@@ -1,4 +1,4 @@
--- What this transaction has left in the outbox so far: [{outbox_id, organization_id, topic, payload, delay_ms}]. The ids stand in a setting
+-- What this transaction has left in the outbox so far: [{outbox_id, organization_id, topic, payload, delay_ms, request_id}]. The ids stand in a setting
 -- that ends with the transaction.
 create or replace function left_in_outbox() returns jsonb
 language plpgsql
@@ -9,7 +9,8 @@ declare
 begin
   return coalesce((
     select jsonb_agg(jsonb_build_object('outbox_id', outbox_id, 'organization_id', organization_id, 'topic', topic, 'payload', payload,
-      'delay_ms', (extract(epoch from available_at - created_at) * 1000)::int - 10000) order by outbox_id)
+      'delay_ms', (extract(epoch from available_at - created_at) * 1000)::int - 10000,
+      'request_id', nullif(current_setting('maw.request_id', true), '')) order by outbox_id)
     from outbox
     where outbox_id = any (v_ids)
   ), '[]');

@@ -39,9 +39,10 @@ begin
     where t.task_id = c.task_id
     returning t.task_id, t.organization_id, t.run, t.last_seq - c.events as base, t.last_seq, c.retried
   ), logged as (
-    insert into activity_logs (task_id, seq, organization_id, type, level, message, run, subtask_id, attempt, worker_id, data)
+    insert into activity_logs (task_id, seq, organization_id, type, level, message, run, subtask_id, attempt, worker_id, data,
+      request_id)
     select b.task_id, b.base + n.n, b.organization_id, n.type, coalesce(n.level, 'info'), n.message, b.run,
-      n.subtask_id, n.attempt, n.worker_id, coalesce(n.data, '{}')
+      n.subtask_id, n.attempt, n.worker_id, coalesce(n.data, '{}'), nullif(current_setting('maw.request_id', true), '')
     from numbered n
     join bumped b using (task_id)
   )

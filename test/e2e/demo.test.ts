@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { PROGRAM, startRealRedis } from '../local/support/redis.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const isWindows = process.platform === 'win32';
@@ -17,12 +18,17 @@ const demoForTest = async () => {
   await mkdir(temporary);
   return {
     folder,
-    run: async (command: string, args: readonly string[], env: Record<string, string> = {}) => {
+    run: async (
+      command: string,
+      args: readonly string[],
+      env: Record<string, string> = {},
+      onOutput: (output: string) => void = () => {},
+    ) => {
       const places = { TMPDIR: temporary, TEMP: temporary, TMP: temporary, NODE_DISABLE_COMPILE_CACHE: '1' }; // npm keeps its own there
       const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...places, ...env }, shell: isWindows });
       onTestFinished(() => void child.kill('SIGTERM'));
       let output = '';
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => onOutput((output += chunk.toString())));
       const [code] = (await once(child, 'close')) as [number | null];
       return { code, output };
     },
@@ -69,6 +75,23 @@ describe('npm run demo -- --exit', { timeout: 120_000 }, () => {
     expect(output).toContain('Every task completed and every output is right.');
     expect(code).toBe(0);
     expect(verdicts(output, 'right')).toHaveLength(24);
+    for (const line of SUMMARY) expect(output).toMatch(line);
+    expect(await demo.left()).toEqual([]);
+  });
+
+  it.skipIf(PROGRAM === null)('goes on as if nothing were when Redis is killed for good in the middle', async () => {
+    const demo = await demoForTest();
+    const redis = await startRealRedis();
+    let killing: Promise<void> | null = null;
+    onTestFinished(() => redis.close());
+
+    const { code, output } = await demo.run('npm', ['run', 'demo', '--', '--exit'], { REDIS_URL: redis.url }, (text) => {
+      if (/[1-9]\d*\/\d{3} subtasks/.test(text)) killing ??= redis.close();
+    });
+
+    expect(killing).not.toBeNull();
+    expect(output).toContain('Every task completed and every output is right.');
+    expect(code).toBe(0);
     for (const line of SUMMARY) expect(output).toMatch(line);
     expect(await demo.left()).toEqual([]);
   });

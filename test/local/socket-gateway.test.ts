@@ -180,6 +180,16 @@ describe('a handshake', () => {
 });
 
 describe('closing the socket gateway', () => {
+  it('sends its clients away, who may come again at once', async () => {
+    const { open, sockets } = await socketsForTest();
+    const { closed, id } = await open();
+
+    sockets.disconnectAll();
+
+    expect((await closed).code).toBe(1001);
+    expect((await open()).id).not.toBe(id);
+  });
+
   it('tells its clients, lets their $disconnect finish, and leaves the HTTP server free to close', async () => {
     const ended: string[] = [];
     const { promise: told, resolve: tell } = Promise.withResolvers<void>();

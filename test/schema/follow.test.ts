@@ -16,7 +16,15 @@ const following = (live: Live, options: FollowOptions = {}) => {
   onTestFinished(() => stop.abort());
   const seen: number[] = [];
   const { client, WebSocket } = live;
-  const given = { signal: stop.signal, pollMs: NEVER, gapMs: NEVER, WebSocket, ...options, clocks: { ...QUICK, ...options.clocks } };
+  const given = {
+    signal: stop.signal,
+    pollMs: NEVER,
+    quietMs: NEVER,
+    gapMs: NEVER,
+    WebSocket,
+    ...options,
+    clocks: { ...QUICK, ...options.clocks },
+  };
   const done = (async () => {
     for await (const event of followTask(client, TASK_ID, given)) seen.push(event.seq);
   })();
@@ -154,6 +162,18 @@ describe('following a task', () => {
     await until('it', () => seen.length === 2);
 
     expect(live.heard.length).toBeGreaterThan(1);
+  });
+
+  it('looks by HTTP when a live socket says nothing for long, since nobody may know any more who is subscribed', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { quietMs: 5, clocks: { beatMs: NEVER } });
+    await until('the socket', () => live.heard.length > 0);
+
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+
+    expect(live.counts.tickets).toBe(1);
+    expect(live.heard).toHaveLength(1);
   });
 
   it('gives a live socket up that falls silent', async () => {

@@ -10,7 +10,7 @@ export const takeEvents = (sql: Sql, outboxIds: readonly number[], ranges: reado
   with taken as (
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])
   )
-  select l.seq, l.type, l.level, l.message, l.task_id, l.run, l.subtask_id, l.attempt, l.worker_id, l.data, l.created_at, l.organization_id,
+  select l.seq, l.type, l.level, l.message, l.task_id, l.run, l.subtask_id, l.attempt, l.worker_id, l.data, l.request_id, l.created_at, l.organization_id,
     s.tool
   from jsonb_array_elements(${json(ranges)}::jsonb) as r
   join activity_logs l on l.task_id = (r ->> 0)::uuid and l.seq between (r ->> 1)::bigint and (r ->> 2)::bigint

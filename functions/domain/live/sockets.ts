@@ -33,13 +33,17 @@ const replay = async (ctx: Context, owner: SocketOwner, connectionId: string, to
   return reached;
 };
 
+const enlist = async ({ sockets }: Context, { organization_id }: SocketOwner, connectionId: string, topics: readonly Topic[]) => {
+  if (!(await sockets.subscribe(connectionId, organization_id, topics)))
+    throw new AppError('unavailable', 'There is no push just now; ask by HTTP until there is');
+};
+
 type Subscribe = Extract<ClientFrame, { action: 'subscribe' }>;
 
 /** Subscribed first and replayed then: what happens in between comes twice, and nothing is missed. */
 const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string, { topic, after_seq }: Subscribe): Promise<ServerFrame> => {
   if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `You can't follow ${topic}` };
-  if (!(await ctx.sockets.subscribe(connectionId, owner.organization_id, [topic])))
-    throw new AppError('unavailable', 'There is no push just now');
+  await enlist(ctx, owner, connectionId, [topic]);
   const last = after_seq === undefined || taskOf(topic) === null ? null : await replay(ctx, owner, connectionId, topic, after_seq);
   return { type: 'subscribed', topic, last_seq: last };
 };
@@ -48,7 +52,7 @@ const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string,
 const ping = async (ctx: Context, owner: SocketOwner, connectionId: string, topics: readonly Topic[]): Promise<ServerFrame> => {
   const mine: Topic[] = [];
   for (const topic of topics) if (await allowed(ctx, owner, topic)) mine.push(topic);
-  if (mine.length > 0) await ctx.sockets.subscribe(connectionId, owner.organization_id, mine);
+  if (mine.length > 0) await enlist(ctx, owner, connectionId, mine);
   return { type: 'pong' };
 };
 

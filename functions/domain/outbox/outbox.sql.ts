@@ -12,7 +12,7 @@ export type Payloads = {
 };
 export type Topic = keyof Payloads;
 export type Left = {
-  [T in Topic]: { outbox_id: number; organization_id: string; topic: T; payload: Payloads[T]; delay_ms: number };
+  [T in Topic]: { outbox_id: number; organization_id: string; topic: T; payload: Payloads[T]; delay_ms: number; request_id: string | null };
 }[Topic];
 /** What the open transaction has left so far. */
 export const leftInOutbox = async (sql: Sql): Promise<Left[]> => {
@@ -37,7 +37,7 @@ export const takeDue = (sql: Sql, limit: number): Promise<Left[]> => sql<Left[]>
     for update skip locked
   ) due
   where o.outbox_id = due.outbox_id
-  returning o.outbox_id, o.organization_id, o.topic, o.payload, 0 as delay_ms`;
+  returning o.outbox_id, o.organization_id, o.topic, o.payload, 0 as delay_ms, null as request_id`;
 
 export const deleteOutbox = (sql: Sql, ids: readonly number[]) => sql`delete from outbox where outbox_id = any (${ids}::bigint[])`;
 

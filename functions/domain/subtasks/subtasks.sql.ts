@@ -5,7 +5,7 @@ import type { Subtask } from '../../../schema/task.ts';
 import type { WorkerIdentity } from '../context.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
-import { json, type Sql, type Statement } from '../sql.ts';
+import { json, noteRequest, type Sql, type Statement } from '../sql.ts';
 
 const columns = (sql: Sql) => sql`
   subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,
@@ -53,7 +53,7 @@ export const startSubtask = async (
   it: Fenced,
 ): Promise<Answered<Refused | { status: SubtaskStatus }>> => {
   const [row] = await sql<[Answered<Refused | { status: SubtaskStatus }>]>`
-    select start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
+    select ${noteRequest(sql)}, start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
       left_in_outbox() as left`;
   return row;
 };
@@ -73,7 +73,7 @@ export const completeSubtasks = async (
   items: readonly Completion[],
 ): Promise<Answered<CompletionAnswer[]>> => {
   const [row] = await sql<[Answered<CompletionAnswer[]>]>`
-    select complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer, left_in_outbox() as left`;
+    select ${noteRequest(sql)}, complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer, left_in_outbox() as left`;
   return row;
 };
 
@@ -82,7 +82,7 @@ export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: s
 export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Answered<Refused | EndedAnswer>> => {
   const usage = it.usage === null ? null : json(it.usage);
   const [row] = await sql<[Answered<Refused | EndedAnswer>]>`
-    select fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
+    select ${noteRequest(sql)}, fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
       ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer, left_in_outbox() as left`;
   return row;
 };

@@ -210,7 +210,7 @@ export const listEvents = (sql: Sql, organizationId: string, taskId: string, aft
   cut<Event>(
     sql,
     sql`
-      select seq, type, level, message, task_id, run, subtask_id, attempt, worker_id, data, created_at,
+      select seq, type, level, message, task_id, run, subtask_id, attempt, worker_id, data, request_id, created_at,
         octet_length(message) + octet_length(data::text) as bytes
       from activity_logs
       where task_id = ${taskId} and organization_id = ${organizationId} and seq > ${afterSeq}

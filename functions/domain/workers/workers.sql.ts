@@ -3,7 +3,7 @@ import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
 import type { WorkerIdentity } from '../context.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
-import { json, type Sql } from '../sql.ts';
+import { json, noteRequest, type Sql } from '../sql.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
@@ -125,7 +125,7 @@ export const claimSubtasks = async (
   window: readonly string[] | null,
 ) => {
   const [row] = await sql<[{ answer: Refused | Claim; left: Left[] }]>`
-    select claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs},
+    select ${noteRequest(sql)}, claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs},
       ${window}::uuid[]) as answer, left_in_outbox() as left`;
   return row;
 };
@@ -138,7 +138,7 @@ export const completeAndClaim = async (
   leaseMs: number,
 ) => {
   const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim }; left: Left[] }]>`
-    select complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(items)}, ${spec.claim_request_id}, ${spec.limit},
+    select ${noteRequest(sql)}, complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(items)}, ${spec.claim_request_id}, ${spec.limit},
       ${spec.start}, ${leaseMs}) as answer, left_in_outbox() as left`;
   return row;
 };

@@ -27,6 +27,25 @@ describe('what a transaction leaves', () => {
     await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
   });
 
+  it('carries the id of the request that it came of, through the queues to the events', async () => {
+    const { backend, held, hold } = await backendWithQueues();
+    const worker = await enrol(backend);
+    hold(true);
+    const submitted = await backend.admin.submitTask({ body: DAG, headers: { 'idempotency-key': 'k' } });
+    const [claimed] = await worker.claim();
+    if (!claimed) throw new Error('nothing was claimed');
+    const completed = await worker.complete(claimed);
+
+    const { items } = await backend.admin.ok.listEvents({ params: { task_id: submitted.body.task_id } });
+
+    const idOf = (reply: { headers: Record<string, string> }) => reply.headers['x-request-id'];
+    const by = (type: string) => items.filter((event) => event.type === type).map((event) => event.request_id);
+    expect(by('task.submitted')).toEqual([idOf(submitted)]);
+    expect(by('subtask.completed')).toEqual([idOf(completed)]);
+    const sent = held.flatMap(([, messages]) => messages.map(({ body }) => (JSON.parse(body) as { request_id: string }).request_id));
+    expect(new Set(sent)).toEqual(new Set(items.map((event) => event.request_id)));
+  });
+
   it('is sent by the relay when whoever committed it was killed before it sent', async () => {
     const { backend, hold } = await backendWithQueues();
     hold(true);

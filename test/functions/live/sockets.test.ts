@@ -147,6 +147,17 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     expect([...closed]).toEqual(['one']);
   });
 
+  it('is told so when its subscriptions can not be made again, and does not take silence for peace', async () => {
+    const { backend, open, posted, heard } = await setup();
+    await open('one');
+    const deaf = socket({ ...backend.ctx, sockets: { ...backend.ctx.sockets, subscribe: async () => false } });
+
+    await deaf(event('MESSAGE', 'one', { body: JSON.stringify({ action: 'ping', topics: ['tasks', 'checkpoints'] }) }));
+
+    expect(heard('one').at(-1)).toMatchObject({ type: 'error', code: 'unavailable' });
+    expect(posted.size).toBe(1);
+  });
+
   it('that is gone is forgotten', async () => {
     const { backend, redis, open, say, closed } = await setup();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });

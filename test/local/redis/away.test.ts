@@ -31,8 +31,8 @@ const startSilence = async (): Promise<number> => {
   return (server.address() as AddressInfo).port;
 };
 
-const connect = async (url: string) => {
-  const requester = await connectRedis(url);
+const connect = async (url: string, onCut?: () => void) => {
+  const requester = await connectRedis(url, onCut);
   onTestFinished(() => requester.close());
   return requester;
 };
@@ -129,6 +129,8 @@ describe('a real Redis', () => {
     const heard: string[] = [];
     await server.requester.subscribe('subscribe', 'news', (message) => void heard.push(message));
     await redis.set('a', 'x');
+    let cuts = 0;
+    await connect(server.url, () => void cuts++);
     const before = server.pid();
 
     process.kill(before, 'SIGKILL');
@@ -136,6 +138,7 @@ describe('a real Redis', () => {
     await isBack(redis);
 
     expect(await redis.get('a')).toBeNull();
+    expect(cuts).toBe(1);
     await until('the subscriber to be back', async () => (await hint(redis.publish('news', 'hello'), 0)) === 1);
     await until('it to hear', () => heard.includes('hello'));
   });

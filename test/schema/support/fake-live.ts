@@ -18,6 +18,7 @@ export const eventOf = (seq: number, type: EventType = 'subtask.ready'): Event =
   attempt: null,
   worker_id: null,
   data: {},
+  request_id: null,
   created_at: '2026-01-01T00:00:00Z',
 });
 export const eventsOf = (count: number): Event[] => Array.from({ length: count }, (_, at) => eventOf(at + 1));
