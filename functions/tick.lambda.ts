@@ -1,6 +1,6 @@
 import { contextOf } from './platform/parts.ts';
-import { tick } from './schedule/tick.ts';
+import { tickEachMinute } from './schedule/tick.ts';
 
 const ctx = contextOf(process.env);
 
-export const handler = () => tick(ctx);
+export const handler = () => tickEachMinute(ctx);

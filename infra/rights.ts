@@ -26,8 +26,8 @@ const allowPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
 /** What each Lambda may do, besides receiving from its queue. */
 export const grantRights = (functions: Functions, { subtasks, events }: Queues, sockets: SocketApi) => {
   const { socket, dispatch, broadcast, tick } = functions;
-  // Whoever commits sends what it left in the outbox; the tick sends what was left behind.
-  for (const fn of [functions['person-api'], functions['worker-api'], tick]) allow(fn, [subtasks.queue, events.queue], ['SendMessage']);
+  // Whoever commits sends what it left in the outbox; the tick sends what was left behind, and dispatch ends what is overdue.
+  for (const fn of [functions['person-api'], functions['worker-api'], dispatch, tick]) allow(fn, [subtasks.queue, events.queue], ['SendMessage']);
   // The tick does by itself what no queue takes.
   for (const fn of [socket, dispatch, broadcast, tick]) allowPush(fn, sockets);
   // A message that fails for good is put aside with its reason.

@@ -7,6 +7,9 @@ import type { QueueName } from '../domain/queues.ts';
 
 const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid(), request_id: z.string().nullable().default(null) });
 const Message = z.discriminatedUnion('topic', [
+  z
+    .object({ topic: z.literal('overdue') })
+    .transform((it) => ({ ...it, outbox_id: 0, organization_id: '', payload: {}, request_id: null })),
   Row.extend({ topic: z.literal('events'), payload: z.object({ ranges: z.array(z.tuple([z.uuid(), z.int(), z.int()])).max(1_000) }) }),
   Row.extend({ topic: z.literal('worker'), payload: z.object({ worker_id: z.uuid() }) }),
   Row.extend({ topic: z.literal('ready'), payload: z.object({ subtask_ids: z.array(z.uuid()).max(1_000) }) }),

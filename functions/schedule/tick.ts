@@ -20,6 +20,20 @@ const rest = async ({ sql, hints }: Context, activity: Activity | null) => {
   else if (activity.age_ms > SETTLED_MS && (await isDone(sql))) await hints.markIdle(activity.generation);
 };
 
+const STEPS_S = [10, 20, 30, 40, 50];
+
+/** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to end what is overdue. */
+export const tickEachMinute = async (ctx: Context) => {
+  const report = await tick(ctx);
+  const body = JSON.stringify({ topic: 'overdue' });
+  if (report !== null)
+    await ctx.queues?.send(
+      'subtasks',
+      STEPS_S.map((delaySeconds) => ({ id: String(delaySeconds), body, delaySeconds })),
+    );
+  return report;
+};
+
 /** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
 export const tick = async (ctx: Context) => {
   if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await ctx.hints.sweepPresence();

@@ -43,6 +43,6 @@ describe('with many subtasks unfinished, the queues', () => {
     await engine.expectQueuesMended();
 
     await engine.expectSoundEnd();
-    expect(Math.min(...Object.values(deaths))).toBeGreaterThan(2);
+    expect(Math.min(...Object.values(deaths))).toBeGreaterThan(0);
   });
 });

@@ -132,7 +132,7 @@ describe('the rights', () => {
     ],
     ['worker-api', send],
     ['socket', push],
-    ['dispatch', [...consume('Subtasks'), ...on('SubtasksDead', 'SendMessage'), ...push]],
+    ['dispatch', [...consume('Subtasks'), ...on('SubtasksDead', 'SendMessage'), ...send, ...push]],
     ['broadcast', [...consume('Events'), ...on('EventsDead', 'SendMessage'), ...push]],
     ['tick', [...send, ...push]],
   ])('of %s are those that its code needs', (name, expected) => {

@@ -1,10 +1,11 @@
 import type { Context } from '../context.ts';
-import { repeating } from '../transact.ts';
+import { commit } from '../outbox/outbox.ts';
 import * as rows from './maintenance.sql.ts';
 
-export const endOverdue = async (ctx: Pick<Context, 'sql'>) => ({
-  reaped: await repeating(() => rows.reapAttempts(ctx.sql)),
-  expired: await repeating(() => rows.expireTasks(ctx.sql)),
+/** Ends attempts and tasks whose time is over, and tells of it at once. */
+export const endOverdue = async (ctx: Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>) => ({
+  reaped: await commit(ctx, rows.reapAttempts),
+  expired: await commit(ctx, rows.expireTasks),
 });
 
 const MOST_BATCHES = 40;

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { broadcast } from '../live/broadcast.ts';
 import { dispatch } from '../live/dispatch.ts';
+import { endOverdue } from '../maintenance/maintenance.ts';
 import { noteWorkers } from '../live/note-workers.ts';
 import type { Left, Topic } from './outbox.sql.ts';
 
@@ -9,6 +10,7 @@ const of = <T extends Topic>(rows: readonly Left[], topic: T) => rows.filter((ro
 
 /** Does what follows from rows of the outbox. Done twice, or in another order, it does no harm. */
 export const carryOut = async (ctx: Context, rows: readonly Left[]): Promise<void> => {
+  if (of(rows, 'overdue').length > 0) await endOverdue(ctx);
   for (const row of of(rows, 'blob.remove')) await ctx.blobs.remove(row.payload.key);
   const ready = of(rows, 'ready');
   if (ready.length > 0) await dispatch(ctx, ready);

@@ -9,6 +9,8 @@ export type Payloads = {
   /** A worker came, changed or went. */
   worker: { worker_id: string };
   'blob.remove': { key: string };
+  /** Some lease or time limit may be over. Never stored: the clock sends it to itself. */
+  overdue: object;
 };
 export type Topic = keyof Payloads;
 export type Left = {

@@ -8,7 +8,7 @@ import { die, isMortal, mortal } from './mortal.ts';
 
 /** Of the five times that a message is received before SQS puts it aside. */
 const MOST_DEATHS = 2;
-const LIKELY = 0.4;
+const LIKELY = 0.5;
 const PLACES = ['before the mark', 'after the mark', 'before the receipt'] as const;
 
 /** Kills who is about to send what is committed, and who handles it: before it is marked, after that, and before SQS is told. */

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
 import { relay } from '../../../functions/domain/outbox/relay.ts';
+import type { QueueMessage } from '../../../functions/domain/queues.ts';
 import type { Sql } from '../../../functions/domain/sql.ts';
+import { tickEachMinute } from '../../../functions/schedule/tick.ts';
 import { drain, enrol } from '../../support/worker.ts';
 import { backendWithQueues } from './support/live.ts';
 
@@ -74,6 +77,42 @@ describe('what a transaction leaves', () => {
     const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
     expect(items.map((event) => event.seq)).toEqual(items.map((_, at) => at + 1));
     expect(await backend.ctx.hints.propose(await organization(backend.ctx.sql), ['scripted'], 10)).toBeNull();
+    expect(backend.logged).toEqual([]);
+  });
+
+  it('goes through the queues at once when it was the clock that changed something', async () => {
+    const { backend } = await backendWithQueues();
+    const { sql } = backend.ctx;
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: DAG });
+    await worker.claim();
+    await expect.poll(() => left(sql), { timeout: 10_000 }).toBe(0);
+    await sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    expect(await endOverdue(backend.ctx)).toEqual({ reaped: 1, expired: 0 });
+
+    await expect.poll(() => left(sql), { timeout: 10_000 }).toBe(0);
+  });
+
+  it('is brought about in time though the clock comes each minute only', async () => {
+    const { backend, client } = await backendWithQueues();
+    const { sql } = backend.ctx;
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: DAG });
+    await worker.claim();
+    const sent: QueueMessage[] = [];
+    const queues = { ...client, send: async (_: string, messages: readonly QueueMessage[]) => (sent.push(...messages), []) };
+    await tickEachMinute({ ...backend.ctx, queues });
+    expect(sent.map(({ delaySeconds }) => delaySeconds)).toEqual([10, 20, 30, 40, 50]);
+    await sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    await client.send(
+      'subtasks',
+      sent.slice(0, 1).map((it) => ({ ...it, delaySeconds: 0 })),
+    );
+
+    const open = async () => (await sql`select from attempts where ended_at is null`).length;
+    await expect.poll(open, { timeout: 10_000 }).toBe(0);
     expect(backend.logged).toEqual([]);
   });
 
