@@ -57,7 +57,7 @@ describe('a claim that is repeated since its answer was lost', () => {
 
     const reply = await during(
       backend,
-      (sql) => endOverdue({ sql }),
+      (sql) => endOverdue({ ...backend.ctx, sql }),
       () => worker.claimReply(request),
     );
 
@@ -73,7 +73,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     const reply = await during(
       backend,
       async (sql) => {
-        await endOverdue({ sql });
+        await endOverdue({ ...backend.ctx, sql });
         await sql`select claim_subtasks(${organization_id}, ${another.worker_id}, ${randomUUID()}, 1, true, 60000)`;
       },
       () => worker.claimReply(request),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
 import { relay } from '../../../functions/domain/outbox/relay.ts';
 import type { Sql } from '../../../functions/domain/sql.ts';
 import { drain, enrol } from '../../support/worker.ts';
@@ -44,6 +45,18 @@ describe('what a transaction leaves', () => {
     expect(by('subtask.completed')).toEqual([idOf(completed)]);
     const sent = held.flatMap(([, messages]) => messages.map(({ body }) => (JSON.parse(body) as { request_id: string }).request_id));
     expect(new Set(sent)).toEqual(new Set(items.map((event) => event.request_id)));
+  });
+
+  it('goes through the queues at once too where the reaper left it', async () => {
+    const { backend } = await backendWithQueues();
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await (await enrol(backend)).claim();
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    expect(await endOverdue(backend.ctx)).toMatchObject({ reaped: 1 });
+
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 5_000 }).toBe(0);
   });
 
   it('is sent by the relay when whoever committed it was killed before it sent', async () => {
