@@ -14,7 +14,7 @@ const LONGEST_MS = 60_000;
 /** How long subtasks were ready before a waiting worker had started them, in ms by the clock of Postgres. */
 export type Latencies = { rung: number[]; polling: number[] };
 
-const agentOf = async (client: Client, url: string, stateDir: string, isRung: boolean) => {
+const agentOf = async (client: Client, url: string, workspaces: string, isRung: boolean) => {
   const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted'] } });
   const body = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 1 };
   const { worker, credential, intervals } = await createClient({ url, token: enrolment_token }).registerWorker({ body });
@@ -30,7 +30,7 @@ const agentOf = async (client: Client, url: string, stateDir: string, isRung: bo
     tools: [scripted],
     slots: 1,
     timeoutMs: 5_000,
-    settings: { stateDir, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1e6, maxResultBytes: 1e6, reportForMs: 60_000 },
+    settings: { workspaces, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1e6, maxResultBytes: 1e6, reportForMs: 60_000 },
     journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),
   });

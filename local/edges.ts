@@ -9,21 +9,30 @@ import type { Composed, Parts } from '../functions/platform/context.ts';
 import { consume } from '../functions/queue/consume.ts';
 import { socket } from '../functions/socket/socket.ts';
 import { createAwsKey, REGION } from './aws-key.ts';
-import { startQueues } from './queues.ts';
+import { type LocalQueues, startQueues } from './queues.ts';
 import { openRedis } from './redis.ts';
 import { createSocketGateway, type SocketGateway } from './socket-gateway.ts';
 
-export type EdgeOptions = { env: Record<string, string | undefined>; folder: string; say: (line: string) => void; log: Log };
+export type EdgeOptions = {
+  env: Record<string, string | undefined>;
+  folder: string;
+  say: (line: string) => void;
+  log: Log;
+  redeliverSeconds?: number | undefined;
+};
+/** What a client of SQS needs to write to the queues itself. */
+export type QueueAccess = Pick<LocalQueues, 'endpoint' | 'region' | 'credentials' | 'urls' | 'deadUrls'>;
 export type Edges = {
   /** What the backend gets of them. */
   parts: Required<Pick<Parts, 'redis' | 'queues' | 'push'>>;
   /** Begins to deliver to the backend; answers what takes the upgrades of the HTTP gateway. */
   deliver(ctx: Composed): SocketGateway;
+  queues: QueueAccess;
   close(): Promise<void>;
 };
 
 /** A batch that failed is tried again soon: nothing on this machine needs minutes to come back. */
-const VISIBILITY_SECONDS = 20;
+const REDELIVER_SECONDS = 20;
 
 /** `@connections` on a server of its own, which never listens on anything but loopback. */
 const listenForPosts = async (gateway: () => SocketGateway | null) => {
@@ -48,7 +57,8 @@ const listenForPosts = async (gateway: () => SocketGateway | null) => {
 };
 
 /** Redis, SQS and the WebSocket gateway as this machine has them. */
-export const openEdges = async ({ env, folder, say, log }: EdgeOptions): Promise<Edges> => {
+export const openEdges = async (options: EdgeOptions): Promise<Edges> => {
+  const { env, folder, say, log, redeliverSeconds = REDELIVER_SECONDS } = options;
   const key = createAwsKey();
   const onError = (error: unknown) => log('error', 'edge.failed', { error });
   let gateway: SocketGateway | null = null;
@@ -60,10 +70,10 @@ export const openEdges = async ({ env, folder, say, log }: EdgeOptions): Promise
   const push = createPush({ endpoint: posts.endpoint, region: REGION, credentials: key });
   return {
     parts: { redis: createRedis(redis.at, { log }), queues: client, push },
+    queues,
     deliver: (ctx) => {
       gateway = createSocketGateway({ key, handler: socket(ctx), onError });
-      for (const queue of ['subtasks', 'events'] as const)
-        queues.poll(queue, consume(ctx, queue), { visibilitySeconds: VISIBILITY_SECONDS });
+      for (const queue of ['subtasks', 'events'] as const) queues.poll(queue, consume(ctx, queue), { visibilitySeconds: redeliverSeconds });
       return gateway;
     },
     close: async () => {

@@ -11,7 +11,7 @@ import { tick } from '../functions/schedule/tick.ts';
 import { parseEnv } from '../schema/env.ts';
 import { createLocalBlobs } from './blobs.ts';
 import { type Database, openDatabase } from './database.ts';
-import { openEdges } from './edges.ts';
+import { openEdges, type QueueAccess } from './edges.ts';
 import { startGateway } from './gateway.ts';
 import { lockFolder } from './postgres/lock.ts';
 import { every } from './scheduler.ts';
@@ -26,6 +26,8 @@ export type HomeOptions = {
   publicUrl?: string | undefined;
   /** Variables of the backend that differ from the defaults of one machine; with DATABASE_URL no Postgres is started. */
   env?: Record<string, string | undefined>;
+  /** After how long a queue brings a message again whose work failed. */
+  redeliverSeconds?: number;
   log?: Log;
   say?: (line: string) => void;
 };
@@ -36,6 +38,7 @@ export type Home = {
   adminKey: string;
   isNew: boolean;
   database: Pick<Database, 'kill'>;
+  queues: QueueAccess;
   close(): Promise<void>;
 };
 
@@ -84,7 +87,7 @@ const assemble = async (
 
   const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
   const log = options.log ?? createLog(env);
-  const edges = await openEdges({ env: options.env ?? {}, folder, say, log });
+  const edges = await openEdges({ env: options.env ?? {}, folder, say, log, redeliverSeconds: options.redeliverSeconds });
   const ctx = createContext(env, { blobs, log, ...edges.parts });
   closers.push(
     () => ctx.close(),
@@ -120,7 +123,7 @@ const assemble = async (
   );
   closers.push(() => clock.stop());
 
-  return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, close };
+  return { url, adminKeyPath, adminKey, isNew: admin_key !== null, database, queues: edges.queues, close };
 };
 
 /**

@@ -184,7 +184,7 @@ describe('the tool exec', () => {
 
     await holds(() => !lives(pid) && worker.agent.running === 0);
     expect(platform.ended.size).toBe(0);
-    expect(await readdir(join(worker.stateDir, 'workspaces'))).toEqual([]);
+    expect(await readdir(worker.workspaces)).toEqual([]);
   });
 
   it('sends much output as an artifact, and refuses more than the worker sends', async () => {
@@ -195,8 +195,9 @@ describe('the tool exec', () => {
   });
 
   it('keeps the workspace when it is told to', async () => {
-    const { worker, subtask } = await exec('require("fs").writeFileSync("left","x")', {}, {}, { settings: { keepWorkspaces: true } });
-    expect(await readFile(join(worker.stateDir, 'workspaces', `${subtask.subtask_id}-1`, 'left'), 'utf8')).toBe('x');
+    const { worker } = await exec('require("fs").writeFileSync("left","x")', {}, {}, { settings: { keepWorkspaces: true } });
+    const [attempt = ''] = await readdir(worker.workspaces);
+    expect(await readFile(join(worker.workspaces, attempt, 'work', 'left'), 'utf8')).toBe('x');
   });
 });
 

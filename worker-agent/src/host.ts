@@ -1,13 +1,13 @@
+import { sep } from 'node:path';
 import { uploadArtifact } from './artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from './log-sender.ts';
+import { MARK } from './mark.ts';
 import { forAtMost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { runCommand } from './tools/spawn.ts';
 import type { AdapterHost, AgentEvent, Usage } from './tools/adapter.ts';
-
-/** The environment variable by which stray processes of an attempt are known. */
-const MARKER = 'MAW_WORKSPACE';
+import type { Workspace } from './workspace.ts';
 
 /** What the worker remembers of the events of one attempt. */
 export type Heard = { usage?: Usage };
@@ -32,14 +32,24 @@ const hear = (event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard)
 };
 
 /** What an adapter may use of the worker while it carries out one job. */
-export const createHost = (ctx: JobContext, job: RunningJob, workspace: string, logs: LogSender, heard: Heard): AdapterHost => ({
+export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender, heard: Heard): AdapterHost => ({
   signal: job.work,
-  workspace,
+  workspace: workspace.path,
   emit: (event) => hear(event, job, logs, heard),
   spawn: (file, args, options) => {
-    const env = { ...options.env, [MARKER]: workspace };
-    const ladder = { marker: `${MARKER}=${workspace}`, graceMs: ctx.settings.killGraceMs, signal: job.work };
-    return runCommand(file, args, { ...options, env }, ladder);
+    const env = { ...options.env, [MARK]: workspace.path };
+    return runCommand(
+      file,
+      args,
+      { ...options, env },
+      {
+        mark: `${MARK}=${workspace.root}${sep}`,
+        signal: job.work,
+        urgent: job.sending,
+        graceMs: ctx.settings.killGraceMs,
+        onSurvivors: (pids) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
+      },
+    );
   },
   artifact: (file) => uploadArtifact(ctx.api, job.fence, file, { signal: job.sending, again: forAtMost(ctx.settings.reportForMs) }),
 });

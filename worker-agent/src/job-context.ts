@@ -5,7 +5,8 @@ import type { Journal } from './journal.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
 
 export type JobSettings = {
-  stateDir: string;
+  /** The folder of this worker's attempts. */
+  workspaces: string;
   keepWorkspaces: boolean;
   killGraceMs: number;
   maxLogBytes: number;

@@ -14,10 +14,10 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
   const timer = setTimeout(() => job.stop('timed_out'), timeout_seconds * 1_000);
   try {
     if (!claimed.started) await ctx.api.start(job.fence, retryOf(ctx, job));
-    const workspace = await createWorkspace(ctx.settings.stateDir, subtask_id, attempt, ctx.settings.keepWorkspaces);
+    const workspace = await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
     const logs = createLogs(ctx, job);
     try {
-      const result = await carryOut(ctx, job, createHost(ctx, job, workspace.path, logs, heard));
+      const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard));
       return await completionOf(ctx, job, result, heard);
     } finally {
       clearTimeout(timer);

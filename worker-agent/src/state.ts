@@ -25,10 +25,14 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 /** The state file of a worker: one for each server and name. */
 export class StateFile {
   readonly path: string;
+  /** Where the folders of its attempts are: no other worker's. */
+  readonly workspaces: string;
 
   constructor(stateDir: string, url: string, name: string) {
     const readable = name.replace(/[^\w.-]+/g, '_').slice(0, 40);
-    this.path = join(stateDir, 'workers', `${readable}-${hashOf(`${url}\n${name}`).slice(0, 12)}.json`);
+    const id = hashOf(`${url}\n${name}`).slice(0, 12);
+    this.path = join(stateDir, 'workers', `${readable}-${id}.json`);
+    this.workspaces = join(stateDir, 'workspaces', id);
   }
 
   /** Null when the worker was never enrolled here. Throws when the file is broken. */

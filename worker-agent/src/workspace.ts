@@ -1,15 +1,44 @@
-import { mkdir, realpath, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-type Workspace = { path: string; remove(): Promise<void> };
+export type Workspace = {
+  /** The folder of the attempt; the others lie in it. */
+  root: string;
+  /** Where the tool works: empty at first. */
+  path: string;
+  home: string;
+  temporary: string;
+  remove(): Promise<void>;
+};
 
-/** An empty folder for one attempt, readable by this user only. */
-export const createWorkspace = async (stateDir: string, subtaskId: string, attempt: number, keep: boolean): Promise<Workspace> => {
-  const wanted = join(stateDir, 'workspaces', `${subtaskId}-${attempt}`);
-  await rm(wanted, { recursive: true, force: true });
-  await mkdir(wanted, { recursive: true, mode: 0o700 });
-  const path = await realpath(wanted);
+/** Gives a tree back the rights that removing it needs: some tools, such as Go, leave folders that nobody may write to. */
+const unlock = async (folder: string): Promise<void> => {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true })) if (entry.isDirectory()) await unlock(join(folder, entry.name));
+};
+
+/** Removes a folder with all that is in it, following no link; throws when something stays. */
+export const removeTree = async (folder: string): Promise<void> => {
   // On Windows a process that is about to end may hold a file for a moment.
-  const remove = () => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }).catch(() => {});
-  return { path, remove: keep ? async () => {} : remove };
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  try {
+    await remove();
+  } catch {
+    await unlock(folder);
+    await remove();
+  }
+};
+
+/**
+ * The folders of one attempt, readable by this user only. Their path is short, since sockets in the temporary folder may have no more
+ * than about 100 characters; what cannot be removed is collected at the next start of the worker.
+ */
+export const createWorkspace = async (workspaces: string, subtaskId: string, attempt: number, keep: boolean): Promise<Workspace> => {
+  const wanted = join(workspaces, `${subtaskId.replaceAll('-', '').slice(-12)}-${attempt}`);
+  await removeTree(wanted);
+  await mkdir(wanted, { recursive: true, mode: 0o700 });
+  const root = await realpath(wanted);
+  const [path, home, temporary] = [join(root, 'work'), join(root, 'home'), join(root, 'tmp')];
+  for (const folder of [path, home, temporary]) await mkdir(folder, { mode: 0o700 });
+  return { root, path, home, temporary, remove: keep ? async () => {} : () => removeTree(root).catch(() => {}) };
 };

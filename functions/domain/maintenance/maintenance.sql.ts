@@ -1,16 +1,19 @@
+import type { Left } from '../outbox/outbox.sql.ts';
 import type { Sql } from '../sql.ts';
 
 /** What one statement takes at most, so that its locks are short. */
 export const BATCH = 500;
 
-export const reapAttempts = async (sql: Sql): Promise<number> => {
-  const [row] = await sql<[{ count: number }]>`select reap_attempts(${BATCH}) as count`;
-  return row.count;
+export type Ended = { count: number; left: Left[] };
+
+export const reapAttempts = async (sql: Sql): Promise<Ended> => {
+  const [row] = await sql<[Ended]>`select reap_attempts(${BATCH}) as count, left_in_outbox() as left`;
+  return row;
 };
 
-export const expireTasks = async (sql: Sql): Promise<number> => {
-  const [row] = await sql<[{ count: number }]>`select expire_tasks(${BATCH}) as count`;
-  return row.count;
+export const expireTasks = async (sql: Sql): Promise<Ended> => {
+  const [row] = await sql<[Ended]>`select expire_tasks(${BATCH}) as count, left_in_outbox() as left`;
+  return row;
 };
 
 export const purgeIdempotencyKeys = async (sql: Sql): Promise<number> =>

@@ -1,11 +1,21 @@
 import type { Context } from '../context.ts';
-import { commit } from '../outbox/outbox.ts';
+import { announce } from '../outbox/outbox.ts';
+import type { Sql } from '../sql.ts';
+import { isPool, repeating } from '../transact.ts';
 import * as rows from './maintenance.sql.ts';
 
-/** Ends attempts and tasks whose time is over, and tells of it at once. */
-export const endOverdue = async (ctx: Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>) => ({
-  reaped: await commit(ctx, rows.reapAttempts),
-  expired: await commit(ctx, rows.expireTasks),
+type Overdue = Pick<Context, 'sql' | 'queues' | 'log' | 'hints'>;
+
+/** What is ready again, or ended, is announced at once; within an open transaction, that one does. */
+const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Promise<number> => {
+  const { count, left } = await repeating(() => end(ctx.sql));
+  if (isPool(ctx.sql)) await announce(ctx, left);
+  return count;
+};
+
+export const endOverdue = async (ctx: Overdue) => ({
+  reaped: await ended(ctx, rows.reapAttempts),
+  expired: await ended(ctx, rows.expireTasks),
 });
 
 const MOST_BATCHES = 40;

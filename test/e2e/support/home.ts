@@ -71,7 +71,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
         slots,
         timeoutMs: 5_000,
         settings: {
-          stateDir: join(folder, name),
+          workspaces: join(folder, name),
           keepWorkspaces: false,
           killGraceMs: 100,
           maxLogBytes: 1_000_000,

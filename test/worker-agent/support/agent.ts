@@ -35,6 +35,7 @@ type Given = {
 /** A worker of the fake platform, cancelled at the end of the test if it still runs. */
 export const agentForTest = async (platform: FakePlatform, given: Given = {}) => {
   const stateDir = await folderForTest();
+  const workspaces = join(stateDir, 'workspaces');
   const lines: Line[] = [];
   const exec = createExec({ allow: ['*'], roots: [], maxResultBytes: 2_000_000, ...given.exec });
   const agent = new WorkerAgent({
@@ -46,7 +47,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     slots: given.slots ?? 1,
     timeoutMs: 5_000,
     settings: {
-      stateDir,
+      workspaces,
       keepWorkspaces: false,
       killGraceMs: 100,
       maxLogBytes: 1_000_000,
@@ -66,6 +67,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     agent,
     lines,
     stateDir,
+    workspaces,
     events: () => lines.map(({ event }) => event),
     run: () => {
       running ??= agent.run();

@@ -4,6 +4,7 @@ import { WorkerAgent, WorkerRevoked } from '../agent.ts';
 import type { CommandContext } from '../command.ts';
 import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolment.ts';
 import { createJournal, type Journal } from '../journal.ts';
+import { collectLeftovers } from '../leftovers.ts';
 import { PidFile } from '../pid-file.ts';
 import type { Config, SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
@@ -68,7 +69,7 @@ const agentOf = (config: Config, identity: Identity, file: StateFile, journal: J
     journal,
     onCredential: (credential) => void keep(file, credential, journal),
     settings: {
-      stateDir: resolve(config.state_dir),
+      workspaces: file.workspaces,
       keepWorkspaces: config.keep_workspaces,
       killGraceMs: config.kill_grace_ms,
       maxLogBytes: config.max_log_bytes,
@@ -99,6 +100,7 @@ export const withAgent = async ({ config, io }: CommandContext, work: (agent: Wo
     );
   try {
     const journal = createJournal(config.log_format, (line) => io.out(line));
+    await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
     return await work(agentOf(config, await identityOf(file, config), file, journal));
   } catch (error) {
     if (error instanceof WorkerRevoked)

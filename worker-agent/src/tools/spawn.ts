@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
-import { killGroup, sweep } from './process-tree.ts';
+import { type Stop, stopWhenTold } from './ladder.ts';
+import { drained } from './pipes.ts';
+import { ProcessTree } from './process-tree.ts';
 
 export type SpawnOptions = {
   cwd: string;
@@ -10,32 +13,24 @@ export type SpawnOptions = {
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
 export type Finished = { code: number | null; signal: string | null };
-type Ladder = { marker: string; graceMs: number; signal: AbortSignal };
-
-const LADDER = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
-
-/** Climbs from a polite signal to one that cannot be ignored until the process is gone. */
-const climb = (child: ChildProcess, graceMs: number): (() => void) => {
-  let timer: NodeJS.Timeout | undefined;
-  const step = (at: number) => {
-    const name = LADDER[at];
-    if (name === undefined) return;
-    killGroup(child, name);
-    timer = setTimeout(() => step(at + 1), graceMs);
-  };
-  step(0);
-  return () => clearTimeout(timer);
+type Supervision = Stop & {
+  /** Begins a NAME=value in the environment of all that belongs to the attempt. */
+  mark: string;
+  onSurvivors?: (pids: number[]) => void;
 };
 
 /** Tools stand back behind what keeps their leases: the worker's own requests, and a server on the same machine. */
 const NICE = 10;
+/** Of -1000 to 1000: when memory runs out the system ends a tool rather than the worker. */
+const OOM_SCORE = '500';
 
-const standBack = (pid: number | undefined) => {
+const standBack = (pid: number): void => {
   try {
-    if (pid !== undefined) setPriority(pid, NICE);
+    setPriority(pid, NICE);
   } catch {
     // It has ended already, or the system does not let us: it works all the same.
   }
+  if (process.platform === 'linux') writeFile(`/proc/${pid}/oom_score_adj`, OOM_SCORE).catch(() => {});
 };
 
 const feed = (child: ChildProcess, text: string) => {
@@ -49,59 +44,56 @@ const listen = (child: ChildProcess, onOutput: SpawnOptions['onOutput']) => {
   child.stderr?.on('data', (bytes: Buffer) => onOutput?.('stderr', bytes));
 };
 
-const started = (child: ChildProcess): Promise<void> =>
+const started = (child: ChildProcess): Promise<number> =>
   new Promise((resolve, reject) => {
-    child.once('spawn', resolve);
+    child.once('spawn', () => resolve(child.pid as number));
     child.once('error', reject);
   });
 
 /**
- * Runs a command without a shell, in a process group of its own, and waits for it and its output. When `signal` aborts it is
- * ended step by step. Whatever it left running is killed: the rest of its group, and on Linux what moved to another session.
- * Rejects when it cannot be started.
+ * Runs a command without a shell, in a session of its own, and waits for it and its output. When it has to stop it is ended step by
+ * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started.
  */
-export const runCommand = async (file: string, args: readonly string[], options: SpawnOptions, ladder: Ladder): Promise<Finished> => {
-  const stdin = options.stdin === undefined ? 'ignore' : 'pipe';
+export const runCommand = async (
+  file: string,
+  args: readonly string[],
+  options: SpawnOptions,
+  supervision: Supervision,
+): Promise<Finished> => {
   const child = spawn(file, args, {
     cwd: options.cwd,
     env: options.env,
     shell: false,
     detached: process.platform !== 'win32',
     windowsHide: true,
-    stdio: [stdin, 'pipe', 'pipe'],
+    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  await started(child);
-  standBack(child.pid);
-  running.add(child);
+  const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
+  const closed = once(child, 'close');
+  closed.catch(() => {});
+  exited.catch(() => {});
+  const tree = new ProcessTree(await started(child), supervision.mark, false);
+  running.add(tree);
+  standBack(child.pid as number);
   listen(child, options.onOutput);
   if (options.stdin !== undefined) feed(child, options.stdin);
-  let settle = () => {};
-  const stop = () => {
-    settle = climb(child, ladder.graceMs);
-  };
-  if (ladder.signal.aborted) stop();
-  else ladder.signal.addEventListener('abort', stop, { once: true });
+  const leaveAlone = stopWhenTold(tree, supervision);
   try {
-    return await ended(child, ladder.marker);
+    const [code, signal] = await exited;
+    leaveAlone();
+    const survivors = await tree.end();
+    if (survivors.length > 0) supervision.onSurvivors?.(survivors);
+    await drained(child, closed);
+    return { code, signal };
   } finally {
-    settle();
-    ladder.signal.removeEventListener('abort', stop);
-    running.delete(child);
+    leaveAlone();
+    running.delete(tree);
   }
 };
 
-const ended = async (child: ChildProcess, marker: string): Promise<Finished> => {
-  const closed = once(child, 'close');
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  killGroup(child, 'SIGKILL');
-  await sweep(marker);
-  await closed;
-  return { code, signal };
-};
-
-const running = new Set<ChildProcess>();
+const running = new Set<ProcessTree>();
 
 /** For the very end of this process: nothing that it started may outlive it. */
 export const killEverything = (): void => {
-  for (const child of running) killGroup(child, 'SIGKILL');
+  for (const tree of running) tree.kill();
 };

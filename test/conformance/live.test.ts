@@ -1,0 +1,100 @@
+import { describe, expect } from 'vitest';
+import { until } from '../support/processes.ts';
+import { behaves } from './support/behaviour.ts';
+import { openSocket } from './support/socket.ts';
+import { targetForFile } from './support/target.ts';
+import { enrolByHand } from './support/workers.ts';
+
+describe('a WebSocket', { timeout: 120_000 }, () => {
+  const { owner } = targetForFile();
+  const connect = async () => openSocket((await owner().client.createTicket()).url);
+  const submitTwo = () =>
+    owner().client.submitTask({
+      body: {
+        goal: 'two steps',
+        subtasks: [
+          { key: 'a', goal: 'first' },
+          { key: 'b', goal: 'second', dependencies: ['a'] },
+        ],
+      },
+    });
+
+  behaves('is pushed the events of a task while it is worked on', async () => {
+    const { task_id } = await submitTwo();
+    const socket = await connect();
+    socket.send({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 });
+    await socket.heard('subscribed');
+    const worker = await enrolByHand(owner());
+
+    for (let done = 0; done < 2; done++) {
+      const [claimed] = await until('work', async () => {
+        const found = await worker.claim();
+        return found.length > 0 && found;
+      });
+      await worker.complete(claimed!);
+    }
+
+    await until('the last event', () => socket.events().some(({ type }) => type === 'task.completed'));
+    const pushed = new Map(socket.events().map((event) => [event.seq, event]));
+    const { items } = await owner().client.listEvents({ params: { task_id } });
+    expect([...pushed.values()].toSorted((a, b) => a.seq - b.seq)).toEqual(items);
+  });
+
+  behaves('that subscribes with a number is given the events after it, and no other', async () => {
+    const { task_id } = await submitTwo();
+    await owner().client.cancelTask({ params: { task_id } });
+    const { items, last_seq } = await owner().client.listEvents({ params: { task_id }, query: { after_seq: '2' } });
+    const socket = await connect();
+
+    socket.send({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 2 });
+    const subscribed = await socket.heard('subscribed');
+
+    expect(items.length).toBeGreaterThan(0);
+    expect(subscribed.last_seq).toBe(last_seq);
+    expect(socket.events()).toEqual(items);
+  });
+
+  behaves('hears of all tasks by their topic, until it is left', async () => {
+    const socket = await connect();
+    socket.send({ action: 'subscribe', topic: 'tasks' });
+    await socket.heard('subscribed');
+
+    const { task_id } = await submitTwo();
+
+    await until('the note', () => socket.frames.some((it) => it.type === 'task' && it.task.task_id === task_id));
+    socket.send({ action: 'unsubscribe', topic: 'tasks' });
+    await socket.heard('unsubscribed');
+  });
+
+  behaves('rings a worker that waits for work', async () => {
+    const worker = await enrolByHand(owner());
+    const { url } = await worker.client.createWorkerTicket({ params: { worker_id: worker.worker_id } });
+    const socket = await openSocket(url);
+    socket.send({ action: 'subscribe', topic: `worker:${worker.worker_id}` });
+    await socket.heard('subscribed');
+    await worker.client.heartbeat({ params: { worker_id: worker.worker_id }, body: {} });
+
+    await submitTwo();
+
+    await socket.heard('doorbell');
+  });
+
+  behaves('is opened by a ticket once, and by no other', async () => {
+    const { url } = await owner().client.createTicket();
+    const first = await openSocket(url);
+    const second = await openSocket(url);
+    const stranger = await openSocket(url.replace(/ticket=[^&]+/, 'ticket=unknown'));
+
+    expect([first.state(), second.state(), stranger.state()]).toEqual(['open', 'refused', 'refused']);
+  });
+
+  behaves('answers what it does not understand with an error, and goes on', async () => {
+    const socket = await connect();
+
+    socket.send({ action: 'jump' } as never);
+    expect(await socket.heard('error')).toMatchObject({ code: 'invalid_request' });
+
+    socket.send({ action: 'ping' });
+    await socket.heard('pong');
+  });
+});

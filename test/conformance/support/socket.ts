@@ -1,0 +1,26 @@
+import { onTestFinished } from 'vitest';
+import { ClientFrame, ServerFrame } from '../../../schema/live.ts';
+import type { z } from 'zod';
+import { until } from '../../support/processes.ts';
+
+/** A WebSocket at the address of a ticket, open until the test ends. */
+export const openSocket = async (url: string) => {
+  const socket = new WebSocket(url);
+  const frames: ServerFrame[] = [];
+  let state: 'opening' | 'open' | 'refused' | 'closed' = 'opening';
+  socket.addEventListener('open', () => (state = 'open'));
+  socket.addEventListener('error', () => (state = state === 'opening' ? 'refused' : state));
+  socket.addEventListener('close', () => (state = state === 'open' ? 'closed' : 'refused'));
+  socket.addEventListener('message', ({ data }) => void frames.push(ServerFrame.parse(JSON.parse(String(data)))));
+  onTestFinished(() => socket.close());
+  await until('the socket to open or to be refused', () => state !== 'opening');
+  return {
+    state: () => state,
+    frames,
+    send: (frame: z.input<typeof ClientFrame>) => socket.send(JSON.stringify(frame)),
+    /** The first frame of a kind, when it has come. */
+    heard: <T extends ServerFrame['type']>(type: T) =>
+      until(`a frame ${type}`, () => frames.find((it): it is Extract<ServerFrame, { type: T }> => it.type === type)),
+    events: () => frames.flatMap((it) => (it.type === 'events' ? it.events : [])),
+  };
+};

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { describe, expect } from 'vitest';
+import type { Client } from '../../schema/client.ts';
+import type { Event } from '../../schema/events.ts';
+import { followTask } from '../../schema/follow.ts';
+import { TASK_ENDS } from '../../schema/states.ts';
+import { behaves } from './support/behaviour.ts';
+import { targetForFile } from './support/target.ts';
+import { startWorkers } from './support/workers.ts';
+
+const TASKS = 24;
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Three leaves and what joins them. */
+const fanIn = (number: number) => {
+  const texts = ['a', 'b', 'c'].map((leaf) => `${leaf}${number}`);
+  const leaves = texts.map((text) => ({ key: text, goal: `Hash ${text}`, input: { steps: [{ do: 'hash', text }] } }));
+  const join = { key: 'join', goal: 'Join', input: { steps: [{ do: 'concat_inputs', separator: '-' }] }, dependencies: texts };
+  return { spec: { goal: `Join the hashes of ${texts.join()}`, subtasks: [...leaves, join] }, expected: texts.map(sha256).join('-') };
+};
+
+const follow = async (client: Client, taskId: string): Promise<Event[]> => {
+  const events: Event[] = [];
+  for await (const event of followTask(client, taskId, { pollMs: 2_000 })) events.push(event);
+  return events;
+};
+
+describe('10 workers', { timeout: 240_000 }, () => {
+  const { owner } = targetForFile();
+
+  behaves('carry out 24 tasks, whose results are right and whose events come from the first to the last', async () => {
+    const { client } = owner();
+    await startWorkers(owner(), 10);
+    const samples = Array.from({ length: TASKS }, (_, at) => fanIn(at));
+
+    const tasks = await Promise.all(samples.map(({ spec }) => client.submitTask({ body: spec })));
+    const followed = await Promise.all(tasks.map(({ task_id }) => follow(client, task_id)));
+
+    for (const [at, { task_id }] of tasks.entries()) {
+      const params = { task_id };
+      const { items } = await client.listSubtasks({ params });
+      const events = followed[at] ?? [];
+      expect(items.find(({ key }) => key === 'join')?.result).toBe(samples[at]?.expected);
+      expect(events).toEqual((await client.listEvents({ params })).items);
+      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+      expect([events[0]?.type, events.at(-1)?.type]).toEqual(['task.submitted', 'task.completed']);
+    }
+    const { items: workers } = await client.listWorkers({ query: { limit: '200' } });
+    expect(workers.filter(({ owner_ids }) => owner_ids?.includes(owner().owner_id))).toHaveLength(10);
+  });
+
+  behaves('repeat what failed by itself, and answer a retry with a new run of what failed for good', async () => {
+    const { client } = owner();
+    await startWorkers(owner(), 2);
+    const refused = (key: string, until_attempt: number) => ({
+      key,
+      goal: 'Ask until it is let in',
+      retry: { on: ['rate_limited' as const], base_ms: 100, max_attempts: 2 },
+      input: {
+        steps: [
+          { do: 'fail', failure_class: 'rate_limited', until_attempt },
+          { do: 'output', value: 'let in' },
+        ],
+      },
+    });
+    const submit = async (until_attempt: number) => {
+      const task = await client.submitTask({ body: { goal: 'be patient', subtasks: [refused('door', until_attempt)] } });
+      return { params: { task_id: task.task_id } };
+    };
+    const patient = await submit(1);
+    const failing = await submit(2);
+
+    const patientEvents = await follow(client, patient.params.task_id);
+    const failedEvents = await follow(client, failing.params.task_id);
+    const again = await client.retryTask(failing);
+    await follow(client, failing.params.task_id);
+
+    expect(patientEvents.map(({ type }) => type)).toContain('subtask.retried');
+    expect(failedEvents.at(-1)?.type).toBe('task.failed');
+    expect(again.run).toBe(2);
+    for (const it of [patient, failing]) {
+      expect((await client.listSubtasks(it)).items[0]).toMatchObject({ status: 'completed', result: 'let in' });
+      expect(TASK_ENDS).toContain((await client.getTask(it)).status);
+    }
+  });
+});

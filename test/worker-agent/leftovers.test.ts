@@ -1,0 +1,64 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { run, until } from '../support/processes.ts';
+import { folderForTest } from './support/agent.ts';
+import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
+import { DEAF, strayForTest } from './support/strays.ts';
+
+const startWorker = (platform: FakePlatform, stateDir: string, name: string) => {
+  const flags = ['--url', platform.url, '--enrol-token', 'mae_test', '--state-dir', stateDir, '--name', name];
+  const worker = run([
+    'worker-agent/bin/maw.mjs',
+    'worker',
+    'start',
+    ...flags,
+    '--tools',
+    'exec',
+    '--exec-allow',
+    '*',
+    '--log-format',
+    'json',
+  ]);
+  onTestFinished(() => worker.kill('SIGKILL'));
+  return worker;
+};
+
+/** A worker that carries out a command which leaves processes in two sessions, deaf to signals. */
+const busyWorker = async (platform: FakePlatform, stateDir: string, name: string) => {
+  const { command, pids } = strayForTest();
+  const script = `${DEAF} (setsid sh -c '${DEAF} ${command}' </dev/null >/dev/null 2>&1 &); touch left; ${command}`;
+  platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] } });
+  const worker = startWorker(platform, stateDir, name);
+  await until('its command to run', () => pids().length >= 3);
+  return { worker, pids };
+};
+
+const attempts = async (stateDir: string): Promise<string[]> => {
+  const folder = join(stateDir, 'workspaces');
+  const found = await Promise.all((await readdir(folder)).map((id) => readdir(join(folder, id))));
+  return found.flat();
+};
+
+describe.skipIf(process.platform !== 'linux')('a worker that was killed', () => {
+  it('ends what it left running and removes its folders at its next start, and nothing of another worker', async () => {
+    const stateDir = await folderForTest();
+    const [platform, others] = [await startPlatform(), await startPlatform()];
+    const other = await busyWorker(others, stateDir, 'other');
+    const killed = await busyWorker(platform, stateDir, 'killed');
+    const untouched = other.pids();
+    await killed.worker.kill('SIGKILL');
+    const left = killed.pids();
+    const before = await attempts(stateDir);
+
+    const again = startWorker(platform, stateDir, 'killed');
+
+    await until('it to start', () => again.output().includes('worker.started'));
+    expect(left.length).toBeGreaterThanOrEqual(3);
+    expect(killed.pids()).toEqual([]);
+    expect(other.pids()).toEqual(untouched);
+    expect(before).toHaveLength(2);
+    expect(await attempts(stateDir)).toHaveLength(1);
+    expect(again.output()).toContain('leftovers.ended');
+  });
+});
