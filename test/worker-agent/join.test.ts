@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { joinUrl, readJoinUrl } from '../../worker-agent/src/commands/join-url.ts';
 import { ended } from '../e2e/support/cli.ts';
-import { run } from '../support/processes.ts';
-import { folderForTest, until } from './support/agent.ts';
+import { run, until } from '../support/processes.ts';
+import { folderForTest } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 
 const join = async () => {
@@ -36,7 +36,7 @@ describe('maw worker join', { timeout: 60_000 }, () => {
     for (const _ of [1, 2]) {
       const worker = start(address, '--tools', 'scripted');
       const claimed = platform.add();
-      await until(() => expect(platform.ended.get(claimed.subtask_id)?.kind, worker.output()).toBe('completed'));
+      await until('the work to be done', () => platform.ended.has(claimed.subtask_id));
       await worker.kill('SIGTERM');
 
       expect(worker.child.exitCode).toBe(0);
@@ -65,7 +65,7 @@ describe('maw worker join', { timeout: 60_000 }, () => {
 
     const none = await ended(start(platform.url));
     const worker = start(platform.url, '--enrol-token', 'mae_one');
-    await until(() => expect(platform.of('claimSubtasks').length).toBeGreaterThan(0));
+    await until('it to work', () => platform.of('claimSubtasks').length > 0);
     await worker.kill('SIGTERM');
 
     expect(none).toMatchObject({ code: 1, out: expect.stringMatching(/fail +credential: .*not enrolled\n +next: make a token/) });
