@@ -29,7 +29,7 @@ describe('what the README says', { timeout: 90_000 }, () => {
     await writeFile(file, yaml);
 
     const enrolled = await person.maw(enrol.split(' '));
-    const line = enrolled.out.split('\n').find((it) => it.includes('worker start')) ?? '';
+    const line = enrolled.out.split('\n').find((it) => it.includes('worker join')) ?? '';
     const worker = paste(line.trim(), person.env);
     const hello = await person.maw(['submit', 'say hello', '--wait']);
     const dag = await person.maw(['submit', file, '--wait']);

@@ -85,6 +85,6 @@ describe('maw worker', { timeout: 90_000 }, () => {
 
     expect(again).toMatchObject({ code: 1, error: expect.stringContaining(`runs already, as process ${worker.child.pid}`) });
     expect(used).toMatchObject({ code: 1, error: expect.stringMatching(/next: make a new token: maw enrol/) });
-    expect(none).toMatchObject({ code: 1, error: expect.stringMatching(/not enrolled[\s\S]*next: make a token/) });
+    expect(none).toMatchObject({ code: 4, error: expect.stringMatching(/not enrolled[\s\S]*next: make a token/) });
   });
 });

@@ -13,9 +13,9 @@ const printed = async (tools: string, allow: string[] = []): Promise<string> => 
 };
 
 describe('maw enrol', () => {
-  it('prints a command that starts a worker when it is pasted into a shell in a clone of the project', async () => {
+  it('prints a line that makes a machine a worker when it is pasted into a shell in a clone of the project', async () => {
     expect(await printed('scripted')).toMatch(
-      /^ {2}MAW_ENROL_TOKEN=mae_one node worker-agent\/bin\/maw\.mjs worker start --url http:\/\/here:8080 --tools scripted$/m,
+      /^ {2}node worker-agent\/bin\/maw\.mjs worker join "http:\/\/here:8080\/#mae_one" --tools scripted$/m,
     );
   });
 

@@ -10,7 +10,7 @@ import { enrol } from '../../worker-agent/src/commands/enrol.ts';
 import { loadConfig } from '../../worker-agent/src/config.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CLI = 'export const main = async (words) => (console.log(JSON.stringify([process.env.MAW_ENROL_TOKEN, ...words])), 0);';
+const CLI = 'export const main = async (words) => (console.log(JSON.stringify(words)), 0);';
 
 /** A clone in which nothing is installed, and an npm that notes how it is called and installs nothing. */
 const cloneForTest = async () => {
@@ -31,25 +31,25 @@ const cloneForTest = async () => {
   return { folder, called: async () => (await readFile(join(folder, 'called'), 'utf8')).trim().split('\n') };
 };
 
-const startLine = async (): Promise<string> => {
+const joinLine = async (): Promise<string> => {
   const { config } = loadConfig({ flags: { url: 'http://here:8080' }, env: {} });
   let printed = '';
   const client = { createEnrolmentToken: async () => ({ enrolment_token: 'mae_one', expires_at: '' }) };
   const io = { out: (text: string) => (printed += text) };
   await enrol.run({ io, client, config, options: {} } as unknown as CommandContext);
-  return printed.split('\n').find((line) => line.includes('worker start')) ?? '';
+  return printed.split('\n').find((line) => line.includes('worker join')) ?? '';
 };
 
 describe.skipIf(process.platform === 'win32')('the command that maw enrol prints, in a clone where nothing is installed,', () => {
-  it("installs the clone's own locked packages, no other, and starts the worker", async () => {
+  it("installs the clone's own locked packages, no other, and joins", async () => {
     const { folder, called } = await cloneForTest();
     const path = `${join(folder, 'bin')}:${dirname(process.execPath)}:${process.env.PATH}`;
 
-    const shell = spawn('sh', ['-c', await startLine()], { cwd: folder, env: { ...process.env, PATH: path } });
+    const shell = spawn('sh', ['-c', await joinLine()], { cwd: folder, env: { ...process.env, PATH: path } });
     const [output, [code]] = await Promise.all([text(shell.stdout), once(shell, 'close')]);
 
     expect(code).toBe(0);
     expect(await called()).toEqual([expect.stringMatching(/^npm ci .*--ignore-scripts/)]);
-    expect(JSON.parse(output)).toEqual(['mae_one', 'worker', 'start', '--url', 'http://here:8080', '--tools', 'scripted']);
+    expect(JSON.parse(output)).toEqual(['worker', 'join', 'http://here:8080/#mae_one', '--tools', 'scripted']);
   });
 });

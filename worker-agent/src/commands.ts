@@ -11,6 +11,7 @@ import { submit } from './commands/submit.ts';
 import { watch } from './commands/watch.ts';
 import { workerDoctor } from './commands/worker-doctor.ts';
 import { workerDrain } from './commands/worker-drain.ts';
+import { workerJoin } from './commands/worker-join.ts';
 import { workerOnce } from './commands/worker-once.ts';
 import { workerStart } from './commands/worker-start.ts';
 import { workerStatus } from './commands/worker-status.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   dlqList,
   dlqRedrive,
   enrol,
+  workerJoin,
   workerStart,
   workerOnce,
   workerStatus,

@@ -50,6 +50,6 @@ export const overview = (commands: readonly Command[]): string => {
     '',
     'maw COMMAND --help shows the options of a command.',
     'Settings come from flags, then MAW_* variables, then the configuration file, then defaults.',
-    'Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the platform cannot be reached.',
+    'Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 the platform cannot be reached, 4 the worker is not enrolled.',
   ].join('\n');
 };

@@ -206,7 +206,7 @@ export class FakePlatform {
   }
 
   protected heartbeat({ body }: Call) {
-    const leases = body.leases.map(({ subtask_id, attempt }: { subtask_id: string; attempt: number }) => ({
+    const leases = (body.leases ?? []).map(({ subtask_id, attempt }: { subtask_id: string; attempt: number }) => ({
       subtask_id,
       attempt,
       state: this.lost.has(subtask_id) || this.cancelled.has(subtask_id) ? 'lost' : 'renewed',

@@ -3,6 +3,7 @@ import { EnrolmentSpec } from '../../../schema/worker.ts';
 import { CALLER, type Command, type CommandContext, texts, text } from '../command.ts';
 import { checkSpec } from '../spec-file.ts';
 import { EXIT, UsageError } from '../terminal/errors.ts';
+import { joinUrl } from './join-url.ts';
 
 const labelOf = (pair: string): [string, string] => {
   const at = pair.indexOf('=');
@@ -14,19 +15,21 @@ const ALLOW = 'exec runs no command but those that are allowed there; add them, 
 
 const quoted = (word: string): string => (/^[\w./:,=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-/**
- * What starts the worker in a clone of this project, installed or not. A bare `npx maw` would fetch a foreign package of that name where
- * nothing is installed, and hand it the token.
- */
-const startLine = (token: string, { url, tools, exec_allow }: CommandContext['config']): string => {
-  const flags = ['--url', url, '--tools', tools.join(','), ...(exec_allow.length > 0 ? ['--exec-allow', exec_allow.join(',')] : [])];
-  return `MAW_ENROL_TOKEN=${token} node worker-agent/bin/maw.mjs worker start ${flags.map(quoted).join(' ')}`;
+/** In double quotes, which every shell knows, those of Windows too. */
+const address = (url: string): string => (/^[\w./:#@-]+$/.test(url) ? `"${url}"` : quoted(url));
+
+/** A bare `npx maw` would fetch a foreign package of that name where nothing is installed, and hand it the token. */
+const program = (): string => (import.meta.url.endsWith('.ts') ? 'node worker-agent/bin/maw.mjs' : 'maw');
+
+const joinLine = (token: string, { url, tools, exec_allow }: CommandContext['config']): string => {
+  const flags = ['--tools', tools.join(','), ...(exec_allow.length > 0 ? ['--exec-allow', exec_allow.join(',')] : [])];
+  return [program(), 'worker join', address(joinUrl(url, token)), ...flags.map(quoted)].join(' ');
 };
 
 export const enrol: Command = {
   name: 'enrol',
   args: '',
-  summary: 'Make an enrolment token, and show the command that starts a worker with it',
+  summary: 'Make an enrolment token, and show the line that makes a machine a worker with it',
   minArgs: 0,
   maxArgs: 0,
   settings: [...CALLER, 'tools', 'exec_allow'],
@@ -55,7 +58,7 @@ export const enrol: Command = {
     else
       io.out(
         `enrolment token  ${token.enrolment_token}\ngood until       ${token.expires_at}, for one worker\n\n` +
-          `On the worker's machine, in a clone of this project:\n\n  ${startLine(token.enrolment_token, config)}` +
+          `On the worker's machine, ${program() === 'maw' ? 'where this package is installed' : 'in a clone of this project'}:\n\n  ${joinLine(token.enrolment_token, config)}` +
           (config.tools.includes('exec') && config.exec_allow.length === 0 ? `\n\n${ALLOW}` : ''),
       );
     return EXIT.ok;

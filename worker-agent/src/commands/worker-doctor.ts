@@ -1,9 +1,11 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ApiError, createClient } from '../../../schema/client.ts';
+import { ApiError, createClient, isTransient } from '../../../schema/client.ts';
 import type { Command } from '../command.ts';
 import type { Config } from '../settings.ts';
-import { EXIT } from '../terminal/errors.ts';
+import { hashOf } from '../state.ts';
+import { ENROL_AGAIN, EXIT } from '../terminal/errors.ts';
+import type { Io } from '../terminal/io.ts';
 import type { Check } from '../tools/adapter.ts';
 import { stateFileOf, toolsOf, WORKER_SETTINGS } from './worker-setup.ts';
 
@@ -75,7 +77,7 @@ const notEnrolled = (token: string | undefined): Check =>
     ? {
         level: 'fail',
         message: 'credential: this worker is not enrolled',
-        next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…',
+        next: ENROL_AGAIN,
       }
     : { level: 'ok', message: 'credential: it will enrol with its token at the first start' };
 
@@ -84,22 +86,46 @@ const checkCredential = async (config: Config): Promise<Check> => {
     .read()
     .catch((error: Error) => error);
   if (state instanceof Error) return { level: 'fail', message: state.message, next: 'remove it and enrol again' };
-  if (!state?.worker_id) return notEnrolled(config.enrol_token);
+  const isAnother = config.enrol_token !== undefined && hashOf(config.enrol_token) !== state?.token_hash;
+  if (!state?.worker_id || isAnother) return notEnrolled(config.enrol_token);
   const client = createClient({ url: config.url, token: state.credential, timeoutMs: config.timeout_ms });
   try {
     await client.heartbeat({ params: { worker_id: state.worker_id }, body: {} });
     return { level: 'ok', message: `credential: enrolled as ${state.worker_id}` };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 0)
-      return { level: 'warn', message: `credential: enrolled as ${state.worker_id}, not checked`, next: 'reach the platform first' };
+    const { message } = error;
+    if (isTransient(error))
+      return {
+        level: 'warn',
+        message: `credential: enrolled as ${state.worker_id}, not checked: ${message}`,
+        next: 'wait until the platform answers',
+      };
     return {
       level: 'fail',
-      message: `credential: ${error.message}`,
-      next: 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…',
+      message: `credential: ${message}`,
+      next: ENROL_AGAIN,
     };
   }
 };
+
+/** All that a worker needs of this machine, of the platform and of its tools. */
+export const checksOf = async (config: Config): Promise<Check[]> => {
+  const probes = Promise.all(toolsOf(config).map((tool) => tool.probe()));
+  const [folder, server, credential, tools] = await Promise.all([
+    checkFolder(config),
+    checkServer(config),
+    checkCredential(config),
+    probes,
+  ]);
+  return [checkNode(), folder, ...server, credential, ...tools.flat()];
+};
+
+export const showChecks = (io: Io, checks: readonly Check[]): void => {
+  for (const check of checks) io.out(lineOf(check, (level) => io.paint(TONES[level], level.padEnd(4))));
+};
+
+export const hasFailed = (checks: readonly Check[]): boolean => checks.some(({ level }) => level === 'fail');
 
 export const workerDoctor: Command = {
   name: 'worker doctor',
@@ -110,17 +136,10 @@ export const workerDoctor: Command = {
   settings: [...WORKER_SETTINGS, 'json'],
   options: {},
   run: async ({ config, io }) => {
-    const probes = Promise.all(toolsOf(config).map((tool) => tool.probe()));
-    const [folder, server, credential, tools] = await Promise.all([
-      checkFolder(config),
-      checkServer(config),
-      checkCredential(config),
-      probes,
-    ]);
-    const checks = [checkNode(), folder, ...server, credential, ...tools.flat()];
+    const checks = await checksOf(config);
     if (config.json) io.out(JSON.stringify({ checks }));
-    else for (const check of checks) io.out(lineOf(check, (level) => io.paint(TONES[level], level.padEnd(4))));
-    return checks.some(({ level }) => level === 'fail') ? EXIT.failed : EXIT.ok;
+    else showChecks(io, checks);
+    return hasFailed(checks) ? EXIT.failed : EXIT.ok;
   },
 };
 

@@ -8,7 +8,7 @@ import { collectLeftovers } from '../leftovers.ts';
 import { PidFile } from '../pid-file.ts';
 import type { Config, SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
-import { CommandError, UsageError } from '../terminal/errors.ts';
+import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../terminal/errors.ts';
 import { createTools } from '../tools/registry.ts';
 import type { AgentAdapter } from '../tools/adapter.ts';
 
@@ -45,13 +45,14 @@ export const toolsOf = (config: Config): AgentAdapter[] => {
   }
 };
 
+const notEnrolled = (cause: Error): CommandError => new CommandError(cause.message, ENROL_AGAIN, { exitCode: EXIT.not_enrolled, cause });
+
 const identityOf = async (file: StateFile, config: Config): Promise<Identity> => {
   const { url, name, tools, slots, timeout_ms, enrol_token } = config;
   try {
     return await enrol(file, { url, name, tools, slots, timeoutMs: timeout_ms, enrolToken: enrol_token });
   } catch (error) {
-    const next = 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…';
-    if (error instanceof NotEnrolled) throw new CommandError(error.message, next, { cause: error });
+    if (error instanceof NotEnrolled) throw notEnrolled(error);
     if (error instanceof EnrolledOtherwise)
       throw new CommandError(error.message, 'start it with those --tools, or enrol it again with a new token', { cause: error });
     if (error instanceof ApiError) throw error;
@@ -103,10 +104,7 @@ export const withAgent = async ({ config, io }: CommandContext, work: (agent: Wo
     await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
     return await work(agentOf(config, await identityOf(file, config), file, journal));
   } catch (error) {
-    if (error instanceof WorkerRevoked)
-      throw new CommandError(error.message, 'make a token (maw enrol --tools …), then: maw worker start --enrol-token mae_…', {
-        cause: error,
-      });
+    if (error instanceof WorkerRevoked) throw notEnrolled(error);
     throw error;
   } finally {
     await pidFile.release();

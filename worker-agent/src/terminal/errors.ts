@@ -1,7 +1,7 @@
 import { ApiError } from '../../../schema/client.ts';
 
-/** Exit codes: 0 ok, 1 failed, 2 usage, 3 unreachable. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3 } as const;
+/** A service is not to start a worker again that ended with usage or not_enrolled: that mends nothing. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, not_enrolled: 4 } as const;
 
 /** An error for a person: what is wrong, and what to do next. */
 export class CommandError extends Error {
@@ -22,6 +22,8 @@ export class UsageError extends CommandError {
     this.name = 'UsageError';
   }
 }
+
+export const ENROL_AGAIN = 'make a token (maw enrol --tools …), and run here the line that this prints';
 
 const NEXT: Record<string, string> = {
   unreachable: 'is the platform running there? Set its address with --url or MAW_URL',

@@ -1,0 +1,73 @@
+// Builds what `npm pack` takes: the worker with its part of schema/ and its packages in it, since Node strips no types under node_modules.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(here);
+const dist = join(here, 'dist');
+// The thread is a file of its own at run time; the others share what they have in common.
+const ENTRIES = ['cli', 'sdk', 'beat-thread'].filter((name) => existsSync(join(here, 'src', `${name}.ts`)));
+// A package in CommonJS requires Node's modules, which an ES module can't by itself.
+const BANNER = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
+
+const bundle = () =>
+  buildSync({
+    absWorkingDir: here,
+    entryPoints: ENTRIES.map((name) => `src/${name}.ts`),
+    outdir: 'dist',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minifySyntax: true,
+    charset: 'utf8',
+    metafile: true,
+    banner: { js: BANNER },
+    logLevel: 'warning',
+  });
+
+/** A worker thread is named by the address of its source, which esbuild leaves as it is. */
+const nameThreads = (outputs) => {
+  for (const path of outputs.map((output) => join(here, output))) {
+    const code = readFileSync(path, 'utf8');
+    writeFileSync(path, code.replaceAll(/(new URL\(["']\.\/[\w-]+)\.ts(["'])/g, '$1.js$2'));
+  }
+};
+
+/** The declarations of what programs may import. */
+const declare = () => {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json')], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the declarations of types were not written; the compiler says why above');
+  const types = join(dist, 'types');
+  for (const path of readdirSync(types, { recursive: true }).filter((it) => it.endsWith('.d.ts')))
+    writeFileSync(
+      join(types, path),
+      readFileSync(join(types, path), 'utf8').replaceAll(/(from '\.[^']*|import\('\.[^']*)\.ts'/g, "$1.js'"),
+    );
+};
+
+/** The licences of the packages that are in the bundle ask to go with it. */
+const licences = (inputs) => {
+  const packages = [...new Set(inputs.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))].toSorted((a, b) =>
+    a.localeCompare(b),
+  );
+  const textOf = (name) => {
+    const folder = join(root, 'node_modules', name);
+    const file = readdirSync(folder).find((it) => /^licen[cs]e/i.test(it));
+    if (file === undefined) throw new Error(`${name} is in the bundle and has no licence file; look what it asks for`);
+    return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  };
+  return packages.map(textOf).join('\n----\n\n');
+};
+
+rmSync(dist, { recursive: true, force: true });
+const { inputs, outputs } = bundle().metafile;
+nameThreads(Object.keys(outputs));
+declare();
+writeFileSync(join(dist, 'LICENSES.txt'), licences(Object.keys(inputs)));
+copyFileSync(join(root, 'LICENSE'), join(here, 'LICENSE'));

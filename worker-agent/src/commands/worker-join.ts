@@ -1,0 +1,30 @@
+import type { Command, CommandContext } from '../command.ts';
+import { EXIT } from '../terminal/errors.ts';
+import { readJoinUrl } from './join-url.ts';
+import { checksOf, hasFailed, showChecks } from './worker-doctor.ts';
+import { WORKER_SETTINGS } from './worker-setup.ts';
+import { workerStart } from './worker-start.ts';
+
+const joined = (context: CommandContext): CommandContext => {
+  const { url, token } = readJoinUrl(context.args[0] ?? '');
+  return { ...context, args: [], config: { ...context.config, url, enrol_token: token ?? context.config.enrol_token } };
+};
+
+export const workerJoin: Command = {
+  name: 'worker join',
+  args: 'URL',
+  summary: 'Check this machine, enrol it at a platform, and work until told to stop',
+  details:
+    'URL is what maw enrol printed: the address of the platform, with the enrolment token after #. The token is used when every check has\n' +
+    'passed, so what is wrong can be mended and the line pasted again. A machine that has joined before goes on as the same worker.',
+  minArgs: 1,
+  maxArgs: 1,
+  settings: WORKER_SETTINGS.filter((key) => key !== 'url'),
+  options: {},
+  run: async (given) => {
+    const context = joined(given);
+    const checks = await checksOf(context.config);
+    showChecks(context.io, checks);
+    return hasFailed(checks) ? EXIT.failed : workerStart.run(context);
+  },
+};
