@@ -1,11 +1,12 @@
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
 import { type ClaimAnswer, WorkerApi } from './api.ts';
 import { ClaimLoop } from './claim-loop.ts';
-import { HeartbeatLoop } from './heartbeat-loop.ts';
+import { Beats } from './beats.ts';
 import { runJob } from './job.ts';
 import type { JobContext, JobSettings } from './job-context.ts';
 import { type Journal, silent } from './journal.ts';
 import { Reporter } from './reporter.ts';
+import { Lease } from './lease.ts';
 import { classify } from './retry.ts';
 import { RunningJob } from './running-job.ts';
 import { SocketLoop } from './socket-loop.ts';
@@ -20,12 +21,16 @@ export type AgentOptions = {
   slots: number;
   timeoutMs: number;
   settings: JobSettings;
+  /** How long the main thread may be busy before its leases are given up. */
+  stallMs?: number;
   journal?: Journal;
   /** Left out, that of Node, where it has one; null means that nothing is pushed. */
   WebSocket?: typeof WebSocket | null;
   /** Called when the server renewed the credential: it has to be kept for the next start. */
   onCredential?: (credential: string) => void;
 };
+
+const STALL_MS = 30_000;
 
 /** The server no longer knows the worker: nothing can be done but to enrol it again. */
 export class WorkerRevoked extends Error {
@@ -47,7 +52,7 @@ export class WorkerAgent {
   readonly #draining = new AbortController();
   readonly #stopped = new AbortController();
   readonly #claims: ClaimLoop;
-  readonly #heartbeats: HeartbeatLoop;
+  readonly #beats: Beats;
   readonly #socket: SocketLoop;
   readonly #reporter: Reporter;
   readonly #jobs: JobContext;
@@ -80,12 +85,16 @@ export class WorkerAgent {
       tools: tools.map(({ id }) => id),
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
-      onClaimed: (answer) => this.#begin(answer),
+      onClaimed: (answer, sentAt) => this.#begin(answer, sentAt),
       onError: (error) => this.#failed('claim', error),
     });
     this.#reporter = new Reporter(this.#jobs, this.#claims);
-    this.#heartbeats = new HeartbeatLoop({
-      api,
+    this.#beats = new Beats({
+      url,
+      workerId,
+      timeoutMs,
+      stallMs: options.stallMs ?? STALL_MS,
+      credential: () => this.#credential,
       intervals: options.intervals,
       slots: options.slots,
       held: () => [...this.#held.values()],
@@ -100,14 +109,14 @@ export class WorkerAgent {
         this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
         this.#claims.setDoorbell(isLive);
         // The server that can be reached now may not have heard of this worker yet, and rings only those of whom it has.
-        if (isLive) this.#heartbeats.beatNow();
+        if (isLive) this.#beats.beatNow();
       },
       onDoorbell: () => {
         this.#claims.ring();
         // The server believes that there is a slot free.
-        if (this.running >= options.slots) this.#heartbeats.beatNow();
+        if (this.running >= options.slots) this.#beats.beatNow();
       },
-      onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#heartbeats.beatNow(),
+      onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#beats.beatNow(),
       onError: (error) => classify(error) === 'revoked' && this.#revoke(error),
     });
   }
@@ -149,7 +158,7 @@ export class WorkerAgent {
 
   async #live(work: () => Promise<void>): Promise<void> {
     const beating = new AbortController();
-    const clocks = [this.#heartbeats.run(beating.signal), this.#socket.run(beating.signal)];
+    const clocks = [this.#beats.run(beating.signal), this.#socket.run(beating.signal)];
     await work();
     while (this.#ended.size > 0) await Promise.all(this.#ended);
     beating.abort();
@@ -158,17 +167,19 @@ export class WorkerAgent {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  #begin(answer: ClaimAnswer): number {
+  #begin(answer: ClaimAnswer, sentAtMs: number): number {
     if (answer.empty_reason === 'worker_draining') this.drain('the server wants it');
     const fresh = answer.claimed.filter(({ subtask_id, attempt }) => this.#held.get(subtask_id)?.claimed.attempt !== attempt);
     for (const claimed of fresh) {
-      const job = new RunningJob(claimed);
+      const lease = new Lease();
+      lease.extend(sentAtMs, claimed.lease_seconds * 1_000);
+      const job = new RunningJob(claimed, lease, () => this.#beats.ask());
       this.#held.set(claimed.subtask_id, job);
       if (this.#stopped.signal.aborted) job.stop('released');
       const ended = this.#carryOut(job).finally(() => this.#ended.delete(ended));
       this.#ended.add(ended);
     }
-    if (fresh.length > 0) this.#heartbeats.leasesChanged();
+    if (fresh.length > 0) this.#beats.leasesChanged();
     return fresh.length;
   }
 
@@ -178,7 +189,7 @@ export class WorkerAgent {
     const ending = await runJob(this.#jobs, job);
     await this.#reporter.report(job, ending);
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
-    this.#heartbeats.leasesChanged();
+    this.#beats.leasesChanged();
   }
 
   #heard(answer: HeartbeatAnswer): void {

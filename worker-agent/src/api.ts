@@ -1,4 +1,4 @@
-import { type ApiError, type Client, createClient } from '../../schema/client.ts';
+import { type Client, createClient } from '../../schema/client.ts';
 import type { Output } from '../../schema/route.ts';
 import type { Routes } from '../../schema/routes.ts';
 import type { Json } from '../../schema/json.ts';
@@ -18,7 +18,7 @@ export type ApiOptions = {
   /** Read at each request: it is renewed while the worker runs. */
   credential: () => string;
   timeoutMs: number;
-  onRetry?: (operation: string, error: ApiError, waitMs: number, tries: number) => void;
+  onRetry?: (operation: string, error: Error, waitMs: number, tries: number) => void;
 };
 
 const fenceOf = ({ lease_token, attempt }: Fenced) => ({ lease_token, attempt });
@@ -62,8 +62,9 @@ export class WorkerApi {
     return this.#repeat('claim', call, retry);
   }
 
-  completeMany(body: CompleteManySpec, retry: RetryOptions): Promise<CompleteAnswer> {
-    return this.#repeat('complete', () => this.#client.completeSubtasks({ params: this.#params, body }), retry);
+  /** `body` is asked for at each try: what is no longer to be sent is left out then. */
+  completeMany(body: () => CompleteManySpec, retry: RetryOptions): Promise<CompleteAnswer> {
+    return this.#repeat('complete', () => this.#client.completeSubtasks({ params: this.#params, body: body() }), retry);
   }
 
   start(it: Fenced, retry: RetryOptions) {

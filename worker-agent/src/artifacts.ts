@@ -32,6 +32,7 @@ export const uploadArtifact = async (
   };
   for (let tries = 1; ; tries++) {
     const { artifact_id, upload } = await api.createArtifact(fence, spec, retry);
+    if (upload !== null) await retry.before?.();
     const failed = upload === null ? null : await put(api, upload, bytes, retry.signal);
     if (failed === null) {
       await api.storeArtifact(fence, artifact_id, retry);

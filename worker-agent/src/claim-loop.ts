@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
 import { Alarm, jittered } from '../../schema/alarm.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
+import { clockMs } from './clock.ts';
 import { classify, forAtMost } from './retry.ts';
 import { Slots } from './slots.ts';
 
@@ -13,7 +14,8 @@ export type ClaimLoopOptions = {
   draining: AbortSignal;
   /** Aborts when even an open claim is to be given up. */
   stopped: AbortSignal;
-  onClaimed(answer: ClaimAnswer): number;
+  /** With when it was asked first: leases count from then. Answers how many of them are new. */
+  onClaimed(answer: ClaimAnswer, sentAtMs: number): number;
   onError(error: unknown): void;
 };
 
@@ -57,8 +59,8 @@ export class ClaimLoop {
   }
 
   /** Takes in the answer to a claim for which `reserved` slots were kept free. */
-  received(answer: ClaimAnswer, reserved: number): void {
-    const taken = this.#options.onClaimed(answer);
+  received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void {
+    const taken = this.#options.onClaimed(answer, sentAtMs);
     this.#pollMs = answer.claim_poll_ms;
     this.#notBefore = answer.claimed.length < reserved ? performance.now() + jittered(this.#pause(answer)) : 0;
     this.slots.release(reserved - taken);
@@ -89,12 +91,13 @@ export class ClaimLoop {
   async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
     const { api, tools, stopped, draining, onError } = this.#options;
     this.#isRung = false;
+    const sentAt = clockMs();
     try {
       const answer = await api.claim(
         { claim_request_id: randomUUID(), limit, tools: [...tools] },
         { signal: stopped, hurry: draining, again },
       );
-      this.received(answer, limit);
+      this.received(answer, limit, sentAt);
     } catch (error) {
       this.#notBefore = performance.now() + (classify(error) === 'retryable' ? 0 : jittered(REFUSED_PAUSE_MS));
       this.slots.release(limit);

@@ -5,18 +5,13 @@ import { uploadArtifact } from './artifacts.ts';
 import { cleanJson, clip, depthOf } from './clean.ts';
 import type { Heard } from './host.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, forAtMost, type RetryOptions } from './retry.ts';
+import { classify, Unconfirmed } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { AgentFailure } from './tools/adapter.ts';
 
 // Objects and arrays around the result in the request count as levels too.
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
 const MESSAGE_CHARACTERS = 4_000;
-
-export const retryOf = (ctx: JobContext, job: RunningJob): RetryOptions & { signal: AbortSignal } => ({
-  signal: job.sending,
-  again: forAtMost(ctx.settings.reportForMs),
-});
 
 const usageOf = ({ usage }: Heard) => (usage === undefined ? {} : { usage: cleanJson(usage) as Usage });
 
@@ -33,7 +28,7 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
     );
   if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(heard) };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
-  const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, retryOf(ctx, job));
+  const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, job.retry(ctx.settings.reportForMs));
   return { kind: 'completed', result_artifact_id, ...usageOf(heard) };
 };
 
@@ -41,6 +36,8 @@ const stopped = (job: RunningJob): Ending => {
   const { timeout_seconds } = job.claimed;
   if (job.reason === 'timed_out')
     return { kind: 'failed', failure_class: 'timed_out', message: `it took longer than ${timeout_seconds} s and was stopped` };
+  if (job.reason === 'fenced')
+    return { kind: 'released', reason: 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer' };
   if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
   return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
 };
@@ -50,6 +47,7 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
   if (job.reason !== null) return stopped(job);
   if (error instanceof AgentFailure)
     return { kind: 'failed', failure_class: error.failureClass, message: clip(error.message, MESSAGE_CHARACTERS), ...usageOf(heard) };
+  if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.journal('error', 'tool.broke', {
     subtask_id: job.claimed.subtask_id,

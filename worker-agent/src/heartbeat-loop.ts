@@ -2,16 +2,21 @@ import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
 import { Alarm } from '../../schema/alarm.ts';
 import type { WorkerApi } from './api.ts';
+import type { Held } from './beat-messages.ts';
+import { clockMs } from './clock.ts';
+import { Lease } from './lease.ts';
 import { backoffMs, classify } from './retry.ts';
-import type { RunningJob } from './running-job.ts';
 
 export type HeartbeatOptions = {
   api: WorkerApi;
   intervals: Intervals;
   slots: number;
-  held: () => readonly RunningJob[];
-  onAnswer(answer: HeartbeatAnswer): void;
-  onError(error: unknown): void;
+  held: () => readonly Held[];
+  /** False while nobody would hear the answer: then nothing is renewed. */
+  mayBeat: () => boolean;
+  /** With the question that it answers. */
+  onAnswer(answer: HeartbeatAnswer, asked: number): void;
+  onError(error: unknown, asked: number): void;
 };
 
 const FIRST_RETRY_MS = 1_000;
@@ -23,6 +28,13 @@ const machine = () => ({
   pid: process.pid,
 });
 
+const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, sentAt: number): void => {
+  for (const { subtask_id, attempt, state } of leases) {
+    const it = named.find(({ fence }) => fence.subtask_id === subtask_id && fence.attempt === attempt);
+    if (it !== undefined && state === 'renewed') new Lease(it.cells).extend(sentAt, intervals.lease_ms);
+  }
+};
+
 /** Says that the worker lives and renews what it holds, at the intervals that the server sets. */
 export class HeartbeatLoop {
   readonly #options: HeartbeatOptions;
@@ -30,6 +42,7 @@ export class HeartbeatLoop {
   #intervals: Intervals;
   #failures = 0;
   #isWanted = false;
+  #asked = 0;
   #saidFull = false;
 
   constructor(options: HeartbeatOptions) {
@@ -53,6 +66,12 @@ export class HeartbeatLoop {
     this.#alarm.ring();
   }
 
+  /** The next beat answers this question. It is due at once, but a server that did not answer is not pressed. */
+  ask(asked: number): void {
+    this.#asked = asked;
+    if (this.#failures === 0) this.beatNow();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     let due = performance.now();
     let beatenAt = due;
@@ -69,19 +88,24 @@ export class HeartbeatLoop {
   }
 
   async beat(signal: AbortSignal): Promise<void> {
-    const { api, slots, held, onAnswer, onError } = this.#options;
+    const { api, slots, held, mayBeat, onAnswer, onError } = this.#options;
     this.#isWanted = false;
-    const leases = held().map((job) => ({ ...job.fence, ...(job.progress === undefined ? {} : { progress: job.progress }) }));
+    if (!mayBeat()) return;
+    const asked = this.#asked;
+    const named = held();
+    const leases = named.map(({ fence, progress }) => ({ ...fence, ...(progress === undefined ? {} : { progress }) }));
     this.#saidFull = leases.length >= slots;
+    const sentAt = clockMs();
     try {
       const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
       this.#failures = 0;
       this.#intervals = answer.intervals;
-      onAnswer(answer);
+      renew(named, answer, sentAt);
+      onAnswer(answer, asked);
     } catch (error) {
       if (signal.aborted) return;
       this.#failures += classify(error) === 'retryable' ? 1 : 0;
-      onError(error);
+      onError(error, asked);
     }
   }
 

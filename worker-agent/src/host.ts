@@ -3,7 +3,6 @@ import { uploadArtifact } from './artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from './log-sender.ts';
 import { MARK } from './mark.ts';
-import { forAtMost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { runCommand } from './tools/spawn.ts';
 import type { AdapterHost, AgentEvent, Usage } from './tools/adapter.ts';
@@ -45,11 +44,11 @@ export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspac
       {
         mark: `${MARK}=${workspace.root}${sep}`,
         signal: job.work,
-        urgent: job.sending,
+        urgent: job.urgent,
         graceMs: ctx.settings.killGraceMs,
         onSurvivors: (pids) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
       },
     );
   },
-  artifact: (file) => uploadArtifact(ctx.api, job.fence, file, { signal: job.sending, again: forAtMost(ctx.settings.reportForMs) }),
+  artifact: (file) => uploadArtifact(ctx.api, job.fence, file, job.retry(ctx.settings.reportForMs)),
 });

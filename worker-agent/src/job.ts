@@ -1,8 +1,9 @@
 import { carryOut } from './carry-out.ts';
-import { completionOf, endingOf, retryOf } from './ending.ts';
+import { completionOf, endingOf } from './ending.ts';
 import { createHost, type Heard } from './host.ts';
 import type { Ending, JobContext } from './job-context.ts';
 import { LogSender } from './log-sender.ts';
+import { retrying } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { createWorkspace } from './workspace.ts';
 
@@ -11,9 +12,13 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
   const { claimed } = job;
   const { subtask_id, attempt, timeout_seconds } = claimed;
   const heard: Heard = {};
+  const retry = job.retry(ctx.settings.reportForMs);
   const timer = setTimeout(() => job.stop('timed_out'), timeout_seconds * 1_000);
   try {
-    if (!claimed.started) await ctx.api.start(job.fence, retryOf(ctx, job));
+    // The answer to a claim may have come late.
+    await retrying(() => job.confirm(), retry);
+    if (!claimed.started) await ctx.api.start(job.fence, retry);
+    job.beginWork();
     const workspace = await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
     const logs = createLogs(ctx, job);
     try {
@@ -35,6 +40,7 @@ const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
   new LogSender(ctx.api, job.fence, {
     capBytes: ctx.settings.maxLogBytes,
     signal: job.sending,
+    before: () => job.confirm(),
     onLost: () => void job.stop('lost'),
     onGivenUp: (reason) => ctx.journal('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
   });

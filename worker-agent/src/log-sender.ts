@@ -14,6 +14,7 @@ type Options = {
   capBytes: number;
   /** Aborted when nothing more may be sent for the attempt. */
   signal: AbortSignal;
+  before?: () => Promise<void>;
   onLost(): void;
   onGivenUp(reason: string): void;
 };
@@ -62,7 +63,8 @@ export class LogSender {
     while (this.#unsent.length > 0 && !this.#stopped && !this.#options.signal.aborted) {
       const batch = this.#batch();
       try {
-        const { next_chunk } = await this.#api.appendLogs(this.#fence, batch, { signal: this.#options.signal, again: forAtMost(FLUSH_MS) });
+        const { signal, before } = this.#options;
+        const { next_chunk } = await this.#api.appendLogs(this.#fence, batch, { signal, before, again: forAtMost(FLUSH_MS) });
         if (next_chunk <= (batch[0]?.chunk ?? 0)) return this.#giveUp('the server asks for chunks that it was given before');
         this.#unsent = this.#unsent.filter(({ chunk }) => chunk >= next_chunk);
       } catch (error) {

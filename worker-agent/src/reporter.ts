@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { jsonBytes, LIMITS } from '../../schema/json.ts';
 import type { ClaimAnswer, CompleteAnswer } from './api.ts';
 import { clip } from './clean.ts';
+import { clockMs } from './clock.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, forAtMost, type RetryOptions } from './retry.ts';
+import { classify, forAtMost, LeaseLost, type RetryOptions } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import type { Slots } from './slots.ts';
 
 type Completed = Extract<Ending, { kind: 'completed' }>;
 type Waiting = { job: RunningJob; ending: Completed; bytes: number; answered: () => void };
-export type Claims = { slots: Slots; isDraining(): boolean; received(answer: ClaimAnswer, reserved: number): void };
+export type Claims = { slots: Slots; isDraining(): boolean; received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void };
 
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
@@ -68,27 +69,54 @@ export class Reporter {
   }
 
   /** One request for a batch. Its slots are free as soon as it is answered, so the claim in it counts them already. */
-  async #send(batch: Waiting[]): Promise<void> {
+  async #send(given: readonly Waiting[]): Promise<void> {
     const { slots } = this.#claims;
     const claims = !this.#claims.isDraining();
-    const extra = claims ? slots.reserve(LIMITS.batch - batch.length) : 0;
-    const limit = batch.length + extra;
+    const extra = claims ? slots.reserve(LIMITS.batch - given.length) : 0;
+    const limit = given.length + extra;
     const claim = claims ? { claim: { claim_request_id: randomUUID(), limit, start: true } } : {};
-    const body = { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...claim };
+    const batch = [...given];
+    let sentAt: number | undefined;
+    const body = () => {
+      sentAt ??= clockMs();
+      return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...claim };
+    };
     try {
-      const answer = await this.#ctx.api.completeMany(body, this.#retry(this.#ctx.settings.reportForMs));
+      const answer = await this.#ctx.api.completeMany(body, this.#retry(batch));
       await this.#judge(batch, answer.results);
       if (answer.claim === null) slots.release(limit);
-      else this.#claims.received(answer.claim, limit);
+      else this.#claims.received(answer.claim, limit, sentAt ?? clockMs());
     } catch (error) {
       await this.#refused(batch, error);
       slots.release(limit);
     }
-    for (const { answered } of batch) answered();
+    for (const { answered } of given) answered();
   }
 
-  #retry(ms: number): RetryOptions {
-    return { again: forAtMost(ms) };
+  #retry(batch: Waiting[]): RetryOptions {
+    return { before: () => this.#confirm(batch), again: forAtMost(this.#ctx.settings.reportForMs) };
+  }
+
+  /** Takes out of a batch what was lost meanwhile; throws when the server could not be asked, and when nothing is left. */
+  async #confirm(batch: Waiting[]): Promise<void> {
+    const ours = await Promise.all(batch.map(({ job }) => this.#isOurs(job)));
+    batch.splice(0, batch.length, ...batch.filter((_, at) => ours[at]));
+    if (batch.length === 0) throw new LeaseLost();
+  }
+
+  async #isOurs(job: RunningJob): Promise<boolean> {
+    try {
+      await job.confirm();
+      return true;
+    } catch (error) {
+      if (classify(error) !== 'lease_lost') throw error;
+      this.#dropped(job, 'lease_lost');
+      return false;
+    }
+  }
+
+  #dropped({ claimed }: RunningJob, reason: string): void {
+    this.#ctx.journal('warn', 'subtask.dropped', { subtask_id: claimed.subtask_id, reason });
   }
 
   async #judge(batch: readonly Waiting[], results: CompleteAnswer['results']): Promise<void> {
@@ -96,7 +124,7 @@ export class Reporter {
     for (const { subtask_id, code, detail } of refused) {
       const waiting = batch.find(({ job }) => job.claimed.subtask_id === subtask_id);
       if (waiting === undefined) continue;
-      if (DROPPED.has(code)) this.#ctx.journal('warn', 'subtask.dropped', { subtask_id, reason: code });
+      if (DROPPED.has(code)) this.#dropped(waiting.job, code);
       else
         await this.#end(waiting.job, {
           kind: 'failed',
@@ -121,8 +149,8 @@ export class Reporter {
   async #sendAlone(it: Waiting): Promise<void> {
     const { kind: _, ...result } = it.ending;
     try {
-      const body = { completions: [{ ...it.job.fence, ...result }] };
-      await this.#judge([it], (await this.#ctx.api.completeMany(body, this.#retry(this.#ctx.settings.reportForMs))).results);
+      const body = () => ({ completions: [{ ...it.job.fence, ...result }] });
+      await this.#judge([it], (await this.#ctx.api.completeMany(body, this.#retry([it]))).results);
     } catch (error) {
       await this.#refused([it], error);
     }
@@ -134,13 +162,13 @@ export class Reporter {
     try {
       if (ending.kind === 'failed') {
         const { kind: _, ...failure } = ending;
-        await api.fail(job.fence, failure, this.#retry(settings.reportForMs));
+        await api.fail(job.fence, failure, job.retry(settings.reportForMs));
       }
-      if (ending.kind === 'released') await api.release(job.fence, ending.reason, this.#retry(RELEASE_FOR_MS));
+      if (ending.kind === 'released') await api.release(job.fence, ending.reason, job.retry(RELEASE_FOR_MS));
     } catch (error) {
       const verdict = classify(error);
       if (verdict === 'revoked') onRevoked(error);
-      else if (verdict === 'lease_lost') journal('warn', 'subtask.dropped', { subtask_id, reason: 'lease_lost' });
+      else if (verdict === 'lease_lost') this.#dropped(job, 'lease_lost');
       else journal('error', 'result.given-up', { subtask_id, error: (error as Error).message });
     }
   }

@@ -10,8 +10,25 @@ type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
 const LOST = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found', 'task_ended']);
 const REVOKED = new Set(['worker_revoked', 'worker_not_found', 'unauthenticated', 'forbidden']);
 
+/** The server has said so, outside of the call that would have been refused. */
+export class LeaseLost extends Error {
+  constructor() {
+    super('the lease was lost');
+    this.name = 'LeaseLost';
+  }
+}
+
+/** Nobody has said yet whether a lease is still good, so nothing may be sent under it. */
+export class Unconfirmed extends Error {
+  constructor() {
+    super('the lease may have run out, and the server has not confirmed it yet');
+    this.name = 'Unconfirmed';
+  }
+}
+
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error)) return 'retryable';
+  if (isTransient(error) || error instanceof Unconfirmed) return 'retryable';
+  if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
   if (LOST.has(error.code)) return 'lease_lost';
   return REVOKED.has(error.code) || error.status === 401 ? 'revoked' : 'refused';
@@ -20,13 +37,15 @@ export const classify = (error: unknown): Verdict => {
 export type RetryOptions = {
   /** Ends the waiting; the last error is thrown. */
   signal?: AbortSignal | undefined;
+  /** Before each try; what it throws counts as the try's error. */
+  before?: (() => Promise<void>) | undefined;
   /** Cuts the present wait short; the call is then made once more at least. */
   hurry?: AbortSignal | undefined;
   /** Asked before each wait; false ends it with the last error. */
   again?: (tries: number, elapsedMs: number) => boolean;
   baseMs?: number;
   maxMs?: number;
-  onRetry?: (error: ApiError, waitMs: number, tries: number) => void;
+  onRetry?: (error: Error, waitMs: number, tries: number) => void;
 };
 
 /** Exponential with full jitter over the upper half, and never before the server's Retry-After. */
@@ -46,16 +65,16 @@ const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSi
 
 /** Repeats a call while its error is retryable; everything else is thrown as it is. */
 export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
-  const { signal, hurry, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
+  const { signal, before, hurry, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
   const startedAt = performance.now();
   for (let tries = 1; ; tries++) {
     try {
+      await before?.();
       return await call();
     } catch (error) {
       if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt)) throw error;
-      const failure = error as ApiError;
-      const wait = backoffMs(tries, baseMs, maxMs, failure.retryAfterMs);
-      onRetry?.(failure, wait, tries);
+      const wait = backoffMs(tries, baseMs, maxMs, error instanceof ApiError ? error.retryAfterMs : null);
+      onRetry?.(error as Error, wait, tries);
       await pause(wait, signal, hurry);
       if (signal?.aborted) throw error;
     }

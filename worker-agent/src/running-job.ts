@@ -1,22 +1,34 @@
 import type { Claimed } from '../../schema/attempt.ts';
 import { clip } from './clean.ts';
 import type { Fenced } from './api.ts';
+import type { Lease } from './lease.ts';
+import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from './retry.ts';
 
-/** Why a job is stopped: it took too long, the lease is gone, a person wants it back, or the worker was removed. */
-type StopReason = 'timed_out' | 'lost' | 'released' | 'revoked';
+/**
+ * Why a job is stopped: it took too long, the lease is gone, the lease may be gone (fenced), a person wants it back, or the worker was
+ * removed.
+ */
+type StopReason = 'timed_out' | 'lost' | 'fenced' | 'released' | 'revoked';
 type Progress = { percent?: number; message?: string };
 
 /** A leased subtask in this process, from its claim until the server has answered its ending. */
 export class RunningJob {
   readonly claimed: Claimed;
+  readonly lease: Lease;
+  readonly #ask: () => Promise<void>;
   readonly #work = new AbortController();
+  readonly #urgent = new AbortController();
   readonly #sending = new AbortController();
   #reason: StopReason | null = null;
   #progress: Progress | undefined;
-  #isReporting = false;
+  #phase: 'waiting' | 'working' | 'reporting' = 'waiting';
+  #asking = 0;
 
-  constructor(claimed: Claimed) {
+  /** `ask` has the server say what it knows of the lease. */
+  constructor(claimed: Claimed, lease: Lease, ask: () => Promise<void>) {
     this.claimed = claimed;
+    this.lease = lease;
+    this.#ask = ask;
   }
 
   get fence(): Fenced {
@@ -34,7 +46,13 @@ export class RunningJob {
     return this.#sending.signal;
   }
 
+  /** Aborts when the tool should be gone by now: somebody else may do the same work. */
+  get urgent(): AbortSignal {
+    return this.#urgent.signal;
+  }
+
   get reason(): StopReason | null {
+    this.checkLease();
     return this.#reason;
   }
 
@@ -49,17 +67,46 @@ export class RunningJob {
     };
   }
 
-  /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters. */
+  beginWork(): void {
+    this.#phase = 'working';
+  }
+
+  /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
   beginReport(): void {
-    this.#isReporting = true;
+    this.checkLease();
+    this.#phase = 'reporting';
+  }
+
+  /** Stops the work when somebody else may have it by now. */
+  checkLease(): void {
+    if (this.#phase === 'working' && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
+  }
+
+  /** To be awaited before anything is sent for the attempt. Throws LeaseLost, or why the server could not be asked. */
+  async confirm(): Promise<void> {
+    if (this.lease.isOver) {
+      this.#asking++;
+      await this.#ask().finally(() => this.#asking--);
+    }
+    if (this.#sending.signal.aborted) throw new LeaseLost();
+    if (this.lease.isOver) throw new Unconfirmed();
+  }
+
+  /** How what is sent for the attempt is repeated: never without the lease. */
+  retry(forMs: number): RetryOptions & { signal: AbortSignal } {
+    return { signal: this.sending, before: () => this.confirm(), again: forAtMost(forMs) };
   }
 
   /** Answers whether it changed anything. */
   stop(reason: StopReason): boolean {
     const isFinal = this.#reason === 'lost' || this.#reason === 'revoked';
-    if (isFinal || this.#reason === reason || (this.#isReporting && reason !== 'revoked')) return false;
+    const isLate = this.#reason !== null && (reason === 'fenced' || reason === 'timed_out');
+    const isAnswer = reason === 'lost' && this.#asking > 0;
+    if (isFinal || isLate || this.#reason === reason || (this.#phase === 'reporting' && reason !== 'revoked' && !isAnswer)) return false;
     this.#reason = reason;
     if (reason === 'lost' || reason === 'revoked') this.#sending.abort();
+    if (reason === 'fenced') this.lease.fence();
+    if (reason === 'fenced' || this.sending.aborted) this.#urgent.abort();
     this.#work.abort();
     return true;
   }

@@ -1,0 +1,55 @@
+// The entry of a worker thread: beats and renews leases also while the main thread is busy, and ends the tools of leases that are over.
+import { parentPort, workerData } from 'node:worker_threads';
+import { ApiError } from '../../schema/client.ts';
+import { WorkerApi } from './api.ts';
+import type { BeatSettings, FromBeatThread, ToBeatThread } from './beat-messages.ts';
+import { clockMs } from './clock.ts';
+import { HeartbeatLoop } from './heartbeat-loop.ts';
+import { Lease } from './lease.ts';
+
+const LOOK_MS = 250;
+
+const settings = workerData as BeatSettings;
+const { url, workerId, intervals, slots, pulse, stallMs } = settings;
+let { credential, held } = settings;
+
+const say = (message: FromBeatThread) => parentPort?.postMessage(message);
+const isStalled = () => clockMs() - Number(Atomics.load(pulse, 0)) > stallMs;
+
+// A beat that gets no answer must leave time for another two.
+const timeoutMs = Math.min(settings.timeoutMs, intervals.lease_ms / 3);
+const loop = new HeartbeatLoop({
+  api: new WorkerApi({ url, workerId, timeoutMs, credential: () => credential }),
+  intervals,
+  slots,
+  held: () => held,
+  mayBeat: () => !isStalled(),
+  onAnswer: (answer, asked) => {
+    credential = answer.credential ?? credential;
+    say({ asked, answer });
+  },
+  onError: (error, asked) =>
+    say(
+      error instanceof ApiError
+        ? { asked, problem: error.problem, retryAfterMs: error.retryAfterMs }
+        : { asked, message: String((error as Error)?.stack ?? error) },
+    ),
+});
+
+const look = () => {
+  if (held.length === 0) return;
+  const stalled = isStalled();
+  for (const { cells } of held) {
+    const lease = new Lease(cells);
+    if (!lease.isFenced && (stalled || lease.isOver)) lease.fence();
+  }
+};
+
+parentPort?.on('message', (message: ToBeatThread) => {
+  if ('now' in message) return loop.beatNow();
+  if ('asked' in message) return loop.ask(message.asked);
+  held = message.held;
+  loop.leasesChanged();
+});
+setInterval(look, LOOK_MS);
+await loop.run(new AbortController().signal);
