@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Id, Labels, Timestamp } from './common.ts';
 import { Json } from './json.ts';
 import { AttemptStatus, SubtaskStatus } from './states.ts';
-import { SubtaskError } from './task.ts';
+import { Checks, SubtaskError } from './task.ts';
 
 /** What every write of a worker names; refused with lease_lost unless both are current. */
 export const Fence = {
@@ -59,6 +59,7 @@ export const Claimed = z
     inputs: z.record(z.string(), InputValue).describe('Outputs of the parents by their keys'),
     labels: Labels,
     timeout_seconds: z.int(),
+    ...Checks,
     attempt: z.int(),
     lease_token: Id,
     lease_seconds: z.number().describe('Renew it by heartbeat within this many seconds'),

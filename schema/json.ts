@@ -16,6 +16,8 @@ export const LIMITS = {
   goal_characters: 32_000,
   metadata_bytes: 16_384,
   input_bytes: 65_536,
+  schema_bytes: 16_384,
+  verify_bytes: 8_192,
   result_bytes: 262_144,
   subtasks_per_task: 1_000,
   edges_per_task: 5_000,

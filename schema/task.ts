@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Id, Labels, NOT_BLANK, Timestamp, Tool } from './common.ts';
 import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';
+import { RESULT_KEYWORDS, ResultSchema } from './result-schema.ts';
 import { SubtaskStatus, TaskStatus } from './states.ts';
 
 export const Goal = z.string().trim().min(1, 'must say what is to be done').max(LIMITS.goal_characters).meta(NOT_BLANK);
@@ -18,6 +19,7 @@ export const FailureClass = z.enum([
   'budget',
   'denied',
   'invalid_result',
+  'verify_failed',
 ]);
 export type FailureClass = z.infer<typeof FailureClass>;
 export const DEFAULT_RETRY_ON = ['rate_limited', 'model_unavailable', 'spawn_failed'] as const satisfies FailureClass[];
@@ -39,6 +41,15 @@ export const SubtaskKey = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be at most 64 of A-Z, a-z, 0-9 and _ . -, the first a letter or digit');
 
+const Verify = atMostBytes(
+  z.array(z.array(z.string().max(LIMITS.verify_bytes)).min(1, 'must name a command')).max(20),
+  LIMITS.verify_bytes,
+).describe('Commands, each as its arguments, that must exit with 0 once the tool is done; the worker must allow them');
+const Schema = atMostBytes(JsonObject, LIMITS.schema_bytes)
+  .pipe(ResultSchema)
+  .describe(`A JSON Schema that the result must fit. Its keywords are those of which each is checked: ${RESULT_KEYWORDS.join(', ')}`);
+const Silence = z.int().min(1).max(86_400);
+
 /** A node of the DAG as a caller gives it. */
 export const SubtaskSpec = z
   .strictObject({
@@ -48,7 +59,11 @@ export const SubtaskSpec = z
     input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('What the tool takes; each tool says what'),
     dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('Keys of the subtasks whose outputs it needs'),
     labels: Labels.default({}).describe('Labels that its worker must have'),
-    timeout_seconds: z.int().min(1).max(86_400).default(3_600),
+    timeout_seconds: z.int().min(1).max(86_400).default(3_600).describe('How long one attempt may take'),
+    idle_timeout_seconds: Silence.optional().describe('How long nothing may be heard of the tool; left out, as the worker is set'),
+    first_event_timeout_seconds: Silence.optional().describe('Within what time something must be heard of it at first'),
+    verify: Verify.default([]),
+    result_schema: Schema.optional(),
     retry: Retry.prefault({}),
   })
   .meta({ id: 'SubtaskSpec' });
@@ -126,6 +141,14 @@ export type Task = z.infer<typeof Task>;
 export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
 export type SubtaskError = z.infer<typeof SubtaskError>;
 
+/** What a subtask says of silence and of success, as it is stored. */
+export const Checks = {
+  idle_timeout_seconds: z.int().nullable(),
+  first_event_timeout_seconds: z.int().nullable(),
+  verify: z.array(z.array(z.string())),
+  result_schema: JsonObject.nullable(),
+};
+
 export const Subtask = z
   .object({
     subtask_id: Id,
@@ -145,6 +168,7 @@ export const Subtask = z
     infra_attempts: z.int().describe('Tries of this run that were lost with their machine or given back'),
     retry: Retry,
     timeout_seconds: z.int(),
+    ...Checks,
     worker_id: Id.nullable(),
     result: Json,
     result_artifact_id: Id.nullable().describe('Where the result lies when it is too large to stand here'),

@@ -137,7 +137,9 @@ begin
 
   select jsonb_agg(jsonb_build_object(
     'subtask_id', s.subtask_id, 'task_id', s.task_id, 'key', s.key, 'kind', s.kind, 'goal', s.goal, 'task_goal', t.goal,
-    'tool', s.tool, 'input', s.input, 'labels', s.labels, 'timeout_seconds', s.timeout_seconds, 'attempt', s.attempt,
+    'tool', s.tool, 'input', s.input, 'labels', s.labels, 'timeout_seconds', s.timeout_seconds,
+    'idle_timeout_seconds', s.idle_timeout_seconds, 'first_event_timeout_seconds', s.first_event_timeout_seconds,
+    'verify', s.verify, 'result_schema', s.result_schema, 'attempt', s.attempt,
     'lease_token', s.lease_token, 'lease_seconds', p_lease_ms / 1000.0, 'started', s.status = 'running',
     'inputs', subtask_inputs(s.subtask_id, least(262144, 1048576 / cardinality(v_ids)))
   ) order by array_position(v_ids, s.subtask_id))

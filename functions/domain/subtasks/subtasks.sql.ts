@@ -9,7 +9,7 @@ import { json, noteRequest, type Sql, type Statement } from '../sql.ts';
 
 const columns = (sql: Sql) => sql`
   subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,
-  retry, timeout_seconds, worker_id, result, result_artifact_id, error, position, created_at, started_at, ended_at`;
+  retry, timeout_seconds, idle_timeout_seconds, first_event_timeout_seconds, verify, result_schema, worker_id, result, result_artifact_id, error, position, created_at, started_at, ended_at`;
 
 export const listSubtasks = (
   sql: Sql,
@@ -20,7 +20,8 @@ export const listSubtasks = (
   cut<Subtask>(
     sql,
     sql`
-      select ${columns(sql)}, result_bytes + octet_length(goal) + octet_length(input::text) as bytes
+      select ${columns(sql)}, result_bytes + octet_length(goal) + octet_length(input::text) + octet_length(verify::text)
+        + coalesce(octet_length(result_schema::text), 0) as bytes
       from subtasks
       where task_id = ${taskId} and organization_id = ${organizationId} and position > ${after}
         ${status === undefined ? sql`` : sql`and status = ${status}`}

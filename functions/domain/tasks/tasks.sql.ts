@@ -76,7 +76,8 @@ export const insertSubtasks = async (
   const roots = await sql<{ subtask_id: string }[]>`
     with spec as (
       select * from jsonb_to_recordset(${json(subtasks)}) as spec(
-        key text, position int, goal text, tool text, input jsonb, labels jsonb, dependencies jsonb, timeout_seconds int, retry jsonb
+        key text, position int, goal text, tool text, input jsonb, labels jsonb, dependencies jsonb, timeout_seconds int,
+        idle_timeout_seconds int, first_event_timeout_seconds int, verify jsonb, result_schema jsonb, retry jsonb
       )
     ), edge as (
       select * from jsonb_to_recordset(${json(edges)}) as edge(parent text, child text)
@@ -88,9 +89,9 @@ export const insertSubtasks = async (
       group by e.child
     ), added as (
       insert into subtasks (task_id, organization_id, owner_id, key, position, goal, tool, input, labels, dependencies, timeout_seconds,
-        retry, blocked_by, status)
+        idle_timeout_seconds, first_event_timeout_seconds, verify, result_schema, retry, blocked_by, status)
       select t.task_id, t.organization_id, t.owner_id, s.key, s.position, s.goal, s.tool, s.input, s.labels, s.dependencies, s.timeout_seconds,
-        s.retry, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
+        s.idle_timeout_seconds, s.first_event_timeout_seconds, s.verify, s.result_schema, s.retry, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
       from spec s
       cross join tasks t
       left join waits w on w.child = s.key

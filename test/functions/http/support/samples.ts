@@ -16,7 +16,14 @@ const retry = { max_attempts: 2, max_infra_attempts: 3, on: ['tool_error' as con
 const details = { tool: 'unserved', input: { text: 'x', list: [1] }, labels: { zone: 'a' } };
 const usage = { tokens: 12 };
 
-const node = (key: string, ...dependencies: string[]) => ({ key, goal: 'a step', ...details, dependencies, timeout_seconds: 60, retry });
+const checks = {
+  timeout_seconds: 60,
+  idle_timeout_seconds: 30,
+  first_event_timeout_seconds: 10,
+  verify: [['npm', 'test']],
+  result_schema: { type: 'object', required: ['n'] },
+};
+const node = (key: string, ...dependencies: string[]) => ({ key, goal: 'a step', ...details, dependencies, ...checks, retry });
 
 const ofTask = async (world: World) => ({ token: world.key, params: { task_id: (await world.task()).task_id } });
 const ofEnded = async (world: World) => ({ token: world.key, params: { task_id: (await world.endedTask()).task_id } });
