@@ -21,6 +21,7 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   slots: ['2', '3', '4'],
   enrol_token: ['mae_flag', 'mae_variable', 'mae_file'],
   exec_allow: ['git', 'node', 'ls'],
+  secrets_file: ['/flag', '/variable', '/file'],
   exec_roots: ['/a', '/b', '/c'],
   keep_workspaces: ['true', 'false', 'true'],
   kill_grace_ms: ['101', '102', '103'],

@@ -3,9 +3,19 @@ import { describe, expect, it } from 'vitest';
 import type { LogChunkSpec } from '../../schema/log.ts';
 import { cleanJson, cleanText, clip } from '../../worker-agent/src/clean.ts';
 import { LogChunks } from '../../worker-agent/src/log-chunks.ts';
+import { folded } from '../../worker-agent/src/progress-lines.ts';
 
-const anyText = fc.string({ unit: 'binary', maxLength: 200 });
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 200 }),
+  fc.string({ unit: fc.constantFrom('a', 'b', '\r', '\n'), maxLength: 60 }),
+);
 const rawUnits = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 60 }).map((units) => String.fromCharCode(...units));
+/** What a person sees of a text in the end: of each line the last state. */
+const seen = (text: string) =>
+  text
+    .split(/(?<=\n)/)
+    .map(folded)
+    .join('');
 const textOf = (chunks: readonly LogChunkSpec[], stream: string) =>
   chunks
     .filter((it) => it.stream === stream)
@@ -29,11 +39,42 @@ describe('log chunks', () => {
         chunks.end();
         taken.push(...chunks.take());
 
-        expect(textOf(taken, 'stdout')).toBe(cleanText(text));
+        expect(seen(textOf(taken, 'stdout'))).toBe(seen(cleanText(text)));
         expect(taken.map(({ chunk }) => chunk)).toEqual(taken.map((_, place) => place));
         for (const { content } of taken) expect(Buffer.byteLength(content)).toBeLessThanOrEqual(chunkBytes);
       }),
     );
+  });
+
+  it('keep of a line that is overwritten the last state alone, over as many pieces as it takes', () => {
+    const chunks = new LogChunks({ capBytes: 1_000 });
+    const taken = ['fetching\n', '\r 1%', '\r 50', '%\r99%\r', '\r\u001b[32m100%\u001b[0m', '\ndone\r\n'].flatMap((piece) => {
+      chunks.write('stderr', piece);
+      return chunks.take();
+    });
+
+    expect(taken.map(({ content }) => content)).toEqual(['fetching\n', '\u001b[32m100%\u001b[0m\ndone\r\n']);
+  });
+
+  it('pass an open line on, and say so when the rest of it overwrites that', () => {
+    const chunks = new LogChunks({ capBytes: 1_000 });
+    const taken = ['waiting', ' for it', '\rready', '\rreally ready\n', 'next\n'].flatMap((piece) => {
+      chunks.write('stdout', piece);
+      return chunks.take();
+    });
+
+    expect(taken.map(({ content }) => content)).toEqual(['waiting', ' for it', '\rreally ready\n', 'next\n']);
+  });
+
+  it('hold the last state of a line that never ends, until the output does', () => {
+    const chunks = new LogChunks({ capBytes: 1_000 });
+    chunks.write('stdout', 'a\rb\rc');
+    const before = chunks.take();
+
+    chunks.end();
+
+    expect(before).toEqual([]);
+    expect(textOf(chunks.take(), 'stdout')).toBe('c');
   });
 
   it('keep the order of two streams that take turns', () => {

@@ -5,6 +5,7 @@ import { Beats } from './beats.ts';
 import { runJob } from './job.ts';
 import type { JobContext, JobSettings } from './job-context.ts';
 import { type Journal, silent } from './journal.ts';
+import { Redactor } from './redaction/redactor.ts';
 import { Reporter } from './reporter.ts';
 import { Lease } from './lease.ts';
 import { classify } from './retry.ts';
@@ -23,6 +24,8 @@ export type AgentOptions = {
   settings: JobSettings;
   /** How long the main thread may be busy before its leases are given up. */
   stallMs?: number;
+  /** Knows the secrets that must not leave the worker; its credential is added. */
+  redactor?: Redactor;
   journal?: Journal;
   /** Left out, that of Node, where it has one; null means that nothing is pushed. */
   WebSocket?: typeof WebSocket | null;
@@ -63,7 +66,8 @@ export class WorkerAgent {
     this.#options = options;
     this.#journal = options.journal ?? silent;
     this.#credential = options.credential;
-    const { url, workerId, timeoutMs, settings, tools } = options;
+    const { url, workerId, timeoutMs, settings, tools, redactor = new Redactor() } = options;
+    redactor.add(options.credential);
     const api = new WorkerApi({
       url,
       workerId,
@@ -75,6 +79,7 @@ export class WorkerAgent {
     this.#jobs = {
       api,
       settings,
+      redactor,
       journal: this.#journal,
       adapters: new Map(tools.map((tool) => [tool.id, tool])),
       onRevoked: (error) => this.#revoke(error),
@@ -195,6 +200,7 @@ export class WorkerAgent {
   #heard(answer: HeartbeatAnswer): void {
     if (answer.credential !== null) {
       this.#credential = answer.credential;
+      this.#jobs.redactor.add(answer.credential);
       this.#options.onCredential?.(answer.credential);
       this.#journal('info', 'credential.renewed', {});
     }

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Transfer } from '../../schema/artifact.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { cleanText } from './clean.ts';
+import type { Redactor } from './redaction/redactor.ts';
 import type { RetryOptions } from './retry.ts';
 import { AgentFailure } from './tools/adapter.ts';
 
-type File = { name: string; content: string | Uint8Array; content_type?: string };
+export type File = { name: string; content: string | Uint8Array; content_type?: string };
 
 const TRIES = 4;
 const TRANSFER_MS = 600_000;
@@ -15,6 +16,12 @@ const move = async (api: WorkerApi, transfer: Transfer, body: Uint8Array<ArrayBu
   const url = new URL(transfer.url, api.url);
   return fetch(url, { method: transfer.method, headers: transfer.headers, body, signal: limit });
 };
+
+export const redactedFile = (redactor: Redactor, { name, content, ...rest }: File): File => ({
+  ...rest,
+  name: redactor.text(name),
+  content: redactor.bytes(typeof content === 'string' ? Buffer.from(cleanText(content)) : content),
+});
 
 /** Sends a file's bytes and has them checked by the server; answers the artifact's id. A failed transfer is announced anew. */
 export const uploadArtifact = async (

@@ -13,12 +13,16 @@ import { AgentFailure } from './tools/adapter.ts';
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
 const MESSAGE_CHARACTERS = 4_000;
 
-const usageOf = ({ usage }: Heard) => (usage === undefined ? {} : { usage: cleanJson(usage) as Usage });
+const usageOf = ({ redactor }: JobContext, { usage }: Heard) =>
+  usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
+
+/** Redacted before it is cut: half a secret would not be known. */
+const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
 export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
   if (job.reason !== null) return stopped(job);
-  const result = cleanJson(value);
+  const result = ctx.redactor.json(cleanJson(value));
   const bytes = jsonBytes(result);
   const { maxResultBytes } = ctx.settings;
   if (bytes > maxResultBytes)
@@ -26,10 +30,10 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
       'tool_error',
       `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
     );
-  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(heard) };
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, heard) };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
   const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, job.retry(ctx.settings.reportForMs));
-  return { kind: 'completed', result_artifact_id, ...usageOf(heard) };
+  return { kind: 'completed', result_artifact_id, ...usageOf(ctx, heard) };
 };
 
 const stopped = (job: RunningJob): Ending => {
@@ -46,7 +50,7 @@ const stopped = (job: RunningJob): Ending => {
 export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard: Heard): Ending => {
   if (job.reason !== null) return stopped(job);
   if (error instanceof AgentFailure)
-    return { kind: 'failed', failure_class: error.failureClass, message: clip(error.message, MESSAGE_CHARACTERS), ...usageOf(heard) };
+    return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.journal('error', 'tool.broke', {
@@ -57,8 +61,8 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
   return {
     kind: 'failed',
     failure_class: 'tool_error',
-    message: clip(`The tool broke: ${(error as Error)?.message ?? error}`, MESSAGE_CHARACTERS),
-    ...usageOf(heard),
+    message: told(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
+    ...usageOf(ctx, heard),
   };
 };
 

@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import { uploadArtifact } from './artifacts.ts';
+import { redactedFile, uploadArtifact } from './artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from './log-sender.ts';
 import { MARK } from './mark.ts';
@@ -13,7 +13,7 @@ export type Heard = { usage?: Usage };
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
 
-const hear = (event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard): void => {
+const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard): void => {
   switch (event.type) {
     case 'log':
       return logs.write(event.stream, event.text);
@@ -24,7 +24,7 @@ const hear = (event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard)
     case 'warning':
       return logs.write('system', line(`warning: ${event.message}`));
     case 'progress':
-      return job.report(event);
+      return job.report(event.message === undefined ? event : { ...event, message: ctx.redactor.text(event.message) });
     case 'usage':
       heard.usage = event.usage;
   }
@@ -34,7 +34,8 @@ const hear = (event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard)
 export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender, heard: Heard): AdapterHost => ({
   signal: job.work,
   workspace: workspace.path,
-  emit: (event) => hear(event, job, logs, heard),
+  emit: (event) => hear(ctx, event, job, logs, heard),
+  redact: (text) => ctx.redactor.text(text),
   spawn: (file, args, options) => {
     const env = { ...options.env, [MARK]: workspace.path };
     return runCommand(
@@ -50,5 +51,5 @@ export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspac
       },
     );
   },
-  artifact: (file) => uploadArtifact(ctx.api, job.fence, file, job.retry(ctx.settings.reportForMs)),
+  artifact: (file) => uploadArtifact(ctx.api, job.fence, redactedFile(ctx.redactor, file), job.retry(ctx.settings.reportForMs)),
 });

@@ -2,6 +2,7 @@ import type { Json } from '../../schema/json.ts';
 import type { FailureClass } from '../../schema/task.ts';
 import type { Usage, WorkerApi } from './api.ts';
 import type { Journal } from './journal.ts';
+import type { Redactor } from './redaction/redactor.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
 
 export type JobSettings = {
@@ -18,6 +19,7 @@ export type JobContext = {
   journal: Journal;
   adapters: ReadonlyMap<string, AgentAdapter>;
   settings: JobSettings;
+  redactor: Redactor;
   onRevoked(error: unknown): void;
 };
 

@@ -39,6 +39,7 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
 const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
   new LogSender(ctx.api, job.fence, {
     capBytes: ctx.settings.maxLogBytes,
+    redactor: ctx.redactor,
     signal: job.sending,
     before: () => job.confirm(),
     onLost: () => void job.stop('lost'),

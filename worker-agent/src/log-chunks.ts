@@ -2,6 +2,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { LIMITS } from '../../schema/json.ts';
 import type { LogChunkSpec } from '../../schema/log.ts';
 import { cleanText } from './clean.ts';
+import { ProgressLines } from './progress-lines.ts';
+import { Redactor } from './redaction/redactor.ts';
+import type { RedactedStream } from './redaction/stream.ts';
 
 type Stream = LogChunkSpec['stream'];
 const bytesOf = (text: string) => Buffer.byteLength(text, 'utf8');
@@ -22,10 +25,17 @@ const cutAt = (text: string, bytes: number): number => {
   return at;
 };
 
-/** Turns what a tool prints into numbered chunks: whole characters, at most `chunkBytes` each, `capBytes` in all, then one marker. */
+type Options = { capBytes: number; chunkBytes?: number; redactor?: Redactor };
+type Source = { redacted: RedactedStream; decoder: StringDecoder; lines: ProgressLines };
+
+/**
+ * Turns what a tool prints into numbered chunks: without secrets, without the states that progress bars overwrote, whole characters, at most
+ * `chunkBytes` each, `capBytes` in all, then one marker.
+ */
 export class LogChunks {
   readonly #chunkBytes: number;
-  readonly #decoders = new Map<Stream, StringDecoder>();
+  readonly #redactor: Redactor;
+  readonly #sources = new Map<Stream, Source>();
   #left: number;
   #next = 0;
   #open: { stream: Stream; content: string; bytes: number } | null = null;
@@ -33,14 +43,17 @@ export class LogChunks {
   #waiting = 0;
   #cut: LogChunkSpec[] = [];
 
-  constructor({ capBytes, chunkBytes = LIMITS.log_chunk_bytes }: { capBytes: number; chunkBytes?: number }) {
+  constructor({ capBytes, chunkBytes = LIMITS.log_chunk_bytes, redactor = new Redactor() }: Options) {
     this.#left = capBytes;
     this.#chunkBytes = chunkBytes;
+    this.#redactor = redactor;
   }
 
   write(stream: Stream, text: string | Uint8Array): void {
     if (this.#dropped) return;
-    this.#add(stream, typeof text === 'string' ? text : this.#decoder(stream).write(Buffer.from(text)));
+    for (const [other, { lines }] of this.#sources) if (other !== stream) this.#add(other, lines.flush());
+    const { redacted, decoder, lines } = this.#source(stream);
+    this.#add(stream, lines.write(cleanText(decoder.write(redacted.write(Buffer.from(text))))));
   }
 
   /** The bytes that wait to be taken. */
@@ -48,8 +61,9 @@ export class LogChunks {
     return this.#waiting;
   }
 
-  /** Closes the open chunk and hands over what was closed since the last call. */
+  /** Closes the open chunk and hands over what was closed since the last call. Lines that are being overwritten wait for their end. */
   take(): LogChunkSpec[] {
+    for (const [stream, { lines }] of this.#sources) this.#add(stream, lines.flush());
     this.#close();
     const taken = this.#cut;
     this.#cut = [];
@@ -57,20 +71,25 @@ export class LogChunks {
     return taken;
   }
 
-  /** Adds what the decoders still hold: the beginnings of characters that never came to their end. */
+  /** Adds what was held back: beginnings of secrets and of characters that never came to their end, and the last states of lines. */
   end(): void {
-    for (const [stream, decoder] of this.#decoders) this.#add(stream, decoder.end());
-    this.#decoders.clear();
+    for (const [stream, { redacted, decoder, lines }] of this.#sources) {
+      this.#add(stream, lines.write(cleanText(decoder.write(redacted.end()) + decoder.end())));
+      this.#add(stream, lines.end());
+    }
+    this.#sources.clear();
   }
 
-  #decoder(stream: Stream): StringDecoder {
-    const decoder = this.#decoders.get(stream) ?? new StringDecoder('utf8');
-    this.#decoders.set(stream, decoder);
-    return decoder;
+  #source(stream: Stream): Source {
+    const known = this.#sources.get(stream);
+    if (known !== undefined) return known;
+    const source = { redacted: this.#redactor.stream(), decoder: new StringDecoder('utf8'), lines: new ProgressLines() };
+    this.#sources.set(stream, source);
+    return source;
   }
 
   #add(stream: Stream, text: string): void {
-    let rest = cleanText(text);
+    let rest = text;
     while (rest !== '' && !this.#dropped) {
       if (this.#open?.stream !== stream) this.#close();
       const room = this.#chunkBytes - (this.#open?.bytes ?? 0);

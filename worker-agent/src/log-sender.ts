@@ -1,6 +1,7 @@
 import type { LogChunkSpec } from '../../schema/log.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { LogChunks } from './log-chunks.ts';
+import type { Redactor } from './redaction/redactor.ts';
 import { classify, forAtMost } from './retry.ts';
 
 const BATCH_MS = 500;
@@ -12,6 +13,7 @@ const FLUSH_MS = 30_000;
 
 type Options = {
   capBytes: number;
+  redactor: Redactor;
   /** Aborted when nothing more may be sent for the attempt. */
   signal: AbortSignal;
   before?: () => Promise<void>;
@@ -34,7 +36,7 @@ export class LogSender {
     this.#api = api;
     this.#fence = fence;
     this.#options = options;
-    this.#chunks = new LogChunks({ capBytes: options.capBytes });
+    this.#chunks = new LogChunks(options);
   }
 
   write(stream: LogChunkSpec['stream'], text: string | Uint8Array): void {

@@ -131,6 +131,13 @@ const SETTINGS = define({
     placeholder: 'FOLDER',
     help: 'Folders, besides the workspace, in which the tool exec may run commands',
   },
+  secrets_file: {
+    schema: z.string().min(1),
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'Secrets, one on each line, that are taken out of everything that leaves the worker; values of *_TOKEN, *_KEY, *_SECRET and *_PASSWORD are anyway',
+  },
   keep_workspaces: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Do not remove the workspace of an attempt after it' },
   kill_grace_ms: {
     schema: Whole(10, 60_000),
@@ -171,7 +178,7 @@ const SETTINGS = define({
 
 export type SettingKey = keyof typeof SETTINGS;
 type Value<K extends SettingKey> = z.output<(typeof SETTINGS)[K]['schema']>;
-type Optional = 'api_key' | 'enrol_token';
+type Optional = 'api_key' | 'enrol_token' | 'secrets_file';
 export type Config = { [K in Exclude<SettingKey, Optional>]: Value<K> } & { [K in Optional]: Value<K> | undefined };
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];

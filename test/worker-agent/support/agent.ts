@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
 import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
 import type { JobSettings } from '../../../worker-agent/src/job-context.ts';
+import type { Redactor } from '../../../worker-agent/src/redaction/redactor.ts';
 import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
@@ -29,6 +30,7 @@ type Given = {
   slots?: number;
   exec?: Partial<ExecSettings>;
   settings?: Partial<JobSettings>;
+  redactor?: Redactor;
   onCredential?: (credential: string) => void;
 };
 
@@ -55,6 +57,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
       reportForMs: 5_000,
       ...given.settings,
     },
+    ...(given.redactor ? { redactor: given.redactor } : {}),
     journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
     ...(given.onCredential ? { onCredential: given.onCredential } : {}),
   });

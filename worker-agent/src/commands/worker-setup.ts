@@ -6,6 +6,8 @@ import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolme
 import { createJournal, type Journal } from '../journal.ts';
 import { collectLeftovers } from '../leftovers.ts';
 import { PidFile } from '../pid-file.ts';
+import { Redactor } from '../redaction/redactor.ts';
+import { secretsIn, secretsOf } from '../redaction/secrets.ts';
 import type { Config, SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
 import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../terminal/errors.ts';
@@ -21,6 +23,7 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'state_dir',
   'exec_allow',
   'exec_roots',
+  'secrets_file',
   'keep_workspaces',
   'kill_grace_ms',
   'max_result_bytes',
@@ -60,13 +63,24 @@ const identityOf = async (file: StateFile, config: Config): Promise<Identity> =>
   }
 };
 
-const agentOf = (config: Config, identity: Identity, file: StateFile, journal: Journal): WorkerAgent =>
+const redactorOf = ({ secrets_file, api_key, enrol_token }: Config): Redactor => {
+  const redactor = new Redactor([...secretsOf(process.env), api_key ?? '', enrol_token ?? '']);
+  try {
+    if (secrets_file !== undefined) redactor.add(...secretsIn(secrets_file));
+  } catch (cause) {
+    throw new UsageError(`The file of secrets cannot be read: ${(cause as Error).message}`, 'mend --secrets-file', { cause });
+  }
+  return redactor;
+};
+
+const agentOf = (config: Config, identity: Identity, file: StateFile, redactor: Redactor, journal: Journal): WorkerAgent =>
   new WorkerAgent({
     url: config.url,
     ...identity,
     tools: toolsOf(config),
     slots: config.slots,
     timeoutMs: config.timeout_ms,
+    redactor,
     journal,
     onCredential: (credential) => void keep(file, credential, journal),
     settings: {
@@ -91,6 +105,7 @@ const keep = async (file: StateFile, credential: string, journal: Journal): Prom
 /** Does something with the worker of the configuration while no other process of this machine runs it. */
 export const withAgent = async ({ config, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
   toolsOf(config);
+  const redactor = redactorOf(config);
   const file = stateFileOf(config);
   const pidFile = new PidFile(file.path);
   const other = await pidFile.take();
@@ -100,9 +115,9 @@ export const withAgent = async ({ config, io }: CommandContext, work: (agent: Wo
       'give this one another --name, or end the other: maw worker drain',
     );
   try {
-    const journal = createJournal(config.log_format, (line) => io.out(line));
+    const journal = createJournal(config.log_format, (line) => io.out(redactor.text(line)));
     await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
-    return await work(agentOf(config, await identityOf(file, config), file, journal));
+    return await work(agentOf(config, await identityOf(file, config), file, redactor, journal));
   } catch (error) {
     if (error instanceof WorkerRevoked) throw notEnrolled(error);
     throw error;

@@ -37,6 +37,8 @@ export type AdapterHost = {
   /** A folder of this attempt alone. */
   readonly workspace: string;
   emit(event: AgentEvent): void;
+  /** Replaces secrets. What leaves through this host is redacted anyway; this is for text that is cut before. */
+  redact(text: string): string;
   /** The only way to start a process: in a group of its own, ended with everything that it started. */
   spawn(file: string, args: readonly string[], options: SpawnOptions): Promise<Finished>;
   /** Leaves a file with the attempt; answers its id. */

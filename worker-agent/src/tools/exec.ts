@@ -11,6 +11,8 @@ import { type Check, type AdapterHost, type Job, type Outcome, type AgentAdapter
 export type ExecSettings = { allow: readonly string[]; roots: readonly string[]; maxResultBytes: number };
 
 const TAIL_CHARACTERS = 2_000;
+/** More than is shown: a secret at the cut is known as one only when it is whole. */
+const TAIL_BYTES = TAIL_CHARACTERS * 4 + 16_384;
 
 const promptOf = (goal: string, inputs: Record<string, Json>): string =>
   Object.keys(inputs).length === 0
@@ -36,7 +38,7 @@ class Output {
 
   add(stream: 'stdout' | 'stderr', bytes: Buffer): void {
     if (stream === 'stderr') {
-      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-TAIL_CHARACTERS * 4);
+      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-TAIL_BYTES);
       return;
     }
     this.#bytes += bytes.length;
@@ -51,8 +53,8 @@ class Output {
     return Buffer.concat(this.#stdout).toString('utf8');
   }
 
-  get stderrTail(): string {
-    return clip(this.#tail.toString('utf8').trim(), TAIL_CHARACTERS, 'tail');
+  stderrTail(redact: AdapterHost['redact']): string {
+    return clip(redact(this.#tail.toString('utf8')).trim(), TAIL_CHARACTERS, 'tail');
   }
 }
 
@@ -83,7 +85,8 @@ const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, hos
   host.signal.throwIfAborted();
   if (code !== 0) {
     const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
-    throw new AgentFailure('tool_error', `${command}: ${end}${output.stderrTail && `\n${output.stderrTail}`}`);
+    const tail = output.stderrTail(host.redact);
+    throw new AgentFailure('tool_error', `${command}: ${end}${tail && `\n${tail}`}`);
   }
   if (output.isTooLarge && input.result !== 'file') throw tooLarge('What the command printed', maxResultBytes);
   const places = { workspace: host.workspace, cwd, roots, maxBytes: maxResultBytes };
