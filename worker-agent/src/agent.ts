@@ -2,6 +2,7 @@ import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
 import { type ClaimAnswer, WorkerApi } from './api.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Beats } from './beats.ts';
+import type { AgentStatus } from './health.ts';
 import { runJob } from './job.ts';
 import type { JobContext, JobSettings } from './job-context.ts';
 import { type Journal, silent } from './journal.ts';
@@ -60,12 +61,15 @@ export class WorkerAgent {
   readonly #reporter: Reporter;
   readonly #jobs: JobContext;
   #credential: string;
+  #intervals: Intervals;
+  #heardAt: number | null = null;
   #failure: WorkerRevoked | null = null;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#journal = options.journal ?? silent;
     this.#credential = options.credential;
+    this.#intervals = options.intervals;
     const { url, workerId, timeoutMs, settings, tools, redactor = new Redactor() } = options;
     redactor.add(options.credential);
     const api = new WorkerApi({
@@ -128,6 +132,18 @@ export class WorkerAgent {
 
   get running(): number {
     return this.#held.size;
+  }
+
+  get status(): AgentStatus {
+    const { idle_heartbeat_ms, busy_heartbeat_ms } = this.#intervals;
+    return {
+      running: this.running,
+      slots: this.#options.slots,
+      isDraining: this.#draining.signal.aborted,
+      isRevoked: this.#failure !== null,
+      heartbeatAgeMs: this.#heardAt === null ? null : performance.now() - this.#heardAt,
+      heartbeatLimitMs: 3 * Math.max(idle_heartbeat_ms, busy_heartbeat_ms),
+    };
   }
 
   /** Works until it is drained; throws WorkerRevoked when the server removed the worker. */
@@ -198,6 +214,8 @@ export class WorkerAgent {
   }
 
   #heard(answer: HeartbeatAnswer): void {
+    this.#heardAt = performance.now();
+    this.#intervals = answer.intervals;
     if (answer.credential !== null) {
       this.#credential = answer.credential;
       this.#jobs.redactor.add(answer.credential);

@@ -1,6 +1,6 @@
 /** What the worker tells of itself: one line for each change of state. */
 type Level = 'debug' | 'info' | 'warn' | 'error';
-type Fields = Record<string, string | number | boolean | null | undefined | readonly string[]>;
+export type Fields = Record<string, string | number | boolean | null | undefined | readonly string[]>;
 export type Journal = (level: Level, event: string, fields?: Fields) => void;
 
 const plain = (value: unknown): string => {

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 
-const Owner = z.object({ pid: z.int(), born: z.string() });
+const Owner = z.object({ pid: z.int(), born: z.string(), health_port: z.int().default(0) });
 type Owner = z.output<typeof Owner>;
 
 /** When a process was started, as the system counts it: tells it from a later one with the same number. Empty where that cannot be read. */
@@ -11,7 +11,7 @@ const bornAt = async (pid: number): Promise<string> => {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 };
 
-const lives = async ({ pid, born }: Owner): Promise<boolean> => {
+const lives = async ({ pid, born }: Pick<Owner, 'pid' | 'born'>): Promise<boolean> => {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -28,17 +28,22 @@ export class PidFile {
     this.#path = statePath.replace(/\.json$/, '.pid');
   }
 
-  /** The process that runs the worker now, or null. */
-  async running(): Promise<number | null> {
+  /** The process that runs the worker now and where it tells its health (0: nowhere), or null. */
+  async owner(): Promise<{ pid: number; health_port: number } | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
     const owner = Owner.safeParse(safeJson(text));
-    return owner.success && (await lives(owner.data)) ? owner.data.pid : null;
+    return owner.success && (await lives(owner.data)) ? owner.data : null;
+  }
+
+  /** The process that runs the worker now, or null. */
+  async running(): Promise<number | null> {
+    return (await this.owner())?.pid ?? null;
   }
 
   /** Answers the process that has it already, or null when it is ours now. */
-  async take(): Promise<number | null> {
+  async take(healthPort = 0): Promise<number | null> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const owner = JSON.stringify({ pid: process.pid, born: await bornAt(process.pid) });
+    const owner = JSON.stringify({ pid: process.pid, born: await bornAt(process.pid), health_port: healthPort });
     for (let tries = 1; tries <= 3; tries++) {
       try {
         await writeFile(this.#path, owner, { flag: 'wx', mode: 0o600 });

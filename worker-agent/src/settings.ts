@@ -167,6 +167,13 @@ const SETTINGS = define({
     placeholder: 'MS',
     help: 'How long a result is offered to a server that does not answer',
   },
+  health_port: {
+    schema: Whole(0, 65_535),
+    fallback: () => 0,
+    kind: 'text',
+    placeholder: 'PORT',
+    help: 'Port of this machine, reached from it alone, that tells /livez, /readyz and /metrics; 0 for none',
+  },
   log_format: {
     schema: z.enum(['text', 'json'], 'must be text or json'),
     fallback: () => 'text',

@@ -3,8 +3,10 @@ import { ApiError } from '../../../schema/client.ts';
 import { WorkerAgent, WorkerRevoked } from '../agent.ts';
 import type { CommandContext } from '../command.ts';
 import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolment.ts';
+import { serveHealth } from '../health.ts';
 import { createJournal, type Journal } from '../journal.ts';
 import { collectLeftovers } from '../leftovers.ts';
+import { Metrics } from '../metrics.ts';
 import { PidFile } from '../pid-file.ts';
 import { Redactor } from '../redaction/redactor.ts';
 import { secretsIn, secretsOf } from '../redaction/secrets.ts';
@@ -30,6 +32,7 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'max_log_bytes',
   'report_for_ms',
   'timeout_ms',
+  'health_port',
   'log_format',
 ];
 
@@ -102,22 +105,33 @@ const keep = async (file: StateFile, credential: string, journal: Journal): Prom
   }
 };
 
+/** Tells of the agent's health while it works, where that is wanted. */
+const watched = async (port: number, agent: WorkerAgent, metrics: Metrics, work: (agent: WorkerAgent) => Promise<number>) => {
+  if (port === 0) return work(agent);
+  const health = await serveHealth({ port, status: () => agent.status, metrics }).catch((cause: Error) => {
+    throw new CommandError(`nothing can listen at 127.0.0.1:${port}: ${cause.message}`, 'give another --health-port', { cause });
+  });
+  return work(agent).finally(() => health.close());
+};
+
 /** Does something with the worker of the configuration while no other process of this machine runs it. */
 export const withAgent = async ({ config, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
   toolsOf(config);
   const redactor = redactorOf(config);
   const file = stateFileOf(config);
   const pidFile = new PidFile(file.path);
-  const other = await pidFile.take();
+  const other = await pidFile.take(config.health_port);
   if (other !== null)
     throw new CommandError(
       `the worker ${config.name} runs already, as process ${other}`,
       'give this one another --name, or end the other: maw worker drain',
     );
   try {
-    const journal = createJournal(config.log_format, (line) => io.out(redactor.text(line)));
+    const metrics = new Metrics();
+    const journal = metrics.counting(createJournal(config.log_format, (line) => io.out(redactor.text(line))));
     await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
-    return await work(agentOf(config, await identityOf(file, config), file, redactor, journal));
+    const agent = agentOf(config, await identityOf(file, config), file, redactor, journal);
+    return await watched(config.health_port, agent, metrics, work);
   } catch (error) {
     if (error instanceof WorkerRevoked) throw notEnrolled(error);
     throw error;
