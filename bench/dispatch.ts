@@ -30,7 +30,15 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
     tools: [scripted],
     slots: 1,
     timeoutMs: 5_000,
-    settings: { workspaces, keepWorkspaces: false, killGraceMs: 100, maxLogBytes: 1e6, maxResultBytes: 1e6, reportForMs: 60_000 },
+    settings: {
+      workspaces,
+      keepWorkspaces: false,
+      isolation: { kind: 'env' },
+      killGraceMs: 100,
+      maxLogBytes: 1e6,
+      maxResultBytes: 1e6,
+      reportForMs: 60_000,
+    },
     journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),
   });

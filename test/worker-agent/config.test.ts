@@ -23,6 +23,8 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   exec_allow: ['git', 'node', 'ls'],
   secrets_file: ['/flag', '/variable', '/file'],
   exec_roots: ['/a', '/b', '/c'],
+  exec_logins: ['.a', '.b', '.c/d'],
+  isolation: ['none', 'bwrap', 'env'],
   keep_workspaces: ['true', 'false', 'true'],
   kill_grace_ms: ['101', '102', '103'],
   max_result_bytes: ['2001', '2002', '2003'],

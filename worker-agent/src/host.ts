@@ -2,7 +2,9 @@ import { sep } from 'node:path';
 import { redactedFile, uploadArtifact } from './artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from './log-sender.ts';
-import { MARK } from './mark.ts';
+import { isolated } from './isolation/isolation.ts';
+import { bringLogins } from './isolation/logins.ts';
+import { MARK } from './isolation/mark.ts';
 import type { RunningJob } from './running-job.ts';
 import { runCommand } from './tools/spawn.ts';
 import type { AdapterHost, AgentEvent, Usage } from './tools/adapter.ts';
@@ -30,26 +32,29 @@ const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSend
   }
 };
 
+const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender): AdapterHost['spawn'] => {
+  const logins = ctx.adapters.get(job.claimed.tool)?.logins ?? [];
+  let atHome: Promise<void> | undefined;
+  const supervision = {
+    mark: `${MARK}=${workspace.root}${sep}`,
+    signal: job.work,
+    urgent: job.urgent,
+    graceMs: ctx.settings.killGraceMs,
+    onSurvivors: (pids: number[]) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
+  };
+  return async (file, args, { cwd, env, ...options }) => {
+    await (atHome ??= bringLogins(logins, workspace.home));
+    const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: { ...env, [MARK]: workspace.path } });
+    return runCommand(command, options, supervision);
+  };
+};
+
 /** What an adapter may use of the worker while it carries out one job. */
 export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender, heard: Heard): AdapterHost => ({
   signal: job.work,
   workspace: workspace.path,
   emit: (event) => hear(ctx, event, job, logs, heard),
   redact: (text) => ctx.redactor.text(text),
-  spawn: (file, args, options) => {
-    const env = { ...options.env, [MARK]: workspace.path };
-    return runCommand(
-      file,
-      args,
-      { ...options, env },
-      {
-        mark: `${MARK}=${workspace.root}${sep}`,
-        signal: job.work,
-        urgent: job.urgent,
-        graceMs: ctx.settings.killGraceMs,
-        onSurvivors: (pids) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
-      },
-    );
-  },
+  spawn: createSpawn(ctx, job, workspace, logs),
   artifact: (file) => uploadArtifact(ctx.api, job.fence, redactedFile(ctx.redactor, file), job.retry(ctx.settings.reportForMs)),
 });

@@ -1,6 +1,7 @@
 import type { Json } from '../../schema/json.ts';
 import type { FailureClass } from '../../schema/task.ts';
 import type { Usage, WorkerApi } from './api.ts';
+import type { Isolation } from './isolation/isolation.ts';
 import type { Journal } from './journal.ts';
 import type { Redactor } from './redaction/redactor.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
@@ -9,6 +10,7 @@ export type JobSettings = {
   /** The folder of this worker's attempts. */
   workspaces: string;
   keepWorkspaces: boolean;
+  isolation: Isolation;
   killGraceMs: number;
   maxLogBytes: number;
   maxResultBytes: number;

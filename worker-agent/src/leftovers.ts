@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Journal } from './journal.ts';
-import { MARK } from './mark.ts';
+import { MARK } from './isolation/mark.ts';
 import { markedProcesses } from './tools/process-table.ts';
 import { killAll } from './tools/process-tree.ts';
 import { removeTree } from './workspace.ts';

@@ -1,7 +1,8 @@
 import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join, normalize } from 'node:path';
 import { z } from 'zod';
 import { Name, Tool } from '../../schema/common.ts';
+import { ISOLATIONS } from './isolation/isolation.ts';
 
 const Whole = (min: number, max: number) =>
   z
@@ -33,6 +34,8 @@ const List = (item: z.ZodType<string, string>) =>
 const Url = z
   .url({ protocol: /^https?$/, error: 'must be an address such as http://127.0.0.1:8080' })
   .transform((url) => url.replace(/\/+$/, ''));
+
+const isBelowHome = (path: string) => !isAbsolute(path) && !normalize(path).startsWith('..') && normalize(path) !== '.';
 
 /** What a setting can be once it is read. */
 export type SettingValue = string | number | boolean | string[];
@@ -130,6 +133,21 @@ const SETTINGS = define({
     flag: 'exec-root',
     placeholder: 'FOLDER',
     help: 'Folders, besides the workspace, in which the tool exec may run commands',
+  },
+  exec_logins: {
+    schema: List(z.string().refine(isBelowHome, 'must be named from the home folder, such as .gitconfig, and lie in it')),
+    fallback: () => [],
+    kind: 'list',
+    flag: 'exec-login',
+    placeholder: 'FILES',
+    help: 'Files of your home folder that the commands of exec find in theirs, such as .gitconfig',
+  },
+  isolation: {
+    schema: z.enum(ISOLATIONS, `must be one of ${ISOLATIONS.join(', ')}`),
+    fallback: () => 'env',
+    kind: 'text',
+    placeholder: ISOLATIONS.join('|'),
+    help: 'How commands are kept apart: not, by environment and home folder, or by bubblewrap (Linux)',
   },
   secrets_file: {
     schema: z.string().min(1),

@@ -22,7 +22,7 @@ const redisVariables = async (): Promise<Record<string, string>> => {
   return REDIS === 'server' ? { REDIS_URL: await realRedisUrl() } : {};
 };
 
-const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], maxResultBytes: 1_000_000 })];
+const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 1_000_000 })];
 
 /** The whole platform in this process, with a cable to it that can be cut, for the running test. */
 export const homeForTest = async (env: Record<string, string> = {}) => {
@@ -73,6 +73,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
         settings: {
           workspaces: join(folder, name),
           keepWorkspaces: false,
+          isolation: { kind: 'env' },
           killGraceMs: 100,
           maxLogBytes: 1_000_000,
           maxResultBytes: 1_000_000,

@@ -39,7 +39,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
   const stateDir = await folderForTest();
   const workspaces = join(stateDir, 'workspaces');
   const lines: Line[] = [];
-  const exec = createExec({ allow: ['*'], roots: [], maxResultBytes: 2_000_000, ...given.exec });
+  const exec = createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 2_000_000, ...given.exec });
   const agent = new WorkerAgent({
     url: platform.url,
     workerId: platform.worker.worker_id,
@@ -51,6 +51,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     settings: {
       workspaces,
       keepWorkspaces: false,
+      isolation: { kind: 'env' },
       killGraceMs: 100,
       maxLogBytes: 1_000_000,
       maxResultBytes: 2_000_000,

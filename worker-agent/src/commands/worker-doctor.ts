@@ -7,6 +7,7 @@ import { hashOf } from '../state.ts';
 import { ENROL_AGAIN, EXIT } from '../terminal/errors.ts';
 import type { Io } from '../terminal/io.ts';
 import type { Check } from '../tools/adapter.ts';
+import { checkIsolation } from './check-isolation.ts';
 import { stateFileOf, toolsOf, WORKER_SETTINGS } from './worker-setup.ts';
 
 const SKEW_WARN_MS = 5_000;
@@ -110,15 +111,16 @@ const checkCredential = async (config: Config): Promise<Check> => {
 };
 
 /** All that a worker needs of this machine, of the platform and of its tools. */
-export const checksOf = async (config: Config): Promise<Check[]> => {
+export const checksOf = async (config: Config, file: string | null): Promise<Check[]> => {
   const probes = Promise.all(toolsOf(config).map((tool) => tool.probe()));
-  const [folder, server, credential, tools] = await Promise.all([
+  const [folder, isolation, server, credential, tools] = await Promise.all([
     checkFolder(config),
+    checkIsolation(config, file),
     checkServer(config),
     checkCredential(config),
     probes,
   ]);
-  return [checkNode(), folder, ...server, credential, ...tools.flat()];
+  return [checkNode(), folder, ...isolation, ...server, credential, ...tools.flat()];
 };
 
 export const showChecks = (io: Io, checks: readonly Check[]): void => {
@@ -135,8 +137,8 @@ export const workerDoctor: Command = {
   maxArgs: 0,
   settings: [...WORKER_SETTINGS, 'json'],
   options: {},
-  run: async ({ config, io }) => {
-    const checks = await checksOf(config);
+  run: async ({ config, loaded, io }) => {
+    const checks = await checksOf(config, loaded.file);
     if (config.json) io.out(JSON.stringify({ checks }));
     else showChecks(io, checks);
     return hasFailed(checks) ? EXIT.failed : EXIT.ok;

@@ -23,7 +23,7 @@ export const workerJoin: Command = {
   options: {},
   run: async (given) => {
     const context = joined(given);
-    const checks = await checksOf(context.config);
+    const checks = await checksOf(context.config, context.loaded.file);
     showChecks(context.io, checks);
     return hasFailed(checks) ? EXIT.failed : workerStart.run(context);
   },

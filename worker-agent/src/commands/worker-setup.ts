@@ -5,12 +5,14 @@ import type { CommandContext } from '../command.ts';
 import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolment.ts';
 import { serveHealth } from '../health.ts';
 import { createJournal, type Journal } from '../journal.ts';
+import type { Isolation } from '../isolation/isolation.ts';
+import { prepareIsolation } from '../isolation/prepare.ts';
 import { collectLeftovers } from '../leftovers.ts';
 import { Metrics } from '../metrics.ts';
 import { PidFile } from '../pid-file.ts';
 import { Redactor } from '../redaction/redactor.ts';
 import { secretsIn, secretsOf } from '../redaction/secrets.ts';
-import type { Config, SettingKey } from '../settings.ts';
+import { type Config, configHome, type SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
 import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../terminal/errors.ts';
 import { createTools } from '../tools/registry.ts';
@@ -25,6 +27,8 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'state_dir',
   'exec_allow',
   'exec_roots',
+  'exec_logins',
+  'isolation',
   'secrets_file',
   'keep_workspaces',
   'kill_grace_ms',
@@ -38,10 +42,21 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
 
 export const stateFileOf = ({ state_dir, url, name }: Config): StateFile => new StateFile(resolve(state_dir), url, name);
 
+const rootsOf = ({ exec_roots }: Config): string[] => exec_roots.map((folder) => resolve(folder));
+
+/** The isolation of the configuration; throws CommandError when it is not to be had. What the worker keeps for itself is hidden. */
+export const isolationOf = (config: Config, file: string | null): Promise<Isolation> =>
+  prepareIsolation({
+    kind: config.isolation,
+    roots: rootsOf(config),
+    hidden: [resolve(config.state_dir), configHome(), ...[file, config.secrets_file].flatMap((it) => (it ? [resolve(it)] : []))],
+  });
+
 export const toolsOf = (config: Config): AgentAdapter[] => {
   const exec = {
     allow: config.exec_allow,
-    roots: config.exec_roots.map((folder) => resolve(folder)),
+    roots: rootsOf(config),
+    logins: config.exec_logins,
     maxResultBytes: config.max_result_bytes,
   };
   try {
@@ -76,7 +91,9 @@ const redactorOf = ({ secrets_file, api_key, enrol_token }: Config): Redactor =>
   return redactor;
 };
 
-const agentOf = (config: Config, identity: Identity, file: StateFile, redactor: Redactor, journal: Journal): WorkerAgent =>
+type Here = { file: StateFile; isolation: Isolation; redactor: Redactor; journal: Journal };
+
+const agentOf = (config: Config, identity: Identity, { file, isolation, redactor, journal }: Here): WorkerAgent =>
   new WorkerAgent({
     url: config.url,
     ...identity,
@@ -88,6 +105,7 @@ const agentOf = (config: Config, identity: Identity, file: StateFile, redactor: 
     onCredential: (credential) => void keep(file, credential, journal),
     settings: {
       workspaces: file.workspaces,
+      isolation,
       keepWorkspaces: config.keep_workspaces,
       killGraceMs: config.kill_grace_ms,
       maxLogBytes: config.max_log_bytes,
@@ -115,9 +133,10 @@ const watched = async (port: number, agent: WorkerAgent, metrics: Metrics, work:
 };
 
 /** Does something with the worker of the configuration while no other process of this machine runs it. */
-export const withAgent = async ({ config, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
+export const withAgent = async ({ config, loaded, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
   toolsOf(config);
   const redactor = redactorOf(config);
+  const isolation = await isolationOf(config, loaded.file);
   const file = stateFileOf(config);
   const pidFile = new PidFile(file.path);
   const other = await pidFile.take(config.health_port);
@@ -130,7 +149,7 @@ export const withAgent = async ({ config, io }: CommandContext, work: (agent: Wo
     const metrics = new Metrics();
     const journal = metrics.counting(createJournal(config.log_format, (line) => io.out(redactor.text(line))));
     await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
-    const agent = agentOf(config, await identityOf(file, config), file, redactor, journal);
+    const agent = agentOf(config, await identityOf(file, config), { file, isolation, redactor, journal });
     return await watched(config.health_port, agent, metrics, work);
   } catch (error) {
     if (error instanceof WorkerRevoked) throw notEnrolled(error);

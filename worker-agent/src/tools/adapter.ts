@@ -60,6 +60,8 @@ export type Check = { level: 'ok' | 'warn' | 'fail'; message: string; next?: str
 /** Drives one kind of agent. It stops the agent when the host's signal aborts. */
 export type AgentAdapter = {
   readonly id: string;
+  /** The files that it logs in with, named from the home folder of the worker's user; only they are in the home folder of an attempt. */
+  readonly logins?: readonly string[];
   /** What doctor tells of it. */
   probe(): Promise<Check[]>;
   start(job: Job, host: AdapterHost): AgentRun;

@@ -8,7 +8,7 @@ import { parseInput } from './faults.ts';
 import { workingFolder } from './folders.ts';
 import { type Check, type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from './adapter.ts';
 
-export type ExecSettings = { allow: readonly string[]; roots: readonly string[]; maxResultBytes: number };
+export type ExecSettings = { allow: readonly string[]; roots: readonly string[]; logins: readonly string[]; maxResultBytes: number };
 
 const TAIL_CHARACTERS = 2_000;
 /** More than is shown: a secret at the cut is known as one only when it is whole. */
@@ -116,6 +116,7 @@ const probe = async ({ allow }: ExecSettings): Promise<Check[]> => {
 /** Runs a command that the worker's owner allowed: argv as it is, no shell. */
 export const createExec = (settings: ExecSettings): AgentAdapter => ({
   id: 'exec',
+  logins: settings.logins,
   probe: () => probe(settings),
   start: (job, host) => ({ done: run(settings, job, host) }),
 });

@@ -2,15 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
+import type { Isolated } from '../isolation/isolation.ts';
 import { type Stop, stopWhenTold } from './ladder.ts';
 import { drained } from './pipes.ts';
 import { ProcessTree } from './process-tree.ts';
 
-export type SpawnOptions = {
-  cwd: string;
-  env: Record<string, string>;
+type Streams = {
   stdin?: string | undefined;
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
+};
+export type SpawnOptions = Streams & {
+  cwd: string;
+  /** What is declared beside what every command gets. */
+  env: Record<string, string>;
 };
 export type Finished = { code: number | null; signal: string | null };
 type Supervision = Stop & {
@@ -39,7 +43,7 @@ const feed = (child: ChildProcess, text: string) => {
   child.stdin?.end(text);
 };
 
-const listen = (child: ChildProcess, onOutput: SpawnOptions['onOutput']) => {
+const listen = (child: ChildProcess, onOutput: Streams['onOutput']) => {
   child.stdout?.on('data', (bytes: Buffer) => onOutput?.('stdout', bytes));
   child.stderr?.on('data', (bytes: Buffer) => onOutput?.('stderr', bytes));
 };
@@ -54,15 +58,10 @@ const started = (child: ChildProcess): Promise<number> =>
  * Runs a command without a shell, in a session of its own, and waits for it and its output. When it has to stop it is ended step by
  * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started.
  */
-export const runCommand = async (
-  file: string,
-  args: readonly string[],
-  options: SpawnOptions,
-  supervision: Supervision,
-): Promise<Finished> => {
-  const child = spawn(file, args, {
-    cwd: options.cwd,
-    env: options.env,
+export const runCommand = async (command: Isolated, options: Streams, supervision: Supervision): Promise<Finished> => {
+  const child = spawn(command.file, command.args, {
+    cwd: command.cwd,
+    env: command.env,
     shell: false,
     detached: process.platform !== 'win32',
     windowsHide: true,
@@ -72,7 +71,7 @@ export const runCommand = async (
   const closed = once(child, 'close');
   closed.catch(() => {});
   exited.catch(() => {});
-  const tree = new ProcessTree(await started(child), supervision.mark, false);
+  const tree = new ProcessTree(await started(child), supervision.mark, command.isWrapped);
   running.add(tree);
   standBack(child.pid as number);
   listen(child, options.onOutput);
