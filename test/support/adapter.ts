@@ -12,3 +12,14 @@ export const adapterThat = (work: Work): AgentAdapter => ({
     return { done: turn() };
   },
 });
+
+/** An agent that gives one outcome a turn, the first to its job and the others to what is sent to it, which is kept. */
+export const agentThatEnds = (...outcomes: Outcome[]): { adapter: AgentAdapter; sent: string[] } => {
+  const sent: string[] = [];
+  const next = async (): Promise<Outcome> => outcomes.shift() ?? Promise.reject(new Error('there are no more turns'));
+  const send = (message: string) => {
+    sent.push(message);
+    return next();
+  };
+  return { adapter: { id: 'scripted', probe: async () => [], start: () => ({ done: next(), send }) }, sent };
+};

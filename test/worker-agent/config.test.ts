@@ -27,6 +27,8 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   isolation: ['none', 'bwrap', 'env'],
   keep_workspaces: ['true', 'false', 'true'],
   kill_grace_ms: ['101', '102', '103'],
+  idle_timeout_seconds: ['104', '105', '106'],
+  first_event_timeout_seconds: ['107', '108', '109'],
   max_result_bytes: ['2001', '2002', '2003'],
   max_log_bytes: ['3001', '3002', '3003'],
   report_for_ms: ['4001', '4002', '4003'],

@@ -1,9 +1,12 @@
 import type { Json } from '../../schema/json.ts';
-import type { FailureClass } from '../../schema/task.ts';
+import type { Heard } from './host.ts';
 import { createInputs } from './inputs.ts';
 import type { JobContext } from './job-context.ts';
+import { judgeOf } from './judge.ts';
 import type { RunningJob } from './running-job.ts';
-import { type AdapterHost, AgentFailure, type AgentRun, type Job, type Outcome } from './tools/adapter.ts';
+import { SilenceWatch } from './silence.ts';
+import { type AdapterHost, type AgentAdapter, AgentFailure, type Job } from './tools/adapter.ts';
+import { checkAllowed, verify } from './verify.ts';
 
 const jobOf = (ctx: JobContext, job: RunningJob): Job => {
   const { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, inputs } = job.claimed;
@@ -31,31 +34,39 @@ const overdue = (signal: AbortSignal, ms: number) => {
   };
 };
 
-const UNFINISHED: Record<Exclude<Outcome['ended'], 'end_turn'>, [FailureClass, string]> = {
-  max_tokens: ['budget', 'The agent was cut off: its answer was longer than its model allows'],
-  max_turns: ['budget', 'The agent did not come to an end within the turns that it has'],
-  refusal: ['denied', 'The agent refused the work'],
-};
+type Assignment = { ctx: JobContext; job: RunningJob; work: Job; host: AdapterHost };
 
-/** The result of a turn that ended well. Nothing said is no success, whatever the agent thinks of it. */
-const resultOf = (outcome: Outcome): Json => {
-  if (outcome.ended !== 'end_turn') throw new AgentFailure(...UNFINISHED[outcome.ended]);
-  if (outcome.result === undefined) throw new AgentFailure('invalid_result', 'The agent ended its turn without a result');
-  return outcome.result;
+const succeeded = async (adapter: AgentAdapter, { ctx, job, work, host }: Assignment): Promise<Json> => {
+  const { verify: commands, result_schema } = job.claimed;
+  const judge = judgeOf(result_schema);
+  await checkAllowed(ctx.settings.commands, host, commands);
+  const result = await judge(adapter.start(work, host), host);
+  await verify(ctx.settings.commands, work, host, commands, result);
+  return result;
 };
-
-const succeeded = async (run: AgentRun): Promise<Json> => resultOf(await run.done);
 
 /** Has a subtask carried out by its adapter, and decides whether that was a success; answers the result. */
-export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHost): Promise<Json> => {
-  const { tool } = job.claimed;
+export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHost, heard: Heard): Promise<Json> => {
+  const { tool, first_event_timeout_seconds, idle_timeout_seconds } = job.claimed;
   const adapter = ctx.adapters.get(tool);
   if (adapter === undefined) throw new AgentFailure('denied', `This worker has no tool ${tool}; start it with --tools ${tool}`);
   job.work.throwIfAborted();
   const limit = overdue(job.work, ctx.settings.killGraceMs * 3 + 2_000);
+  const silences = {
+    firstEventSeconds: first_event_timeout_seconds ?? ctx.settings.firstEventTimeoutSeconds,
+    idleSeconds: idle_timeout_seconds ?? ctx.settings.idleTimeoutSeconds,
+  };
+  const watch = new SilenceWatch(job, silences, (message) => {
+    heard.overdue = message;
+  });
+  const emit: AdapterHost['emit'] = (event) => {
+    watch.heard();
+    host.emit(event);
+  };
   try {
-    return await Promise.race([succeeded(adapter.start(jobOf(ctx, job), host)), limit.promise]);
+    return await Promise.race([succeeded(adapter, { ctx, job, work: jobOf(ctx, job), host: { ...host, emit } }), limit.promise]);
   } finally {
+    watch.end();
     limit.end();
   }
 };

@@ -21,7 +21,7 @@ const told = ({ redactor }: JobContext, message: string): string => clip(redacto
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
 export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
-  if (job.reason !== null) return stopped(job);
+  if (job.reason !== null) return stopped(ctx, job, heard);
   const result = ctx.redactor.json(cleanJson(value));
   const bytes = jsonBytes(result);
   const { maxResultBytes } = ctx.settings;
@@ -36,10 +36,9 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
   return { kind: 'completed', result_artifact_id, ...usageOf(ctx, heard) };
 };
 
-const stopped = (job: RunningJob): Ending => {
-  const { timeout_seconds } = job.claimed;
+const stopped = (ctx: JobContext, job: RunningJob, heard: Heard): Ending => {
   if (job.reason === 'timed_out')
-    return { kind: 'failed', failure_class: 'timed_out', message: `it took longer than ${timeout_seconds} s and was stopped` };
+    return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
   if (job.reason === 'fenced')
     return { kind: 'released', reason: 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer' };
   if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
@@ -48,7 +47,7 @@ const stopped = (job: RunningJob): Ending => {
 
 /** The ending of work that did not succeed, or that was stopped. */
 export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard: Heard): Ending => {
-  if (job.reason !== null) return stopped(job);
+  if (job.reason !== null) return stopped(ctx, job, heard);
   if (error instanceof AgentFailure)
     return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };

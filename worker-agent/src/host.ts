@@ -11,7 +11,11 @@ import type { AdapterHost, AgentEvent, Usage } from './tools/adapter.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the worker remembers of the events of one attempt. */
-export type Heard = { usage?: Usage };
+export type Heard = {
+  usage?: Usage;
+  /** Why it took too long. */
+  overdue?: string;
+};
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
 

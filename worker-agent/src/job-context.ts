@@ -5,6 +5,7 @@ import type { Isolation } from './isolation/isolation.ts';
 import type { Journal } from './journal.ts';
 import type { Redactor } from './redaction/redactor.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
+import type { CommandRules } from './tools/allowed-command.ts';
 
 export type JobSettings = {
   /** The folder of this worker's attempts. */
@@ -12,6 +13,11 @@ export type JobSettings = {
   keepWorkspaces: boolean;
   isolation: Isolation;
   killGraceMs: number;
+  /** How long nothing may be heard of a tool where the subtask does not say; 0 for as long as it likes. */
+  idleTimeoutSeconds: number;
+  firstEventTimeoutSeconds: number;
+  /** What `verify` may run. */
+  commands: CommandRules;
   maxLogBytes: number;
   maxResultBytes: number;
   reportForMs: number;

@@ -13,7 +13,10 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
   const { subtask_id, attempt, timeout_seconds } = claimed;
   const heard: Heard = {};
   const retry = job.retry(ctx.settings.reportForMs);
-  const timer = setTimeout(() => job.stop('timed_out'), timeout_seconds * 1_000);
+  const timer = setTimeout(() => {
+    if (job.stop('timed_out'))
+      heard.overdue = `it took longer than its timeout_seconds, ${timeout_seconds} s, and was stopped; give the subtask more time, or less to do`;
+  }, timeout_seconds * 1_000);
   try {
     // The answer to a claim may have come late.
     await retrying(() => job.confirm(), retry);
@@ -22,7 +25,7 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
     const workspace = await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
     const logs = createLogs(ctx, job);
     try {
-      const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard));
+      const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard), heard);
       return await completionOf(ctx, job, result, heard);
     } finally {
       clearTimeout(timer);

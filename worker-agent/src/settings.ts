@@ -164,6 +164,20 @@ const SETTINGS = define({
     placeholder: 'MS',
     help: 'Between SIGINT, SIGTERM and SIGKILL for a command that has to stop',
   },
+  idle_timeout_seconds: {
+    schema: Whole(0, 86_400),
+    fallback: () => 0,
+    kind: 'text',
+    placeholder: 'S',
+    help: 'How long a tool may be silent where its subtask does not say; 0 for as long as it likes',
+  },
+  first_event_timeout_seconds: {
+    schema: Whole(0, 86_400),
+    fallback: () => 0,
+    kind: 'text',
+    placeholder: 'S',
+    help: 'Within what time something must be heard of a tool at first, where its subtask does not say; 0 for whenever',
+  },
   max_result_bytes: {
     schema: Whole(1_024, 536_870_912),
     fallback: () => 16_777_216,

@@ -17,6 +17,7 @@ import { StateFile } from '../state.ts';
 import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../terminal/errors.ts';
 import { createTools } from '../tools/registry.ts';
 import type { AgentAdapter } from '../tools/adapter.ts';
+import type { CommandRules } from '../tools/allowed-command.ts';
 
 export const WORKER_SETTINGS: readonly SettingKey[] = [
   'url',
@@ -32,6 +33,8 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'secrets_file',
   'keep_workspaces',
   'kill_grace_ms',
+  'idle_timeout_seconds',
+  'first_event_timeout_seconds',
   'max_result_bytes',
   'max_log_bytes',
   'report_for_ms',
@@ -52,15 +55,11 @@ export const isolationOf = (config: Config, file: string | null): Promise<Isolat
     hidden: [resolve(config.state_dir), configHome(), ...[file, config.secrets_file].flatMap((it) => (it ? [resolve(it)] : []))],
   });
 
+const commandsOf = (config: Config): CommandRules => ({ allow: config.exec_allow, roots: rootsOf(config) });
+
 export const toolsOf = (config: Config): AgentAdapter[] => {
-  const exec = {
-    allow: config.exec_allow,
-    roots: rootsOf(config),
-    logins: config.exec_logins,
-    maxResultBytes: config.max_result_bytes,
-  };
   try {
-    return createTools(config.tools, exec);
+    return createTools(config.tools, { ...commandsOf(config), logins: config.exec_logins, maxResultBytes: config.max_result_bytes });
   } catch (cause) {
     throw new UsageError((cause as Error).message, 'mend --tools', { cause });
   }
@@ -108,6 +107,9 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
       isolation,
       keepWorkspaces: config.keep_workspaces,
       killGraceMs: config.kill_grace_ms,
+      idleTimeoutSeconds: config.idle_timeout_seconds,
+      firstEventTimeoutSeconds: config.first_event_timeout_seconds,
+      commands: commandsOf(config),
       maxLogBytes: config.max_log_bytes,
       maxResultBytes: config.max_result_bytes,
       reportForMs: config.report_for_ms,

@@ -1,18 +1,13 @@
 import type { Json } from '../../../schema/json.ts';
-import { clip } from '../clean.ts';
-import { findCommand, resolveCommand } from './command.ts';
-import { commandEnv } from './exec-env.ts';
+import { type CommandRules, endOf, runAllowed } from './allowed-command.ts';
+import { findCommand } from './command.ts';
 import { ExecInput } from './exec-input.ts';
 import { resultOf, tooLarge } from './exec-result.ts';
 import { parseInput } from './faults.ts';
-import { workingFolder } from './folders.ts';
+import { Tail } from './tail.ts';
 import { type Check, type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from './adapter.ts';
 
-export type ExecSettings = { allow: readonly string[]; roots: readonly string[]; logins: readonly string[]; maxResultBytes: number };
-
-const TAIL_CHARACTERS = 2_000;
-/** More than is shown: a secret at the cut is known as one only when it is whole. */
-const TAIL_BYTES = TAIL_CHARACTERS * 4 + 16_384;
+export type ExecSettings = CommandRules & { logins: readonly string[]; maxResultBytes: number };
 
 const promptOf = (goal: string, inputs: Record<string, Json>): string =>
   Object.keys(inputs).length === 0
@@ -27,20 +22,17 @@ const stdinOf = async (kind: ExecInput['stdin'], job: Job): Promise<string | und
 
 /** Keeps what a command prints, within bounds: stdout for the result, the end of stderr for the message. */
 class Output {
+  readonly stderr = new Tail();
   readonly #maxBytes: number;
   readonly #stdout: Buffer[] = [];
   #bytes = 0;
-  #tail = Buffer.alloc(0);
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   add(stream: 'stdout' | 'stderr', bytes: Buffer): void {
-    if (stream === 'stderr') {
-      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-TAIL_BYTES);
-      return;
-    }
+    if (stream === 'stderr') return this.stderr.add(bytes);
     this.#bytes += bytes.length;
     if (!this.isTooLarge) this.#stdout.push(bytes);
   }
@@ -52,44 +44,21 @@ class Output {
   get stdout(): string {
     return Buffer.concat(this.#stdout).toString('utf8');
   }
-
-  stderrTail(redact: AdapterHost['redact']): string {
-    return clip(redact(this.#tail.toString('utf8')).trim(), TAIL_CHARACTERS, 'tail');
-  }
 }
 
-const spawned = async (host: AdapterHost, file: string, args: readonly string[], options: Parameters<AdapterHost['spawn']>[2]) => {
-  try {
-    return await host.spawn(file, args, options);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new AgentFailure('spawn_failed', `${file} could not be started: ${code ?? message}`, { cause });
-  }
-};
-
-const run = async ({ allow, roots, maxResultBytes }: ExecSettings, job: Job, host: AdapterHost): Promise<Outcome> => {
+const run = async ({ maxResultBytes, ...rules }: ExecSettings, job: Job, host: AdapterHost): Promise<Outcome> => {
   const input = parseInput(ExecInput, job.input, 'exec');
-  const [command = '', ...args] = input.argv;
-  const cwd = await workingFolder(host.workspace, roots, input.cwd);
-  const file = await resolveCommand(command, allow, cwd);
-  const env = commandEnv(job, host, input.env);
+  const { argv, env } = input;
   const stdin = await stdinOf(input.stdin, job);
   const output = new Output(maxResultBytes);
-  const onOutput = (stream: 'stdout' | 'stderr', bytes: Buffer) => {
-    output.add(stream, bytes);
-    host.emit({ type: 'log', stream, text: bytes });
-  };
+  const onOutput = (stream: 'stdout' | 'stderr', bytes: Buffer) => output.add(stream, bytes);
 
-  const { code, signal } = await spawned(host, file, args, { cwd, env, stdin, onOutput });
+  const { cwd, ...finished } = await runAllowed(rules, job, host, { argv, cwd: input.cwd, env, stdin, onOutput });
 
-  host.signal.throwIfAborted();
-  if (code !== 0) {
-    const end = signal === null ? `exit code ${code}` : `ended by ${signal}`;
-    const tail = output.stderrTail(host.redact);
-    throw new AgentFailure('tool_error', `${command}: ${end}${tail && `\n${tail}`}`);
-  }
+  const tail = output.stderr.text(host.redact);
+  if (finished.code !== 0) throw new AgentFailure('tool_error', `${argv[0]}: ${endOf(finished)}${tail && `\n${tail}`}`);
   if (output.isTooLarge && input.result !== 'file') throw tooLarge('What the command printed', maxResultBytes);
-  const places = { workspace: host.workspace, cwd, roots, maxBytes: maxResultBytes };
+  const places = { workspace: host.workspace, cwd, roots: rules.roots, maxBytes: maxResultBytes };
   return { ended: 'end_turn', result: await resultOf(input, output.stdout, places) };
 };
 
