@@ -1,6 +1,6 @@
 // Builds what `npm pack` takes: the worker with its part of schema/ and its packages in it, since Node strips no types under node_modules.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
@@ -8,8 +8,8 @@ import { buildSync } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const dist = join(here, 'dist');
-// The thread is a file of its own at run time; the others share what they have in common.
-const ENTRIES = ['cli', 'sdk', 'beat-thread'].filter((name) => existsSync(join(here, 'src', `${name}.ts`)));
+// The thread is started as a file of its own, which has to lie beside what starts it.
+const ENTRIES = ['cli', 'sdk', 'beat-thread'];
 // A package in CommonJS requires Node's modules, which an ES module can't by itself.
 const BANNER = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 
@@ -29,14 +29,6 @@ const bundle = () =>
     banner: { js: BANNER },
     logLevel: 'warning',
   });
-
-/** A worker thread is named by the address of its source, which esbuild leaves as it is. */
-const nameThreads = (outputs) => {
-  for (const path of outputs.map((output) => join(here, output))) {
-    const code = readFileSync(path, 'utf8');
-    writeFileSync(path, code.replaceAll(/(new URL\(["']\.\/[\w-]+)\.ts(["'])/g, '$1.js$2'));
-  }
-};
 
 /** The declarations of what programs may import. */
 const declare = () => {
@@ -66,8 +58,7 @@ const licences = (inputs) => {
 };
 
 rmSync(dist, { recursive: true, force: true });
-const { inputs, outputs } = bundle().metafile;
-nameThreads(Object.keys(outputs));
+const { inputs } = bundle().metafile;
 declare();
 writeFileSync(join(dist, 'LICENSES.txt'), licences(Object.keys(inputs)));
 copyFileSync(join(root, 'LICENSE'), join(here, 'LICENSE'));
