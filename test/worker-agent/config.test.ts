@@ -32,6 +32,7 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   max_result_bytes: ['2001', '2002', '2003'],
   max_log_bytes: ['3001', '3002', '3003'],
   report_for_ms: ['4001', '4002', '4003'],
+  drain_for_ms: ['4501', '4502', '4503'],
   health_port: ['5001', '5002', '5003'],
   log_format: ['json', 'text', 'json'],
 };

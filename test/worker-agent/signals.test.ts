@@ -6,11 +6,11 @@ import { run, until } from '../support/processes.ts';
 const HELPER = pathToFileURL(join(import.meta.dirname, '../../worker-agent/src/commands/signals.ts')).href;
 
 /** A process that tells on `stderr` what its worker is told, and prints dots. */
-const workerForTest = async () => {
+const workerForTest = async (drainForMs = 0) => {
   const program = `
     import { listenToSignals } from '${HELPER}';
     const tell = (word) => process.stderr.write(word + '\\n');
-    listenToSignals({ drain: (why) => tell('drain ' + why), cancel: (why) => tell('cancel ' + why) });
+    listenToSignals({ drain: (why) => tell('drain ' + why), cancel: (why) => tell('cancel ' + why) }, ${drainForMs});
     tell('ready');
     setInterval(() => process.stdout.write('.'), 20);`;
   const running = run(['--input-type=module', '-e', program]);
@@ -36,6 +36,15 @@ describe.skipIf(process.platform === 'win32')('a worker', () => {
     expect(first).toEqual([expect.stringMatching(/^drain SIG(INT|TERM)$/)]);
     expect(second).toEqual([...first, 'cancel SIGINT']);
     expect(child.exitCode).toBe(130);
+  });
+
+  it('gives its work back when draining takes longer than it may', async () => {
+    const { child, told } = await workerForTest(50);
+
+    child.kill('SIGTERM');
+    await until('it to be over', () => told().length > 1);
+
+    expect(told()).toEqual(['drain SIGTERM', 'cancel it drained for 50 ms']);
   });
 
   it('gives its work back at once when its terminal is closed, or its output is not read any more', async () => {

@@ -13,6 +13,7 @@ import { workerDoctor } from './commands/worker-doctor.ts';
 import { workerDrain } from './commands/worker-drain.ts';
 import { workerJoin } from './commands/worker-join.ts';
 import { workerOnce } from './commands/worker-once.ts';
+import { workerInstallService, workerUninstallService } from './commands/worker-service.ts';
 import { workerStart } from './commands/worker-start.ts';
 import { workerStatus } from './commands/worker-status.ts';
 import { workers } from './commands/workers.ts';
@@ -38,5 +39,7 @@ export const COMMANDS: readonly Command[] = [
   workerStatus,
   workerDrain,
   workerDoctor,
+  workerInstallService,
+  workerUninstallService,
   config,
 ];

@@ -199,6 +199,13 @@ const SETTINGS = define({
     placeholder: 'MS',
     help: 'How long a result is offered to a server that does not answer',
   },
+  drain_for_ms: {
+    schema: Whole(0, 86_400_000),
+    fallback: () => 0,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'How long what runs may go on after the first signal to end, before it is given back; 0 for as long as it takes',
+  },
   health_port: {
     schema: Whole(0, 65_535),
     fallback: () => 0,

@@ -7,11 +7,17 @@ const SECOND_AFTER_MS = 500;
 
 /**
  * The first signal drains, the second gives the work back, the third ends the process at once. Where the terminal was closed, or nobody
- * reads the output any more, nobody can ask twice either: the work is given back at once. Answers how to stop listening.
+ * reads the output any more, nobody can ask twice either: the work is given back at once. So it is when draining took `drainForMs` (0: as
+ * long as it takes). Answers how to stop listening.
  */
-export const listenToSignals = (agent: Pick<WorkerAgent, 'drain' | 'cancel'>): (() => void) => {
+export const listenToSignals = (agent: Pick<WorkerAgent, 'drain' | 'cancel'>, drainForMs = 0): (() => void) => {
+  let limit: NodeJS.Timeout | undefined;
   let count = 0;
   let countedAt = -Infinity;
+  const begin = (name: string) => {
+    agent.drain(name);
+    if (drainForMs > 0) limit = setTimeout(() => agent.cancel(`it drained for ${drainForMs} ms`), drainForMs);
+  };
   const hungUp = () => {
     if (count >= 2) return;
     count = 2;
@@ -23,7 +29,7 @@ export const listenToSignals = (agent: Pick<WorkerAgent, 'drain' | 'cancel'>): (
     if (performance.now() - countedAt < SECOND_AFTER_MS) return;
     count++;
     countedAt = performance.now();
-    if (count === 1) agent.drain(name);
+    if (count === 1) begin(name);
     else if (count === 2) agent.cancel(name);
     else process.exit(130);
   };
@@ -32,6 +38,7 @@ export const listenToSignals = (agent: Pick<WorkerAgent, 'drain' | 'cancel'>): (
   for (const stream of [process.stdout, process.stderr]) stream.on('error', hungUp);
   process.on('exit', killEverything);
   return () => {
+    clearTimeout(limit);
     for (const name of SIGNALS) process.off(name, heard);
     process.off('exit', killEverything);
   };

@@ -2,7 +2,8 @@ import type { Command, CommandContext } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { readJoinUrl } from './join-url.ts';
 import { checksOf, hasFailed, showChecks } from './worker-doctor.ts';
-import { WORKER_SETTINGS } from './worker-setup.ts';
+import { forService, installService, SERVICE_OPTIONS } from './worker-service.ts';
+import { identityOf, stateFileOf, WORKER_SETTINGS } from './worker-setup.ts';
 import { workerStart } from './worker-start.ts';
 
 const joined = (context: CommandContext): CommandContext => {
@@ -20,11 +21,16 @@ export const workerJoin: Command = {
   minArgs: 1,
   maxArgs: 1,
   settings: WORKER_SETTINGS.filter((key) => key !== 'url'),
-  options: {},
+  options: { ...SERVICE_OPTIONS, service: { type: 'boolean', help: 'Have the machine run it as a service, instead of here' } },
   run: async (given) => {
-    const context = joined(given);
+    const isService = given.options.service === true || given.options.account !== undefined;
+    const context = isService ? forService(joined(given)) : joined(given);
     const checks = await checksOf(context.config, context.loaded.file);
     showChecks(context.io, checks);
-    return hasFailed(checks) ? EXIT.failed : workerStart.run(context);
+    if (hasFailed(checks)) return EXIT.failed;
+    if (!isService) return workerStart.run(context);
+    const { workerId } = await identityOf(stateFileOf(context.config), context.config);
+    context.io.out(`enrolled as ${workerId}`);
+    return installService(context);
   },
 };

@@ -14,7 +14,7 @@ export const workerOnce: Command = {
   options: {},
   run: (context) =>
     withAgent(context, async (agent) => {
-      const unlisten = listenToSignals(agent);
+      const unlisten = listenToSignals(agent, context.config.drain_for_ms);
       try {
         await agent.once();
       } finally {

@@ -39,6 +39,7 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'max_log_bytes',
   'report_for_ms',
   'timeout_ms',
+  'drain_for_ms',
   'health_port',
   'log_format',
 ];
@@ -67,7 +68,8 @@ export const toolsOf = (config: Config): AgentAdapter[] => {
 
 const notEnrolled = (cause: Error): CommandError => new CommandError(cause.message, ENROL_AGAIN, { exitCode: EXIT.not_enrolled, cause });
 
-const identityOf = async (file: StateFile, config: Config): Promise<Identity> => {
+/** Enrols the worker, unless it is enrolled. */
+export const identityOf = async (file: StateFile, config: Config): Promise<Identity> => {
   const { url, name, tools, slots, timeout_ms, enrol_token } = config;
   try {
     return await enrol(file, { url, name, tools, slots, timeoutMs: timeout_ms, enrolToken: enrol_token });

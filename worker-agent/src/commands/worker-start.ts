@@ -16,7 +16,7 @@ export const workerStart: Command = {
   options: {},
   run: (context) =>
     withAgent(context, async (agent) => {
-      const unlisten = listenToSignals(agent);
+      const unlisten = listenToSignals(agent, context.config.drain_for_ms);
       try {
         await agent.run();
       } finally {
