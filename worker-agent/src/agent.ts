@@ -194,7 +194,7 @@ export class WorkerAgent {
     for (const claimed of fresh) {
       const lease = new Lease();
       lease.extend(sentAtMs, claimed.lease_seconds * 1_000);
-      const job = new RunningJob(claimed, lease, () => this.#beats.ask());
+      const job = new RunningJob(claimed, lease, this.#beats);
       this.#held.set(claimed.subtask_id, job);
       if (this.#stopped.signal.aborted) job.stop('released');
       const ended = this.#carryOut(job).finally(() => this.#ended.delete(ended));

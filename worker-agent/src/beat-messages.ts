@@ -3,8 +3,14 @@ import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
 import type { Fenced } from './api.ts';
 import type { Lease } from './lease.ts';
 
-/** A lease as the beat thread sees it. */
-export type Held = { fence: Fenced; progress: { percent?: number; message?: string } | undefined; cells: Lease['cells'] };
+/** A lease as the beat thread sees it, with the processes that its tool was started with and what marks all that came from them. */
+export type Held = {
+  fence: Fenced;
+  progress: { percent?: number; message?: string } | undefined;
+  cells: Lease['cells'];
+  isWorking: boolean;
+  trees: ReadonlyMap<number, string>;
+};
 
 export type BeatSettings = {
   url: string;

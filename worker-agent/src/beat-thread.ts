@@ -6,6 +6,7 @@ import type { BeatSettings, FromBeatThread, ToBeatThread } from './beat-messages
 import { clockMs } from './clock.ts';
 import { HeartbeatLoop } from './heartbeat-loop.ts';
 import { Lease } from './lease.ts';
+import { ProcessTree } from './tools/process-tree.ts';
 
 const LOOK_MS = 250;
 
@@ -36,12 +37,13 @@ const loop = new HeartbeatLoop({
     ),
 });
 
+/** The main thread does the same as soon as it can; one that is blocked, or only about to wake, comes too late. */
 const look = () => {
-  if (held.length === 0) return;
-  const stalled = isStalled();
-  for (const { cells } of held) {
+  const stalled = held.length > 0 && isStalled();
+  for (const { cells, isWorking, trees } of held) {
     const lease = new Lease(cells);
-    if (!lease.isFenced && (stalled || lease.isOver)) lease.fence();
+    if (isWorking && (stalled || lease.isOver)) lease.fence();
+    if (lease.isFenced) for (const [root, mark] of trees) new ProcessTree(root, mark, false).kill();
   }
 };
 

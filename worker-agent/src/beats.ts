@@ -86,7 +86,9 @@ export class Beats {
   }
 
   #held(): Held[] {
-    return this.#options.held().map(({ fence, progress, lease }) => ({ fence, progress, cells: lease.cells }));
+    return this.#options
+      .held()
+      .map(({ fence, progress, isWorking, trees, lease }) => ({ fence, progress, isWorking, trees, cells: lease.cells }));
   }
 
   #tell(message: ToBeatThread): void {

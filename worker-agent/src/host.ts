@@ -39,8 +39,10 @@ const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSend
 const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender): AdapterHost['spawn'] => {
   const logins = ctx.adapters.get(job.claimed.tool)?.logins ?? [];
   let atHome: Promise<void> | undefined;
+  const mark = `${MARK}=${workspace.root}${sep}`;
   const supervision = {
-    mark: `${MARK}=${workspace.root}${sep}`,
+    mark,
+    onStarted: (root: number) => job.noteTree(root, mark),
     signal: job.work,
     urgent: job.urgent,
     graceMs: ctx.settings.killGraceMs,

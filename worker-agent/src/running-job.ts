@@ -1,6 +1,7 @@
 import type { Claimed } from '../../schema/attempt.ts';
 import { clip } from './clean.ts';
 import type { Fenced } from './api.ts';
+import type { Beats } from './beats.ts';
 import type { Lease } from './lease.ts';
 import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from './retry.ts';
 
@@ -15,7 +16,8 @@ type Progress = { percent?: number; message?: string };
 export class RunningJob {
   readonly claimed: Claimed;
   readonly lease: Lease;
-  readonly #ask: () => Promise<void>;
+  readonly trees = new Map<number, string>();
+  readonly #beats: Pick<Beats, 'ask' | 'leasesChanged'>;
   readonly #work = new AbortController();
   readonly #urgent = new AbortController();
   readonly #sending = new AbortController();
@@ -24,11 +26,10 @@ export class RunningJob {
   #phase: 'waiting' | 'working' | 'reporting' = 'waiting';
   #asking = 0;
 
-  /** `ask` has the server say what it knows of the lease. */
-  constructor(claimed: Claimed, lease: Lease, ask: () => Promise<void>) {
+  constructor(claimed: Claimed, lease: Lease, beats: Pick<Beats, 'ask' | 'leasesChanged'>) {
     this.claimed = claimed;
     this.lease = lease;
-    this.#ask = ask;
+    this.#beats = beats;
   }
 
   get fence(): Fenced {
@@ -67,8 +68,23 @@ export class RunningJob {
     };
   }
 
+  /** Notes a process that the tool was started with, and what marks all that comes from it. Answers how to note its end. */
+  noteTree(root: number, mark: string): () => void {
+    this.trees.set(root, mark);
+    this.#beats.leasesChanged();
+    return () => {
+      this.trees.delete(root);
+      this.#beats.leasesChanged();
+    };
+  }
+
+  get isWorking(): boolean {
+    return this.#phase === 'working';
+  }
+
   beginWork(): void {
     this.#phase = 'working';
+    this.#beats.leasesChanged();
   }
 
   /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
@@ -79,14 +95,14 @@ export class RunningJob {
 
   /** Stops the work when somebody else may have it by now. */
   checkLease(): void {
-    if (this.#phase === 'working' && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
+    if (this.isWorking && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
   }
 
   /** To be awaited before anything is sent for the attempt. Throws LeaseLost, or why the server could not be asked. */
   async confirm(): Promise<void> {
     if (this.lease.isOver) {
       this.#asking++;
-      await this.#ask().finally(() => this.#asking--);
+      await this.#beats.ask().finally(() => this.#asking--);
     }
     if (this.#sending.signal.aborted) throw new LeaseLost();
     if (this.lease.isOver) throw new Unconfirmed();

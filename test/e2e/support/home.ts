@@ -9,6 +9,7 @@ import { createExec } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { createDatabase } from '../../support/backend.ts';
+import { jobSettings } from '../../support/job-settings.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { freePort } from '../../support/processes.ts';
 import { realRedisUrl } from '../../support/redis.ts';
@@ -70,18 +71,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
         tools,
         slots,
         timeoutMs: 5_000,
-        settings: {
-          workspaces: join(folder, name),
-          keepWorkspaces: false,
-          isolation: { kind: 'env' },
-          killGraceMs: 100,
-          idleTimeoutSeconds: 0,
-          firstEventTimeoutSeconds: 0,
-          commands: { allow: ['*'], roots: [] },
-          maxLogBytes: 1_000_000,
-          maxResultBytes: 1_000_000,
-          reportForMs: 60_000,
-        },
+        settings: { ...jobSettings(join(folder, name)), reportForMs: 60_000 },
         journal: (_, event) => void events.push(event),
       });
       agents.push({ agent, run: agent.run() });

@@ -8,6 +8,7 @@ import type { Redactor } from '../../../worker-agent/src/redaction/redactor.ts';
 import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
+import { jobSettings } from '../../support/job-settings.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
 export const until = <T>(condition: () => T | Promise<T>): Promise<T> => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
@@ -48,19 +49,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     tools: given.tools ?? [scripted, exec],
     slots: given.slots ?? 1,
     timeoutMs: 5_000,
-    settings: {
-      workspaces,
-      keepWorkspaces: false,
-      isolation: { kind: 'env' },
-      killGraceMs: 100,
-      idleTimeoutSeconds: 0,
-      firstEventTimeoutSeconds: 0,
-      commands: { allow: ['*'], roots: [] },
-      maxLogBytes: 1_000_000,
-      maxResultBytes: 2_000_000,
-      reportForMs: 5_000,
-      ...given.settings,
-    },
+    settings: { ...jobSettings(workspaces), ...given.settings },
     ...(given.redactor ? { redactor: given.redactor } : {}),
     journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
     ...(given.onCredential ? { onCredential: given.onCredential } : {}),

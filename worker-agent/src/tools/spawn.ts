@@ -20,6 +20,8 @@ export type Finished = { code: number | null; signal: string | null };
 type Supervision = Stop & {
   /** Begins a NAME=value in the environment of all that belongs to the attempt. */
   mark: string;
+  /** Answers what is to be called when the process has ended, with all that came from it. */
+  onStarted?: (root: number) => () => void;
   onSurvivors?: (pids: number[]) => void;
 };
 
@@ -73,6 +75,7 @@ export const runCommand = async (command: Isolated, options: Streams, supervisio
   exited.catch(() => {});
   const tree = new ProcessTree(await started(child), supervision.mark, command.isWrapped);
   running.add(tree);
+  const forget = supervision.onStarted?.(child.pid as number);
   standBack(child.pid as number);
   listen(child, options.onOutput);
   if (options.stdin !== undefined) feed(child, options.stdin);
@@ -86,6 +89,7 @@ export const runCommand = async (command: Isolated, options: Streams, supervisio
     return { code, signal };
   } finally {
     leaveAlone();
+    forget?.();
     running.delete(tree);
   }
 };

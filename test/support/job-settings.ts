@@ -1,0 +1,15 @@
+import type { JobSettings } from '../../worker-agent/src/job-context.ts';
+
+/** How workers of tests carry out what they claim. */
+export const jobSettings = (workspaces: string): JobSettings => ({
+  workspaces,
+  keepWorkspaces: false,
+  isolation: { kind: 'env' },
+  killGraceMs: 100,
+  idleTimeoutSeconds: 0,
+  firstEventTimeoutSeconds: 0,
+  commands: { allow: ['*'], roots: [] },
+  maxLogBytes: 1_000_000,
+  maxResultBytes: 2_000_000,
+  reportForMs: 5_000,
+});

@@ -1,0 +1,227 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { AppError } from '../../schema/errors.ts';
+import { clockFor, clockMs, comparing } from '../../worker-agent/src/clock.ts';
+import { Lease } from '../../worker-agent/src/lease.ts';
+import { processTable } from '../../worker-agent/src/tools/process-table.ts';
+import { adapterThat } from '../support/adapter.ts';
+import { run, until as waitFor } from '../support/processes.ts';
+import { agentForTest, folderForTest, holds } from './support/agent.ts';
+import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
+
+describe('a lease', () => {
+  it('counts from when the request was sent, and an older answer does not shorten it', () => {
+    const lease = new Lease();
+    const before = lease.isOver;
+
+    lease.extend(clockMs() - 1_000, 60_000);
+    lease.extend(clockMs() - 50_000, 60_000);
+
+    expect(before).toBe(true);
+    expect(lease.isOver).toBe(false);
+    expect(lease.leftMs).toBeLessThanOrEqual(59_000);
+    expect(lease.leftMs).toBeGreaterThan(40_000);
+  });
+
+  it('is over for both threads when it is for one', () => {
+    const lease = new Lease();
+    const other = new Lease(lease.cells);
+
+    lease.extend(clockMs(), 60_000);
+    other.fence();
+
+    expect(other.isOver).toBe(false);
+    expect(lease.isFenced).toBe(true);
+  });
+});
+
+describe('the clock of leases', () => {
+  it.each(['linux', 'darwin', 'win32', 'freebsd'] as const)('goes on by itself as on %s', (platform) => {
+    const clock = clockFor(platform);
+    const from = clock();
+
+    for (const end = performance.now() + 60; performance.now() < end; );
+
+    expect(clock() - from).toBeGreaterThanOrEqual(40);
+  });
+
+  it('takes what the wall clock gains on the monotonic one for sleep, where no other tells of it, and never gives it back', () => {
+    let monotonic = 5_000;
+    let wall = 1_000_000;
+    const clock = comparing(
+      () => monotonic,
+      () => wall,
+    );
+    const pass = (byMonotonic: number, byWall: number) => {
+      const before = clock();
+      monotonic += byMonotonic;
+      wall += byWall;
+      return clock() - before;
+    };
+
+    expect(pass(1_000, 1_000)).toBe(1_000);
+    expect(pass(1_000, 61_000)).toBe(61_000);
+    expect(pass(1_000, -7_200_000)).toBe(1_000);
+    expect(pass(1_000, 1_000)).toBe(1_000);
+  });
+});
+
+const WRITES = [
+  'startSubtask',
+  'completeSubtasks',
+  'failSubtask',
+  'releaseSubtask',
+  'appendLogs',
+  'createArtifact',
+  'storeArtifact',
+] as const;
+const writes = (platform: FakePlatform) => platform.calls.filter(({ name }) => (WRITES as readonly string[]).includes(name));
+const LEASE = { lease_seconds: 1 };
+
+/** A platform that gives short leases, and that can leave heartbeats without an answer. */
+const shortLeases = async (leaseMs = 1_000) => {
+  const platform = await startPlatform();
+  platform.intervals = { ...platform.intervals, busy_heartbeat_ms: Math.floor(leaseMs / 6), lease_ms: leaseMs };
+  let isAway = false;
+  platform.intercept('heartbeat', () => (isAway ? new AppError('unavailable', 'no beat') : 'pass'));
+  return { platform, setAway: (away: boolean) => void (isAway = away) };
+};
+
+/** A tool that works until it is told to stop. */
+const endless = () => {
+  const seen = { started: 0, stopped: 0 };
+  const tool = adapterThat(
+    ({ signal }) =>
+      new Promise((_, reject) => {
+        seen.started++;
+        signal.addEventListener('abort', () => {
+          seen.stopped++;
+          reject(new Error('told to stop'));
+        });
+      }),
+  );
+  return { tool, seen };
+};
+
+describe('a worker whose lease may be over', () => {
+  it('stops the tool first, says nothing until the server has confirmed the lease, and gives the subtask back then', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    const { tool, seen } = endless();
+    const worker = await agentForTest(platform, { tools: [tool] });
+    void worker.run();
+    await holds(() => seen.started === 1);
+
+    setAway(true);
+    await holds(() => seen.stopped === 1);
+    const asked = platform.of('heartbeat').length;
+    await holds(() => platform.of('heartbeat').length > asked + 1);
+    const said = writes(platform);
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(said).toEqual([]);
+    expect(platform.ended.get(subtask.subtask_id)).toMatchObject({
+      kind: 'released',
+      body: { reason: expect.stringContaining('may have run out') },
+    });
+  });
+
+  it('keeps a result that was ready before, and sends it when the server has confirmed the lease', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
+    const worker = await agentForTest(platform, { settings: { reportForMs: 60_000 } });
+    void worker.run();
+    const refusals = () => worker.lines.filter(({ operation, error }) => operation === 'complete' && error === 'no beat').length;
+
+    await holds(() => platform.of('completeSubtasks').length > 0);
+    setAway(true);
+    await holds(() => refusals() > 0);
+    const tries = platform.of('completeSubtasks').length;
+    await holds(() => refusals() > 1);
+    const later = platform.of('completeSubtasks').length;
+    platform.intercept('completeSubtasks', () => 'pass');
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(later).toBe(tries);
+    expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
+  });
+
+  it('drops a result of which the server says that its lease is lost, without sending it once more', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    await holds(() => platform.of('completeSubtasks').length > 0);
+    setAway(true);
+    await holds(() => worker.lines.some(({ operation, error }) => operation === 'complete' && error === 'no beat'));
+    const tries = platform.of('completeSubtasks').length;
+    platform.lost.add(subtask.subtask_id);
+    setAway(false);
+    await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
+
+    expect(platform.of('completeSubtasks')).toHaveLength(tries);
+    expect(worker.agent.running).toBe(0);
+  });
+
+  it('asks before it begins, when the answer to its claim came as late as that', async () => {
+    const { platform } = await shortLeases();
+    const begun = performance.now();
+    platform.intercept('claimSubtasks', () => (performance.now() - begun < 2_000 ? 'cut-after' : 'pass'));
+    const subtask = platform.add(LEASE);
+    let confirmed = false;
+    const tool = adapterThat(() => {
+      confirmed = platform.of('heartbeat').some(({ body }) => body.leases.length > 0);
+      return 'done';
+    });
+    const worker = await agentForTest(platform, { tools: [tool] });
+
+    await worker.finish();
+
+    expect(confirmed).toBe(true);
+    expect(platform.output(subtask)).toBe('done');
+  });
+});
+
+/** A worker process whose tool starts a command and then blocks the main thread for so long. */
+const blocked = async (platform: FakePlatform, blockMs: number, stallMs: number) => {
+  const stateDir = await folderForTest();
+  const pidFile = join(stateDir, 'pid');
+  const { url, worker, intervals } = platform;
+  const given = { url, worker, intervals, stateDir, stallMs, pidFile, blockMs };
+  const running = run([join(import.meta.dirname, 'support/blocking-worker.ts'), JSON.stringify(given)]);
+  onTestFinished(() => running.kill('SIGKILL'));
+  const pid = Number(await waitFor('the command to run', async () => (await readFile(pidFile, 'utf8').catch(() => '')) || null, 20_000));
+  // One that has ended and waits for its blocked parent to notice is not in the table.
+  return { lives: () => processTable().some((it) => it.pid === pid) };
+};
+
+describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', () => {
+  it('loses no lease while that is short', async () => {
+    const { platform } = await shortLeases(3_000);
+    const subtask = platform.add({ lease_seconds: 3 });
+    await blocked(platform, 4_500, 30_000);
+
+    await waitFor('the result', () => platform.ended.has(subtask.subtask_id), 20_000);
+
+    expect(platform.output(subtask)).toEqual({ command: true });
+  });
+
+  it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    const { lives } = await blocked(platform, 5_000, 500);
+
+    await waitFor('the command to be gone', () => !lives(), 20_000);
+    const said = writes(platform);
+    await waitFor('the subtask to be given back', () => platform.ended.has(subtask.subtask_id), 20_000);
+
+    expect(said).toEqual([]);
+    expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
+  });
+});

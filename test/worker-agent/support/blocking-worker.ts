@@ -1,0 +1,36 @@
+// A worker of the fake platform in a process of its own. Its tool starts a command and then blocks the main thread.
+import { existsSync } from 'node:fs';
+import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
+import { adapterThat } from '../../support/adapter.ts';
+import { jobSettings } from '../../support/job-settings.ts';
+
+const { url, worker, intervals, stateDir, stallMs, pidFile, blockMs } = JSON.parse(process.argv[2] ?? '');
+
+const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => {}, 1_000)`;
+
+const block = (ms: number) => {
+  for (const end = performance.now() + ms; performance.now() < end; );
+};
+
+const blocking = adapterThat(async (host) => {
+  const command = host.spawn('node', ['-e', program], { cwd: host.workspace, env: { PATH: process.env.PATH ?? '' } });
+  while (!existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 20));
+  block(blockMs);
+  const ended = await Promise.race([command.then(() => false), new Promise((resolve) => setTimeout(() => resolve(true), 500))]);
+  return { command: ended };
+});
+
+const agent = new WorkerAgent({
+  url,
+  workerId: worker.worker_id,
+  credential: worker.credential,
+  intervals,
+  tools: [blocking],
+  slots: 1,
+  timeoutMs: 5_000,
+  stallMs,
+  WebSocket: null,
+  settings: jobSettings(stateDir),
+  journal: (...line) => console.log(JSON.stringify(line)),
+});
+await agent.run();
