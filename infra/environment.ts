@@ -17,13 +17,13 @@ const redis = ({ redisSecret }: Settings, field: 'url' | 'token'): string =>
   redisSecret === null ? '' : SecretValue.secretsManager(redisSecret, { jsonField: field }).unsafeUnwrap();
 
 /** Where the parts of the stack are reached. */
-export type Addresses = { apiUrl: string; socketUrl: string; socketEndpoint: string; queues: Queues };
+export type Addresses = { apiUrl: string; socketUrl: string; socketEndpoint: string; artifactsUrl: string; queues: Queues };
 
 /**
  * The variables of every Lambda; one that is missing fails the compiler. Secrets are references that CloudFormation resolves
  * when it changes a function: a rotated one is taken up by the next deploy that changes something.
  */
-export const environment = (stack: Stack, settings: Settings, { apiUrl, socketUrl, socketEndpoint, queues }: Addresses) =>
+export const environment = (stack: Stack, settings: Settings, { apiUrl, socketUrl, socketEndpoint, artifactsUrl, queues }: Addresses) =>
   ({
     DATABASE_URL: SecretValue.secretsManager(settings.databaseUrlSecret).unsafeUnwrap(),
     // A Lambda serves one request at a time; what pools connections is before Postgres.
@@ -39,6 +39,7 @@ export const environment = (stack: Stack, settings: Settings, { apiUrl, socketUr
     SUBTASKS_DEAD_QUEUE_URL: queues.subtasks.dead.queueUrl,
     EVENTS_QUEUE_URL: queues.events.queue.queueUrl,
     EVENTS_DEAD_QUEUE_URL: queues.events.dead.queueUrl,
+    ARTIFACTS_URL: artifactsUrl,
     CORS_ORIGINS: settings.corsOrigins,
     DEFAULT_TOOL: 'scripted',
     LEASE_MS: '60000',

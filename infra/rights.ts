@@ -1,6 +1,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Functions } from './functions.ts';
 import type { Queues } from './queues.ts';
@@ -40,4 +41,16 @@ export const grantRights = (functions: Functions, { subtasks, events }: Queues, 
     [subtasks.dead, events.dead],
     ['GetQueueAttributes', 'ReceiveMessage', 'ChangeMessageVisibility', 'DeleteMessage', 'StartMessageMoveTask'],
   );
+};
+
+const allowFiles = (fn: LambdaFunction, bucket: Bucket, actions: readonly string[]) =>
+  fn.addToRolePolicy(new PolicyStatement({ actions: actions.map((action) => `s3:${action}`), resources: [bucket.arnForObjects('*')] }));
+
+/** An address that is signed may do what its signer may. */
+export const grantArtifacts = (functions: Functions, bucket: Bucket) => {
+  allowFiles(functions['person-api'], bucket, ['GetObject']);
+  allowFiles(functions['worker-api'], bucket, ['GetObject', 'PutObject']);
+  allowFiles(functions.tick, bucket, ['DeleteObject']);
+  // Without it S3 does not say that a file is not there.
+  functions['worker-api'].addToRolePolicy(new PolicyStatement({ actions: ['s3:ListBucket'], resources: [bucket.bucketArn] }));
 };

@@ -45,6 +45,9 @@ export const Env = z.object({
   SUBTASKS_DEAD_QUEUE_URL: queueUrl('subtasks-dead'),
   EVENTS_QUEUE_URL: queueUrl('events'),
   EVENTS_DEAD_QUEUE_URL: queueUrl('events-dead'),
+  ARTIFACTS_URL: address(/^https?$/, 'https://name.s3.eu-central-1.amazonaws.com')
+    .optional()
+    .describe('The bucket of S3 that keeps artifacts; without it, and without a folder as on one machine, they are refused'),
   CORS_ORIGINS: z
     .string()
     .default('')

@@ -4,8 +4,9 @@ import { createLog } from './log.ts';
 import { createPush } from './push.ts';
 import { createQueues } from './queues.ts';
 import { createRedis } from './redis.ts';
+import { createS3Blobs } from './s3-blobs.ts';
 
-/** What the environment names of Redis, SQS and `@connections`; without its variables a part is left out. Opens no connection. */
+/** What the environment names of Redis, SQS, S3 and `@connections`; without its variables a part is left out. Opens no connection. */
 export const createParts = (env: Env) => {
   const log = createLog(env);
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SOCKET_ENDPOINT: endpoint } = env;
@@ -16,6 +17,7 @@ export const createParts = (env: Env) => {
     ...(url && token ? { redis: createRedis({ url, token }, { log }) } : {}),
     ...(urls && deadUrls ? { queues: createQueues({ urls, deadUrls, log }) } : {}),
     ...(endpoint ? { push: createPush({ endpoint }) } : {}),
+    ...(env.ARTIFACTS_URL ? { blobs: createS3Blobs({ url: env.ARTIFACTS_URL }) } : {}),
   } satisfies Parts;
 };
 

@@ -128,13 +128,14 @@ describe('the rights', () => {
         ...on('Events', 'GetQueueAttributes'),
         ...on('SubtasksDead', ...operate),
         ...on('EventsDead', ...operate),
+        's3:GetObject /*',
       ],
     ],
-    ['worker-api', send],
+    ['worker-api', [...send, 's3:GetObject /*', 's3:PutObject /*', 's3:ListBucket Artifacts']],
     ['socket', push],
     ['dispatch', [...consume('Subtasks'), ...on('SubtasksDead', 'SendMessage'), ...send, ...push]],
     ['broadcast', [...consume('Events'), ...on('EventsDead', 'SendMessage'), ...push]],
-    ['tick', [...send, ...push]],
+    ['tick', [...send, ...push, 's3:DeleteObject /*']],
   ])('of %s are those that its code needs', (name, expected) => {
     expect(rightsOf(name)).toEqual(expected.toSorted());
   });
@@ -161,7 +162,7 @@ describe('the target local', () => {
     return Object.values(all).map(({ Type }) => Type);
   };
 
-  it('leaves out only that queues refuse plain HTTP', () => {
+  it('leaves out only that queues and the bucket refuse plain HTTP', () => {
     const left = withoutHashes(local);
     const missing = withoutHashes(aws).filter((type) => {
       const at = left.indexOf(type);
@@ -170,7 +171,7 @@ describe('the target local', () => {
     });
 
     expect(left).toEqual([]);
-    expect(missing).toEqual(Array.from({ length: 4 }, () => 'AWS::SQS::QueuePolicy'));
+    expect(missing.toSorted()).toEqual(['AWS::S3::BucketPolicy', ...Array.from({ length: 4 }, () => 'AWS::SQS::QueuePolicy')]);
   });
 
   it('has the addresses of an emulator', () => {
