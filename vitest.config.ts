@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
+/** A Postgres for those that bring none. */
+const globalSetup = ['test/support/global-setup.ts'];
+
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     maxWorkers: 3,
@@ -13,8 +15,12 @@ export default defineConfig({
       thresholds: { lines: 80, functions: 80, statements: 80 },
     },
     projects: [
-      { extends: true, test: { name: 'main', include: ['test/**/*.test.ts'], exclude: ['test/chaos/**', 'test/load/**'] } },
-      { extends: true, test: { name: 'chaos', include: ['test/{chaos,load}/**/*.test.ts'], testTimeout: 180_000, fileParallelism: false } },
+      { extends: true, test: { name: 'main', globalSetup, include: ['test/**/*.test.ts'], exclude: ['test/chaos/**', 'test/load/**'] } },
+      {
+        extends: true,
+        test: { name: 'chaos', globalSetup, include: ['test/{chaos,load}/**/*.test.ts'], testTimeout: 180_000, fileParallelism: false },
+      },
+      { extends: true, test: { name: 'deployed', include: ['test/conformance/**/*.test.ts'] } },
     ],
   },
 });

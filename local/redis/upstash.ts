@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import type { LinkedRequester } from '../../../local/redis/requester.ts';
+import type { LinkedRequester } from './requester.ts';
 
-const TOKEN = 'token-of-tests';
+const TOKEN = randomBytes(24).toString('hex');
 
 /** Upstash's REST in front of a Redis: a refused command or transaction is a 400, messages come as an event stream. */
 export const startUpstash = async (requester: LinkedRequester) => {

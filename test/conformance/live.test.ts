@@ -1,13 +1,13 @@
 import { describe, expect } from 'vitest';
 import { until } from '../support/processes.ts';
 import { behaves } from './support/behaviour.ts';
-import { openSocket } from './support/socket.ts';
+import { followTopic, openSocket } from './support/socket.ts';
 import { targetForFile } from './support/target.ts';
 import { enrolByHand } from './support/workers.ts';
 
 describe('a WebSocket', { timeout: 120_000 }, () => {
   const { owner } = targetForFile();
-  const connect = async () => openSocket((await owner().client.createTicket()).url);
+  const ticket = () => owner().client.createTicket();
   const submitTwo = () =>
     owner().client.submitTask({
       body: {
@@ -21,9 +21,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
 
   behaves('is pushed the events of a task while it is worked on', async () => {
     const { task_id } = await submitTwo();
-    const socket = await connect();
-    socket.send({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 });
-    await socket.heard('subscribed');
+    const socket = await followTopic(ticket, `task:${task_id}`, 0);
     const worker = await enrolByHand(owner());
 
     for (let done = 0; done < 2; done++) {
@@ -34,9 +32,12 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
       await worker.complete(claimed!);
     }
 
-    await until('the last event', () => socket.events().some(({ type }) => type === 'task.completed'));
-    const pushed = new Map(socket.events().map((event) => [event.seq, event]));
     const { items } = await owner().client.listEvents({ params: { task_id } });
+    const pushed = await until('every event', () => {
+      const bySeq = new Map(socket.events().map((event) => [event.seq, event]));
+      return bySeq.size === items.length && bySeq;
+    });
+    expect(items.at(-1)?.type).toBe('task.completed');
     expect([...pushed.values()].toSorted((a, b) => a.seq - b.seq)).toEqual(items);
   });
 
@@ -44,9 +45,8 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
     const { task_id } = await submitTwo();
     await owner().client.cancelTask({ params: { task_id } });
     const { items, last_seq } = await owner().client.listEvents({ params: { task_id }, query: { after_seq: '2' } });
-    const socket = await connect();
 
-    socket.send({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 2 });
+    const socket = await followTopic(ticket, `task:${task_id}`, 2);
     const subscribed = await socket.heard('subscribed');
 
     expect(items.length).toBeGreaterThan(0);
@@ -55,9 +55,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
   });
 
   behaves('hears of all tasks by their topic, until it is left', async () => {
-    const socket = await connect();
-    socket.send({ action: 'subscribe', topic: 'tasks' });
-    await socket.heard('subscribed');
+    const socket = await followTopic(ticket, 'tasks');
 
     const { task_id } = await submitTwo();
 
@@ -68,10 +66,8 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
 
   behaves('rings a worker that waits for work', async () => {
     const worker = await enrolByHand(owner());
-    const { url } = await worker.client.createWorkerTicket({ params: { worker_id: worker.worker_id } });
-    const socket = await openSocket(url);
-    socket.send({ action: 'subscribe', topic: `worker:${worker.worker_id}` });
-    await socket.heard('subscribed');
+    const workerTicket = () => worker.client.createWorkerTicket({ params: { worker_id: worker.worker_id } });
+    const socket = await followTopic(workerTicket, `worker:${worker.worker_id}`);
     await worker.client.heartbeat({ params: { worker_id: worker.worker_id }, body: {} });
 
     await submitTwo();
@@ -80,7 +76,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
   });
 
   behaves('is opened by a ticket once, and by no other', async () => {
-    const { url } = await owner().client.createTicket();
+    const { url } = await ticket();
     const first = await openSocket(url);
     const second = await openSocket(url);
     const stranger = await openSocket(url.replace(/ticket=[^&]+/, 'ticket=unknown'));
@@ -89,7 +85,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
   });
 
   behaves('answers what it does not understand with an error, and goes on', async () => {
-    const socket = await connect();
+    const socket = await followTopic(ticket, 'tasks');
 
     socket.send({ action: 'jump' } as never);
     expect(await socket.heard('error')).toMatchObject({ code: 'invalid_request' });

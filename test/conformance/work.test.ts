@@ -3,6 +3,7 @@ import { describe, expect } from 'vitest';
 import type { Client } from '../../schema/client.ts';
 import type { Event } from '../../schema/events.ts';
 import { followTask } from '../../schema/follow.ts';
+import type { Task } from '../../schema/task.ts';
 import { TASK_ENDS } from '../../schema/states.ts';
 import { behaves } from './support/behaviour.ts';
 import { targetForFile } from './support/target.ts';
@@ -33,7 +34,8 @@ describe('10 workers', { timeout: 240_000 }, () => {
     await startWorkers(owner(), 10);
     const samples = Array.from({ length: TASKS }, (_, at) => fanIn(at));
 
-    const tasks = await Promise.all(samples.map(({ spec }) => client.submitTask({ body: spec })));
+    const tasks: Task[] = [];
+    for (const { spec } of samples) tasks.push(await client.submitTask({ body: spec }));
     const followed = await Promise.all(tasks.map(({ task_id }) => follow(client, task_id)));
 
     for (const [at, { task_id }] of tasks.entries()) {

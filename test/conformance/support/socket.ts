@@ -2,6 +2,7 @@ import { onTestFinished } from 'vitest';
 import { ClientFrame, ServerFrame } from '../../../schema/live.ts';
 import type { z } from 'zod';
 import { until } from '../../support/processes.ts';
+import type { Topic } from '../../../schema/live.ts';
 
 /** A WebSocket at the address of a ticket, open until the test ends. */
 export const openSocket = async (url: string) => {
@@ -24,3 +25,16 @@ export const openSocket = async (url: string) => {
     events: () => frames.flatMap((it) => (it.type === 'events' ? it.events : [])),
   };
 };
+
+const ANSWERED_MS = 10_000;
+
+/** A socket that follows a topic. As clients do, it opens another one where the first is closed or stays silent. */
+export const followTopic = (ticket: () => Promise<{ url: string }>, topic: Topic, afterSeq?: number) =>
+  until('a socket that follows', async () => {
+    const socket = await openSocket((await ticket()).url);
+    if (socket.state() !== 'open') return null;
+    socket.send({ action: 'subscribe', topic, ...(afterSeq === undefined ? {} : { after_seq: afterSeq }) });
+    const isSubscribed = () => socket.state() === 'closed' || socket.frames.some(({ type }) => type === 'subscribed');
+    await until('an answer', isSubscribed, ANSWERED_MS).catch(() => null);
+    return socket.frames.some(({ type }) => type === 'subscribed') && socket;
+  });

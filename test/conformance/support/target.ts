@@ -55,6 +55,9 @@ export const IS_HOME = !CONFORMANCE_URL;
 /** Whether messages can be put into the queues. */
 export const HAS_QUEUES = IS_HOME || Boolean(process.env.CONFORMANCE_QUEUES);
 
+/** A lease of a deployment is a minute long, and its clock goes each minute. */
+export const NOTICED_MS = 200_000;
+
 export type Owner = { url: string; token: string; client: Client; owner_id: string };
 
 /**

@@ -8,7 +8,7 @@ import { openRedis } from '../../../local/redis.ts';
 import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import { freePort } from '../../support/processes.ts';
 import { PROGRAM, startRealRedis, throwawayFolder } from '../support/redis.ts';
-import { startUpstash } from '../support/upstash.ts';
+import { startUpstash } from '../../../local/redis/upstash.ts';
 
 const PATH = process.env.PATH ?? '';
 const NOWHERE = '/nonexistent';

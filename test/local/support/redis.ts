@@ -8,7 +8,7 @@ import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import type { LinkedRequester } from '../../../local/redis/requester.ts';
 import { startRedisServer } from '../../../local/redis/server.ts';
 import { until } from '../../support/processes.ts';
-import { startUpstash } from './upstash.ts';
+import { startUpstash } from '../../../local/redis/upstash.ts';
 
 /** The program of a real Redis on this machine; null when there is none, and its tests are skipped. */
 export const PROGRAM = findRedisServer();

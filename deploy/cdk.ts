@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT, runCommand } from './run.ts';
+
+/** More than a deploy takes; one that hangs ends then. */
+const DEPLOY_MS = 1_800_000;
+const CLI = join(ROOT, 'node_modules/aws-cdk/bin/cdk');
+
+export type CdkOptions = { env?: Record<string, string>; signal?: AbortSignal; timeoutMs?: number; quiet?: boolean };
+
+/** Runs the command line of CDK; `quiet` keeps what it tells to itself unless it fails. */
+export const cdk = (args: readonly string[], { env = {}, signal, timeoutMs = DEPLOY_MS }: CdkOptions = {}) =>
+  runCommand(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, timeoutMs, ...(signal ? { signal } : {}) });
+
+/** The outputs of all stacks together. */
+export const readOutputs = async (file: string): Promise<Record<string, string>> => {
+  const stacks = JSON.parse(await readFile(file, 'utf8')) as Record<string, Record<string, string>>;
+  return Object.assign({}, ...Object.values(stacks)) as Record<string, string>;
+};

@@ -1,0 +1,14 @@
+import { CreateSecretCommand, PutSecretValueCommand, ResourceExistsException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+
+/** Makes a secret, or gives it another value. The client finds its service by the environment. */
+export const putSecret = async (name: string, value: string): Promise<void> => {
+  const client = new SecretsManagerClient({});
+  try {
+    await client.send(new CreateSecretCommand({ Name: name, SecretString: value }));
+  } catch (error) {
+    if (!(error instanceof ResourceExistsException)) throw error;
+    await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
+  } finally {
+    client.destroy();
+  }
+};

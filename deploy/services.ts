@@ -1,0 +1,41 @@
+import { createMemoryRedis } from '../local/redis/memory.ts';
+import { findRedisServer } from '../local/redis/find.ts';
+import { startRedisServer } from '../local/redis/server.ts';
+import { startUpstash } from '../local/redis/upstash.ts';
+import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
+
+export type Services = { databaseUrl: string; redis: { url: string; token: string }; stop(): Promise<void> };
+
+/** A Redis that speaks HTTP, as Lambdas reach one: a real one where this machine has it. */
+const startRedis = async (folder: string) => {
+  const program = findRedisServer();
+  const server = program === null ? null : await startRedisServer({ program, folder });
+  const requester = server?.requester ?? createMemoryRedis();
+  const { url, token, close } = await startUpstash(requester);
+  return {
+    at: { url, token },
+    stop: async () => {
+      await close();
+      await (server ?? requester).close();
+    },
+  };
+};
+
+/** What the stack needs and does not make: a Postgres and a Redis, for as long as this process lives. */
+export const startServices = async (folder: string): Promise<Services> => {
+  const postgres = await startThrowawayPostgres('test');
+  try {
+    const redis = await startRedis(folder);
+    return {
+      databaseUrl: postgres.url,
+      redis: redis.at,
+      stop: async () => {
+        await redis.stop();
+        await postgres.stop();
+      },
+    };
+  } catch (error) {
+    await postgres.stop();
+    throw error;
+  }
+};

@@ -1,0 +1,55 @@
+import { SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { onStopSignals } from '../local/stop-signals.ts';
+import { type Deployed, deployToEmulator } from './to-emulator.ts';
+import { ROOT, runCommand } from './run.ts';
+import { join } from 'node:path';
+
+const SUITE_MS = 900_000;
+const REDELIVER_SECONDS = 5;
+
+const started = performance.now();
+const say = (line: string) => process.stdout.write(`[${((performance.now() - started) / 1_000).toFixed(1)} s] ${line}\n`);
+
+const queuesOf = ({ outputs }: Deployed) => ({
+  urls: { subtasks: outputs.SubtasksQueueUrl, events: outputs.EventsQueueUrl },
+  deadUrls: { subtasks: outputs.SubtasksDeadQueueUrl, events: outputs.EventsDeadQueueUrl },
+});
+
+/** A message that failed comes again after two minutes, and is given up after four tries: too long for a test. */
+const hurryQueues = async ({ urls }: ReturnType<typeof queuesOf>) => {
+  const client = new SQSClient({ useQueueUrlAsEndpoint: false });
+  const Attributes = { VisibilityTimeout: String(REDELIVER_SECONDS) };
+  for (const QueueUrl of Object.values(urls)) await client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
+  client.destroy();
+};
+
+const runSuite = async (deployed: Deployed, signal: AbortSignal) => {
+  const queues = queuesOf(deployed);
+  await hurryQueues(queues);
+  const env = {
+    ...process.env,
+    ...deployed.emulator.env,
+    CONFORMANCE_URL: deployed.outputs.ApiUrl,
+    CONFORMANCE_ADMIN_KEY: deployed.adminKey,
+    CONFORMANCE_QUEUES: JSON.stringify(queues),
+    CONFORMANCE_GAPS: 'ministack',
+  };
+  const vitest = [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'deployed', ...process.argv.slice(2)];
+  await runCommand(process.execPath, vitest, { env, signal, timeoutMs: SUITE_MS });
+};
+
+const stopping = new AbortController();
+onStopSignals({ stop: () => stopping.abort(new Error('interrupted')), force: () => process.exit(130) });
+
+let deployed: Deployed | null = null;
+try {
+  deployed = await deployToEmulator({ say, signal: stopping.signal });
+  say(`deployed: ${deployed.outputs.ApiUrl}`);
+  await runSuite(deployed, stopping.signal);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+} finally {
+  await deployed?.stop();
+  say('stopped all that was started');
+}

@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bootstrap } from '../functions/domain/organizations/organizations.ts';
+import { migrate } from '../functions/platform/migrate.ts';
+import { createPool } from '../functions/platform/postgres.ts';
+import { cdk, readOutputs } from './cdk.ts';
+import { type Emulator, startEmulator } from './emulator.ts';
+import { ROOT } from './run.ts';
+import { putSecret } from './secrets.ts';
+import { type Services, startServices } from './services.ts';
+
+const DATABASE_SECRET = 'multi-agent-on-the-web/database-url';
+const REDIS_SECRET = 'multi-agent-on-the-web/redis';
+const ACCOUNT = 'aws://000000000000/us-east-1';
+const BOOTSTRAP_MS = 120_000;
+const DEPLOY_MS = 300_000;
+
+export type Deployed = {
+  adminKey: string;
+  outputs: Record<string, string>;
+  emulator: Emulator;
+  stop(): Promise<void>;
+};
+type Options = { say: (line: string) => void; signal: AbortSignal };
+
+const makeAdminKey = async (url: string): Promise<string> => {
+  await migrate({ url, folder: join(ROOT, 'schema') });
+  const sql = createPool({ DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: false });
+  try {
+    return (await bootstrap({ sql })).admin_key ?? '';
+  } finally {
+    await sql.end();
+  }
+};
+
+const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator: Emulator, { say, signal }: Options) => {
+  Object.assign(process.env, emulator.env); // for the clients of this process; nothing of it goes to AWS from here on
+  await putSecret(DATABASE_SECRET, databaseUrl);
+  await putSecret(REDIS_SECRET, JSON.stringify(redis));
+  const env = { ...emulator.env, CDK_OUTDIR: join(folder, 'cdk.out') };
+  say('bootstrapping');
+  await cdk(['bootstrap', ACCOUNT, '--app', '', '--ci', '--quiet'], { env, signal, timeoutMs: BOOTSTRAP_MS });
+  say('deploying');
+  const file = join(folder, 'outputs.json');
+  const context = ['-c', 'target=local', '-c', `emulator=${emulator.endpoint}`, '-c', `redis_secret=${REDIS_SECRET}`];
+  const how = ['--all', '--method', 'direct', '--require-approval', 'never', '--ci', '--progress', 'events', '--outputs-file', file];
+  await cdk(['deploy', ...how, ...context, '--output', env.CDK_OUTDIR], { env, signal, timeoutMs: DEPLOY_MS });
+  return readOutputs(file);
+};
+
+/** The stack on an emulator with a Postgres and a Redis, all started here and for as long as this process lives. */
+export const deployToEmulator = async (options: Options): Promise<Deployed> => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-deployed-'));
+  const closers = [() => rm(folder, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const close of closers.splice(0).toReversed()) await close();
+  };
+  try {
+    options.say('starting Postgres, Redis and MiniStack');
+    await mkdir(join(folder, 'redis'));
+    const services = await startServices(join(folder, 'redis'));
+    closers.push(() => services.stop());
+    const emulator = await startEmulator(folder, options.say, options.signal);
+    closers.push(() => emulator.stop());
+    const adminKey = await makeAdminKey(services.databaseUrl);
+    const outputs = await deploy(folder, services, emulator, options);
+    return { adminKey, outputs, emulator, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+};

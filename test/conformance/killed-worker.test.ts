@@ -1,0 +1,24 @@
+import { describe, expect } from 'vitest';
+import { until } from '../support/processes.ts';
+import { behaves } from './support/behaviour.ts';
+import { NOTICED_MS, targetForFile } from './support/target.ts';
+import { startWorkers } from './support/workers.ts';
+
+describe('a lease', { timeout: 2 * NOTICED_MS }, () => {
+  const { owner } = targetForFile();
+  const subtaskOf = async (task_id: string) => (await owner().client.listSubtasks({ params: { task_id } })).items[0];
+
+  behaves('of a worker process that was killed goes to another one', async () => {
+    const [victim] = await startWorkers(owner(), 1);
+    // It ends by itself only where it is tried again.
+    const wait = "setTimeout(() => {}, process.env.MAW_ATTEMPT === '1' ? 1e6 : 0)";
+    const { task_id } = await owner().client.submitTask({ body: { goal: 'survive', tool: 'exec', input: { argv: ['node', '-e', wait] } } });
+    await until('it to run', async () => (await subtaskOf(task_id))?.status === 'running');
+
+    await victim?.kill('SIGKILL');
+    await startWorkers(owner(), 1);
+
+    await until('the other to end it', async () => (await subtaskOf(task_id))?.status === 'completed', NOTICED_MS);
+    expect(await subtaskOf(task_id)).toMatchObject({ attempt: 2, infra_attempts: 1 });
+  });
+});
