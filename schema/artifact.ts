@@ -15,7 +15,7 @@ const FileName = z
   .describe('A relative path with / that stays in its folder');
 
 export const ArtifactSpec = z
-  .strictObject({
+  .object({
     ...Fence,
     name: FileName,
     content_type: z

@@ -10,7 +10,7 @@ export const Fence = {
   attempt: z.int().min(1).max(1_000_000),
 };
 
-export const Progress = z.strictObject({
+export const Progress = z.object({
   percent: z.number().min(0).max(100).optional(),
   message: z.string().max(500).optional(),
 });

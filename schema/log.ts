@@ -6,7 +6,7 @@ export const LogStream = z.enum(['stdout', 'stderr', 'system']);
 
 /** One numbered piece of what a tool printed. Numbers run 0, 1, 2 … within an attempt. */
 export const LogChunkSpec = z
-  .strictObject({
+  .object({
     chunk: z
       .int()
       .min(0)

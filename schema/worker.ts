@@ -49,8 +49,9 @@ export const EnrolmentToken = z.object({
   expires_at: Timestamp,
 });
 
+/** In what workers send, fields that are not known here are left out: a worker may be newer than its platform. */
 export const WorkerSpec = z
-  .strictObject({
+  .object({
     name: Name,
     machine_name: Name,
     tools: Tools.describe('At most those of the enrolment token'),
@@ -87,9 +88,9 @@ export const WorkerChange = z
 export type WorkerChange = z.output<typeof WorkerChange>;
 
 export const HeartbeatSpec = z
-  .strictObject({
+  .object({
     leases: z
-      .array(z.strictObject({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
+      .array(z.object({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
       .max(64)
       .default([]),
     slots: Slots.optional().describe('How many it has; busy is who has none free'),
@@ -114,7 +115,7 @@ export const HeartbeatAnswer = z.object({
 export type HeartbeatAnswer = z.infer<typeof HeartbeatAnswer>;
 
 export const ClaimSpec = z
-  .strictObject({
+  .object({
     claim_request_id: Id.describe('Made by the worker for each claim; repeated, the same subtasks are answered'),
     limit: z.int().min(1).max(LIMITS.batch).default(1),
     start: z.boolean().default(false).describe('Start at once what can be started without waiting'),
@@ -134,7 +135,7 @@ const Ending = {
 };
 
 export const CompleteSpec = z
-  .strictObject({
+  .object({
     ...Ending,
     result: Result.optional().describe(`At most ${LIMITS.result_bytes} bytes as JSON; larger ones go by artifact`),
     result_artifact_id: Id.optional(),
@@ -142,7 +143,7 @@ export const CompleteSpec = z
   .refine((it) => it.result === undefined || it.result_artifact_id === undefined, 'must have result or result_artifact_id, not both');
 export type CompleteSpec = z.output<typeof CompleteSpec>;
 
-export const CompleteManySpec = z.strictObject({
+export const CompleteManySpec = z.object({
   completions: z
     .array(CompleteSpec.safeExtend({ subtask_id: Id }))
     .min(1)
@@ -153,7 +154,7 @@ export const CompleteManySpec = z.strictObject({
 export type CompleteManySpec = z.output<typeof CompleteManySpec>;
 
 export const FailSpec = z
-  .strictObject({
+  .object({
     ...Ending,
     failure_class: FailureClass,
     message: z.string().max(4_000).default(''),
@@ -161,4 +162,4 @@ export const FailSpec = z
   .meta({ id: 'FailSpec' });
 export type FailSpec = z.output<typeof FailSpec>;
 
-export const ReleaseSpec = z.strictObject({ ...Fence, reason: z.string().max(500).default('') });
+export const ReleaseSpec = z.object({ ...Fence, reason: z.string().max(500).default('') });

@@ -78,7 +78,7 @@ export const startSubtask = route({
   name: 'startSubtask',
   path: '/api/v1/subtasks/{subtask_id}/start',
   summary: 'Start a claimed subtask',
-  body: z.strictObject(Fence),
+  body: z.object(Fence),
   output: z.object({ subtask_id: Id, status: SubtaskStatus }),
   errors: ['subtask_not_found', 'lease_lost', 'worker_revoked'],
 });
@@ -100,7 +100,7 @@ export const appendLogs = route({
   name: 'appendLogs',
   path: '/api/v1/subtasks/{subtask_id}/logs',
   summary: 'Append numbered chunks of what the tool printed; a chunk sent again changes nothing',
-  body: z.strictObject({ ...Fence, chunks: z.array(LogChunkSpec).min(1).max(LIMITS.log_chunks_per_request) }),
+  body: z.object({ ...Fence, chunks: z.array(LogChunkSpec).min(1).max(LIMITS.log_chunks_per_request) }),
   output: z.object({ next_chunk: z.int().describe('Every chunk below this number is stored') }),
   errors: ['subtask_not_found', 'lease_lost', 'worker_revoked'],
 });
@@ -122,7 +122,7 @@ export const storeArtifact = route({
   path: '/api/v1/subtasks/{subtask_id}/artifacts/{artifact_id}/stored',
   summary: 'Say that the bytes are up; size and hash are checked',
   params: z.strictObject({ subtask_id: Id, artifact_id: Id }),
-  body: z.strictObject(Fence),
+  body: z.object(Fence),
   output: Artifact,
   errors: ['subtask_not_found', 'artifact_not_found', 'artifact_not_stored', 'artifact_mismatch', 'lease_lost', 'worker_revoked'],
 });

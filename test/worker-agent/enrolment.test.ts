@@ -81,6 +81,32 @@ describe('enrolment', () => {
     await expect(enrol(file, wanted)).rejects.toThrow('it would be given work for exec');
   });
 
+  it('is kept by an upgrade: a file of the first versions is read, and what a newer one wrote besides stays', async () => {
+    const { platform, file, wanted } = await setUp();
+    const identity = await enrol(file, wanted);
+    const { format, ...first } = JSON.parse(await readFile(file.path, 'utf8'));
+    await writeFile(file.path, JSON.stringify({ ...first, of_a_newer_version: true }));
+
+    const after = await enrol(file, { ...wanted, enrolToken: undefined });
+    await file.write({ ...(await file.read())!, credential: 'renewed' });
+
+    expect(format).toBe(1);
+    expect(after).toEqual(identity);
+    expect(platform.of('registerWorker')).toHaveLength(1);
+    expect(JSON.parse(await readFile(file.path, 'utf8'))).toMatchObject({ format: 1, of_a_newer_version: true, credential: 'renewed' });
+  });
+
+  it('leaves alone the file of a newer version that it could not live with', async () => {
+    const { file, wanted } = await setUp();
+    await enrol(file, wanted);
+    const newer = JSON.stringify({ ...JSON.parse(await readFile(file.path, 'utf8')), format: 2 });
+    await writeFile(file.path, newer);
+
+    await expect(enrol(file, { ...wanted, enrolToken: 'mae_two' })).rejects.toThrow('was written by a newer version of the worker');
+
+    expect(await readFile(file.path, 'utf8')).toBe(newer);
+  });
+
   it('tells what to do about a broken file', async () => {
     const { file, wanted } = await setUp();
     await enrol(file, wanted);

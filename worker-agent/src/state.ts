@@ -4,8 +4,13 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Intervals } from '../../schema/worker.ts';
 
-/** What a worker keeps from one start to the next. */
-const State = z.object({
+/** Of the file that this version writes. A change that older versions could not live with takes the next number. */
+const FORMAT = 1;
+
+/** What a worker keeps from one start to the next. What a newer version wrote besides stays. */
+const State = z.looseObject({
+  /** Files of the first versions have none. */
+  format: z.int().default(1),
   url: z.string(),
   name: z.string(),
   /** Written before the worker registers: with it a registration whose answer was lost is repeated. */
@@ -18,7 +23,7 @@ const State = z.object({
   slots: z.int().optional(),
   intervals: Intervals.optional(),
 });
-export type State = z.output<typeof State>;
+export type State = z.input<typeof State>;
 
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -42,6 +47,13 @@ export class StateFile {
       throw error;
     });
     if (text === null) return null;
+    const state = this.#parse(text);
+    if (state.format > FORMAT)
+      throw new Error(`${this.path} was written by a newer version of the worker; start that one, or enrol this one with another name`);
+    return state;
+  }
+
+  #parse(text: string): z.output<typeof State> {
     try {
       return State.parse(JSON.parse(text));
     } catch (cause) {
@@ -55,7 +67,7 @@ export class StateFile {
     const temporary = `${this.path}.${randomUUID()}.tmp`;
     const file = await open(temporary, 'wx', 0o600);
     try {
-      await file.writeFile(`${JSON.stringify(state, null, 2)}\n`);
+      await file.writeFile(`${JSON.stringify({ ...state, format: FORMAT }, null, 2)}\n`);
       await file.sync();
     } finally {
       await file.close();

@@ -86,7 +86,7 @@ const checkCredential = async (config: Config): Promise<Check> => {
   const state = await stateFileOf(config)
     .read()
     .catch((error: Error) => error);
-  if (state instanceof Error) return { level: 'fail', message: state.message, next: 'remove it and enrol again' };
+  if (state instanceof Error) return { level: 'fail', message: state.message, next: 'look at that file, or give another --state-dir' };
   const isAnother = config.enrol_token !== undefined && hashOf(config.enrol_token) !== state?.token_hash;
   if (!state?.worker_id || isAnother) return notEnrolled(config.enrol_token);
   const client = createClient({ url: config.url, token: state.credential, timeoutMs: config.timeout_ms });

@@ -1,7 +1,7 @@
 import type { Sample } from './samples.ts';
 
 /** A request with one thing changed; `place` is where, as errors name it. */
-export type Mutation = { what: string; place: string; sample: Sample; isWrong: boolean };
+export type Mutation = { what: string; place: string; sample: Sample; isWrong: boolean; isUnknownField?: boolean };
 type Value = [what: string, value: unknown];
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
@@ -75,7 +75,8 @@ const bodyMutations = (sample: Sample): Mutation[] => {
     const always = NEVER.map(([what, wrong]) => change(what, path, wrong, true));
     if (isObject(value)) always.push(change('__proto__', [...path, '__proto__'], { admin: true }, true));
     if (isInsideFree(path)) return always;
-    if (isObject(value) && !isFree(path)) always.push(change('an unknown field', [...path, 'zz_unknown'], 1, true));
+    if (isObject(value) && !isFree(path))
+      always.push({ ...change('an unknown field', [...path, 'zz_unknown'], 1, true), isUnknownField: true });
     if (path.length > 1) always.push(change('nothing', path, undefined, false));
     return [...always, ...ODD.map(([what, odd]) => change(what, path, odd, false))];
   });
