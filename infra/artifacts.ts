@@ -1,14 +1,15 @@
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
-import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods } from 'aws-cdk-lib/aws-s3';
+import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
 import type { Settings } from './settings.ts';
 
-/** The files that attempts leave; callers move them by addresses that the Lambdas sign. Stays when the stack goes. */
+/** The files that attempts leave; callers move them by addresses that the Lambdas sign. Stays when the stack goes, but on an emulator. */
 export const createArtifacts = (stack: Stack, { emulator, corsOrigins }: Settings): Bucket =>
   new Bucket(stack, 'Artifacts', {
     encryption: BucketEncryption.S3_MANAGED,
     blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
     enforceSSL: emulator === null,
-    removalPolicy: RemovalPolicy.RETAIN,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    removalPolicy: emulator === null ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(1) }],
     ...(corsOrigins === '' ? {} : { cors: [{ allowedMethods: [HttpMethods.GET], allowedOrigins: corsOrigins.split(','), maxAge: 3_600 }] }),
   });

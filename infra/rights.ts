@@ -28,7 +28,8 @@ const allowPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
 export const grantRights = (functions: Functions, { subtasks, events }: Queues, sockets: SocketApi) => {
   const { socket, dispatch, broadcast, tick } = functions;
   // Whoever commits sends what it left in the outbox; the tick sends what was left behind, and dispatch ends what is overdue.
-  for (const fn of [functions['person-api'], functions['worker-api'], dispatch, tick]) allow(fn, [subtasks.queue, events.queue], ['SendMessage']);
+  for (const fn of [functions['person-api'], functions['worker-api'], dispatch, tick])
+    allow(fn, [subtasks.queue, events.queue], ['SendMessage']);
   // The tick does by itself what no queue takes.
   for (const fn of [socket, dispatch, broadcast, tick]) allowPush(fn, sockets);
   // A message that fails for good is put aside with its reason.

@@ -4,15 +4,8 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { BlobStore } from '../functions/domain/blobs.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/blobs.ts';
 import { sendProblem } from './gateway/respond.ts';
-
-const LIFE_MS = 15 * 60_000;
-const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-const checkKey = (key: string) => {
-  if (!KEY.test(key)) throw new Error('a blob key is a UUID');
-};
 
 type LocalBlobs = BlobStore & {
   /** Serves the requests that it signed; answers whether the request was one of its own. */
@@ -34,12 +27,12 @@ export const createLocalBlobs = ({
 }): LocalBlobs => {
   const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
   const pathOf = (key: string) => {
-    checkKey(key);
+    checkBlobKey(key);
     return join(folder, key.slice(0, 2), key);
   };
   const signed = (method: 'GET' | 'PUT', key: string, claims: Record<string, string>) => {
-    checkKey(key);
-    const expires = Date.now() + LIFE_MS;
+    checkBlobKey(key);
+    const expires = Date.now() + BLOB_LIFE_MS;
     const query = new URLSearchParams({ ...claims, expires: String(expires) });
     query.set('signature', sign(`${method}\n${key}\n${query}`));
     return { method, url: `${publicUrl()}/blobs/${key}?${query}`, headers: {}, expires_at: new Date(expires).toISOString() };
@@ -70,7 +63,7 @@ export const createLocalBlobs = ({
       if (!url.pathname.startsWith('/blobs/')) return false;
       const key = url.pathname.slice('/blobs/'.length);
       const method = request.method ?? '';
-      if (!KEY.test(key) || !['GET', 'PUT'].includes(method) || !isSigned(method, key, url.searchParams)) {
+      if (!isBlobKey(key) || !['GET', 'PUT'].includes(method) || !isSigned(method, key, url.searchParams)) {
         sendProblem(response, 403, 'forbidden', 'The address is not signed for this, or has expired; ask for a new one');
         request.resume();
       } else if (method === 'PUT') await receive(pathOf(key), url.searchParams, request, response);
@@ -124,11 +117,10 @@ const keep = async (part: string, path: string, sha256: string) => {
 const deliver = async (path: string, query: URLSearchParams, response: ServerResponse) => {
   const file = await stat(path).catch(() => null);
   if (file === null) return sendProblem(response, 404, 'artifact_not_found', 'The bytes are not there any more');
-  const name = encodeURIComponent((query.get('name') ?? 'artifact').split('/').at(-1) ?? 'artifact').replaceAll("'", '%27');
   response.writeHead(200, {
     'content-type': query.get('type') ?? 'application/octet-stream',
     'content-length': file.size,
-    'content-disposition': `attachment; filename*=UTF-8''${name}`,
+    'content-disposition': attachmentOf(query.get('name') ?? 'artifact'),
     'content-security-policy': "default-src 'none'; sandbox",
     'x-content-type-options': 'nosniff',
   });

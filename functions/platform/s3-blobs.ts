@@ -1,6 +1,9 @@
-import { Hash } from '@smithy/core/serde';
+import { Sha256 } from '@smithy/core/checksum';
+import { buildQueryString } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
-import type { BlobStore } from '../domain/blobs.ts';
+import type { Transfer } from '../../schema/artifact.ts';
+import { AppError } from '../../schema/errors.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/blobs.ts';
 import type { AwsTarget } from './aws.ts';
 
 export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
@@ -9,14 +12,8 @@ export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
   timeoutMs?: number;
 };
 
-const LIFE_SECONDS = 15 * 60;
-const CHECKSUM = 'x-amz-checksum-sha256';
-const CHECKSUM_MODE = 'x-amz-checksum-mode';
-/** Signed as headers and not as parts of the address: whoever sends the request must send them, too. */
-const AS_HEADERS = new Set([CHECKSUM, CHECKSUM_MODE]);
-
-const hexToBase64 = (hex: string) => Buffer.from(hex, 'hex').toString('base64');
-const base64ToHex = (base64: string) => Buffer.from(base64, 'base64').toString('hex');
+type Method = Transfer['method'] | 'HEAD' | 'DELETE';
+type Asked = { query?: Record<string, string>; headers?: Record<string, string>; sized?: number };
 
 /** As Lambda gives them to a function. */
 const fromLambda = () => {
@@ -28,65 +25,75 @@ const regionOfLambda = () => {
   return AWS_REGION;
 };
 
-type Wanted = { method: 'GET' | 'PUT' | 'HEAD' | 'DELETE'; key: string; query?: Record<string, string>; headers?: Record<string, string> };
-
 /**
- * A bucket of S3. An upload is signed with size, hash and type, so that S3 takes no other bytes; it keeps the hash, which `stat` reads.
- * Signed here without S3's own client, which would be half of each Lambda.
+ * A bucket of S3. It does everything by signed requests, its own too: S3's client would be half of a Lambda's code.
+ * What an upload announced is signed with it, so S3 refuses another length, and bytes that do not have the hash.
  */
 export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, timeoutMs = 3_000 }: S3BlobOptions): BlobStore => {
-  const base = new URL(url);
   const signer = new SignatureV4({
     service: 's3',
     region,
     credentials: async () => credentials ?? fromLambda(),
-    sha256: Hash.bind(null, 'sha256'),
+    sha256: Sha256,
     uriEscapePath: false,
     applyChecksum: false,
   });
 
-  const presign = async ({ method, key, query = {}, headers = {} }: Wanted) => {
-    const path = `${base.pathname.replace(/\/$/, '')}/${key}`;
-    const { protocol, hostname, host, port } = base;
-    const unsigned = { method, protocol, hostname, path, query, headers: { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...headers } };
-    const request = { ...unsigned, ...(port ? { port: Number(port) } : {}) };
-    const signed = await signer.presign(request, { expiresIn: LIFE_SECONDS, unhoistableHeaders: AS_HEADERS });
-    return `${base.origin}${path}?${new URLSearchParams(signed.query as Record<string, string>)}`;
+  const sign = async <M extends Method>(method: M, key: string, { query = {}, headers = {}, sized }: Asked = {}) => {
+    checkBlobKey(key);
+    const at = new URL(`${url}/${key}`);
+    const signingDate = new Date();
+    const asked = {
+      method,
+      protocol: at.protocol,
+      hostname: at.hostname,
+      path: at.pathname,
+      query,
+      headers: {
+        ...headers,
+        ...(sized === undefined ? {} : { 'content-length': String(sized) }), // which whoever sends it adds by itself
+        host: at.host,
+        'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+      },
+    };
+    const options = { signingDate, expiresIn: BLOB_LIFE_MS / 1_000, unhoistableHeaders: new Set(Object.keys(headers)) };
+    const { query: signed = {} } = await signer.presign(asked, options);
+    const expires_at = new Date(signingDate.getTime() + BLOB_LIFE_MS).toISOString();
+    return { method, url: `${at.href}?${buildQueryString(signed)}`, headers, expires_at };
   };
-  const expires_at = () => new Date(Date.now() + LIFE_SECONDS * 1_000).toISOString();
 
-  const send = async (wanted: Wanted): Promise<Response | null> => {
-    const answer = await fetch(await presign(wanted), {
-      method: wanted.method,
-      headers: wanted.headers ?? {},
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+  /** Null when there is nothing; a connection that broke while it was idle is worth a second try. */
+  const ask = async (method: Method, key: string, headers: Record<string, string> = {}): Promise<Headers | null> => {
+    const signed = await sign(method, key, { headers });
+    const send = () => fetch(signed.url, { method, headers, signal: AbortSignal.timeout(timeoutMs) });
+    const answer = await send()
+      .catch(send)
+      .catch((cause: unknown) => {
+        throw new AppError('unavailable', 'The bucket of artifacts does not answer', { cause });
+      });
+    await answer.body?.cancel();
     if (answer.status === 404) return null;
-    if (!answer.ok) throw new Error(`The bucket at ${url} answered ${answer.status} to ${wanted.method} ${wanted.key}`);
-    return answer;
+    if (!answer.ok) throw new AppError('unavailable', `The bucket of artifacts answered ${answer.status}`);
+    return answer.headers;
   };
 
   return {
-    upload: async (key, { size_bytes, sha256, content_type }) => {
-      const headers = { 'content-type': content_type, [CHECKSUM]: hexToBase64(sha256) };
-      const address = await presign({ method: 'PUT', key, headers: { ...headers, 'content-length': String(size_bytes) } });
-      return { method: 'PUT', url: address, headers, expires_at: expires_at() };
+    upload: (key, { size_bytes, sha256, content_type }) => {
+      const headers = { 'content-type': content_type, 'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64') };
+      return sign('PUT', key, { headers, sized: size_bytes });
     },
-    download: async (key, { name, content_type }) => {
-      const file = encodeURIComponent(name.split('/').at(-1) ?? name).replaceAll("'", '%27');
-      const query = {
-        'response-content-type': content_type,
-        'response-content-disposition': `attachment; filename*=UTF-8''${file}`,
-      };
-      return { method: 'GET', url: await presign({ method: 'GET', key, query }), headers: {}, expires_at: expires_at() };
+    download: (key, { name, content_type }) => {
+      const query = { 'response-content-type': content_type, 'response-content-disposition': attachmentOf(name) };
+      return sign('GET', key, { query: { ...query, 'x-amz-checksum-mode': 'ENABLED' } });
     },
     stat: async (key) => {
-      const found = await send({ method: 'HEAD', key, headers: { [CHECKSUM_MODE]: 'ENABLED' } });
-      if (found === null) return null;
-      return { size_bytes: Number(found.headers.get('content-length')), sha256: base64ToHex(found.headers.get(CHECKSUM) ?? '') };
+      const told = await ask('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
+      if (told === null) return null;
+      const sha256 = Buffer.from(told.get('x-amz-checksum-sha256') ?? '', 'base64').toString('hex');
+      return { size_bytes: Number(told.get('content-length')), sha256 };
     },
     remove: async (key) => {
-      await send({ method: 'DELETE', key });
+      await ask('DELETE', key);
     },
   };
 };

@@ -37,6 +37,7 @@ const variables = (address: string) => ({
   SUBTASKS_DEAD_QUEUE_URL: `http://${address}/1/subtasks-dead`,
   EVENTS_QUEUE_URL: `http://${address}/1/events`,
   EVENTS_DEAD_QUEUE_URL: `http://${address}/1/events-dead`,
+  ARTIFACTS_URL: `http://${address}/artifacts`,
   AWS_REGION: 'eu-central-1',
 });
 

@@ -60,6 +60,39 @@ describe('the queues', () => {
   });
 });
 
+describe('the bucket of artifacts', () => {
+  const bucketOf = (read: Read) => Object.entries(read.resources('AWS::S3::Bucket'))[0] ?? ['', undefined];
+
+  it('is private and encrypted, refuses plain HTTP, and lets go of uploads that are not finished', () => {
+    const [id, bucket] = bucketOf(aws);
+    const [policy] = aws.properties('AWS::S3::BucketPolicy');
+
+    expect(bucket?.Properties).toMatchObject({
+      BucketEncryption: { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }] },
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+      LifecycleConfiguration: { Rules: [{ Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } }] },
+    });
+    expect(Object.values(bucket?.Properties.PublicAccessBlockConfiguration)).toEqual([true, true, true, true]);
+    expect([policy?.Bucket, policy?.PolicyDocument.Statement]).toMatchObject([
+      { Ref: id },
+      [{ Effect: 'Deny', Principal: { AWS: '*' }, Condition: { Bool: { 'aws:SecureTransport': 'false' } } }],
+    ]);
+  });
+
+  it('outlives the stack, but not on an emulator', () => {
+    expect([aws, local].map((read) => bucketOf(read)[1]?.DeletionPolicy)).toEqual(['Retain', 'Delete']);
+  });
+
+  it('is reached by its own host, and on an emulator by its path', () => {
+    const told = [aws, local].map((read) => read.lambda('worker-api').Environment.Variables.ARTIFACTS_URL['Fn::Join'][1]);
+
+    expect(told).toEqual([
+      ['https://', { 'Fn::GetAtt': [bucketOf(aws)[0], 'RegionalDomainName'] }],
+      ['http://127.0.0.1:4566/', { Ref: bucketOf(local)[0] }],
+    ]);
+  });
+});
+
 describe('the WebSocket API', () => {
   const socketRoutes = () => aws.properties('AWS::ApiGatewayV2::Route').filter((it) => nameOf(it.ApiId.Ref) === 'SocketApi');
   const stage = () => aws.properties('AWS::ApiGatewayV2::Stage').find((it) => nameOf(it.ApiId.Ref) === 'SocketApi');

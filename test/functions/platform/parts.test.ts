@@ -10,6 +10,7 @@ const QUEUES = {
   EVENTS_QUEUE_URL: 'https://sqs.example/1/events',
   EVENTS_DEAD_QUEUE_URL: 'https://sqs.example/1/events-dead',
 };
+const BUCKET = { ARTIFACTS_URL: 'https://artifacts.s3.eu-central-1.amazonaws.com' };
 const PUSH = { SOCKET_ENDPOINT: 'https://sockets.example/ws' };
 
 describe('the parts of a Lambda', () => {
@@ -18,7 +19,8 @@ describe('the parts of a Lambda', () => {
     ['Redis', REDIS, ['log', 'redis']],
     ['queues', QUEUES, ['log', 'queues']],
     ['an address of sockets', PUSH, ['log', 'push']],
-    ['all', { ...REDIS, ...QUEUES, ...PUSH }, ['log', 'redis', 'queues', 'push']],
+    ['a bucket of artifacts', BUCKET, ['log', 'blobs']],
+    ['all', { ...REDIS, ...QUEUES, ...PUSH, ...BUCKET }, ['log', 'redis', 'queues', 'push', 'blobs']],
   ])('are those that the environment names: %s', (_, variables, expected) => {
     expect(Object.keys(createParts(parseEnv({ ...REQUIRED, ...variables })))).toEqual(expected);
   });
