@@ -34,6 +34,7 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
       workspaces,
       keepWorkspaces: false,
       isolation: { kind: 'env' },
+      limits: { memoryBytes: 1e9, outputBytes: 1e9 },
       killGraceMs: 100,
       idleTimeoutSeconds: 0,
       firstEventTimeoutSeconds: 0,

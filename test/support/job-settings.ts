@@ -5,6 +5,7 @@ export const jobSettings = (workspaces: string): JobSettings => ({
   workspaces,
   keepWorkspaces: false,
   isolation: { kind: 'env' },
+  limits: { memoryBytes: 2 ** 30, outputBytes: 2 ** 28 },
   killGraceMs: 100,
   idleTimeoutSeconds: 0,
   firstEventTimeoutSeconds: 0,

@@ -30,6 +30,8 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   idle_timeout_seconds: ['104', '105', '106'],
   first_event_timeout_seconds: ['107', '108', '109'],
   max_result_bytes: ['2001', '2002', '2003'],
+  max_memory_mb: ['101', '102', '103'],
+  max_output_mb: ['11', '12', '13'],
   max_log_bytes: ['3001', '3002', '3003'],
   report_for_ms: ['4001', '4002', '4003'],
   drain_for_ms: ['4501', '4502', '4503'],

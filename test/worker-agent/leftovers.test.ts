@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { run, until } from '../support/processes.ts';
 import { folderForTest } from './support/agent.ts';
+import { NO_BWRAP } from './support/bwrap.ts';
 import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
 import { DEAF, strayForTest } from './support/strays.ts';
 
-const startWorker = (platform: FakePlatform, stateDir: string, name: string) => {
-  const flags = ['--url', platform.url, '--enrol-token', 'mae_test', '--state-dir', stateDir, '--name', name];
+const startWorker = (platform: FakePlatform, stateDir: string, name: string, isolation = 'env') => {
+  const flags = ['--url', platform.url, '--enrol-token', 'mae_test', '--state-dir', stateDir, '--name', name, '--isolation', isolation];
   const worker = run([
     'worker-agent/bin/maw.mjs',
     'worker',
@@ -25,11 +26,11 @@ const startWorker = (platform: FakePlatform, stateDir: string, name: string) => 
 };
 
 /** A worker that carries out a command which leaves processes in two sessions, deaf to signals. */
-const busyWorker = async (platform: FakePlatform, stateDir: string, name: string) => {
+const busyWorker = async (platform: FakePlatform, stateDir: string, name: string, isolation = 'env') => {
   const { command, pids } = strayForTest();
   const script = `${DEAF} (setsid sh -c '${DEAF} ${command}' </dev/null >/dev/null 2>&1 &); touch left; ${command}`;
   platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] } });
-  const worker = startWorker(platform, stateDir, name);
+  const worker = startWorker(platform, stateDir, name, isolation);
   await until('its command to run', () => pids().length >= 3);
   return { worker, pids };
 };
@@ -60,5 +61,25 @@ describe.skipIf(process.platform !== 'linux')('a worker that was killed', () => 
     expect(before).toHaveLength(2);
     expect(await attempts(stateDir)).toHaveLength(1);
     expect(again.output()).toContain('leftovers.ended');
+  });
+
+  it.skipIf(NO_BWRAP !== null)('has left nothing running at all where bubblewrap isolates its commands', async () => {
+    const killed = await busyWorker(await startPlatform(), await folderForTest(), 'killed', 'bwrap');
+
+    await killed.worker.kill('SIGKILL');
+
+    await until('its processes to end', () => killed.pids().length === 0);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a worker that is to use bubblewrap', () => {
+  it('does not start where there is none, and says what to do', async () => {
+    const flags = ['--state-dir', await folderForTest(), '--isolation', 'bwrap'];
+
+    const worker = run(['worker-agent/bin/maw.mjs', 'worker', 'start', ...flags], { PATH: '/no/folder' });
+
+    await until('it to end', () => worker.child.exitCode !== null);
+    expect(worker.child.exitCode).toBe(1);
+    expect(worker.output()).toMatch(process.platform === 'linux' ? /bwrap is asked for .*bubblewrap/s : /Linux only/);
   });
 });

@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { agentForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
-import { ESCAPES, strayForTest } from './support/strays.ts';
+import type { JobSettings } from '../../worker-agent/src/job-context.ts';
+import type { AdapterHost, AgentAdapter, Outcome } from '../../worker-agent/src/tools/adapter.ts';
+import { bwrapWith, NO_BWRAP } from './support/bwrap.ts';
+import { DEAF, ESCAPES, strayForTest } from './support/strays.ts';
 
-const carryOut = async (script: string) => {
+const carryOut = async (script: string, settings: Partial<JobSettings> = {}) => {
   const platform = await startPlatform();
   const subtask = platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] } });
-  const worker = await agentForTest(platform);
+  const worker = await agentForTest(platform, { settings });
   return { platform, subtask, worker, ended: () => platform.ended.get(subtask.subtask_id) };
 };
 
@@ -37,11 +40,74 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
 
   it('does not wait for a pipe that a stray holds which gave up its environment and its session', async () => {
     const { command, pids } = strayForTest();
-    const { worker, ended } = await carryOut(`env -i setsid ${command} &\necho well`);
+    const { worker, ended } = await carryOut(`env -i setsid ${command} & sleep 0.3; echo well`);
 
     await worker.finish();
 
     expect(ended()).toMatchObject({ kind: 'completed', body: { result: 'well' } });
     expect(pids().length).toBeLessThanOrEqual(1);
+  });
+
+  it('is ended alone: another command of the attempt goes on', async () => {
+    const { pids, command } = strayForTest();
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    const sh = (host: AdapterHost, script: string) => host.spawn('sh', ['-c', script], { cwd: host.workspace, env: {} });
+    const both = async (host: AdapterHost): Promise<Outcome> => {
+      await sh(host, 'mkfifo gate');
+      const longer = sh(host, `${command} & read line < gate; kill $!`);
+      await holds(() => pids().length >= 2);
+      await sh(host, 'true');
+      const others = pids().length;
+      await sh(host, 'echo > gate');
+      return { ended: 'end_turn', result: [others, (await longer).code] };
+    };
+    const tool: AgentAdapter = { id: 'scripted', probe: async () => [], start: (_, host) => ({ done: both(host) }) };
+    const worker = await agentForTest(platform, { tools: [tool] });
+
+    await worker.finish();
+
+    expect(platform.output(subtask)).toEqual([2, 0]);
+  });
+
+  it('ends a daemon that gave up its environment when it was seen before', async () => {
+    const { command, pids } = strayForTest();
+    // For a second and a half it has a parent, which is time for a look.
+    const { worker, ended } = await carryOut(`env -i setsid sh -c '(${command} &) ; ${command}' >/dev/null 2>&1 & sleep 1.5`);
+
+    await worker.finish();
+
+    expect(ended()).toMatchObject({ kind: 'completed' });
+    expect(pids()).toEqual([]);
+  });
+});
+
+const escapes = {
+  ...ESCAPES,
+  'gives up its environment too': (command: string) => `${DEAF} (env -i setsid sh -c '(${command} &) ; ${command}' &)`,
+};
+
+describe.skipIf(NO_BWRAP !== null)('the process tree of a command in bubblewrap', () => {
+  it.each(Object.entries(escapes))('leaves no survivor when it %s and the lease is lost', async (_, script) => {
+    const { command, pids } = strayForTest();
+    const { platform, subtask, worker } = await carryOut(`${script(command)}\n${command}`, { isolation: await bwrapWith() });
+    void worker.run();
+    await holds(() => pids().length >= 4);
+
+    platform.lost.add(subtask.subtask_id);
+
+    await holds(() => pids().length === 0 && worker.agent.running === 0);
+  });
+
+  it('leaves no survivor that gave up its environment and its session when it ends by itself', async () => {
+    const { command, pids } = strayForTest();
+    const { worker, ended } = await carryOut(`(env -i setsid sh -c '(${command} &) ; ${command}' &)\necho well`, {
+      isolation: await bwrapWith(),
+    });
+
+    await worker.finish();
+
+    expect(ended()).toMatchObject({ kind: 'completed', body: { result: 'well' } });
+    expect(pids()).toEqual([]);
   });
 });

@@ -39,19 +39,19 @@ const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSend
 const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender): AdapterHost['spawn'] => {
   const logins = ctx.adapters.get(job.claimed.tool)?.logins ?? [];
   let atHome: Promise<void> | undefined;
-  const mark = `${MARK}=${workspace.root}${sep}`;
+  let started = 0;
   const supervision = {
-    mark,
-    onStarted: (root: number) => job.noteTree(root, mark),
-    signal: job.work,
-    urgent: job.urgent,
-    graceMs: ctx.settings.killGraceMs,
+    stop: { signal: job.work, urgent: job.urgent, graceMs: ctx.settings.killGraceMs },
+    limits: ctx.settings.limits,
     onSurvivors: (pids: number[]) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
   };
   return async (file, args, { cwd, env, ...options }) => {
     await (atHome ??= bringLogins(logins, workspace.home));
-    const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: { ...env, [MARK]: workspace.path } });
-    return runCommand(command, options, supervision);
+    const id = `${workspace.root}${sep}${++started}.`;
+    const mark = `${MARK}=${id}`;
+    const own = { ...env, MAW_WORKSPACE: workspace.path, [MARK]: id };
+    const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
+    return runCommand(command, options, { ...supervision, mark, onStarted: (root) => job.noteTree(root, mark) });
   };
 };
 

@@ -4,6 +4,7 @@ import type { Usage, WorkerApi } from './api.ts';
 import type { Isolation } from './isolation/isolation.ts';
 import type { Journal } from './journal.ts';
 import type { Redactor } from './redaction/redactor.ts';
+import type { Limits } from './tools/limits.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
 import type { CommandRules } from './tools/allowed-command.ts';
 
@@ -12,6 +13,7 @@ export type JobSettings = {
   workspaces: string;
   keepWorkspaces: boolean;
   isolation: Isolation;
+  limits: Limits;
   killGraceMs: number;
   /** How long nothing may be heard of a tool where the subtask does not say; 0 for as long as it likes. */
   idleTimeoutSeconds: number;

@@ -1,4 +1,4 @@
-import { homedir, hostname } from 'node:os';
+import { homedir, hostname, totalmem } from 'node:os';
 import { isAbsolute, join, normalize } from 'node:path';
 import { z } from 'zod';
 import { Name, Tool } from '../../schema/common.ts';
@@ -184,6 +184,20 @@ const SETTINGS = define({
     kind: 'text',
     placeholder: 'BYTES',
     help: 'Largest result; above 256 KiB it goes as an artifact',
+  },
+  max_memory_mb: {
+    schema: Whole(16, 16_777_216),
+    fallback: () => Math.max(16, Math.floor((totalmem() / 1_048_576) * 0.75)),
+    kind: 'text',
+    placeholder: 'MIB',
+    help: 'Most memory that the processes of one command may take up together; three quarters of the machine by default',
+  },
+  max_output_mb: {
+    schema: Whole(1, 1_048_576),
+    fallback: () => 256,
+    kind: 'text',
+    placeholder: 'MIB',
+    help: 'A command that prints more than this is stopped',
   },
   max_log_bytes: {
     schema: Whole(1_024, 268_435_456),

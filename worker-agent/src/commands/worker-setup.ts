@@ -36,6 +36,8 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'idle_timeout_seconds',
   'first_event_timeout_seconds',
   'max_result_bytes',
+  'max_memory_mb',
+  'max_output_mb',
   'max_log_bytes',
   'report_for_ms',
   'timeout_ms',
@@ -107,6 +109,7 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     settings: {
       workspaces: file.workspaces,
       isolation,
+      limits: { memoryBytes: config.max_memory_mb * 1_048_576, outputBytes: config.max_output_mb * 1_048_576 },
       keepWorkspaces: config.keep_workspaces,
       killGraceMs: config.kill_grace_ms,
       idleTimeoutSeconds: config.idle_timeout_seconds,

@@ -19,6 +19,7 @@ const spawned = async (host: AdapterHost, file: string, args: readonly string[],
   try {
     return await host.spawn(file, args, options);
   } catch (cause) {
+    if (cause instanceof AgentFailure) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new AgentFailure('spawn_failed', `${file} could not be started: ${code ?? message}`, { cause });
   }

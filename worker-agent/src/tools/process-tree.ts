@@ -46,14 +46,14 @@ export class ProcessTree {
     this.#isWrapped = isWrapped;
   }
 
-  /** Who lives of it: its session and group, what descends from them, and what was seen to descend before its parents ended. */
+  /** Who lives of it: its session and group, what descends from them with their sessions, and what did when it was seen before. */
   members(table: readonly Process[] = processTable()): number[] {
     const living = new Map(table.map(({ pid, born }) => [pid, born]));
     // As long as a group has a member the system gives its number to no other process.
     const hasGroup = !(this.#isRootGone && living.has(this.#root));
     for (const [pid, born] of this.#known) if (living.get(pid) !== born) this.#known.delete(pid);
     const belongs = ({ pid, parent, group, session }: Process) =>
-      this.#known.has(parent) || (hasGroup && [pid, group, session].includes(this.#root));
+      [parent, group, session].some((it) => this.#known.has(it)) || (hasGroup && [pid, group, session].includes(this.#root));
     for (let before = -1; before !== this.#known.size; ) {
       before = this.#known.size;
       for (const it of table) if (belongs(it)) this.#known.set(it.pid, it.born);

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import type { Isolated } from '../isolation/isolation.ts';
+import { startedOnWindows } from './batch-file.ts';
 import { type Stop, stopWhenTold } from './ladder.ts';
+import { LimitGuard, type Limits } from './limits.ts';
 import { drained } from './pipes.ts';
 import { ProcessTree } from './process-tree.ts';
 
@@ -17,8 +19,10 @@ export type SpawnOptions = Streams & {
   env: Record<string, string>;
 };
 export type Finished = { code: number | null; signal: string | null };
-type Supervision = Stop & {
-  /** Begins a NAME=value in the environment of all that belongs to the attempt. */
+export type Supervision = {
+  stop: Stop;
+  limits: Limits;
+  /** Begins a NAME=value in the environment of all that comes from this command. */
   mark: string;
   /** Answers what is to be called when the process has ended, with all that came from it. */
   onStarted?: (root: number) => () => void;
@@ -39,62 +43,68 @@ const standBack = (pid: number): void => {
   if (process.platform === 'linux') writeFile(`/proc/${pid}/oom_score_adj`, OOM_SCORE).catch(() => {});
 };
 
-const feed = (child: ChildProcess, text: string) => {
+const feed = (child: ChildProcess, text: string | undefined) => {
   // A child that does not read its input closes the pipe; that is its right.
   child.stdin?.on('error', () => {});
   child.stdin?.end(text);
 };
 
-const listen = (child: ChildProcess, onOutput: Streams['onOutput']) => {
-  child.stdout?.on('data', (bytes: Buffer) => onOutput?.('stdout', bytes));
-  child.stderr?.on('data', (bytes: Buffer) => onOutput?.('stderr', bytes));
+const listen = (child: ChildProcess, guard: LimitGuard, onOutput: Streams['onOutput']) => {
+  for (const stream of ['stdout', 'stderr'] as const)
+    child[stream]?.on('data', (bytes: Buffer) => void (guard.hears(bytes.length) && onOutput?.(stream, bytes)));
 };
 
-const started = (child: ChildProcess): Promise<number> =>
+const start = ({ file, args, cwd, env }: Isolated, hasInput: boolean): ChildProcess => {
+  const isWindows = process.platform === 'win32';
+  const program = isWindows ? startedOnWindows(file, args) : { file, args };
+  return spawn(program.file, program.args, {
+    cwd,
+    env,
+    shell: false,
+    detached: !isWindows,
+    windowsHide: true,
+    windowsVerbatimArguments: 'windowsVerbatimArguments' in program,
+    stdio: [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+  });
+};
+
+const pidOf = (child: ChildProcess): Promise<number> =>
   new Promise((resolve, reject) => {
     child.once('spawn', () => resolve(child.pid as number));
     child.once('error', reject);
   });
 
+const running = new Set<ProcessTree>();
+
 /**
  * Runs a command without a shell, in a session of its own, and waits for it and its output. When it has to stop it is ended step by
- * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started.
+ * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started, and with
+ * AgentFailure when it went beyond a limit.
  */
-export const runCommand = async (command: Isolated, options: Streams, supervision: Supervision): Promise<Finished> => {
-  const child = spawn(command.file, command.args, {
-    cwd: command.cwd,
-    env: command.env,
-    shell: false,
-    detached: process.platform !== 'win32',
-    windowsHide: true,
-    stdio: [options.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-  });
+export const runCommand = async (command: Isolated, { stdin, onOutput }: Streams, supervision: Supervision): Promise<Finished> => {
+  const child = start(command, stdin !== undefined);
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
   const closed = once(child, 'close');
-  closed.catch(() => {});
-  exited.catch(() => {});
-  const tree = new ProcessTree(await started(child), supervision.mark, command.isWrapped);
+  // When it cannot be started they reject too, and nobody waits for them.
+  for (const promise of [exited, closed]) promise.catch(() => {});
+  const tree = new ProcessTree(await pidOf(child), supervision.mark, command.isWrapped);
   running.add(tree);
   const forget = supervision.onStarted?.(child.pid as number);
+  const guard = new LimitGuard(tree, supervision.limits);
   standBack(child.pid as number);
-  listen(child, options.onOutput);
-  if (options.stdin !== undefined) feed(child, options.stdin);
-  const leaveAlone = stopWhenTold(tree, supervision);
-  try {
-    const [code, signal] = await exited;
-    leaveAlone();
-    const survivors = await tree.end();
-    if (survivors.length > 0) supervision.onSurvivors?.(survivors);
-    await drained(child, closed);
-    return { code, signal };
-  } finally {
-    leaveAlone();
-    forget?.();
-    running.delete(tree);
-  }
+  listen(child, guard, onOutput);
+  feed(child, stdin);
+  const leaveAlone = stopWhenTold(tree, supervision.stop);
+  const [code, signal] = await exited;
+  leaveAlone();
+  const survivors = await tree.end();
+  if (survivors.length > 0) supervision.onSurvivors?.(survivors);
+  forget?.();
+  await drained(child, closed);
+  running.delete(tree);
+  guard.end();
+  return { code, signal };
 };
-
-const running = new Set<ProcessTree>();
 
 /** For the very end of this process: nothing that it started may outlive it. */
 export const killEverything = (): void => {
