@@ -40,7 +40,11 @@ export const Event = z
     attempt: z.int().nullable(),
     worker_id: Id.nullable(),
     data: Json,
-    request_id: z.string().nullable().describe('The request that it came of, as x-request-id told; null for what happened by the clock'),
+    request_id: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('The request that it came of, as x-request-id told; null for what happened by the clock'),
     created_at: Timestamp,
   })
   .meta({ id: 'Event' });

@@ -141,12 +141,12 @@ export type Task = z.infer<typeof Task>;
 export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
 export type SubtaskError = z.infer<typeof SubtaskError>;
 
-/** What a subtask says of silence and of success, as it is stored. */
+/** What a subtask says of silence and of success, as it is stored. The first versions of the platform do not tell it. */
 export const Checks = {
-  idle_timeout_seconds: z.int().nullable(),
-  first_event_timeout_seconds: z.int().nullable(),
-  verify: z.array(z.array(z.string())),
-  result_schema: JsonObject.nullable(),
+  idle_timeout_seconds: z.int().nullable().default(null),
+  first_event_timeout_seconds: z.int().nullable().default(null),
+  verify: z.array(z.array(z.string())).default([]),
+  result_schema: JsonObject.nullable().default(null),
 };
 
 export const Subtask = z
