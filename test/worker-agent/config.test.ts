@@ -35,6 +35,8 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   max_log_bytes: ['3001', '3002', '3003'],
   report_for_ms: ['4001', '4002', '4003'],
   drain_for_ms: ['4501', '4502', '4503'],
+  stall_ms: ['4601', '4602', '4603'],
+  notice_url: ['http://flag', 'http://variable', 'http://file'],
   health_port: ['5001', '5002', '5003'],
   log_format: ['json', 'text', 'json'],
 };

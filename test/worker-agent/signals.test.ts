@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { serve } from '../support/http-server.ts';
 import { run, until } from '../support/processes.ts';
 
 const HELPER = pathToFileURL(join(import.meta.dirname, '../../worker-agent/src/commands/signals.ts')).href;
 
 /** A process that tells on `stderr` what its worker is told, and prints dots. */
-const workerForTest = async (drainForMs = 0) => {
+const workerForTest = async (options: { drainForMs?: number; noticeUrl?: string } = {}) => {
   const program = `
     import { listenToSignals } from '${HELPER}';
     const tell = (word) => process.stderr.write(word + '\\n');
-    listenToSignals({ drain: (why) => tell('drain ' + why), cancel: (why) => tell('cancel ' + why) }, ${drainForMs});
+    listenToSignals({ drain: (why) => tell('drain ' + why), cancel: (why) => tell('cancel ' + why) }, ${JSON.stringify(options)});
     tell('ready');
     setInterval(() => process.stdout.write('.'), 20);`;
   const running = run(['--input-type=module', '-e', program]);
@@ -38,8 +39,22 @@ describe.skipIf(process.platform === 'win32')('a worker', () => {
     expect(child.exitCode).toBe(130);
   });
 
+  it('takes a notice that its machine is to be taken away for the first signal', async () => {
+    const { endpoint } = await serve((request, response) => {
+      if (request.url?.includes('meta-data') && !request.url.includes('rebalance')) response.statusCode = 404;
+      response.end('token');
+    });
+    const { child, told } = await workerForTest({ noticeUrl: endpoint });
+
+    await until('it to drain', () => told().length > 0);
+    child.kill('SIGINT');
+    await until('it to hear a second', () => told().length > 1);
+
+    expect(told()).toEqual(['drain the spot instance is likely to be interrupted', 'cancel SIGINT']);
+  });
+
   it('gives its work back when draining takes longer than it may', async () => {
-    const { child, told } = await workerForTest(50);
+    const { child, told } = await workerForTest({ drainForMs: 50 });
 
     child.kill('SIGTERM');
     await until('it to be over', () => told().length > 1);

@@ -220,6 +220,20 @@ const SETTINGS = define({
     placeholder: 'MS',
     help: 'How long what runs may go on after the first signal to end, before it is given back; 0 for as long as it takes',
   },
+  stall_ms: {
+    schema: Whole(500, 3_600_000),
+    fallback: () => 30_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'How long the worker may hang before its tools are ended and its leases are given up',
+  },
+  notice_url: {
+    schema: Url,
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'URL',
+    help: 'Metadata service that says when this machine is to be taken away, such as http://169.254.169.254 on EC2 spot instances',
+  },
   health_port: {
     schema: Whole(0, 65_535),
     fallback: () => 0,
@@ -238,7 +252,7 @@ const SETTINGS = define({
 
 export type SettingKey = keyof typeof SETTINGS;
 type Value<K extends SettingKey> = z.output<(typeof SETTINGS)[K]['schema']>;
-type Optional = 'api_key' | 'enrol_token' | 'secrets_file';
+type Optional = 'api_key' | 'enrol_token' | 'secrets_file' | 'notice_url';
 export type Config = { [K in Exclude<SettingKey, Optional>]: Value<K> } & { [K in Optional]: Value<K> | undefined };
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];

@@ -1,6 +1,6 @@
 import type { Command } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
-import { listenToSignals } from './signals.ts';
+import { listenToSignals, signalOptions } from './signals.ts';
 import { WORKER_SETTINGS, withAgent } from './worker-setup.ts';
 
 export const workerOnce: Command = {
@@ -14,7 +14,7 @@ export const workerOnce: Command = {
   options: {},
   run: (context) =>
     withAgent(context, async (agent) => {
-      const unlisten = listenToSignals(agent, context.config.drain_for_ms);
+      const unlisten = listenToSignals(agent, signalOptions(context.config));
       try {
         await agent.once();
       } finally {

@@ -42,6 +42,8 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'report_for_ms',
   'timeout_ms',
   'drain_for_ms',
+  'stall_ms',
+  'notice_url',
   'health_port',
   'log_format',
 ];
@@ -103,6 +105,7 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     tools: toolsOf(config),
     slots: config.slots,
     timeoutMs: config.timeout_ms,
+    stallMs: config.stall_ms,
     redactor,
     journal,
     onCredential: (credential) => void keep(file, credential, journal),

@@ -1,0 +1,65 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Notice, watchNotices } from '../../worker-agent/src/notices.ts';
+import { serve } from '../support/http-server.ts';
+import { holds } from './support/agent.ts';
+
+const TOKEN = 'a-token-of-the-machine';
+
+/** EC2's metadata service: answers those alone who have got a token, and knows a path when it has something to say. */
+const metadata = async () => {
+  const known = new Set<string>();
+  const state = { isAway: false };
+  let asked = 0;
+  const { endpoint } = await serve((request, response) => {
+    if (state.isAway) return void response.writeHead(500).end();
+    const isToken =
+      request.method === 'PUT' && request.url === '/latest/api/token' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'];
+    if (isToken) return void response.end(TOKEN);
+    asked++;
+    if (request.headers['x-aws-ec2-metadata-token'] !== TOKEN) response.statusCode = 401;
+    else if (!known.has(request.url?.replace('/latest/meta-data/', '') ?? '')) response.statusCode = 404;
+    response.end();
+  });
+  return { url: endpoint, known, state, asked: () => asked };
+};
+
+const watched = (url: string) => {
+  const notices: Notice[] = [];
+  const over = new AbortController();
+  const watching = watchNotices(url, { signal: over.signal, onNotice: (it) => void notices.push(it), everyMs: 5 });
+  onTestFinished(async () => {
+    over.abort();
+    await watching;
+  });
+  return notices;
+};
+
+describe('notices that the machine is to be taken away', () => {
+  it('are told once each, when they come', async () => {
+    const { url, known, asked } = await metadata();
+    const notices = watched(url);
+    await holds(() => asked() > 4);
+    const before = [...notices];
+
+    known.add('events/recommendations/rebalance');
+    await holds(() => notices.length === 1);
+    known.add('spot/instance-action');
+    await holds(() => notices.length === 2);
+    const later = asked();
+    await holds(() => asked() > later + 4);
+
+    expect(before).toEqual([]);
+    expect(notices.map(({ leftMs }) => leftMs)).toEqual([null, expect.any(Number)]);
+  });
+
+  it('are waited for while the service does not answer', async () => {
+    const { url, known, state } = await metadata();
+    known.add('spot/instance-action');
+    state.isAway = true;
+    const notices = watched(url);
+
+    state.isAway = false;
+
+    await holds(() => notices.length === 1);
+  });
+});
