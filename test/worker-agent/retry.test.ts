@@ -2,21 +2,66 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../schema/client.ts';
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts';
-import { backoffMs, classify, retrying } from '../../worker-agent/src/retry.ts';
+import { backoffMs, classify, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
 import { Slots } from '../../worker-agent/src/slots.ts';
 
 const error = (code: string, status: number, retryAfterMs: number | null = null) =>
   new ApiError({ type: '', title: '', status, detail: code, code, errors: [], request_id: '' }, { retryAfterMs });
 const known = (code: ErrorCode) => error(code, ERRORS[code][0]);
 
+const VERDICTS = {
+  retryable: ['too_many', 'internal', 'unavailable'],
+  lease_lost: ['lease_lost', 'attempt_ended', 'subtask_not_found', 'task_not_found', 'task_ended'],
+  revoked: ['unauthenticated', 'worker_revoked', 'worker_not_found', 'enrolment_refused', 'forbidden'],
+} as const;
+
 describe('an error of the platform', () => {
+  it.each(Object.keys(ERRORS) as ErrorCode[])('is classed by its code when that is %s', (code) => {
+    const [verdict] = Object.entries(VERDICTS).find(([, codes]) => (codes as readonly string[]).includes(code)) ?? ['refused'];
+
+    expect(classify(known(code))).toBe(verdict);
+  });
+
   it.each([
-    ['retryable', [error('unreachable', 0), error('http_502', 502), known('unavailable'), known('internal'), known('too_many')]],
-    ['lease_lost', [known('lease_lost'), known('attempt_ended'), known('subtask_not_found'), known('task_ended')]],
-    ['revoked', [known('worker_revoked'), known('unauthenticated'), known('worker_not_found'), known('forbidden')]],
-    ['refused', [known('invalid_request'), known('body_too_large'), known('artifact_mismatch'), new Error('a bug')]],
-  ] as const)('is %s for the worker by its code', (verdict, errors) => {
-    expect(errors.map(classify)).toEqual(errors.map(() => verdict));
+    [0, 'retryable'],
+    [301, 'refused'],
+    [302, 'retryable'],
+    [308, 'refused'],
+    [400, 'refused'],
+    [401, 'revoked'],
+    [403, 'refused'],
+    [404, 'refused'],
+    [408, 'retryable'],
+    [409, 'lease_lost'],
+    [410, 'lease_lost'],
+    [413, 'refused'],
+    [429, 'retryable'],
+    [500, 'retryable'],
+    [502, 'retryable'],
+    [503, 'retryable'],
+    [504, 'retryable'],
+    [511, 'retryable'],
+  ] as const)('is classed by its status when its code is not known and that is %d', (status, verdict) => {
+    expect(classify(error('something_new', status))).toBe(verdict);
+  });
+
+  it('asks for a repetition only where the same may succeed later, whatever code comes with it', () => {
+    const codes = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'toString', 'http_418'));
+    fc.assert(
+      fc.property(codes, fc.integer({ min: 100, max: 599 }), (code, status) => {
+        fc.pre(!Object.hasOwn(ERRORS, code) && code !== 'invalid_answer');
+        const isRetried = [302, 303, 307, 408, 429].includes(status) || status >= 500;
+        expect(classify(error(code, status)) === 'retryable').toBe(isRetried);
+      }),
+    );
+  });
+
+  it('is refused when it is none of the platform: a bug is not repeated', () => {
+    expect([new Error('a bug'), null, undefined, 'text'].map(classify)).toEqual(['refused', 'refused', 'refused', 'refused']);
+  });
+
+  it('tells of the lease when nobody has confirmed it, or the server has said that it is lost', () => {
+    expect([new Unconfirmed(), new LeaseLost()].map(classify)).toEqual(['retryable', 'lease_lost']);
   });
 });
 

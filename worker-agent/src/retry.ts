@@ -1,5 +1,6 @@
 import { ApiError, isTransient } from '../../schema/client.ts';
 import { Alarm } from '../../schema/alarm.ts';
+import type { ErrorCode } from '../../schema/errors.ts';
 
 /**
  * What an error of the platform means to the worker, decided here once:
@@ -7,8 +8,48 @@ import { Alarm } from '../../schema/alarm.ts';
  */
 type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
 
-const LOST = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found', 'task_ended']);
-const REVOKED = new Set(['worker_revoked', 'worker_not_found', 'unauthenticated', 'forbidden']);
+const BY_CODE: Readonly<Record<ErrorCode, Verdict>> = {
+  lease_lost: 'lease_lost',
+  attempt_ended: 'lease_lost',
+  subtask_not_found: 'lease_lost',
+  task_not_found: 'lease_lost',
+  task_ended: 'lease_lost',
+  unauthenticated: 'revoked',
+  worker_revoked: 'revoked',
+  worker_not_found: 'revoked',
+  enrolment_refused: 'revoked',
+  forbidden: 'revoked',
+  too_many: 'retryable',
+  internal: 'retryable',
+  unavailable: 'retryable',
+  invalid_request: 'refused',
+  invalid_json: 'refused',
+  not_found: 'refused',
+  artifact_not_found: 'refused',
+  api_key_not_found: 'refused',
+  method_not_allowed: 'refused',
+  attempt_not_started: 'refused',
+  task_not_ended: 'refused',
+  nothing_to_retry: 'refused',
+  version_conflict: 'refused',
+  body_too_large: 'refused',
+  unsupported_media_type: 'refused',
+  invalid_dag: 'refused',
+  idempotency_key_reused: 'refused',
+  artifact_mismatch: 'refused',
+  artifact_not_stored: 'refused',
+  enrolment_mismatch: 'refused',
+};
+
+/** For what carries no code of this version: a newer server, or somebody on the way. */
+const byStatus = (status: number): Verdict => {
+  if (status === 401) return 'revoked';
+  if (status === 409 || status === 410) return 'lease_lost';
+  // A network that wants a login first sends everybody there for now; a result must outlast that.
+  return [302, 303, 307].includes(status) ? 'retryable' : 'refused';
+};
+
+const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code);
 
 /** The server has said so, outside of the call that would have been refused. */
 export class LeaseLost extends Error {
@@ -30,8 +71,7 @@ export const classify = (error: unknown): Verdict => {
   if (isTransient(error) || error instanceof Unconfirmed) return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
-  if (LOST.has(error.code)) return 'lease_lost';
-  return REVOKED.has(error.code) || error.status === 401 ? 'revoked' : 'refused';
+  return isKnown(error.code) ? BY_CODE[error.code] : byStatus(error.status);
 };
 
 export type RetryOptions = {
