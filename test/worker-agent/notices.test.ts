@@ -11,14 +11,13 @@ const metadata = async () => {
   const state = { isAway: false };
   let asked = 0;
   const { endpoint } = await serve((request, response) => {
-    if (state.isAway) return void response.writeHead(500).end();
-    const isToken =
-      request.method === 'PUT' && request.url === '/latest/api/token' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'];
-    if (isToken) return void response.end(TOKEN);
-    asked++;
-    if (request.headers['x-aws-ec2-metadata-token'] !== TOKEN) response.statusCode = 401;
-    else if (!known.has(request.url?.replace('/latest/meta-data/', '') ?? '')) response.statusCode = 404;
-    response.end();
+    if (state.isAway) response.statusCode = 500;
+    const path = request.url?.replace('/latest/', '') ?? '';
+    const isToken = request.method === 'PUT' && path === 'api/token' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'];
+    if (!isToken && request.headers['x-aws-ec2-metadata-token'] !== TOKEN) response.statusCode = 401;
+    else if (!isToken && !known.has(path.replace('meta-data/', ''))) response.statusCode = 404;
+    asked += isToken ? 0 : 1;
+    response.end(TOKEN);
   });
   return { url: endpoint, known, state, asked: () => asked };
 };
