@@ -42,6 +42,8 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
       maxLogBytes: 1e6,
       maxResultBytes: 1e6,
       reportForMs: 60_000,
+      spoolFolder: `${workspaces}-spool`,
+      maxSpoolBytes: 10_000_000,
     },
     journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),

@@ -17,6 +17,7 @@ const FileName = z
 export const ArtifactSpec = z
   .object({
     ...Fence,
+    artifact_id: Id.optional().describe('What a worker promised while it could not ask; made here when it is left out'),
     name: FileName,
     content_type: z
       .string()

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BYTES, createWorld, SHA256, type World } from './http/support/world.ts';
 
@@ -30,6 +31,17 @@ describe('an artifact', () => {
 
     expect([first.body.status, first.body.upload?.method, again.body.artifact_id]).toEqual(['pending', 'PUT', first.body.artifact_id]);
     expect((await announce('a.txt')).body).toMatchObject({ artifact_id: first.body.artifact_id, status: 'stored', upload: null });
+  });
+
+  it('has the id that its worker asks for, unless that is the id of another file', async () => {
+    const { announce } = await holding();
+    const artifact_id = randomUUID();
+    const other = await holding();
+
+    expect(await announce('a.txt', { artifact_id })).toMatchObject({ status: 201, body: { artifact_id } });
+    expect(await announce('a.txt', { artifact_id })).toMatchObject({ status: 201, body: { artifact_id } });
+    expect(await announce('b.txt', { artifact_id })).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
+    expect(await other.announce('a.txt', { artifact_id })).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
   });
 
   it('announced with other bytes under its name is refused', async () => {

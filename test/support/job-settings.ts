@@ -13,4 +13,6 @@ export const jobSettings = (workspaces: string): JobSettings => ({
   maxLogBytes: 1_000_000,
   maxResultBytes: 2_000_000,
   reportForMs: 5_000,
+  spoolFolder: `${workspaces}-spool`,
+  maxSpoolBytes: 10_000_000,
 });

@@ -37,6 +37,7 @@ const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   drain_for_ms: ['4501', '4502', '4503'],
   stall_ms: ['4601', '4602', '4603'],
   notice_url: ['http://flag', 'http://variable', 'http://file'],
+  max_spool_bytes: ['65541', '65542', '65543'],
   health_port: ['5001', '5002', '5003'],
   log_format: ['json', 'text', 'json'],
 };

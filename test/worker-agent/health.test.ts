@@ -2,13 +2,23 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { type AgentStatus, reasonsAgainst, serveHealth } from '../../worker-agent/src/health.ts';
 import { silent } from '../../worker-agent/src/journal.ts';
+import type { SpoolState } from '../../worker-agent/src/spool/spool.ts';
 import { Metrics } from '../../worker-agent/src/metrics.ts';
 import { freePort, run, until } from '../support/processes.ts';
 import { ended } from '../e2e/support/cli.ts';
 import { agentForTest, folderForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 
-const STATUS: AgentStatus = { running: 1, slots: 2, isDraining: false, isRevoked: false, heartbeatAgeMs: 1_500, heartbeatLimitMs: 9_000 };
+const SPOOL: SpoolState = { status: 'empty', entries: 0, bytes: 0, oldest_seconds: 0, broken: 0, error: null };
+const STATUS: AgentStatus = {
+  running: 1,
+  slots: 2,
+  isDraining: false,
+  isRevoked: false,
+  heartbeatAgeMs: 1_500,
+  heartbeatLimitMs: 9_000,
+  spool: SPOOL,
+};
 
 const serve = async (status: () => AgentStatus = () => STATUS, metrics = new Metrics()) => {
   const health = await serveHealth({ port: 0, status, metrics });
@@ -25,6 +35,11 @@ describe('readiness', () => {
     ['ends with the first word of draining', { isDraining: true }, ['it drains']],
     ['waits for the first answer', { heartbeatAgeMs: null }, ['the platform has not answered yet']],
     ['ends when the platform stays away', { heartbeatAgeMs: 9_400 }, ['the platform has not answered for 9 s']],
+    [
+      'ends while no result could be kept',
+      { spool: { ...SPOOL, status: 'full', error: 'no space left' } },
+      ['results could not be kept on the disk: no space left'],
+    ],
     ['ends for good with the credential', { isRevoked: true, isDraining: true }, ['the platform removed this worker']],
   ])('%s', (_, change, reasons) => {
     expect(reasonsAgainst({ ...STATUS, ...change })).toEqual(reasons);
@@ -78,6 +93,8 @@ describe('the metrics', () => {
       expect.stringMatching(/^maw_worker_info\{version="[\d.]+",node="[\d.]+"\} 1$/),
       'maw_worker_ready 1',
       'maw_worker_running 1',
+      'maw_worker_spool_entries 0',
+      'maw_worker_spool_bytes 0',
       'maw_worker_slots 2',
       'maw_worker_heartbeat_age_seconds 1.5',
     ]);

@@ -9,8 +9,10 @@ import { type Journal, silent } from './journal.ts';
 import { Redactor } from './redaction/redactor.ts';
 import { Reporter } from './reporter.ts';
 import { Lease } from './lease.ts';
-import { classify } from './retry.ts';
+import { classify, orAborted } from './retry.ts';
 import { RunningJob } from './running-job.ts';
+import { Spool, type SpoolState } from './spool/spool.ts';
+import { SpoolSender } from './spool/spool-sender.ts';
 import { SocketLoop } from './socket-loop.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
 
@@ -52,6 +54,7 @@ export class WorkerAgent {
   readonly #options: AgentOptions;
   readonly #journal: Journal;
   readonly #held = new Map<string, RunningJob>();
+  readonly #working = new Set<Promise<unknown>>();
   readonly #ended = new Set<Promise<void>>();
   readonly #draining = new AbortController();
   readonly #stopped = new AbortController();
@@ -60,6 +63,9 @@ export class WorkerAgent {
   readonly #socket: SocketLoop;
   readonly #reporter: Reporter;
   readonly #jobs: JobContext;
+  readonly #spool: Spool;
+  readonly #spoolSender: SpoolSender;
+  readonly #leaving = new AbortController();
   #credential: string;
   #intervals: Intervals;
   #heardAt: number | null = null;
@@ -80,10 +86,23 @@ export class WorkerAgent {
       onRetry: (operation, error, waitMs, tries) =>
         this.#journal('warn', 'request.retried', { operation, tries, wait_ms: Math.round(waitMs), error: error.message }),
     });
+    this.#spool = new Spool({ folder: settings.spoolFolder, maxBytes: settings.maxSpoolBytes, journal: this.#journal });
+    this.#spoolSender = new SpoolSender({
+      api,
+      spool: this.#spool,
+      journal: this.#journal,
+      onRevoked: (error) => this.#revoke(error),
+    });
+    this.#spool.onChange = () => {
+      this.#spoolSender.hurry();
+      if (this.#spool.canKeep) this.#claims.ring();
+    };
     this.#jobs = {
       api,
       settings,
       redactor,
+      spool: this.#spool,
+      leaving: this.#leaving.signal,
       journal: this.#journal,
       adapters: new Map(tools.map((tool) => [tool.id, tool])),
       onRevoked: (error) => this.#revoke(error),
@@ -92,6 +111,7 @@ export class WorkerAgent {
       api,
       slots: options.slots,
       tools: tools.map(({ id }) => id),
+      canClaim: () => this.#spool.canKeep,
       draining: this.#draining.signal,
       stopped: this.#stopped.signal,
       onClaimed: (answer, sentAt) => this.#begin(answer, sentAt),
@@ -130,6 +150,11 @@ export class WorkerAgent {
     });
   }
 
+  /** What waits on the disk for a platform that does not answer, and whether more could be kept. */
+  get spool(): SpoolState {
+    return this.#spool.state();
+  }
+
   get running(): number {
     return this.#held.size;
   }
@@ -140,6 +165,7 @@ export class WorkerAgent {
       running: this.running,
       slots: this.#options.slots,
       isDraining: this.#draining.signal.aborted,
+      spool: this.#spool.state(),
       isRevoked: this.#failure !== null,
       heartbeatAgeMs: this.#heardAt === null ? null : performance.now() - this.#heardAt,
       heartbeatLimitMs: 3 * Math.max(idle_heartbeat_ms, busy_heartbeat_ms),
@@ -173,19 +199,33 @@ export class WorkerAgent {
   cancel(reason: string): void {
     this.drain(reason);
     this.#stopped.abort();
+    this.#leaving.abort();
     this.#journal('warn', 'worker.cancelling', { reason, running: this.running });
     for (const job of this.#held.values()) job.stop('released');
   }
 
   async #live(work: () => Promise<void>): Promise<void> {
     const beating = new AbortController();
-    const clocks = [this.#beats.run(beating.signal), this.#socket.run(beating.signal)];
+    await this.#spool.open();
+    const clocks = [this.#beats.run(beating.signal), this.#socket.run(beating.signal), this.#spoolSender.run(beating.signal)];
     await work();
-    while (this.#ended.size > 0) await Promise.all(this.#ended);
+    await this.#leave();
     beating.abort();
     await Promise.all(clocks);
     this.#journal('info', 'worker.stopped', {});
     if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Waits for what runs, and for a while for a platform that does not answer. */
+  async #leave(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working);
+    const timer = setTimeout(() => this.#leaving.abort(), this.#options.settings.reportForMs);
+    while (this.#ended.size > 0) await Promise.all(this.#ended);
+    for (let [item] = this.#spool.items; item && !this.#leaving.signal.aborted; [item] = this.#spool.items)
+      await orAborted(this.#spool.gone(item), this.#leaving.signal);
+    clearTimeout(timer);
+    const { entries } = this.#spool.state();
+    if (entries > 0) this.#journal('warn', 'spool.left', { entries, folder: this.#options.settings.spoolFolder });
   }
 
   #begin(answer: ClaimAnswer, sentAtMs: number): number {
@@ -207,7 +247,10 @@ export class WorkerAgent {
   async #carryOut(job: RunningJob): Promise<void> {
     const { subtask_id, task_id, key, tool, attempt } = job.claimed;
     this.#journal('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
-    const ending = await runJob(this.#jobs, job);
+    const work = runJob(this.#jobs, job);
+    this.#working.add(work);
+    const ending = await work;
+    this.#working.delete(work);
     await this.#reporter.report(job, ending);
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
     this.#beats.leasesChanged();
@@ -222,6 +265,7 @@ export class WorkerAgent {
       this.#options.onCredential?.(answer.credential);
       this.#journal('info', 'credential.renewed', {});
     }
+    if (!this.#spool.isEmpty) this.#spoolSender.hurry();
     if (answer.mode === 'draining') this.drain('the server wants it');
     for (const { subtask_id, attempt, state, directive } of answer.leases) {
       const job = this.#held.get(subtask_id);
@@ -244,6 +288,7 @@ export class WorkerAgent {
     this.#journal('error', 'worker.revoked', { message: this.#failure.message, error: (error as Error).message });
     this.#draining.abort();
     this.#stopped.abort();
+    this.#leaving.abort();
     for (const job of this.#held.values()) job.stop('revoked');
   }
 }

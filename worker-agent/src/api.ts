@@ -87,7 +87,11 @@ export class WorkerApi {
     return this.#repeat('input', () => this.#client.getInput({ params: { ...at(it), key } }), retry);
   }
 
-  createArtifact(it: Fenced, file: { name: string; content_type: string; size_bytes: number; sha256: string }, retry: RetryOptions) {
+  createArtifact(
+    it: Fenced,
+    file: { name: string; content_type: string; size_bytes: number; sha256: string; artifact_id: string },
+    retry: RetryOptions,
+  ) {
     return this.#repeat('artifact', () => this.#client.createArtifact({ params: at(it), body: { ...fenceOf(it), ...file } }), retry);
   }
 

@@ -10,6 +10,8 @@ export type ClaimLoopOptions = {
   api: WorkerApi;
   slots: number;
   tools: readonly string[];
+  /** Whether results could be kept just now. */
+  canClaim(): boolean;
   /** Aborts when nothing more is to be claimed. */
   draining: AbortSignal;
   /** Aborts when even an open claim is to be given up. */
@@ -54,8 +56,9 @@ export class ClaimLoop {
     this.#alarm.ring();
   }
 
-  isDraining(): boolean {
-    return this.#options.draining.aborted;
+  /** Whether more work is wanted just now. */
+  isWanting(): boolean {
+    return !this.#options.draining.aborted && this.#options.canClaim();
   }
 
   /** Takes in the answer to a claim for which `reserved` slots were kept free. */
@@ -76,7 +79,7 @@ export class ClaimLoop {
     const { draining } = this.#options;
     while (!draining.aborted) {
       const wait = this.#isRung ? 0 : this.#notBefore - performance.now();
-      const limit = wait > 0 ? 0 : this.slots.reserve(LIMITS.batch);
+      const limit = wait > 0 || !this.#options.canClaim() ? 0 : this.slots.reserve(LIMITS.batch);
       if (limit > 0) await this.#claim(limit, () => !draining.aborted);
       else await this.#alarm.wait(wait > 0 ? wait : Number.MAX_SAFE_INTEGER, draining);
     }

@@ -1,11 +1,11 @@
 import { ApiError } from '../../schema/client.ts';
 import { type Json, jsonBytes, LIMITS } from '../../schema/json.ts';
 import type { Usage } from './api.ts';
-import { uploadArtifact } from './artifacts.ts';
+import { leaveArtifact } from './artifacts.ts';
 import { cleanJson, clip, depthOf } from './clean.ts';
 import type { Heard } from './host.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, Unconfirmed } from './retry.ts';
+import { classify, StoreAway, Unconfirmed } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { AgentFailure } from './tools/adapter.ts';
 
@@ -32,7 +32,7 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
     );
   if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, heard) };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
-  const result_artifact_id = await uploadArtifact(ctx.api, job.fence, file, job.retry(ctx.settings.reportForMs));
+  const result_artifact_id = await leaveArtifact(ctx, job, file);
   return { kind: 'completed', result_artifact_id, ...usageOf(ctx, heard) };
 };
 
@@ -50,6 +50,8 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
   if (job.reason !== null) return stopped(ctx, job, heard);
   if (error instanceof AgentFailure)
     return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof StoreAway)
+    return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.journal('error', 'tool.broke', {

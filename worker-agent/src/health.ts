@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PRODUCT } from '../../schema/product.ts';
 import type { Gauge, Metrics } from './metrics.ts';
+import type { SpoolState } from './spool/spool.ts';
 
 /** What a worker knows of itself just now. */
 export type AgentStatus = {
@@ -14,16 +15,19 @@ export type AgentStatus = {
   heartbeatAgeMs: number | null;
   /** From which age of a heartbeat on the platform counts as out of reach. */
   heartbeatLimitMs: number;
+  /** What waits on the disk for the platform. */
+  spool: SpoolState;
 };
 
 /** Why the worker would not take work just now; empty when it would. */
 export const reasonsAgainst = (status: AgentStatus): string[] => {
-  const { isDraining, isRevoked, heartbeatAgeMs, heartbeatLimitMs } = status;
+  const { isDraining, isRevoked, heartbeatAgeMs, heartbeatLimitMs, spool } = status;
   if (isRevoked) return ['the platform removed this worker'];
   const reasons: string[] = [];
   if (isDraining) reasons.push('it drains');
   if (heartbeatAgeMs === null) reasons.push('the platform has not answered yet');
   else if (heartbeatAgeMs > heartbeatLimitMs) reasons.push(`the platform has not answered for ${Math.round(heartbeatAgeMs / 1_000)} s`);
+  if (spool.error !== null) reasons.push(`results could not be kept on the disk: ${spool.error}`);
   return reasons;
 };
 
@@ -33,6 +37,8 @@ const gaugesOf = (status: AgentStatus): Gauge[] => {
     { name: 'info', help: 'The version that runs', value: 1, labels: { version: PRODUCT.version, node: process.versions.node } },
     { name: 'ready', help: '1 when it would take work', value: Number(reasonsAgainst(status).length === 0) },
     { name: 'running', help: 'Subtasks that run', value: running },
+    { name: 'spool_entries', help: 'What waits on the disk for the platform', value: status.spool.entries },
+    { name: 'spool_bytes', help: 'Its size', value: status.spool.bytes },
     { name: 'slots', help: 'How many may run at once', value: slots },
     {
       name: 'heartbeat_age_seconds',

@@ -1,5 +1,5 @@
 import { sep } from 'node:path';
-import { redactedFile, uploadArtifact } from './artifacts.ts';
+import { leaveArtifact } from './artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from './log-sender.ts';
 import { isolated } from './isolation/isolation.ts';
@@ -62,5 +62,5 @@ export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspac
   emit: (event) => hear(ctx, event, job, logs, heard),
   redact: (text) => ctx.redactor.text(text),
   spawn: createSpawn(ctx, job, workspace, logs),
-  artifact: (file) => uploadArtifact(ctx.api, job.fence, redactedFile(ctx.redactor, file), job.retry(ctx.settings.reportForMs)),
+  artifact: (file) => leaveArtifact(ctx, job, file),
 });

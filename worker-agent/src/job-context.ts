@@ -5,6 +5,7 @@ import type { Isolation } from './isolation/isolation.ts';
 import type { Journal } from './journal.ts';
 import type { Redactor } from './redaction/redactor.ts';
 import type { Limits } from './tools/limits.ts';
+import type { Spool } from './spool/spool.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
 import type { CommandRules } from './tools/allowed-command.ts';
 
@@ -23,6 +24,9 @@ export type JobSettings = {
   maxLogBytes: number;
   maxResultBytes: number;
   reportForMs: number;
+  /** Where what cannot be sent is kept, and how much of it. */
+  spoolFolder: string;
+  maxSpoolBytes: number;
 };
 export type JobContext = {
   api: WorkerApi;
@@ -30,6 +34,9 @@ export type JobContext = {
   adapters: ReadonlyMap<string, AgentAdapter>;
   settings: JobSettings;
   redactor: Redactor;
+  spool: Spool;
+  /** Aborts when this process ends, whatever could not be sent. */
+  leaving: AbortSignal;
   onRevoked(error: unknown): void;
 };
 

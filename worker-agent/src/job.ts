@@ -46,5 +46,6 @@ const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
     signal: job.sending,
     before: () => job.confirm(),
     onLost: () => void job.stop('lost'),
+    keep: async (chunks) => void (await ctx.spool.put({ kind: 'logs', ...job.fence, chunks })),
     onGivenUp: (reason) => ctx.journal('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
   });

@@ -2,14 +2,13 @@ import type { LogChunkSpec } from '../../schema/log.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { LogChunks } from './log-chunks.ts';
 import type { Redactor } from './redaction/redactor.ts';
-import { classify, forAtMost } from './retry.ts';
+import { classify } from './retry.ts';
 
 const BATCH_MS = 500;
 const BATCH_BYTES = 65_536;
 // Control characters are six times as long in JSON: 512 KiB stay below the limit of a request even so.
 const REQUEST_BYTES = 524_288;
 const REQUEST_CHUNKS = 64;
-const FLUSH_MS = 30_000;
 
 type Options = {
   capBytes: number;
@@ -17,6 +16,8 @@ type Options = {
   /** Aborted when nothing more may be sent for the attempt. */
   signal: AbortSignal;
   before?: () => Promise<void>;
+  /** Keeps for later what a platform that does not answer could not be given until the end. */
+  keep(chunks: LogChunkSpec[]): Promise<void>;
   onLost(): void;
   onGivenUp(reason: string): void;
 };
@@ -31,6 +32,7 @@ export class LogSender {
   #timer: NodeJS.Timeout | null = null;
   #sending: Promise<void> = Promise.resolve();
   #stopped = false;
+  readonly #ending = new AbortController();
 
   constructor(api: WorkerApi, fence: Fenced, options: Options) {
     this.#api = api;
@@ -46,8 +48,9 @@ export class LogSender {
     else this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS);
   }
 
-  /** Resolves when everything is stored, or when it is clear that it will not be. */
+  /** Resolves when everything is stored or kept, or when it is clear that it will not be. */
   async end(): Promise<void> {
+    this.#ending.abort();
     this.#chunks.end();
     this.#flush();
     await this.#sending;
@@ -66,13 +69,28 @@ export class LogSender {
       const batch = this.#batch();
       try {
         const { signal, before } = this.#options;
-        const { next_chunk } = await this.#api.appendLogs(this.#fence, batch, { signal, before, again: forAtMost(FLUSH_MS) });
+        const hurry = this.#ending.signal;
+        const { next_chunk } = await this.#api.appendLogs(this.#fence, batch, { signal, before, hurry, again: () => !hurry.aborted });
         if (next_chunk <= (batch[0]?.chunk ?? 0)) return this.#giveUp('the server asks for chunks that it was given before');
         this.#unsent = this.#unsent.filter(({ chunk }) => chunk >= next_chunk);
       } catch (error) {
-        if (classify(error) === 'lease_lost') this.#options.onLost();
+        const verdict = classify(error);
+        if (verdict === 'retryable' && !this.#options.signal.aborted) return this.#keep();
+        if (verdict === 'lease_lost') this.#options.onLost();
         return this.#giveUp((error as Error).message);
       }
+    }
+  }
+
+  async #keep(): Promise<void> {
+    try {
+      while (this.#unsent.length > 0) {
+        const batch = this.#batch();
+        await this.#options.keep(batch);
+        this.#unsent.splice(0, batch.length);
+      }
+    } catch (error) {
+      this.#giveUp((error as Error).message);
     }
   }
 

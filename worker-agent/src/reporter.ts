@@ -4,13 +4,15 @@ import type { ClaimAnswer, CompleteAnswer } from './api.ts';
 import { clip } from './clean.ts';
 import { clockMs } from './clock.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, forAtMost, LeaseLost, type RetryOptions } from './retry.ts';
+import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import type { Slots } from './slots.ts';
+import { DIRECT_MS, sendOrKeep } from './spool/send-or-keep.ts';
+import type { Item } from './spool/spool.ts';
 
 type Completed = Extract<Ending, { kind: 'completed' }>;
-type Waiting = { job: RunningJob; ending: Completed; bytes: number; answered: () => void };
-export type Claims = { slots: Slots; isDraining(): boolean; received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void };
+type Waiting = { job: RunningJob; ending: Completed; bytes: number; kept?: Item | undefined; answered: (kept?: Item) => void };
+export type Claims = { slots: Slots; isWanting(): boolean; received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void };
 
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
@@ -27,7 +29,10 @@ export class Reporter {
     this.#claims = claims;
   }
 
-  /** Resolves when the server has answered, or when it is clear that it will not. Frees the job's slot. */
+  /**
+   * Resolves when the server has answered, or when it is clear that it will not. Frees the job's slot, as soon as the ending is safe on
+   * the disk where the server does not answer.
+   */
   async report(job: RunningJob, ending: Ending): Promise<void> {
     job.beginReport();
     const { subtask_id, key, attempt } = job.claimed;
@@ -40,12 +45,17 @@ export class Reporter {
       ...told,
       ...reason,
     });
-    if (ending.kind === 'completed') return this.#complete(job, ending);
-    await this.#end(job, ending);
-    this.#claims.slots.release(1);
+    const kept = ending.kind === 'completed' ? await this.#complete(job, ending) : await this.#endAlone(job, ending);
+    if (kept !== undefined) await orAborted(this.#ctx.spool.gone(kept), this.#ctx.leaving);
   }
 
-  #complete(job: RunningJob, ending: Completed): Promise<void> {
+  async #endAlone(job: RunningJob, ending: Exclude<Ending, Completed>): Promise<Item | undefined> {
+    const kept = await this.#end(job, ending);
+    this.#claims.slots.release(1);
+    return kept;
+  }
+
+  #complete(job: RunningJob, ending: Completed): Promise<Item | undefined> {
     return new Promise((answered) => {
       this.#waiting.push({ job, ending, bytes: jsonBytes(ending.result ?? null), answered });
       if (this.#isScheduled) return;
@@ -71,7 +81,8 @@ export class Reporter {
   /** One request for a batch. Its slots are free as soon as it is answered, so the claim in it counts them already. */
   async #send(given: readonly Waiting[]): Promise<void> {
     const { slots } = this.#claims;
-    const claims = !this.#claims.isDraining();
+    const { isEmpty } = this.#ctx.spool;
+    const claims = isEmpty && this.#claims.isWanting();
     const extra = claims ? slots.reserve(LIMITS.batch - given.length) : 0;
     const limit = given.length + extra;
     const claim = claims ? { claim: { claim_request_id: randomUUID(), limit, start: true } } : {};
@@ -82,6 +93,7 @@ export class Reporter {
       return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...claim };
     };
     try {
+      if (!isEmpty) throw new Waits();
       const answer = await this.#ctx.api.completeMany(body, this.#retry(batch));
       await this.#judge(batch, answer.results);
       if (answer.claim === null) slots.release(limit);
@@ -90,11 +102,11 @@ export class Reporter {
       await this.#refused(batch, error);
       slots.release(limit);
     }
-    for (const { answered } of given) answered();
+    for (const { answered, kept } of given) answered(kept);
   }
 
-  #retry(batch: Waiting[]): RetryOptions {
-    return { before: () => this.#confirm(batch), again: forAtMost(this.#ctx.settings.reportForMs) };
+  #retry(batch: Waiting[], again = forAtMost(DIRECT_MS)): RetryOptions {
+    return { before: () => this.#confirm(batch), again };
   }
 
   /** Takes out of a batch what was lost meanwhile; throws when the server could not be asked, and when nothing is left. */
@@ -126,7 +138,7 @@ export class Reporter {
       if (waiting === undefined) continue;
       if (DROPPED.has(code)) this.#dropped(waiting.job, code);
       else
-        await this.#end(waiting.job, {
+        waiting.kept = await this.#end(waiting.job, {
           kind: 'failed',
           failure_class: 'tool_error',
           message: clip(`The result was refused (${code}): ${detail}`, 4_000),
@@ -136,42 +148,68 @@ export class Reporter {
 
   /** A request that is wrong as a whole is taken apart, so that one bad result spoils no other. */
   async #refused(batch: readonly Waiting[], error: unknown): Promise<void> {
-    const verdict = classify(error);
+    const verdict = error instanceof Waits ? 'retryable' : classify(error);
     if (verdict === 'revoked') return this.#ctx.onRevoked(error);
+    if (verdict === 'retryable') return void (await Promise.all(batch.map((it) => this.#keep(it))));
     if (verdict === 'refused' && batch.length > 1) return void (await Promise.all(batch.map((it) => this.#sendAlone(it))));
     const [only] = batch;
     const message = clip(`The result was refused: ${(error as Error).message}`, 4_000);
-    if (verdict === 'refused' && only) return this.#end(only.job, { kind: 'failed', failure_class: 'invalid_result', message });
-    for (const { job } of batch)
-      this.#ctx.journal('error', 'result.given-up', { subtask_id: job.claimed.subtask_id, error: (error as Error).message });
+    if (verdict === 'refused' && only) only.kept = await this.#end(only.job, { kind: 'failed', failure_class: 'invalid_result', message });
   }
 
-  async #sendAlone(it: Waiting): Promise<void> {
+  async #sendAlone(it: Waiting, again?: RetryOptions['again']): Promise<void> {
     const { kind: _, ...result } = it.ending;
     try {
       const body = () => ({ completions: [{ ...it.job.fence, ...result }] });
-      await this.#judge([it], (await this.#ctx.api.completeMany(body, this.#retry([it]))).results);
+      await this.#judge([it], (await this.#ctx.api.completeMany(body, this.#retry([it], again))).results);
     } catch (error) {
-      await this.#refused([it], error);
+      if (again !== undefined && classify(error) === 'retryable') this.#givenUp(it.job, error);
+      else await this.#refused([it], error);
     }
   }
 
-  async #end(job: RunningJob, ending: Exclude<Ending, Completed>): Promise<void> {
-    const { api, settings, journal, onRevoked } = this.#ctx;
-    const { subtask_id } = job.claimed;
+  /** Where it cannot be kept on the disk either, it is held in memory and offered until this process ends. */
+  async #keep(it: Waiting): Promise<void> {
     try {
-      if (ending.kind === 'failed') {
-        const { kind: _, ...failure } = ending;
-        await api.fail(job.fence, failure, job.retry(settings.reportForMs));
-      }
-      if (ending.kind === 'released') await api.release(job.fence, ending.reason, job.retry(RELEASE_FOR_MS));
-    } catch (error) {
-      const verdict = classify(error);
-      if (verdict === 'revoked') onRevoked(error);
-      else if (verdict === 'lease_lost') this.#dropped(job, 'lease_lost');
-      else journal('error', 'result.given-up', { subtask_id, error: (error as Error).message });
+      it.kept = await this.#put(it.job, it.ending);
+    } catch {
+      await this.#sendAlone(it, () => !this.#ctx.leaving.aborted);
     }
   }
+
+  async #put(job: RunningJob, ending: Completed | Extract<Ending, { kind: 'failed' }>): Promise<Item> {
+    const item = await this.#ctx.spool.put({ ...job.fence, ...ending });
+    this.#ctx.journal('info', 'result.kept', { subtask_id: job.claimed.subtask_id, file: item.path });
+    return item;
+  }
+
+  #givenUp({ claimed: { subtask_id } }: RunningJob, error: unknown): void {
+    this.#ctx.journal('error', 'result.given-up', { subtask_id, error: (error as Error).message });
+  }
+
+  async #end(job: RunningJob, ending: Exclude<Ending, Completed>): Promise<Item | undefined> {
+    try {
+      if (ending.kind === 'failed') return await this.#fail(job, ending);
+      if (ending.kind === 'released') await this.#ctx.api.release(job.fence, ending.reason, job.retry(RELEASE_FOR_MS));
+    } catch (error) {
+      const verdict = classify(error);
+      if (verdict === 'revoked') this.#ctx.onRevoked(error);
+      else if (verdict === 'lease_lost') this.#dropped(job, 'lease_lost');
+      else this.#givenUp(job, error);
+    }
+    return undefined;
+  }
+
+  #fail(job: RunningJob, ending: Extract<Ending, { kind: 'failed' }>): Promise<Item | undefined> {
+    const { kind: _, ...failure } = ending;
+    return sendOrKeep<Item | undefined>(this.#ctx, job, {
+      send: async (retry) => void (await this.#ctx.api.fail(job.fence, failure, retry)),
+      keep: () => this.#put(job, ending),
+    });
+  }
 }
+
+/** What came before has not been sent yet. */
+class Waits extends Error {}
 
 const DROPPED = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found']);

@@ -67,8 +67,16 @@ export class Unconfirmed extends Error {
   }
 }
 
+/** The blob store does not take a file just now. */
+export class StoreAway extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StoreAway';
+  }
+}
+
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error) || error instanceof Unconfirmed) return 'retryable';
+  if (isTransient(error) || error instanceof Unconfirmed || error instanceof StoreAway) return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
   return isKnown(error.code) ? BY_CODE[error.code] : byStatus(error.status);
@@ -119,6 +127,17 @@ export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions 
       if (signal?.aborted) throw error;
     }
   }
+};
+
+/** Resolves when the promise does, or when the signal aborts. */
+export const orAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
+  if (signal.aborted) return undefined;
+  let stop = () => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
 };
 
 export const forAtMost = (ms: number) => (_: number, elapsedMs: number) => elapsedMs < ms;

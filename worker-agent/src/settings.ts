@@ -208,10 +208,10 @@ const SETTINGS = define({
   },
   report_for_ms: {
     schema: Whole(1_000, 86_400_000),
-    fallback: () => 1_800_000,
+    fallback: () => 60_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long a result is offered to a server that does not answer',
+    help: 'How long a worker that is to end offers results to a server that does not answer; the next start sends what is left',
   },
   drain_for_ms: {
     schema: Whole(0, 86_400_000),
@@ -240,6 +240,13 @@ const SETTINGS = define({
     kind: 'text',
     placeholder: 'PORT',
     help: 'Port of this machine, reached from it alone, that tells /livez, /readyz and /metrics; 0 for none',
+  },
+  max_spool_bytes: {
+    schema: Whole(65_536, 1_099_511_627_776),
+    fallback: () => 268_435_456,
+    kind: 'text',
+    placeholder: 'BYTES',
+    help: 'Most that is kept on the disk for a server that does not answer',
   },
   log_format: {
     schema: z.enum(['text', 'json'], 'must be text or json'),

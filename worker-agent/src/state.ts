@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { Intervals } from '../../schema/worker.ts';
+import { writeDurably } from './durable-file.ts';
 
 /** Of the file that this version writes. A change that older versions could not live with takes the next number. */
 const FORMAT = 1;
@@ -32,12 +33,15 @@ export class StateFile {
   readonly path: string;
   /** Where the folders of its attempts are: no other worker's. */
   readonly workspaces: string;
+  /** Where it keeps what it could not send. */
+  readonly spool: string;
 
   constructor(stateDir: string, url: string, name: string) {
     const readable = name.replace(/[^\w.-]+/g, '_').slice(0, 40);
     const id = hashOf(`${url}\n${name}`).slice(0, 12);
     this.path = join(stateDir, 'workers', `${readable}-${id}.json`);
     this.workspaces = join(stateDir, 'workspaces', id);
+    this.spool = join(stateDir, 'spool', id);
   }
 
   /** Null when the worker was never enrolled here. Throws when the file is broken. */
@@ -63,18 +67,6 @@ export class StateFile {
 
   /** Replaces the file in one step, so that a crash leaves the old one or the new one; only its owner can read it. */
   async write(state: State): Promise<void> {
-    await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
-    const temporary = `${this.path}.${randomUUID()}.tmp`;
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(`${JSON.stringify({ ...state, format: FORMAT }, null, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, this.path).catch(async (error) => {
-      await rm(temporary, { force: true });
-      throw error;
-    });
+    await writeDurably(this.path, `${JSON.stringify({ ...state, format: FORMAT }, null, 2)}\n`);
   }
 }

@@ -28,17 +28,17 @@ export const countOthers = async (
   return row.count;
 };
 
-/** Stores the announcement, or finds the one under this name that is there already. */
-export const insertArtifact = async (sql: Sql, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec): Promise<Artifact> => {
+/** Stores the announcement, or finds the one under this name that is there already; null when the id that it asks for is another file's. */
+export const insertArtifact = async (sql: Sql, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec): Promise<Artifact | null> => {
   await sql`
-    insert into artifacts (organization_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256)
-    select organization_id, task_id, subtask_id, ${spec.attempt}, ${spec.name}, ${spec.content_type}, ${spec.size_bytes}, ${spec.sha256}
+    insert into artifacts (artifact_id, organization_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256)
+    select coalesce(${spec.artifact_id ?? null}::uuid, gen_random_uuid()), organization_id, task_id, subtask_id, ${spec.attempt}, ${spec.name}, ${spec.content_type}, ${spec.size_bytes}, ${spec.sha256}
     from subtasks
     where subtask_id = ${subtaskId} and organization_id = ${worker.organization_id}
     on conflict do nothing`;
-  const [artifact] = await sql<[Artifact]>`
+  const [artifact] = await sql<Artifact[]>`
     select ${columns(sql)} from artifacts where subtask_id = ${subtaskId} and attempt = ${spec.attempt} and name = ${spec.name}`;
-  return artifact;
+  return artifact ?? null;
 };
 
 export const markStored = async (sql: Sql, artifactId: string): Promise<void> => {

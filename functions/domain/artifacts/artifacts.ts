@@ -31,6 +31,8 @@ export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId
       throw new AppError('too_many', `An attempt leaves at most ${PER_ATTEMPT} artifacts; put the rest into an archive`);
     return rows.insertArtifact(sql, worker, subtaskId, spec);
   });
+  if (artifact === null)
+    throw new AppError('artifact_mismatch', 'This artifact_id belongs to another file; leave it out, or make a new one');
   if (artifact.sha256 !== spec.sha256 || artifact.size_bytes !== spec.size_bytes)
     throw new AppError('artifact_mismatch', `This attempt announced other bytes as ${spec.name} before; give the file another name`);
   const { size_bytes, sha256, content_type } = artifact;

@@ -32,12 +32,14 @@ type Given = {
   exec?: Partial<ExecSettings>;
   settings?: Partial<JobSettings>;
   redactor?: Redactor;
+  /** That of an earlier worker, which this one follows. */
+  stateDir?: string;
   onCredential?: (credential: string) => void;
 };
 
 /** A worker of the fake platform, cancelled at the end of the test if it still runs. */
 export const agentForTest = async (platform: FakePlatform, given: Given = {}) => {
-  const stateDir = await folderForTest();
+  const stateDir = given.stateDir ?? (await folderForTest());
   const workspaces = join(stateDir, 'workspaces');
   const lines: Line[] = [];
   const exec = createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 2_000_000, ...given.exec });

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 // A worker of the fake platform in a process of its own. Its tool starts a command and then blocks the main thread.
 import { existsSync } from 'node:fs';
 import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
@@ -30,7 +31,7 @@ const agent = new WorkerAgent({
   timeoutMs: 5_000,
   stallMs,
   WebSocket: null,
-  settings: jobSettings(stateDir),
+  settings: { ...jobSettings(stateDir), spoolFolder: join(stateDir, 'spool') },
   journal: (...line) => console.log(JSON.stringify(line)),
 });
 await agent.run();

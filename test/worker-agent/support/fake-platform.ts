@@ -52,6 +52,8 @@ export class FakePlatform {
   intervals = INTERVALS;
   /** Its answers have fields that the worker does not know. */
   isNewer = false;
+  /** Cuts every connection. */
+  isAway = false;
   url = '';
   #interceptors: Partial<Record<RouteName, Interceptor>> = {};
   readonly #server = createServer((request, response) => void this.#serve(request, response));
@@ -114,6 +116,7 @@ export class FakePlatform {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.isAway) return void request.socket.destroy();
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
@@ -234,9 +237,9 @@ export class FakePlatform {
   }
 
   protected createArtifact(call: Call) {
-    const { subtask_id, name, sha256, size_bytes, content_type, attempt } = this.#fenced(call);
-    const artifact_id = randomUUID();
-    this.artifacts.set(artifact_id, { artifact_id, sha256, stored: false, content_type, name, size_bytes });
+    const { subtask_id, name, sha256, size_bytes, content_type, attempt, artifact_id = randomUUID() } = this.#fenced(call);
+    if (!this.artifacts.has(artifact_id))
+      this.artifacts.set(artifact_id, { artifact_id, sha256, stored: false, content_type, name, size_bytes });
     return { ...this.#artifact(artifact_id, subtask_id, attempt), upload: this.#transfer('PUT', artifact_id) };
   }
 

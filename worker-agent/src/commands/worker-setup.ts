@@ -40,6 +40,7 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'max_output_mb',
   'max_log_bytes',
   'report_for_ms',
+  'max_spool_bytes',
   'timeout_ms',
   'drain_for_ms',
   'stall_ms',
@@ -121,6 +122,8 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
       maxLogBytes: config.max_log_bytes,
       maxResultBytes: config.max_result_bytes,
       reportForMs: config.report_for_ms,
+      spoolFolder: file.spool,
+      maxSpoolBytes: config.max_spool_bytes,
     },
   });
 

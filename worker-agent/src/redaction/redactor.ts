@@ -31,7 +31,7 @@ export class Redactor {
     return new RedactedStream(() => this.#automata);
   }
 
-  bytes(bytes: Uint8Array): Buffer {
+  bytes(bytes: Uint8Array): Buffer<ArrayBuffer> {
     const stream = this.stream();
     return Buffer.concat([stream.write(bytes), stream.end()]);
   }

@@ -1,0 +1,183 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { AppError } from '../../../schema/errors.ts';
+import { reasonsAgainst } from '../../../worker-agent/src/health.ts';
+import { AgentFailure } from '../../../worker-agent/src/tools/adapter.ts';
+import { adapterThat } from '../../support/adapter.ts';
+import { agentForTest, holds } from '../support/agent.ts';
+import { type FakePlatform, startPlatform } from '../support/fake-platform.ts';
+
+/** A tool that prints, waits until it is let go, prints again, leaves a file and answers its key. */
+const waiting = (started: () => void, go: Promise<void>) =>
+  adapterThat(async (host, { key }) => {
+    host.emit({ type: 'log', stream: 'stdout', text: `${key} begins\n` });
+    started();
+    await go;
+    host.emit({ type: 'log', stream: 'stdout', text: `${key} ends\n` });
+    const artifact_id = await host.artifact({ name: 'file.txt', content: `file of ${key}` });
+    if (key === 'k7') throw new AgentFailure('budget', 'it cost too much');
+    return { key, artifact_id };
+  });
+
+const COUNT = 50;
+
+/** A worker with fifty subtasks under way, whose platform then goes away; answers when all of them have ended. */
+const withoutPlatform = async (platform: FakePlatform, given: Parameters<typeof agentForTest>[1] = {}) => {
+  const subtasks = Array.from({ length: COUNT }, (_, at) => platform.add({ key: `k${at}` }));
+  let started = 0;
+  let letGo = () => {};
+  const go = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const tools = [waiting(() => started++, go)];
+  const worker = await agentForTest(platform, { ...given, slots: COUNT, tools });
+  const run = worker.run();
+  await holds(() => started === COUNT);
+  platform.isAway = true;
+  letGo();
+  return { worker, run, subtasks };
+};
+const keptCount = ({ lines }: Awaited<ReturnType<typeof agentForTest>>) => lines.filter(({ event }) => event === 'result.kept').length;
+
+const expectLanded = (platform: FakePlatform, subtasks: { subtask_id: string; key: string }[]) => {
+  const endings = platform.calls.flatMap(({ name, body, params }) =>
+    name === 'completeSubtasks'
+      ? body.completions.map((it: { subtask_id: string }) => it.subtask_id)
+      : name === 'failSubtask'
+        ? [params.subtask_id]
+        : [],
+  );
+  expect(endings).toHaveLength(subtasks.length);
+  expect(new Set(endings)).toEqual(new Set(subtasks.map(({ subtask_id }) => subtask_id)));
+  for (const { subtask_id, key } of subtasks) {
+    const logs = platform.logs.get(subtask_id) ?? [];
+    expect(logs.map(({ content }) => content).join('')).toBe(`${key} begins\n${key} ends\n`);
+    expect(logs.map(({ chunk }) => chunk)).toEqual(logs.map((_, at) => at));
+    const ended = platform.ended.get(subtask_id);
+    if (key === 'k7') {
+      expect(ended).toMatchObject({ kind: 'failed', body: { failure_class: 'budget' } });
+      continue;
+    }
+    const artifact_id: string = ended?.body.result.artifact_id;
+    expect(ended).toMatchObject({ kind: 'completed', body: { result: { key } } });
+    expect(platform.artifacts.get(artifact_id)).toMatchObject({ stored: true, name: 'file.txt' });
+    expect(String(platform.blobs.get(artifact_id))).toBe(`file of ${key}`);
+  }
+  return endings as string[];
+};
+
+describe('while the platform is away', { timeout: 60_000 }, () => {
+  it('results, logs and files are kept, and land once and in order when it is back', async () => {
+    const platform = await startPlatform();
+    const { worker, run, subtasks } = await withoutPlatform(platform);
+    await holds(() => keptCount(worker) === COUNT);
+    const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
+    expect(worker.agent.spool).toMatchObject({ status: 'waiting' });
+
+    platform.isAway = false;
+    await holds(() => worker.agent.spool.status === 'empty');
+
+    expect(expectLanded(platform, subtasks)).toEqual(kept);
+    worker.agent.drain('test');
+    await run;
+    expect(worker.agent.running).toBe(0);
+  });
+
+  it('they also land once and in order when the worker was restarted meanwhile, twice', async () => {
+    const platform = await startPlatform();
+    const { worker, run, subtasks } = await withoutPlatform(platform, { settings: { reportForMs: 100 } });
+    await holds(() => keptCount(worker) === COUNT);
+    const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
+    worker.agent.drain('the first end');
+    await run;
+    expect(worker.events()).toContain('spool.left');
+    const second = await agentForTest(platform, { stateDir: worker.stateDir, settings: { reportForMs: 100 } });
+    const secondRun = second.run();
+    await holds(() => second.events().includes('spool.found'));
+    second.agent.drain('the second end');
+    await secondRun;
+
+    platform.isAway = false;
+    const third = await agentForTest(platform, { stateDir: worker.stateDir });
+    void third.run();
+    await holds(() => third.agent.spool.status === 'empty' && platform.ended.size === COUNT);
+
+    expect(expectLanded(platform, subtasks)).toEqual(kept);
+    expect(readdirSync(`${worker.stateDir}/workspaces-spool`)).toEqual([]);
+  });
+
+  it('what is kept and was sent already, so that only the answer got lost, lands once', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    let cuts = 0;
+    platform.intercept('completeSubtasks', () => (cuts++ < 5 ? 'cut-after' : 'pass'));
+    const worker = await agentForTest(platform);
+
+    await worker.finish();
+
+    const bodies = platform.of('completeSubtasks').map(({ body }) => body.completions[0]);
+    expect(bodies.length).toBeGreaterThan(1);
+    for (const body of bodies) expect(body).toMatchObject({ subtask_id: subtask.subtask_id, lease_token: subtask.lease_token, attempt: 1 });
+    expect(new Set(bodies.map(({ result }) => JSON.stringify(result))).size).toBe(1);
+  });
+
+  it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
+    const platform = await startPlatform();
+    const { worker, subtasks } = await withoutPlatform(platform);
+    await holds(() => keptCount(worker) === COUNT);
+    const [lost] = subtasks;
+    platform.lost.add(lost?.subtask_id as string);
+
+    platform.isAway = false;
+    await holds(() => worker.agent.spool.status === 'empty');
+
+    expect(platform.ended.has(lost?.subtask_id as string)).toBe(false);
+    expect(platform.ended.size).toBe(COUNT - 1);
+    expect(worker.lines).toContainEqual(
+      expect.objectContaining({ level: 'warn', event: 'subtask.dropped', subtask_id: lost?.subtask_id, reason: 'lease_lost' }),
+    );
+  });
+
+  it('a result that the platform refuses fails the subtask and holds up no other', async () => {
+    const platform = await startPlatform();
+    const { worker, subtasks } = await withoutPlatform(platform);
+    await holds(() => keptCount(worker) === COUNT);
+    const bad = subtasks[3]?.subtask_id as string;
+    const ill = subtasks[4]?.subtask_id as string;
+    let isIll = true;
+    platform.intercept('completeSubtasks', ({ body }) => {
+      const id = body.completions[0].subtask_id;
+      return id === bad ? new AppError('invalid_request', 'no') : id === ill && isIll ? new AppError('internal', 'a bug') : 'pass';
+    });
+
+    platform.isAway = false;
+    await holds(() => platform.ended.size === COUNT - 1);
+    isIll = false;
+    await holds(() => platform.ended.size === COUNT);
+
+    expect(platform.ended.get(bad)).toMatchObject({ kind: 'failed', body: { failure_class: 'invalid_result' } });
+    expect(platform.ended.get(ill)?.kind).toBe('completed');
+  });
+
+  it('and nothing can be kept on the disk, results wait in memory and no work is claimed until they can', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, idle_heartbeat_ms: 20 };
+    const first = platform.add({ key: 'first' });
+    const tool = adapterThat(() => {
+      platform.isAway = true;
+    });
+    const worker = await agentForTest(platform, { tools: [tool], settings: { maxSpoolBytes: 100 } });
+    void worker.run();
+    await holds(() => worker.agent.spool.status === 'full');
+    platform.add({ key: 'later' });
+
+    platform.isAway = false;
+    await holds(() => platform.ended.has(first.subtask_id));
+    const beats = platform.of('heartbeat').length;
+    await holds(() => platform.of('heartbeat').length > beats + 1 && worker.agent.running === 0);
+
+    expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
+    expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
+    expect(reasonsAgainst(worker.agent.status)).toEqual([expect.stringContaining('results could not be kept on the disk')]);
+  });
+});

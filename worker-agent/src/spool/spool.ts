@@ -1,0 +1,198 @@
+import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TEMPORARY, writeDurably } from '../durable-file.ts';
+import type { Journal } from '../journal.ts';
+import { decodeEntry, encodeEntry, type SpoolEntry } from './entry.ts';
+
+export type SpoolOptions = {
+  folder: string;
+  maxBytes: number;
+  journal: Journal;
+  maxAgeMs?: number;
+  /** How files are written; another one in tests of disks that fail. */
+  write?: typeof writeDurably;
+};
+/** `full` and `failing`: a result could not be kept just now, so no work is taken on. */
+export type SpoolState = {
+  status: 'empty' | 'waiting' | 'full' | 'failing';
+  entries: number;
+  bytes: number;
+  oldest_seconds: number;
+  broken: number;
+  error: string | null;
+};
+export type Item = { readonly seq: number; readonly path: string; readonly bytes: number; readonly keptAtMs: number };
+
+const DAY_MS = 86_400_000;
+const ROOM_BYTES = 1_048_576;
+const PROBE_BYTES = 65_536;
+const NAMED = /^(\d{12})-[a-z]+\.spool$/;
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+class SpoolFull extends Error {
+  readonly code = 'ENOSPC';
+}
+
+/** Keeps on the disk what could not be sent, in order, bounded in bytes and age. Only one process uses its folder. */
+export class Spool {
+  readonly #options: SpoolOptions;
+  readonly #write: typeof writeDurably;
+  readonly #gone = new Map<number, () => void>();
+  #items: Item[] = [];
+  #next = 1;
+  #broken = 0;
+  #fault: { isFull: boolean; message: string } | null = null;
+  #writing: Promise<unknown> = Promise.resolve();
+  /** Told when something was put in, and when the state has changed. */
+  onChange: () => void = () => {};
+
+  constructor(options: SpoolOptions) {
+    this.#options = options;
+    this.#write = options.write ?? writeDurably;
+  }
+
+  /** Finds what an earlier process left. A folder that cannot be used shows in the state and stops nobody. */
+  async open(): Promise<void> {
+    const { folder, journal } = this.#options;
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      for (const name of (await readdir(folder)).toSorted()) {
+        const path = join(folder, name);
+        if (name.endsWith(TEMPORARY)) await rm(path, { force: true });
+        if (name.endsWith('.broken')) this.#broken++;
+        const [, seq] = NAMED.exec(name) ?? [];
+        if (seq === undefined) continue;
+        const { size, mtimeMs } = await stat(path);
+        this.#items.push({ seq: Number(seq), path, bytes: size, keptAtMs: mtimeMs });
+      }
+      this.#next = (this.#items.at(-1)?.seq ?? 0) + 1;
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (this.#items.length > 0) journal('info', 'spool.found', { entries: this.#items.length, bytes: this.bytes });
+    await this.check();
+  }
+
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  get bytes(): number {
+    return this.#items.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get canKeep(): boolean {
+    return this.#fault === null;
+  }
+
+  state(): SpoolState {
+    const [oldest] = this.#items;
+    const fault = this.#fault === null ? null : this.#fault.isFull ? ('full' as const) : ('failing' as const);
+    return {
+      status: fault ?? (oldest === undefined ? 'empty' : 'waiting'),
+      entries: this.#items.length,
+      bytes: this.bytes,
+      oldest_seconds: oldest === undefined ? 0 : Math.max(0, Math.round((Date.now() - oldest.keptAtMs) / 1_000)),
+      broken: this.#broken,
+      error: this.#fault?.message ?? null,
+    };
+  }
+
+  /** Resolves when the entry is safe on the disk; throws when it cannot be kept. Logs and files leave the other half to results. */
+  put(entry: SpoolEntry, bytes?: Uint8Array): Promise<Item> {
+    const put = this.#writing.then(() => this.#put(entry, bytes));
+    this.#writing = put.catch(() => {});
+    return put;
+  }
+
+  async #put(entry: SpoolEntry, bytes?: Uint8Array): Promise<Item> {
+    const { folder, maxBytes } = this.#options;
+    const content = encodeEntry(entry, bytes);
+    const isMaterial = entry.kind === 'logs' || entry.kind === 'artifact';
+    try {
+      if (this.bytes + content.length > (isMaterial ? maxBytes / 2 : maxBytes)) throw new SpoolFull(`it holds ${maxBytes} bytes at most`);
+      const seq = this.#next++;
+      const path = join(folder, `${String(seq).padStart(12, '0')}-${entry.kind}.spool`);
+      await this.#write(path, content);
+      const item = { seq, path, bytes: content.length, keptAtMs: Date.now() };
+      this.#items.push(item);
+      this.#works();
+      this.onChange();
+      return item;
+    } catch (error) {
+      // That a file or much output does not fit says nothing of results.
+      if (!(error instanceof SpoolFull && isMaterial)) this.#failed(error);
+      throw error;
+    }
+  }
+
+  /** Null when the file is broken, which is then set aside, or is gone. */
+  async read(item: Item): Promise<ReturnType<typeof decodeEntry> | null> {
+    try {
+      return decodeEntry(await readFile(item.path));
+    } catch (error) {
+      this.#broken++;
+      this.#options.journal('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
+      await rename(item.path, `${item.path}.broken`).catch(() => {});
+      this.#forget(item);
+      return null;
+    }
+  }
+
+  async remove(item: Item): Promise<void> {
+    await rm(item.path, { force: true }).catch((error) => this.#failed(error));
+    this.#forget(item);
+  }
+
+  /** Resolves when the entry has been sent, or given up. */
+  gone({ seq }: Item): Promise<void> {
+    if (!this.#items.some((it) => it.seq === seq)) return Promise.resolve();
+    return new Promise((resolve) => this.#gone.set(seq, resolve));
+  }
+
+  #forget({ seq }: Item): void {
+    this.#items = this.#items.filter((it) => it.seq !== seq);
+    this.#gone.get(seq)?.();
+    this.#gone.delete(seq);
+  }
+
+  /** Drops what is too old, and looks whether a result could be kept: by writing something where there is doubt. */
+  async check(): Promise<void> {
+    const { folder, maxAgeMs = DAY_MS, journal } = this.#options;
+    for (const item of this.#items.filter(({ keptAtMs }) => Date.now() - keptAtMs > maxAgeMs)) {
+      journal('error', 'spool.expired', { file: item.path });
+      await this.remove(item);
+    }
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      if (this.#fault === null && bavail * bsize >= ROOM_BYTES) return;
+      if (this.bytes + PROBE_BYTES > this.#options.maxBytes) return;
+      const probe = join(folder, `probe${TEMPORARY}`);
+      await this.#write(probe, Buffer.alloc(PROBE_BYTES));
+      await rm(probe, { force: true });
+      this.#works();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #works(): void {
+    if (this.#fault === null) return;
+    this.#fault = null;
+    this.#options.journal('info', 'spool.works', {});
+    this.onChange();
+  }
+
+  #failed(error: unknown): void {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const isNew = this.#fault?.message !== message;
+    this.#fault = { isFull: FULL.has(code), message };
+    if (!isNew) return;
+    this.#options.journal('error', FULL.has(code) ? 'spool.full' : 'spool.failing', { folder: this.#options.folder, error: message });
+    this.onChange();
+  }
+}
