@@ -75,9 +75,7 @@ const refsIn = (schema: unknown): string[] => {
 
 const named = (ref: string): string => ref.slice('#/$defs/'.length);
 
-export const ResultSchema: z.ZodType<ResultSchema, { [key: string]: Json }> = (
-  Node as z.ZodType<ResultSchema, { [key: string]: Json }>
-).superRefine((root, context) => {
+export const ResultSchema: z.ZodType<ResultSchema> = Node.superRefine((root, context) => {
   for (const ref of refsIn(root))
     if (ref !== '#' && !Object.hasOwn(root.$defs ?? {}, named(ref)))
       context.addIssue({ code: 'custom', path: ['$ref'], message: `${ref} leads nowhere: $defs at the top has no ${named(ref)}` });

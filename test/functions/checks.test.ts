@@ -25,7 +25,7 @@ describe('what a subtask says of silence and of success', () => {
 
     const [a, b] = (await worker.claim(2)).toSorted((one, other) => one.key.localeCompare(other.key));
 
-    expect(a).toMatchObject({ ...given, result_schema: { properties: { n: { type: ['integer'] } }, additionalProperties: { enum: [] } } });
+    expect(a).toMatchObject(given);
     expect(b).toMatchObject(none);
     expect(await backend.admin.ok.getSubtask({ params: { subtask_id: b?.subtask_id ?? '' } })).toMatchObject(none);
   });

@@ -9,9 +9,10 @@ import { type AdapterHost, type AgentAdapter, AgentFailure, type Job } from './t
 import { checkAllowed, verify } from './verify.ts';
 
 const jobOf = (ctx: JobContext, job: RunningJob): Job => {
-  const { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, inputs } = job.claimed;
+  const { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, inputs, result_schema } = job.claimed;
   const fetchInputs = createInputs(ctx.api, job.claimed, job.work);
-  return { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, input_keys: Object.keys(inputs), inputs: fetchInputs };
+  const input_keys = Object.keys(inputs);
+  return { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, result_schema, input_keys, inputs: fetchInputs };
 };
 
 /** Rejects when the signal has been aborted for `ms`. */

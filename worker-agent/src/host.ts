@@ -33,6 +33,8 @@ const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSend
       return job.report(event.message === undefined ? event : { ...event, message: ctx.redactor.text(event.message) });
     case 'usage':
       heard.usage = event.usage;
+      return undefined;
+    case 'alive':
   }
 };
 
@@ -45,13 +47,14 @@ const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, log
     limits: ctx.settings.limits,
     onSurvivors: (pids: number[]) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
   };
-  return async (file, args, { cwd, env, ...options }) => {
+  return async (file, args, { cwd, env, signal, ...options }) => {
     await (atHome ??= bringLogins(logins, workspace.home));
     const id = `${workspace.root}${sep}${++started}.`;
     const mark = `${MARK}=${id}`;
     const own = { ...env, MAW_WORKSPACE: workspace.path, [MARK]: id };
     const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
-    return runCommand(command, options, { ...supervision, mark, onStarted: (root) => job.noteTree(root, mark) });
+    const stop = signal ? { ...supervision.stop, signal: AbortSignal.any([job.work, signal]) } : supervision.stop;
+    return runCommand(command, options, { ...supervision, stop, mark, onStarted: (root) => job.noteTree(root, mark) });
   };
 };
 

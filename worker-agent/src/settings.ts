@@ -108,7 +108,7 @@ const SETTINGS = define({
     fallback: () => ['scripted'],
     kind: 'list',
     placeholder: 'NAMES',
-    help: 'Tools that it offers, separated by commas: scripted, exec',
+    help: 'Tools that it offers, separated by commas: scripted, exec, openai-http',
   },
   slots: { schema: Whole(1, 64), fallback: () => 1, kind: 'text', placeholder: 'N', help: 'How many subtasks it carries out at once' },
   enrol_token: {
@@ -155,6 +155,43 @@ const SETTINGS = define({
     kind: 'text',
     placeholder: 'FILE',
     help: 'Secrets, one on each line, that are taken out of everything that leaves the worker; values of *_TOKEN, *_KEY, *_SECRET and *_PASSWORD are anyway',
+  },
+  openai_url: {
+    schema: Url,
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'URL',
+    help: 'Where the tool openai-http finds its model, such as http://127.0.0.1:11434/v1',
+  },
+  openai_model: {
+    schema: z.string().min(1),
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'The model that the tool openai-http asks',
+  },
+  openai_key: {
+    schema: z.string().min(1),
+    fallback: () => undefined,
+    kind: 'text',
+    placeholder: 'KEY',
+    secret: true,
+    help: 'The key for its server, where that wants one',
+  },
+  openai_no_stream: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Have its answers come whole, not piece by piece' },
+  openai_timeout_ms: {
+    schema: Whole(100, 86_400_000),
+    fallback: () => 600_000,
+    kind: 'text',
+    placeholder: 'MS',
+    help: 'How long one of its answers may take',
+  },
+  openai_max_turns: {
+    schema: Whole(1, 1_000),
+    fallback: () => 50,
+    kind: 'text',
+    placeholder: 'N',
+    help: 'How often it is asked for one subtask at most',
   },
   keep_workspaces: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Do not remove the workspace of an attempt after it' },
   kill_grace_ms: {
@@ -259,7 +296,7 @@ const SETTINGS = define({
 
 export type SettingKey = keyof typeof SETTINGS;
 type Value<K extends SettingKey> = z.output<(typeof SETTINGS)[K]['schema']>;
-type Optional = 'api_key' | 'enrol_token' | 'secrets_file' | 'notice_url';
+type Optional = 'api_key' | 'enrol_token' | 'openai_url' | 'openai_model' | 'openai_key' | 'secrets_file' | 'notice_url';
 export type Config = { [K in Exclude<SettingKey, Optional>]: Value<K> } & { [K in Optional]: Value<K> | undefined };
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];

@@ -15,6 +15,7 @@ import { secretsIn, secretsOf } from '../redaction/secrets.ts';
 import { type Config, configHome, type SettingKey } from '../settings.ts';
 import { StateFile } from '../state.ts';
 import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../terminal/errors.ts';
+import type { OpenAiSettings } from '../tools/openai/openai-http.ts';
 import { createTools } from '../tools/registry.ts';
 import type { AgentAdapter } from '../tools/adapter.ts';
 import type { CommandRules } from '../tools/allowed-command.ts';
@@ -29,6 +30,12 @@ export const WORKER_SETTINGS: readonly SettingKey[] = [
   'exec_allow',
   'exec_roots',
   'exec_logins',
+  'openai_url',
+  'openai_model',
+  'openai_key',
+  'openai_no_stream',
+  'openai_timeout_ms',
+  'openai_max_turns',
   'isolation',
   'secrets_file',
   'keep_workspaces',
@@ -63,9 +70,27 @@ export const isolationOf = (config: Config, file: string | null): Promise<Isolat
 
 const commandsOf = (config: Config): CommandRules => ({ allow: config.exec_allow, roots: rootsOf(config) });
 
+const RETRY_WAITS_MS = [1_000, 5_000, 20_000];
+
+const openAiOf = (config: Config): OpenAiSettings | null => {
+  const { openai_url: url, openai_model: model } = config;
+  if (url === undefined || model === undefined) return null;
+  return {
+    url,
+    model,
+    key: config.openai_key,
+    stream: !config.openai_no_stream,
+    timeoutMs: config.openai_timeout_ms,
+    maxTurns: config.openai_max_turns,
+    retryWaitsMs: RETRY_WAITS_MS,
+    commands: commandsOf(config),
+  };
+};
+
 export const toolsOf = (config: Config): AgentAdapter[] => {
   try {
-    return createTools(config.tools, { ...commandsOf(config), logins: config.exec_logins, maxResultBytes: config.max_result_bytes });
+    const exec = { ...commandsOf(config), logins: config.exec_logins, maxResultBytes: config.max_result_bytes };
+    return createTools(config.tools, { exec, openai: openAiOf(config) });
   } catch (cause) {
     throw new UsageError((cause as Error).message, 'mend --tools', { cause });
   }
@@ -87,8 +112,8 @@ export const identityOf = async (file: StateFile, config: Config): Promise<Ident
   }
 };
 
-const redactorOf = ({ secrets_file, api_key, enrol_token }: Config): Redactor => {
-  const redactor = new Redactor([...secretsOf(process.env), api_key ?? '', enrol_token ?? '']);
+const redactorOf = ({ secrets_file, api_key, enrol_token, openai_key }: Config): Redactor => {
+  const redactor = new Redactor([...secretsOf(process.env), api_key ?? '', enrol_token ?? '', openai_key ?? '']);
   try {
     if (secrets_file !== undefined) redactor.add(...secretsIn(secrets_file));
   } catch (cause) {

@@ -15,6 +15,8 @@ export type Job = {
   readonly task_goal: string;
   readonly attempt: number;
   readonly input: Json;
+  /** What the result has to fit; null for anything. The worker checks it. */
+  readonly result_schema: { [key: string]: Json } | null;
   readonly input_keys: readonly string[];
   /** The outputs of the parents by their keys; large ones are fetched when this is called. */
   inputs(): Promise<Record<string, Json>>;
@@ -28,7 +30,9 @@ export type AgentEvent =
   | { type: 'progress'; percent?: number; message?: string }
   /** All that was used so far; it is told also when the work fails. `incomplete: true` where the agent does not tell all. */
   | { type: 'usage'; usage: Usage }
-  | { type: 'warning'; message: string };
+  | { type: 'warning'; message: string }
+  /** Nothing to tell but that it is at work. */
+  | { type: 'alive' };
 
 /** What an adapter may use of the worker. */
 export type AdapterHost = {

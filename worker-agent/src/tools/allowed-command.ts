@@ -12,6 +12,8 @@ type Command = {
   cwd?: string | undefined;
   env?: Record<string, string>;
   stdin?: string | undefined;
+  /** Ends this command alone. */
+  signal?: AbortSignal;
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
 
@@ -40,7 +42,7 @@ export const runAllowed = async (
     command.onOutput?.(stream, bytes);
     host.emit({ type: 'log', stream, text: bytes });
   };
-  const finished = await spawned(host, file, args, { cwd, env, stdin: command.stdin, onOutput });
+  const finished = await spawned(host, file, args, { cwd, env, stdin: command.stdin, signal: command.signal, onOutput });
   host.signal.throwIfAborted();
   return { ...finished, cwd };
 };

@@ -1,15 +1,24 @@
-import { createExec, type ExecSettings } from './exec.ts';
-import { scripted } from './scripted.ts';
 import type { AgentAdapter } from './adapter.ts';
+import { createExec, type ExecSettings } from './exec.ts';
+import { createOpenAi, type OpenAiSettings } from './openai/openai-http.ts';
+import { scripted } from './scripted.ts';
 
-const TOOL_NAMES = ['scripted', 'exec'] as const;
+/** `openai` is null where no model is set. */
+export type ToolSettings = { exec: ExecSettings; openai: OpenAiSettings | null };
+
+const MAKES: Record<string, (settings: ToolSettings) => AgentAdapter> = {
+  scripted: () => scripted,
+  exec: ({ exec }) => createExec(exec),
+  'openai-http': ({ openai }) => {
+    if (openai === null) throw new Error('the tool openai-http needs --openai-url and --openai-model');
+    return createOpenAi(openai);
+  },
+};
 
 /** The tools that this worker drives, by their names; throws on a name that it does not know. */
-export const createTools = (names: readonly string[], exec: ExecSettings): AgentAdapter[] => {
-  const known = new Map<string, AgentAdapter>([scripted, createExec(exec)].map((tool) => [tool.id, tool]));
-  return names.map((name) => {
-    const tool = known.get(name);
-    if (tool === undefined) throw new Error(`there is no tool ${name}; this version has ${TOOL_NAMES.join(', ')}`);
-    return tool;
+export const createTools = (names: readonly string[], settings: ToolSettings): AgentAdapter[] =>
+  names.map((name) => {
+    const make = Object.hasOwn(MAKES, name) ? MAKES[name] : undefined;
+    if (make === undefined) throw new Error(`there is no tool ${name}; this version has ${Object.keys(MAKES).join(', ')}`);
+    return make(settings);
   });
-};

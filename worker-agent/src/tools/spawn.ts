@@ -14,6 +14,8 @@ type Streams = {
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
 export type SpawnOptions = Streams & {
+  /** Ends this command alone. */
+  signal?: AbortSignal | undefined;
   cwd: string;
   /** What is declared beside what every command gets. */
   env: Record<string, string>;

@@ -1,0 +1,8 @@
+import { z } from 'zod';
+
+/** What a subtask for openai-http says. Other fields are data for the model. */
+export const OpenAiInput = z.looseObject({
+  system: z.string().max(32_000).optional(),
+  temperature: z.number().min(0).max(2).optional(),
+  max_turns: z.int().min(1).max(1_000).optional(),
+});
