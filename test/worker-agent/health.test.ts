@@ -100,6 +100,16 @@ describe('the metrics', () => {
     ]);
   });
 
+  it('know what the cap of the output left out', async () => {
+    const platform = await startPlatform();
+    platform.add({ input: { steps: [{ do: 'log', text: 'x'.repeat(1_000) }] } });
+    const worker = await agentForTest(platform, { settings: { maxLogBytes: 100 } });
+
+    await worker.finish();
+
+    expect(worker.lines).toContainEqual(expect.objectContaining({ event: 'logs.dropped', bytes: 901 }));
+  });
+
   it('name and describe each family once', async () => {
     const { body } = await (await serve())('/metrics');
     const described = body.split('\n').filter((line) => line.startsWith('# TYPE'));

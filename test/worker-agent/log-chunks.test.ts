@@ -113,6 +113,7 @@ describe('log chunks', () => {
     expect(textOf(taken, 'stdout')).toBe('fourfourfo');
     expect(taken.filter(({ stream }) => stream === 'system')).toHaveLength(1);
     expect(taken.at(-1)?.content).toContain('dropped');
+    expect(chunks.droppedBytes).toBe(70);
   });
 
   it('never get a number that the server does not take', () => {
@@ -123,6 +124,7 @@ describe('log chunks', () => {
 
     expect(taken).toHaveLength(10_000);
     expect(taken.at(-1)).toMatchObject({ chunk: 9_999, stream: 'system' });
+    expect(chunks.droppedBytes).toBe(501);
   });
 });
 

@@ -47,5 +47,6 @@ const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
     before: () => job.confirm(),
     onLost: () => void job.stop('lost'),
     keep: async (chunks) => void (await ctx.spool.put({ kind: 'logs', ...job.fence, chunks })),
+    onDropped: (bytes) => ctx.journal('warn', 'logs.dropped', { subtask_id: job.claimed.subtask_id, bytes }),
     onGivenUp: (reason) => ctx.journal('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
   });

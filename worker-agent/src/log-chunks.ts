@@ -40,6 +40,7 @@ export class LogChunks {
   #next = 0;
   #open: { stream: Stream; content: string; bytes: number } | null = null;
   #dropped = false;
+  #droppedBytes = 0;
   #waiting = 0;
   #cut: LogChunkSpec[] = [];
 
@@ -50,7 +51,10 @@ export class LogChunks {
   }
 
   write(stream: Stream, text: string | Uint8Array): void {
-    if (this.#dropped) return;
+    if (this.#dropped) {
+      this.#droppedBytes += Buffer.byteLength(text);
+      return;
+    }
     for (const [other, { lines }] of this.#sources) if (other !== stream) this.#add(other, lines.flush());
     const { redacted, decoder, lines } = this.#source(stream);
     this.#add(stream, lines.write(cleanText(decoder.write(redacted.write(Buffer.from(text))))));
@@ -59,6 +63,11 @@ export class LogChunks {
   /** The bytes that wait to be taken. */
   get waitingBytes(): number {
     return this.#waiting;
+  }
+
+  /** What the cap left out, in bytes. */
+  get droppedBytes(): number {
+    return this.#droppedBytes;
   }
 
   /** Closes the open chunk and hands over what was closed since the last call. Lines that are being overwritten wait for their end. */
@@ -94,17 +103,24 @@ export class LogChunks {
       if (this.#open?.stream !== stream) this.#close();
       const room = this.#chunkBytes - (this.#open?.bytes ?? 0);
       const at = cutAt(rest, Math.min(room, this.#left));
-      if (at === 0 && (this.#left < 4 || room === this.#chunkBytes)) return this.#drop();
+      if (at === 0 && (this.#left < 4 || room === this.#chunkBytes)) {
+        this.#drop();
+        break;
+      }
       this.#append(stream, rest.slice(0, at));
       rest = rest.slice(at);
       if (rest !== '') this.#close();
     }
+    if (this.#dropped) this.#droppedBytes += bytesOf(rest);
   }
 
   #append(stream: Stream, content: string): void {
     if (content === '') return;
-    if (this.#open === null && this.#next >= LAST) return this.#drop();
     const bytes = bytesOf(content);
+    if (this.#open === null && this.#next >= LAST) {
+      this.#droppedBytes += bytes;
+      return this.#drop();
+    }
     const before = this.#open ?? { stream, content: '', bytes: 0 };
     this.#open = { stream, content: before.content + content, bytes: before.bytes + bytes };
     this.#left -= bytes;

@@ -20,6 +20,8 @@ type Options = {
   keep(chunks: LogChunkSpec[]): Promise<void>;
   onLost(): void;
   onGivenUp(reason: string): void;
+  /** Told at the end, when the cap left something out. */
+  onDropped(bytes: number): void;
 };
 
 /** Sends what one attempt prints, in order, in batches of half a second or 64 KB; chunks are kept until they are acknowledged. */
@@ -55,6 +57,7 @@ export class LogSender {
     this.#flush();
     await this.#sending;
     this.#stopped = true;
+    if (this.#chunks.droppedBytes > 0) this.#options.onDropped(this.#chunks.droppedBytes);
   }
 
   #flush(): void {
