@@ -298,7 +298,7 @@ const parseCall = (request: IncomingMessage, path: string, search: string, bytes
   );
   const query = Object.fromEntries(new URLSearchParams(search));
   const text = bytes.toString('utf8');
-  if (/\\u0000|\\ud[89a-f]/i.test(text)) throw new AppError('invalid_request', 'U+0000 or a lone surrogate');
+  if (/(?<!\\)(\\\\)*\\u(0000|d[89a-f])/i.test(text)) throw new AppError('invalid_request', 'U+0000 or a lone surrogate');
   const raw = text === '' ? undefined : JSON.parse(text);
   const parts: [string, { safeParse(value: unknown): { success: boolean; error?: Error } } | undefined, unknown][] = [
     ['params', route.params, params],
