@@ -7,11 +7,11 @@ const BANNER = "import { createRequire } from 'node:module'; const require = cre
 const ROOT = join(import.meta.dirname, '..');
 
 /**
- * Builds `functions/<name>.lambda.ts` into a folder: one ES module with everything in it but Node's own. Not minified: it would import
- * no sooner (110 ms for 2 MB or 0.9 MB), and the stack traces of production keep their names and lines.
+ * Builds `functions/<name>.lambda.ts` into a folder: one ES module with everything in it but Node's own. Answers what it is made of.
+ * Zod is imported as `* as z` throughout: of `{ z }` esbuild would keep all languages, a quarter of the module.
  */
-export const build = (name: string, folder: string): void => {
-  buildSync({
+export const build = (name: string, folder: string): string[] => {
+  const { metafile } = buildSync({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${name}.lambda.ts`],
     outfile: join(folder, 'index.mjs'),
@@ -21,8 +21,13 @@ export const build = (name: string, folder: string): void => {
     target: 'node24',
     // The AWS SDK as ES modules: of them what is not used is left out, which is a sixth of the time to import.
     mainFields: ['module', 'main'],
+    alias: { '@aws-sdk/credential-provider-node': './functions/platform/lambda-credentials.ts' },
     charset: 'utf8',
     banner: { js: BANNER },
+    minify: true,
+    lineLimit: 200, // a stack trace then tells lines, not columns of one line
+    metafile: true,
     logLevel: 'warning',
   });
+  return Object.keys(metafile.inputs);
 };

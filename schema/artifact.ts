@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fence } from './attempt.ts';
 import { Id, Timestamp } from './common.ts';
 import { LIMITS } from './json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id, Labels, Timestamp } from './common.ts';
 import { Json } from './json.ts';
 import { AttemptStatus, SubtaskStatus } from './states.ts';

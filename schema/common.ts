@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Always in lower case, so that two ids are equal when their texts are. */
 export const Id = z.guid().toLowerCase();

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Timestamp } from './common.ts';
 
 export const Queue = z.enum(['subtasks', 'events']).describe('subtasks: to workers; events: to those who watch');

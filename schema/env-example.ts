@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Env, HomeEnv } from './env.ts';
 
 type Variable = { description?: string; default?: string | number; examples?: string[] };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Tool } from './common.ts';
 
 const whole = (min: number, max: number, fallback: number) => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Every error that a caller can see: one code, one status. */
 export const ERRORS = {

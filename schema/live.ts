@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id } from './common.ts';
 import { Event } from './events.ts';
 import { TaskStatus, WorkerMode, WorkerStatus } from './states.ts';

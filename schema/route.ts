@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ErrorCode } from './errors.ts';
 
 export const SCOPES = ['tasks:read', 'tasks:write', 'workers:read', 'workers:write', 'keys:write'] as const;

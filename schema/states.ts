@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /*
  * task      pending ─► running ─► completed | failed | cancelled        ended ─► running (retry: run + 1)

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id, Labels, NOT_BLANK, Timestamp, Tool } from './common.ts';
 import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';
 import { RESULT_KEYWORDS, ResultSchema } from './result-schema.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Fence, Progress } from './attempt.ts';
 import { Id, Labels, Name, Timestamp, Tool } from './common.ts';
 import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';

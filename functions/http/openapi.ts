@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { type ErrorCode, ERRORS, Problem } from '../../schema/errors.ts';
 import { LIMITS } from '../../schema/json.ts';
 import { PRODUCT } from '../../schema/product.ts';

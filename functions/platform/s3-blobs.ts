@@ -5,6 +5,7 @@ import type { Transfer } from '../../schema/artifact.ts';
 import { AppError } from '../../schema/errors.ts';
 import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/blobs.ts';
 import type { AwsTarget } from './aws.ts';
+import { credentialsOfLambda } from './lambda-credentials.ts';
 
 export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
   /** The bucket's address, such as https://name.s3.eu-central-1.amazonaws.com, or http://127.0.0.1:4566/name of an emulator. */
@@ -15,11 +16,6 @@ export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
 type Method = Transfer['method'] | 'HEAD' | 'DELETE';
 type Asked = { query?: Record<string, string>; headers?: Record<string, string>; sized?: number };
 
-/** As Lambda gives them to a function. */
-const fromLambda = () => {
-  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '', AWS_SESSION_TOKEN: sessionToken } = process.env;
-  return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
-};
 const regionOfLambda = () => {
   const { AWS_REGION = '' } = process.env;
   return AWS_REGION;
@@ -33,7 +29,7 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
   const signer = new SignatureV4({
     service: 's3',
     region,
-    credentials: async () => credentials ?? fromLambda(),
+    credentials: async () => credentials ?? credentialsOfLambda(),
     sha256: Sha256,
     uriEscapePath: false,
     applyChecksum: false,

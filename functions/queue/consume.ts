@@ -1,5 +1,5 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
 import type { Left } from '../domain/outbox/outbox.sql.ts';

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { TaskSpec } from '../../schema/task.ts';
 import { add, type Counts, countFile, digest } from './expected.ts';
 

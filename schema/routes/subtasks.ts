@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Attempt, Fence, InputValue } from '../attempt.ts';
 import { Artifact, ArtifactSpec, Transfer } from '../artifact.ts';
 import { Id, queryInt } from '../common.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Id, PageQuery, page, queryInt } from '../common.ts';
 import { Event } from '../events.ts';
 import { atMostBytes, JsonObject, LIMITS } from '../json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Claimed } from '../attempt.ts';
 import { Id, PageQuery, page } from '../common.ts';
 import { route } from '../route.ts';

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Owner = z.object({ pid: z.int(), born: z.string(), health_port: z.int().default(0) });
 type Owner = z.output<typeof Owner>;

@@ -1,6 +1,6 @@
 import { homedir, hostname, totalmem } from 'node:os';
 import { isAbsolute, join, normalize } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Name, Tool } from '../../schema/common.ts';
 import { ISOLATIONS } from './isolation/isolation.ts';
 

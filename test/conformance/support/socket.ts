@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { ClientFrame, ServerFrame } from '../../../schema/live.ts';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { until } from '../../support/processes.ts';
 import type { Topic } from '../../../schema/live.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ApiError, type Client } from '../../../schema/client.ts';
 import type { Command } from '../command.ts';
 import { PidFile } from '../pid-file.ts';

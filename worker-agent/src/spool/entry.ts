@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Json, JsonObject } from '../../../schema/json.ts';
 import { LogChunkSpec } from '../../../schema/log.ts';
 import { FailureClass } from '../../../schema/task.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { AgentFailure } from './adapter.ts';
 
 const pathOf = (path: readonly PropertyKey[]): string => ['input', ...path.map(String)].join('.');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Json } from '../../../schema/json.ts';
 import { FailureClass } from '../../../schema/task.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openapi } from '../../../../functions/http/openapi.ts';
 import { Problem } from '../../../../schema/errors.ts';
 import type { Route } from '../../../../schema/route.ts';

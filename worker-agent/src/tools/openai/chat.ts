@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import { clip } from '../../clean.ts';
 import { AgentFailure } from '../adapter.ts';
 import { refusal, unavailable } from './errors.ts';

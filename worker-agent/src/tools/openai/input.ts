@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a subtask for openai-http says. Other fields are data for the model. */
 export const OpenAiInput = z.looseObject({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Json } from '../../../../schema/json.ts';
 import { type AdapterHost, AgentFailure, type Job } from '../adapter.ts';
 import { type CommandRules, endOf, runAllowed } from '../allowed-command.ts';
