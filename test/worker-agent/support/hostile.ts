@@ -1,209 +1,103 @@
 /** Commands that would leave a trace, for those who let them run. */
-const trace = (canary: string) => [`touch ${canary}`, `echo x>${canary}`, `node -e "fs.writeFileSync('${canary}','')"`];
+const traces = (canary: string) => [`touch ${canary}`, `echo x>${canary}`, `node -e "fs.writeFileSync('${canary}','')"`];
 
-/** Ways into a shell. */
-const INJECTIONS = [
-  ...[
-    (it: string) => `$(${it})`,
-    (it: string) => `\`${it}\``,
-    (it: string) => `;${it};`,
-    (it: string) => `&& ${it} &&`,
-    (it: string) => `| ${it}`,
-  ],
-  ...[
-    (it: string) => `|| ${it}`,
-    (it: string) => `& ${it} &`,
-    (it: string) => `\n${it}\n`,
-    (it: string) => `\r\n${it}\r\n`,
-    (it: string) => `';${it};'`,
-  ],
-  ...[
-    (it: string) => `";${it};"`,
-    (it: string) => `'"$(${it})"'`,
-    (it: string) => `\\";${it};\\"`,
-    (it: string) => `) ; ${it} ; (`,
-    (it: string) => `<(${it})`,
-  ],
-  ...[
-    (it: string) => `\${x:-$(${it})}`,
-    (it: string) => `$((\`${it}\`))`,
-    (it: string) => `!${it}`,
-    (it: string) => `#\n${it}`,
-    (it: string) => `\u2028${it}`,
-  ],
-  ...[
-    (it: string) => `" & ${it} & "`,
-    (it: string) => `^& ${it}`,
-    (it: string) => `%0a${it}`,
-    (it: string) => `{${it.replaceAll(' ', ',')}}`,
-  ],
-  ...[(it: string) => `() { :;}; ${it}`, (it: string) => `\x1b]0;${it}\x07`, (it: string) => `-c ${it}`, (it: string) => `--eval=${it}`],
-  ...[
-    (it: string) => `-oProxyCommand=${it}`,
-    (it: string) => `--upload-pack=${it}`,
-    (it: string) => `ext::sh -c ${it}`,
-    (it: string) => `--exec ${it}`,
-  ],
-];
+const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-const files = (canary: string) => [
-  ...[
-    canary,
-    `>${canary}`,
-    `2>${canary}`,
-    `>>${canary}`,
-    `-o${canary}`,
-    `--output=${canary}`,
-    `@${canary}`,
-    `file://${canary}`,
-    `/../..${canary}`,
-  ],
-  ...[
-    `../canary`,
-    `../../canary`,
-    `../../../canary`,
-    `../../../../canary`,
-    `./../canary`,
-    `a/../../canary`,
-    `..\\canary`,
-    `..%2fcanary`,
-    `%2e%2e/canary`,
-  ],
-  ...[
-    '....//canary',
-    '..;/canary',
-    '.../canary',
-    '~/canary',
-    '$HOME/canary',
-    '${HOME}/canary',
-    '%USERPROFILE%\\canary',
-    '/tmp/../canary',
-    '//canary',
-  ],
-  ...[
-    '\\\\host\\share\\canary',
-    'C:\\canary',
-    'C:canary',
-    'canary:stream',
-    '．．／canary',
-    '..\u2215canary',
-    '..\u2044canary',
-    'canary\t',
-    ' ../canary',
-  ],
-];
+/** Ways into a shell, with RUN where a command stands and ↵ for what ends a line. */
+const INJECTIONS = lines(String.raw`
+$(RUN)
+${'`RUN`'}
+;RUN;
+&& RUN &&
+| RUN
+|| RUN
+& RUN &
+↵RUN↵
+';RUN;'
+";RUN;"
+'"$(RUN)"'
+\";RUN;\"
+) ; RUN ; (
+<(RUN)
+${'${x:-$(RUN)}'}
+$((${'`RUN`'}))
+!RUN
+#↵RUN
+" & RUN & "
+^& RUN
+%0aRUN
+{RUN,}
+() { :;}; RUN
+-c RUN
+--eval=RUN
+-oProxyCommand=RUN
+--upload-pack=RUN
+ext::sh -c RUN
+--exec RUN
+-- ; RUN
+`);
 
-const OPTIONS = [
-  ...[
-    '-',
-    '--',
-    '---',
-    '-h',
-    '--help',
-    '--version',
-    '-rf',
-    '-rf /',
-    '-e',
-    '-c',
-    '-p',
-    '-i',
-    '-',
-    '--inspect=0.0.0.0',
-    '--require=x',
-    '--import=data:text/javascript,0',
-  ],
-  ...[
-    '--bind / /',
-    '--state-dir=/',
-    '--isolation=none',
-    '--exec-allow=*',
-    '--config=/etc/passwd',
-    '-D/',
-    '+x',
-    '/c calc',
-    '/?',
-    '-\u00ad',
-    '--\u00a0help',
-  ],
-];
+/** Names of files, with CANARY for one outside. */
+const FILES = lines(String.raw`
+CANARY
+>CANARY
+2>CANARY
+>>CANARY
+-oCANARY
+--output=CANARY
+@CANARY
+file://CANARY
+/../..CANARY
+../canary
+../../canary
+../../../canary
+../../../../canary
+./../canary
+a/../../canary
+..\canary
+..%2fcanary
+%2e%2e/canary
+....//canary
+..;/canary
+.../canary
+~/canary
+$HOME/canary
+%USERPROFILE%\canary
+/tmp/../canary
+//canary
+\\host\share\canary
+C:\canary
+C:canary
+canary:stream
+．．／canary
+..∕canary
+ ../canary
+`);
 
-const ODD = [
-  ...[
-    '*',
-    '?',
-    '[a-z]*',
-    '{a,b}',
-    '~',
-    '$',
-    '$$',
-    '$0',
-    '$@',
-    '$IFS',
-    '%',
-    '%s%s%n',
-    '%PATH%',
-    '!!',
-    '!x!',
-    '^',
-    '&',
-    '|',
-    ';',
-    '<',
-    '>',
-    '\\',
-    '"',
-    "'",
-    '`',
-    '(',
-    ')',
-    '#',
-  ],
-  ...[
-    '.',
-    '..',
-    '/',
-    '//',
-    './',
-    '../',
-    'CON',
-    'NUL',
-    'aux.txt',
-    'a\nb',
-    'a\rb',
-    '\t',
-    ' ',
-    ' leading',
-    'trailing ',
-    '\x1b[2J',
-    '\x07',
-    '\x7f',
-    '\x01',
-    '\u200b',
-    '\u202ecod.exe',
-  ],
-  ...[
-    '\ufeff',
-    '\ufffd',
-    '\u0301',
-    'é',
-    '😀',
-    '👩‍👩‍👧',
-    '؛',
-    '；',
-    '＂',
-    '__proto__',
-    'constructor',
-    '{"a":1}',
-    '[]',
-    'null',
-    '</script><script>',
-    '{{7*7}}',
-    "' OR 1=1 --",
-  ],
-  ...['a'.repeat(120), '../'.repeat(39), '$(('.repeat(39), '"'.repeat(119), '\\'.repeat(119)],
+const OPTIONS =
+  '- -- --- -h --help --version -rf -e -c -p -i -D/ +x /? @- --inspect=0.0.0.0 --require=x --import=data:text/javascript,0 --state-dir=/ --isolation=none --exec-allow=* --config=/etc/passwd';
+const ODD =
+  '* ? [a-z]* {a,b} ~ $ $$ $0 $@ $IFS % %s%s%n %PATH% !! !x! ^ & | ; < > \\ " \' ` ( ) # . .. / // ./ ../ CON NUL aux.txt \x1b[2J \x07 \x7f \x01 \u200b \u202ecod.exe \ufeff \ufffd \u0301 é 😀 👩‍👩‍👧 ؛ ； ＂ __proto__ constructor {"a":1} [] null </script><script> {{7*7}}';
+const SPACED = [
+  '--bind / /',
+  '-rf /',
+  '/c calc',
+  "' OR 1=1 --",
+  'a\nb',
+  'a\rb',
+  'a\r\nb',
+  '\t',
+  ' ',
+  ' leading',
+  'trailing ',
+  '-\u00ad',
+  '\u2028',
 ];
+const LONG = ['a', '../', '$((', '"', '\\'].map((text) => text.repeat(40));
 
-/** At least 200 texts that would do harm where they are read as more than a text; those that write would write `canary`. */
-export const hostileTexts = (canary: string): string[] => [
-  ...new Set([...trace(canary).flatMap((command) => INJECTIONS.map((inject) => inject(command))), ...files(canary), ...OPTIONS, ...ODD]),
-];
+/** Over 200 texts that would do harm where they are read as more than a text; those that write would write the file `canary`. */
+export const hostileTexts = (canary: string): string[] => {
+  const injected = INJECTIONS.flatMap((way) => traces(canary).map((command) => way.replaceAll('↵', '\n').replaceAll('RUN', () => command)));
+  const named = FILES.map((name) => name.replaceAll('CANARY', canary));
+  return [...new Set([injected, named, OPTIONS.split(' '), ODD.split(' '), SPACED, LONG].flat())];
+};
