@@ -43,6 +43,7 @@ export const environment = (stack: Stack, settings: Settings, { apiUrl, socketUr
     CORS_ORIGINS: settings.corsOrigins,
     DEFAULT_TOOL: 'scripted',
     LEASE_MS: '60000',
+    OUTAGE_MS: '30000',
     BUSY_HEARTBEAT_MS: '15000',
     IDLE_HEARTBEAT_MS: '60000',
     CLAIM_POLL_MS: '2000',

@@ -296,6 +296,14 @@ table subtasks (
 CREATE INDEX subtasks_of_task ON public.subtasks USING btree (task_id, "position");
 CREATE INDEX subtasks_search ON public.subtasks USING gin (search) WITH (fastupdate=off);
 
+table sweeps (
+  only_row boolean default true not null,
+  swept_at timestamp with time zone,
+  waits_until timestamp with time zone,
+  constraint sweeps_only_row_check CHECK (only_row),
+  constraint sweeps_pkey PRIMARY KEY (only_row)
+);
+
 table tasks (
   task_id uuid default gen_random_uuid() not null,
   organization_id uuid not null,
@@ -397,6 +405,7 @@ function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info js
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
 function left_in_outbox() returns jsonb;
+function note_sweep(p_outage_ms integer, p_grace_ms integer) returns boolean;
 function reap_attempts(p_limit integer) returns integer;
 function record_events(p_events task_event[]) returns void;
 function record_starts(p_subtasks uuid[]) returns void;

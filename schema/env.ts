@@ -62,6 +62,9 @@ export const Env = z.object({
   LEASE_MS: whole(1_000, 3_600_000, 60_000).describe(
     'How long an attempt may go on without a heartbeat before another worker gets its subtask',
   ),
+  OUTAGE_MS: whole(1_000, 3_600_000, 15_000).describe(
+    'After how long without a look at what is overdue the platform counts as having been away: leases then get their time anew. More than the tick takes',
+  ),
   BUSY_HEARTBEAT_MS: whole(100, 600_000, 15_000).describe('Between heartbeats of a worker that holds leases'),
   IDLE_HEARTBEAT_MS: whole(100, 600_000, 60_000).describe('Between heartbeats of a worker that holds none'),
   CLAIM_POLL_MS: whole(10, 600_000, 2_000).describe('Between claims of a worker that found nothing'),

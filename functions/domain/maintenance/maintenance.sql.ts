@@ -6,6 +6,12 @@ export const BATCH = 500;
 
 export type Ended = { count: number; left: Left[] };
 
+/** Whether attempts may be ended for what is overdue: not just after the platform was away. */
+export const noteSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
+  const [row] = await sql<[{ may: boolean }]>`select note_sweep(${outageMs}, ${graceMs}) as may`;
+  return row.may;
+};
+
 export const reapAttempts = async (sql: Sql): Promise<Ended> => {
   const [row] = await sql<[Ended]>`select reap_attempts(${BATCH}) as count, left_in_outbox() as left`;
   return row;

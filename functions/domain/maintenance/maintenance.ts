@@ -13,8 +13,12 @@ const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Prom
   return count;
 };
 
-export const endOverdue = async (ctx: Overdue) => ({
-  reaped: await ended(ctx, rows.reapAttempts),
+/** After an outage workers have the time of a lease to be heard again before attempts are ended. */
+export const mayReap = (ctx: Pick<Context, 'sql' | 'env'>): Promise<boolean> =>
+  repeating(() => rows.noteSweep(ctx.sql, ctx.env.OUTAGE_MS, ctx.env.LEASE_MS));
+
+export const endOverdue = async (ctx: Overdue, reaps = true) => ({
+  reaped: reaps ? await ended(ctx, rows.reapAttempts) : 0,
   expired: await ended(ctx, rows.expireTasks),
 });
 

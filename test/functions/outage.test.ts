@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { sweep } from '../../functions/schedule/sweep.ts';
+import { type Backend, backendForTest } from '../support/backend.ts';
+import { enrol } from '../support/worker.ts';
+
+const holding = async () => {
+  const backend = await backendForTest({ env: { LEASE_MS: '60000', OUTAGE_MS: '15000' } });
+  const worker = await enrol(backend);
+  await sweep(backend.ctx);
+  await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', timeout_seconds: 60 }] } });
+  const [it] = await worker.claim();
+  if (it === undefined) throw new Error('nothing was claimed');
+  return { backend, worker, it };
+};
+
+/** Everything that has a time lies so much further back. */
+const pass = async ({ ctx: { sql } }: Backend, seconds: number) => {
+  const time = sql`make_interval(secs => ${seconds})`;
+  await sql`update attempts set claimed_at = claimed_at - ${time}, lease_expires_at = lease_expires_at - ${time}, deadline_at = deadline_at - ${time}`;
+  await sql`update sweeps set swept_at = swept_at - ${time}, waits_until = waits_until - ${time}`;
+};
+
+describe('after the platform was away for longer than a lease', () => {
+  it('nothing is ended that could not be told meanwhile, and results of that time land once', async () => {
+    const { backend, worker, it: held } = await holding();
+    await sweep(backend.ctx);
+    await pass(backend, 600);
+
+    expect(await sweep(backend.ctx)).toMatchObject({ reaped: 0 });
+    expect(await worker.complete(held, 'made in the dark')).toMatchObject({ status: 200, body: { status: 'completed' } });
+
+    expect(await worker.complete(held, 'made in the dark')).toMatchObject({ status: 200 });
+    expect(await worker.complete(held, 'another')).toMatchObject({ status: 409 });
+  });
+
+  it('workers that do not come back within a lease lose theirs, and land nothing later', async () => {
+    const { backend, worker, it: held } = await holding();
+    await sweep(backend.ctx);
+    await pass(backend, 600);
+    await sweep(backend.ctx);
+
+    await pass(backend, 10);
+    const during = await sweep(backend.ctx);
+    await pass(backend, 10);
+    await sweep(backend.ctx);
+    await pass(backend, 41);
+    const after = await sweep(backend.ctx);
+
+    expect([during.reaped, after.reaped]).toEqual([0, 1]);
+    expect(await worker.complete(held)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
+  });
+
+  it('there is one look at least between two such times, however late each sweep comes', async () => {
+    const { backend } = await holding();
+    await sweep(backend.ctx);
+    await pass(backend, 600);
+    const first = await sweep(backend.ctx);
+    await pass(backend, 600);
+
+    expect([first.reaped, (await sweep(backend.ctx)).reaped]).toEqual([0, 1]);
+  });
+});
+
+describe('without an outage', () => {
+  it('a lease that ran out is taken back at the next sweep', async () => {
+    const { backend } = await holding();
+    for (let passed = 0; passed < 50; passed += 10) {
+      await pass(backend, 10);
+      expect((await sweep(backend.ctx)).reaped).toBe(0);
+    }
+
+    await pass(backend, 12);
+
+    expect((await sweep(backend.ctx)).reaped).toBe(1);
+  });
+
+  it('nobody is waited for who claimed only after a long rest', async () => {
+    const { backend } = await holding();
+    await backend.ctx.sql`update sweeps set swept_at = swept_at - interval '1 hour'`;
+    await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+
+    expect((await sweep(backend.ctx)).reaped).toBe(1);
+  });
+});
