@@ -5,7 +5,7 @@ import { serve } from '../../support/http-server.ts';
 type Call = { name: string; arguments: Json };
 type Reply = { content?: string; calls?: Call[]; finish?: string; usage?: { prompt_tokens: number; completion_tokens: number } | null };
 /** What the model does when it is asked: it says something, or the server behaves in a way of its own. */
-export type Act = Reply | ((response: ServerResponse) => void);
+export type Act = Reply | ((response: ServerResponse, asked: Asked['body']) => void);
 type Asked = {
   headers: IncomingHttpHeaders;
   body: { messages: { role: string; content: string; tool_call_id?: string }[] } & Record<string, any>;
@@ -50,9 +50,9 @@ const stream = (response: ServerResponse, reply: Reply): void => {
   response.end('data: [DONE]\n\n');
 };
 
-const act = (response: ServerResponse, next: Act, isStream: boolean): void => {
-  if (typeof next === 'function') return next(response);
-  if (isStream) return stream(response, next);
+const act = (response: ServerResponse, next: Act, asked: Asked['body']): void => {
+  if (typeof next === 'function') return next(response, asked);
+  if (asked.stream === true) return stream(response, next);
   return sendJson(response, 200, { choices: [{ message: messageOf(next), finish_reason: finishOf(next) }], ...usageOf(next) });
 };
 
@@ -69,7 +69,7 @@ export const modelServer = async (...script: Act[]) => {
       const body = JSON.parse(text) as Asked['body'];
       asked.push({ headers: request.headers, body });
       const next = script[Math.min(asked.length, script.length) - 1] ?? { content: 'done' };
-      act(response, next, body.stream === true);
+      act(response, next, body);
     });
   });
   return { url: `${endpoint}/v1`, asked, said: (turn: number) => asked[turn]?.body.messages.at(-1)?.content ?? '' };

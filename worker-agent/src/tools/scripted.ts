@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Json } from '../../../schema/json.ts';
 import { parseInput } from './faults.ts';
 import { addUp, textOf } from './merge.ts';
@@ -12,6 +13,7 @@ const DOES: Does = {
   log: async ({ stream, text }, _, host) => void host.emit({ type: 'log', stream, text: `${text}\n` }),
   progress: async ({ percent, message }, _, host) =>
     void host.emit({ type: 'progress', ...(percent === undefined ? {} : { percent }), ...(message === undefined ? {} : { message }) }),
+  wait: ({ ms }, _, host) => wait(ms, undefined, { signal: host.signal }),
   fail: async ({ failure_class, message, until_attempt }, { attempt }) => {
     if (until_attempt === undefined || attempt <= until_attempt) throw new AgentFailure(failure_class, message);
     return undefined;

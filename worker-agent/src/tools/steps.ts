@@ -8,6 +8,7 @@ const step = <const D extends string, S extends z.ZodRawShape>(name: D, shape: S
 export const Step = z.discriminatedUnion('do', [
   step('log', { text: z.string(), stream: z.enum(['stdout', 'stderr']).default('stdout') }),
   step('progress', { percent: z.number().min(0).max(100).optional(), message: z.string().max(500).optional() }),
+  step('wait', { ms: z.int().min(0).max(86_400_000) }),
   step('fail', {
     failure_class: FailureClass.default('tool_error'),
     message: z.string().max(4_000).default('told to fail'),
