@@ -35,7 +35,7 @@ describe('the package of the worker, installed where nothing else of the project
     expect((await readdir(join(folder, 'node_modules'))).filter((it) => !it.startsWith('.'))).toEqual([NAME.split('/')[0]]);
     expect(await readdir(installed())).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'bin', 'dist']));
     expect(await readdir(installed('dist'))).toContain('LICENSES.txt');
-    expect(size).toBeLessThan(500_000);
+    expect(size).toBeLessThan(400_000);
   });
 
   it('joins a running system and completes a subtask', async () => {
