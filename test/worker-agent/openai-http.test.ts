@@ -3,6 +3,8 @@ import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Claimed } from '../../schema/attempt.ts';
+import { toolsOf } from '../../worker-agent/src/commands/worker-setup.ts';
+import { loadConfig } from '../../worker-agent/src/config.ts';
 import { createOpenAi, type OpenAiSettings } from '../../worker-agent/src/tools/openai/openai-http.ts';
 import type { AgentAdapter } from '../../worker-agent/src/tools/adapter.ts';
 import { agentForTest, folderForTest, holds } from './support/agent.ts';
@@ -280,6 +282,21 @@ describe('a server of a model that misbehaves', () => {
 
     expect(body).toMatchObject({ failure_class: 'timed_out', message: expect.stringContaining('first_event_timeout_seconds') });
     await holds(() => isClosed);
+  });
+});
+
+describe('the settings of the worker for openai-http', () => {
+  const tools = (flags: Record<string, string | string[]>) =>
+    toolsOf(loadConfig({ flags: { tools: ['openai-http'], ...flags }, env: {} }).config);
+
+  it('name the server and the model', async () => {
+    const { url } = await modelServer();
+    const [adapter] = tools({ openai_url: `${url}/`, openai_model: 'a-model' });
+    expect(await adapter?.probe()).toMatchObject([{ level: 'ok' }]);
+  });
+
+  it.each([{}, { openai_model: 'a-model' }, { openai_url: 'http://127.0.0.1:1' }])('are refused when one is missing: %j', (flags) => {
+    expect(() => tools(flags)).toThrow('needs --openai-url and --openai-model');
   });
 });
 
