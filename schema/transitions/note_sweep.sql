@@ -1,5 +1,5 @@
 -- Notes that somebody looks after what is overdue; answers whether attempts may be ended for it. They may not for p_grace_ms after the
--- platform was away for longer than p_outage_ms while somebody held a lease: nobody could renew it, or tell a result. Between two such
+-- platform was away for longer than p_outage_ms, if somebody holds a lease from before: nobody could renew it, or tell a result. Between two such
 -- times there is a look at least, so that sweeps that come late do not keep dead workers' work for ever.
 create or replace function note_sweep(p_outage_ms int, p_grace_ms int) returns boolean
 language plpgsql
@@ -13,7 +13,7 @@ begin
     waits_until = case
       when w.swept_at < clock_timestamp() - make_interval(secs => p_outage_ms / 1000.0)
         and (w.waits_until is null or w.waits_until < w.swept_at)
-        and exists (select from attempts a where a.ended_at is null and a.claimed_at < w.swept_at)
+        and exists (select from attempts a where a.ended_at is null and a.claimed_at < clock_timestamp() - make_interval(secs => p_outage_ms / 1000.0))
       then clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0)
       else w.waits_until
     end
