@@ -50,13 +50,13 @@ describe('with many subtasks under way', () => {
       const [latest] = await attemptsAt(system, zombie);
       return latest?.status === 'running' && latest.attempt > zombie.attempt;
     });
-    // As long as the server is silent, no heartbeat tells the zombie what it has lost: it sends its result.
+    // As long as the server is silent, nobody tells the zombie what it has lost: it ends its work by itself, and asks.
     system.server().child.kill('SIGSTOP');
     await letGo();
     zombie.worker.child.kill('SIGCONT');
-    await until('it to send its result', () => hasSaid(zombie, 'subtask.completed'));
+    await until('it to end its work', () => hasSaid(zombie, 'subtask.released', 'may have run out'));
     system.server().child.kill('SIGCONT');
-    await until('the result to be refused', () => hasSaid(zombie, 'subtask.dropped', 'reason=lease_lost'));
+    await until('it to hear that the lease is lost', () => hasSaid(zombie, 'subtask.dropped', 'reason=lease_lost'));
 
     await expectSound(system, ids);
     await expectTakenOver(system, zombie);

@@ -99,10 +99,10 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     restartServer: async () => {
       server = await startServer();
     },
-    addWorker: async (flags: readonly string[] = []) => {
+    addWorker: async (flags: readonly string[] = [], env: Record<string, string> = {}) => {
       const name = `w${named++}`;
       const { enrolment_token } = await admin.createEnrolmentToken({ body: { tools: ['exec', 'scripted'] } });
-      const worker = run([
+      const args = [
         'worker-agent/bin/maw.mjs',
         'worker',
         'start',
@@ -119,7 +119,8 @@ export const startSystem = async (env: Record<string, string> = {}) => {
         '--exec-allow',
         '*',
         ...flags,
-      ]);
+      ];
+      const worker = run(args, env);
       workers.push({ ...worker, name });
       return worker;
     },

@@ -1,0 +1,57 @@
+import { globSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { startSystem, until } from '../support/processes.ts';
+import { lastingForTest, living } from './support/lasting.ts';
+import { expectSound } from './support/load.ts';
+
+const [FAKETIME] = globSync('/usr/lib/{*/,}faketime/libfaketimeMT.so.1');
+if (FAKETIME === undefined) console.warn('Set clocks are not tested: there is no libfaketime here (Debian: apt-get install libfaketime).');
+
+const LEASE_MS = 3_000;
+
+describe.skipIf(FAKETIME === undefined)('a worker whose wall clock is set by two hours and back during a run', () => {
+  it('loses no lease by that, and is not late to end its tool when it loses one', async () => {
+    const system = await startSystem({ LEASE_MS: String(LEASE_MS), BUSY_HEARTBEAT_MS: '600' });
+    const { admin, data } = system;
+    const lasting = await lastingForTest();
+    const time = join(data, '../time');
+    const set = (offset: string) => writeFile(time, offset);
+    await set('+0');
+    const fake = { LD_PRELOAD: FAKETIME ?? '', FAKETIME_TIMESTAMP_FILE: time, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+    const worker = await system.addWorker(['--log-format', 'json'], { ...fake, DONT_FAKE_MONOTONIC: '1' });
+    const { task_id } = await admin.submitTask({ body: { goal: 'held', tool: 'exec', input: lasting.input } });
+    const pids = (await until('the work to begin', async () => (await lasting.commands())[0])) as number[];
+    const attempts = async () => {
+      const [subtask] = (await admin.listSubtasks({ params: { task_id } })).items;
+      return (await admin.getSubtask({ params: { subtask_id: subtask?.subtask_id ?? '' } })).attempt_list;
+    };
+    const renewedPastLease = async () => {
+      const wanted = Date.parse((await attempts())[0]?.lease_expires_at ?? '') + 2 * LEASE_MS;
+      await until(
+        'the lease to be renewed for twice its time',
+        async () => Date.parse((await attempts())[0]?.lease_expires_at ?? '') > wanted,
+      );
+    };
+
+    await set('+7200');
+    await renewedPastLease();
+    await set('-7200');
+    await renewedPastLease();
+    const renewed = await attempts();
+    const lived = living(pids).length;
+    // Without its platform it must give the lease up, two hours before it would by the wall clock.
+    system.server().child.kill('SIGSTOP');
+    await until('the tool to be ended', () => living(pids).length === 0, 4 * LEASE_MS);
+    await lasting.letGo();
+    system.server().child.kill('SIGCONT');
+
+    expect(renewed).toMatchObject([{ attempt: 1, status: 'running' }]);
+    expect(lived).toBe(2);
+    await expectSound(system, [task_id]);
+    expect(worker.output()).toContain('its lease may have run out');
+    const told = worker.output().matchAll(/"timestamp":"([^"]+)"/g);
+    expect(Math.min(...[...told].map(([, at]) => Date.parse(at ?? '')))).toBeLessThan(Date.now() - 3_600_000);
+  });
+});
