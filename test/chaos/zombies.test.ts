@@ -58,7 +58,7 @@ describe.skipIf(process.platform === 'win32')('workers that were stopped for twi
     expect(stale.length).toBeGreaterThanOrEqual(WORKERS);
     expect(Math.max(...goneMs)).toBeLessThan(GONE_MS);
     expect(said).toEqual({ landed: 0, refused: TRIES, other: [] });
-    await expectSound(system, ids as [string, string]);
+    await expectSound(system, ids);
     expect(await staleTraces(system)).toBe(0);
   });
 });

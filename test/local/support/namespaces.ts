@@ -24,6 +24,8 @@ export const whyNoNamespaces = (): string | null => {
 };
 
 export type Machine = {
+  /** Of its network namespace. */
+  name: string;
   address: string;
   /** Runs Node in it; answers at once. */
   start(args: readonly string[], env?: Record<string, string>): { child: ChildProcess; output: () => string };
@@ -68,6 +70,7 @@ const machine = (name: string, address: string, children: ChildProcess[]): Machi
     return { child, output: () => output };
   };
   return {
+    name,
     address,
     start,
     run: async (args, env) => {
