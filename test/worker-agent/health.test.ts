@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
+import { FENCED } from '../../worker-agent/src/ending.ts';
 import { type AgentStatus, reasonsAgainst, serveHealth } from '../../worker-agent/src/health.ts';
 import { silent } from '../../worker-agent/src/journal.ts';
 import type { SpoolState } from '../../worker-agent/src/spool/spool.ts';
@@ -76,6 +77,7 @@ describe('the metrics', () => {
     journal('warn', 'subtask.lease-lost');
     journal('warn', 'subtask.dropped', { reason: 'the lease was lost' });
     journal('warn', 'subtask.dropped', { reason: 'lease_lost' });
+    journal('warn', 'subtask.released', { reason: FENCED });
     journal('warn', 'request.retried', { operation: 'say "hi"\n' });
     journal('warn', 'logs.dropped', { bytes: 512 });
 
@@ -86,8 +88,8 @@ describe('the metrics', () => {
       'maw_worker_claims_total 2',
       'maw_worker_completions_total 1',
       'maw_worker_failures_total{class="tool_error"} 1',
-      'maw_worker_releases_total 0',
-      'maw_worker_lease_losses_total 2',
+      'maw_worker_releases_total 1',
+      'maw_worker_lease_losses_total 3',
       'maw_worker_retries_total{operation="say \\"hi\\"\\n"} 1',
       'maw_worker_log_dropped_bytes_total 512',
       expect.stringMatching(/^maw_worker_info\{version="[\d.]+",node="[\d.]+"\} 1$/),

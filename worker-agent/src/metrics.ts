@@ -1,3 +1,4 @@
+import { FENCED } from './ending.ts';
 import type { Fields, Journal } from './journal.ts';
 
 type Counter = {
@@ -15,9 +16,11 @@ const each =
   (event: string): number =>
     events.includes(event) ? 1 : 0;
 
-/** Told by a heartbeat, or by the refusal of what was sent. */
+/** Told by a heartbeat or by the refusal of what was sent, or feared by the worker itself. */
 const isLeaseLoss = (event: string, { reason }: Fields): boolean =>
-  event === 'subtask.lease-lost' || (event === 'subtask.dropped' && (reason === 'lease_lost' || reason === 'attempt_ended'));
+  event === 'subtask.lease-lost' ||
+  (event === 'subtask.dropped' && (reason === 'lease_lost' || reason === 'attempt_ended')) ||
+  (event === 'subtask.released' && reason === FENCED);
 
 /** Each counts lines of the journal, so that the two never tell different things. */
 const COUNTERS: readonly Counter[] = [

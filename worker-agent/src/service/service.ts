@@ -20,8 +20,8 @@ export type Service = {
 
 /** Long enough for most work to end, short enough for who waits for the machine to shut down. */
 const DRAIN_FOR_MS = 120_000;
-/** To stop the tools and to give back what they worked at. */
-const GIVE_BACK_MS = 60_000;
+/** To stop the tools; then results are offered to the platform for as long as is set. */
+const STOP_TOOLS_MS = 30_000;
 /** What the service is always told, so that it stays the same worker when a variable or the machine's name changes. */
 const ALWAYS: readonly SettingKey[] = ['url', 'name', 'state_dir', 'drain_for_ms'];
 const FOLDERS: readonly SettingKey[] = ['state_dir', 'secrets_file'];
@@ -63,7 +63,7 @@ export const serviceOf = ({ config, loaded, env, file, account }: Given): Servic
       ...flagsOf({ ...config, drain_for_ms: drainForMs }, loaded),
     ],
     path: pathOf(env),
-    stopSeconds: Math.ceil((drainForMs + GIVE_BACK_MS) / 1_000),
+    stopSeconds: Math.ceil((drainForMs + STOP_TOOLS_MS + config.report_for_ms) / 1_000),
     account,
   };
 };
