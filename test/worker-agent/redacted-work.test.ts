@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Redactor } from '../../worker-agent/src/redaction/redactor.ts';
 import { AgentFailure } from '../../worker-agent/src/tools/adapter.ts';
@@ -8,6 +10,16 @@ import { leaks, PRINTS, SECRETS } from './support/secrets.ts';
 
 const expectNoLeak = (text: string) => {
   for (const secret of SECRETS) expect(leaks(text, secret), `${secret} in ${text}`).toBe(false);
+};
+/** Every text within a line of JSON; none where it is something else. */
+const textsIn = (line: string): string[] => {
+  const texts: string[] = [];
+  try {
+    JSON.parse(line, (key, value: unknown) => void texts.push(key, typeof value === 'string' ? value : ''));
+  } catch {
+    // A file that was kept is no JSON.
+  }
+  return texts;
 };
 const printed = Object.values(PRINTS).flatMap((print) => SECRETS.map(print));
 
@@ -43,6 +55,30 @@ describe('what leaves the worker', () => {
     expect(texts.filter((text) => text.includes('[redacted]')).length).toBeGreaterThan(100);
     texts.forEach(expectNoLeak);
     expectNoLeak(JSON.stringify(worker.lines));
+  });
+
+  it('holds no secret on the disk either, where it waits for a platform that is away', async () => {
+    const platform = await startPlatform();
+    platform.add({ key: 'done' });
+    platform.add({ key: 'failed' });
+    const tool = adapterThat(async (host, { key }) => {
+      platform.isAway = true;
+      for (const text of printed)
+        for (const half of [text.slice(0, 9), text.slice(9)]) host.emit({ type: 'log', stream: 'stderr', text: half });
+      await host.artifact({ name: 'a.txt', content: printed.join('\n') });
+      if (key === 'failed') throw new AgentFailure('tool_error', printed.join(' ').slice(0, 3_000));
+      return printed;
+    });
+    const worker = await agentForTest(platform, { slots: 2, tools: [tool], redactor: new Redactor(SECRETS) });
+    void worker.run();
+    await holds(() => worker.events().filter((event) => event === 'result.kept').length === 2);
+
+    const folder = `${worker.workspaces}-spool`;
+    const files = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+
+    expect(files).toHaveLength(6);
+    for (const file of files) expect(file).toContain('[redacted]');
+    files.flatMap((file) => file.split('\n').flatMap((line) => [line, ...textsIn(line)])).forEach(expectNoLeak);
   });
 
   it('holds no secret where work fails, not even half of one that the message is too long for', async () => {

@@ -9,6 +9,8 @@ const bytesOf = (forms: Iterable<string>) => [...forms].filter(({ length }) => l
 /** Replaces secrets, in every form in which they may be printed, before anything leaves the worker or is written to its disk. */
 export class Redactor {
   readonly #secrets = new Set<string>();
+  /** Whether a secret may stand in a number; there may be a million of these. */
+  #hasNumber = false;
   #automata: readonly Automaton[] = [];
 
   constructor(secrets: Iterable<string> = []) {
@@ -20,6 +22,7 @@ export class Redactor {
     const before = this.#secrets.size;
     for (const secret of secrets.map((it) => it.trim().toWellFormed())) if (secret.length >= LEAST_CHARACTERS) this.#secrets.add(secret);
     if (this.#secrets.size === before) return;
+    this.#hasNumber = [...this.#secrets].some((secret) => /^[\d.e+-]+$/i.test(secret));
     const forms = [...this.#secrets].map(formsOf);
     const exact = new Set(forms.flatMap((it) => it.exact));
     const wrapped = new Set(forms.flatMap((it) => it.wrapped));
@@ -37,15 +40,23 @@ export class Redactor {
   }
 
   text(text: string): string {
+    if (text.length < LEAST_CHARACTERS) return text;
     const bytes = Buffer.from(text);
     const redacted = this.bytes(bytes);
     return redacted.equals(bytes) ? text : redacted.toString();
   }
 
+  #number(value: number): Json {
+    if (!this.#hasNumber) return value;
+    const text = String(value);
+    const redacted = this.text(text);
+    return redacted === text ? value : redacted;
+  }
+
   /** Values and keys; a number that is a secret becomes a text. */
   json(value: Json): Json {
     if (typeof value === 'string') return this.text(value);
-    if (typeof value === 'number') return this.text(String(value)) === String(value) ? value : this.text(String(value));
+    if (typeof value === 'number') return this.#number(value);
     if (Array.isArray(value)) return value.map((item) => this.json(item));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.text(key), this.json(item)]));
