@@ -11,13 +11,16 @@ import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { jobSettings } from '../../support/job-settings.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
-export const until = <T>(condition: () => T | Promise<T>): Promise<T> => vi.waitFor(condition, { timeout: 10_000, interval: 5 });
+/** As long as a loaded machine takes, and less than a test may. */
+const LONG_MS = 18_000;
+
+export const until = <T>(condition: () => T | Promise<T>, timeout = LONG_MS): Promise<T> => vi.waitFor(condition, { timeout, interval: 5 });
 
 /** Waits until a condition holds. */
-export const holds = (condition: () => boolean): Promise<void> =>
+export const holds = (condition: () => boolean, ms?: number): Promise<void> =>
   until(() => {
     if (!condition()) throw new Error(`does not hold: ${condition}`);
-  });
+  }, ms);
 
 export const folderForTest = async (): Promise<string> => {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'maw-agent-')));
@@ -72,7 +75,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
       return running;
     },
     /** Runs until everything that was queued has ended. */
-    finish: async () => {
+    finish: async (ms?: number) => {
       const run = agent.run();
       running = run;
       await holds(
@@ -80,6 +83,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
           platform.waiting.length === 0 &&
           platform.given.size > 0 &&
           [...platform.given.values()].flat().every((it) => platform.ended.has(it.subtask_id)),
+        ms,
       );
       agent.drain('the test wants it');
       await run;

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Claimed } from '../../schema/attempt.ts';
 import type { Isolation } from '../../worker-agent/src/isolation/isolation.ts';
-import { agentForTest, folderForTest } from './support/agent.ts';
-import { bwrapWith, NO_BWRAP } from './support/bwrap.ts';
-import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
-import { hostileTexts } from './support/hostile.ts';
+import { agentForTest, folderForTest } from '../worker-agent/support/agent.ts';
+import { bwrapWith, NO_BWRAP } from '../worker-agent/support/bwrap.ts';
+import { type FakePlatform, startPlatform } from '../worker-agent/support/fake-platform.ts';
+import { hostileTexts } from '../worker-agent/support/hostile.ts';
 
 const ROUNDS = 8;
 const ECHO = ['sh', '-c', 'printf "%s\\n" "$#" "$1" "$DECLARED"; cat', 'sh'];
@@ -63,7 +63,7 @@ describe.skipIf(process.platform === 'win32')('hostile texts', () => {
         settings: { isolation: await isolation(), workspaces: join(outside, 'a/b') },
       });
 
-      await worker.finish();
+      await worker.finish(100_000);
 
       for (const { text, echoed, prompted, elsewhere, named } of given) {
         const stdin = JSON.stringify({ goal: text, input: echoed.input, inputs: {} });
@@ -74,7 +74,6 @@ describe.skipIf(process.platform === 'win32')('hostile texts', () => {
       }
       expect((await readdir(outside, { recursive: true })).toSorted()).toEqual(['a', 'a/b', 'here', 'home']);
     },
-    60_000,
   );
 });
 
