@@ -128,44 +128,38 @@ describe('a worker whose lease may be over', () => {
     });
   });
 
-  it('keeps a result that was ready before, and sends it when the server has confirmed the lease', async () => {
-    const { platform, setAway } = await shortLeases();
-    const subtask = platform.add(LEASE);
-    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
-    const worker = await agentForTest(platform, { settings: { reportForMs: 60_000 } });
-    void worker.run();
-    const refusals = () => worker.lines.filter(({ operation, error }) => operation === 'complete' && error === 'no beat').length;
-
-    await holds(() => platform.of('completeSubtasks').length > 0);
-    setAway(true);
-    await holds(() => refusals() > 0);
-    const tries = platform.of('completeSubtasks').length;
-    await holds(() => refusals() > 1);
-    const later = platform.of('completeSubtasks').length;
-    platform.intercept('completeSubtasks', () => 'pass');
-    setAway(false);
-    await holds(() => platform.ended.has(subtask.subtask_id));
-
-    expect(later).toBe(tries);
-    expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
-  });
-
-  it('drops a result of which the server says that its lease is lost, without sending it once more', async () => {
+  it('keeps a result that was ready before, and sends it when the server answers again', async () => {
     const { platform, setAway } = await shortLeases();
     const subtask = platform.add(LEASE);
     platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
     const worker = await agentForTest(platform);
     void worker.run();
 
-    await holds(() => platform.of('completeSubtasks').length > 0);
     setAway(true);
-    await holds(() => worker.lines.some(({ operation, error }) => operation === 'complete' && error === 'no beat'));
-    const tries = platform.of('completeSubtasks').length;
+    await holds(() => worker.events().includes('result.kept'));
+    platform.intercept('completeSubtasks', () => 'pass');
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
+  });
+
+  it('drops a kept result whose lease was lost meanwhile, and does not send it once more', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    setAway(true);
+    await holds(() => worker.events().includes('result.kept'));
     platform.lost.add(subtask.subtask_id);
+    platform.intercept('completeSubtasks', () => 'pass');
     setAway(false);
     await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
+    await holds(() => worker.agent.spool.entries === 0);
 
-    expect(platform.of('completeSubtasks')).toHaveLength(tries);
+    expect(platform.ended.has(subtask.subtask_id)).toBe(false);
     expect(worker.agent.running).toBe(0);
   });
 
