@@ -16,6 +16,8 @@ export type Claims = { slots: Slots; isWanting(): boolean; received(answer: Clai
 
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
+/** From when on an answer counts as one that may not come. */
+const SLOW_MS = 2_000;
 
 /** Tells the server how jobs ended. Results that are ready at the same moment share a request, which also claims the next jobs. */
 export class Reporter {
@@ -92,17 +94,41 @@ export class Reporter {
       sentAt ??= clockMs();
       return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...claim };
     };
+    const copied = this.#copyWhenSlow(given);
     try {
       if (!isEmpty) throw new Waits();
       const answer = await this.#ctx.api.completeMany(body, this.#retry(batch));
+      await copied();
+      await this.#dropCopies(given);
       await this.#judge(batch, answer.results);
       if (answer.claim === null) slots.release(limit);
       else this.#claims.received(answer.claim, limit, sentAt ?? clockMs());
     } catch (error) {
+      await copied();
       await this.#refused(batch, error);
       slots.release(limit);
     }
     for (const { answered, kept } of given) answered(kept);
+  }
+
+  /** Puts results on the disk while no answer to them comes: this process may end first. Answers how to wait for that, or to prevent it. */
+  #copyWhenSlow(batch: readonly Waiting[]): () => Promise<void> {
+    const copies: Promise<void>[] = [];
+    const copy = async (it: Waiting) => {
+      it.kept = await this.#put(it.job, it.ending).catch(() => undefined);
+    };
+    const timer = setTimeout(() => copies.push(...batch.map(copy)), SLOW_MS);
+    return async () => {
+      clearTimeout(timer);
+      await Promise.all(copies);
+    };
+  }
+
+  async #dropCopies(batch: readonly Waiting[]): Promise<void> {
+    for (const it of batch) {
+      if (it.kept !== undefined) await this.#ctx.spool.remove(it.kept);
+      it.kept = undefined;
+    }
   }
 
   #retry(batch: Waiting[], again = forAtMost(DIRECT_MS)): RetryOptions {
@@ -151,6 +177,7 @@ export class Reporter {
     const verdict = error instanceof Waits ? 'retryable' : classify(error);
     if (verdict === 'revoked') return this.#ctx.onRevoked(error);
     if (verdict === 'retryable') return void (await Promise.all(batch.map((it) => this.#keep(it))));
+    await this.#dropCopies(batch);
     if (verdict === 'refused' && batch.length > 1) return void (await Promise.all(batch.map((it) => this.#sendAlone(it))));
     const [only] = batch;
     const message = clip(`The result was refused: ${(error as Error).message}`, 4_000);
@@ -171,7 +198,7 @@ export class Reporter {
   /** Where it cannot be kept on the disk either, it is held in memory and offered until this process ends. */
   async #keep(it: Waiting): Promise<void> {
     try {
-      it.kept = await this.#put(it.job, it.ending);
+      it.kept ??= await this.#put(it.job, it.ending);
     } catch {
       await this.#sendAlone(it, () => !this.#ctx.leaving.aborted);
     }

@@ -121,6 +121,27 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     expect(new Set(bodies.map(({ result }) => JSON.stringify(result))).size).toBe(1);
   });
 
+  it('a result to which no answer comes is kept before the request has failed', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    let answer = () => {};
+    const silence = new Promise<'pass'>((resolve) => {
+      answer = () => resolve('pass');
+    });
+    platform.intercept('completeSubtasks', () => silence);
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    await holds(() => keptCount(worker) === 1);
+    const whileSilent = worker.agent.spool.status;
+    answer();
+    await holds(() => worker.agent.spool.status === 'empty' && worker.agent.running === 0);
+
+    expect(whileSilent).toBe('waiting');
+    expect(platform.ended.get(subtask.subtask_id)?.kind).toBe('completed');
+    expect(worker.events().slice(0, worker.events().indexOf('result.kept'))).not.toContain('request.retried');
+  });
+
   it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
