@@ -285,6 +285,20 @@ describe('a server of a model that misbehaves', () => {
   });
 });
 
+describe('an answer that comes in a stream', () => {
+  it('is a sign of life at its first part, and silence after that is idle', async () => {
+    const begins: Act = (response) =>
+      void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(`data: ${part('I was')}\n\n`);
+
+    const { body } = await played([begins], {
+      settings: { stream: true, timeoutMs: 60_000 },
+      subtask: { first_event_timeout_seconds: 20, idle_timeout_seconds: 1 },
+    });
+
+    expect(body).toMatchObject({ failure_class: 'timed_out', message: expect.stringContaining('idle_timeout_seconds') });
+  });
+});
+
 describe('the settings of the worker for openai-http', () => {
   const tools = (flags: Record<string, string | string[]>) =>
     toolsOf(loadConfig({ flags: { tools: ['openai-http'], ...flags }, env: {} }).config);
