@@ -8,6 +8,7 @@ const TOKEN = 'a-token-of-the-machine';
 /** EC2's metadata service: answers those alone who have got a token, and knows a path when it has something to say. */
 const metadata = async () => {
   const known = new Set<string>();
+  const texts = new Map([['autoscaling/target-lifecycle-state', 'InService']]);
   const state = { isAway: false };
   let asked = 0;
   const { endpoint } = await serve((request, response) => {
@@ -15,11 +16,12 @@ const metadata = async () => {
     const path = request.url?.replace('/latest/', '') ?? '';
     const isToken = request.method === 'PUT' && path === 'api/token' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'];
     if (!isToken && request.headers['x-aws-ec2-metadata-token'] !== TOKEN) response.statusCode = 401;
-    else if (!isToken && !known.has(path.replace('meta-data/', ''))) response.statusCode = 404;
+    const name = path.replace('meta-data/', '');
+    if (response.statusCode === 200 && !isToken && !known.has(name) && !texts.has(name)) response.statusCode = 404;
     asked += isToken ? 0 : 1;
-    response.end(TOKEN);
+    response.end(texts.get(name) ?? TOKEN);
   });
-  return { url: endpoint, known, state, asked: () => asked };
+  return { url: endpoint, known, texts, state, asked: () => asked };
 };
 
 const watched = (url: string) => {
@@ -49,6 +51,18 @@ describe('notices that the machine is to be taken away', () => {
 
     expect(before).toEqual([]);
     expect(notices.map(({ leftMs }) => leftMs)).toEqual([null, expect.any(Number)]);
+  });
+
+  it('come from the group of the machine when it is to take it away, and not before', async () => {
+    const { url, texts, asked } = await metadata();
+    const notices = watched(url);
+    await holds(() => asked() > 6);
+    const before = [...notices];
+
+    texts.set('autoscaling/target-lifecycle-state', 'Terminated');
+
+    await holds(() => notices.length === 1);
+    expect([before, notices]).toEqual([[], [{ reason: 'the group takes the machine away', leftMs: null }]]);
   });
 
   it('are waited for while the service does not answer', async () => {

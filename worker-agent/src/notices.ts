@@ -8,11 +8,15 @@ const EVERY_MS = 5_000;
 const ANSWER_MS = 2_000;
 const TOKEN_SECONDS = 21_600;
 
-const KINDS = [
+type Kind = { path: string; says?: string; notice: Notice };
+
+const KINDS: readonly Kind[] = [
   // Two minutes before, of which looking and answering take some.
   { path: 'spot/instance-action', notice: { reason: 'the spot instance is to be interrupted', leftMs: 110_000 } },
   { path: 'events/recommendations/rebalance', notice: { reason: 'the spot instance is likely to be interrupted', leftMs: null } },
-] as const;
+  // Known of every machine of a group; a lifecycle hook of the group says how long it waits.
+  { path: 'autoscaling/target-lifecycle-state', says: 'Terminated', notice: { reason: 'the group takes the machine away', leftMs: null } },
+];
 
 const request = async (url: string, method: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> => {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
@@ -24,12 +28,12 @@ const request = async (url: string, method: string, headers: Record<string, stri
 const look = async (url: string, signal: AbortSignal): Promise<Notice[]> => {
   const ttl = { 'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_SECONDS) };
   const token = await (await request(`${url}/latest/api/token`, 'PUT', ttl, signal)).text();
-  const has = async (path: string): Promise<boolean> => {
+  const has = async ({ path, says }: Kind): Promise<boolean> => {
     const response = await request(`${url}/latest/meta-data/${path}`, 'GET', { 'x-aws-ec2-metadata-token': token }, signal);
-    await response.body?.cancel();
-    return response.ok;
+    const text = await response.text();
+    return response.ok && (says === undefined || text.trim() === says);
   };
-  const found = await Promise.all(KINDS.map(({ path }) => has(path)));
+  const found = await Promise.all(KINDS.map(has));
   return KINDS.filter((_, at) => found[at]).map(({ notice }) => notice);
 };
 
