@@ -1,4 +1,10 @@
-import { CreateSecretCommand, PutSecretValueCommand, ResourceExistsException, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import {
+  CreateSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  ResourceExistsException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 
 /** Makes a secret, or gives it another value. The client finds its service by the environment. */
 export const putSecret = async (name: string, value: string): Promise<void> => {
@@ -8,6 +14,15 @@ export const putSecret = async (name: string, value: string): Promise<void> => {
   } catch (error) {
     if (!(error instanceof ResourceExistsException)) throw error;
     await client.send(new PutSecretValueCommand({ SecretId: name, SecretString: value }));
+  } finally {
+    client.destroy();
+  }
+};
+
+export const readSecret = async (name: string): Promise<string> => {
+  const client = new SecretsManagerClient({});
+  try {
+    return (await client.send(new GetSecretValueCommand({ SecretId: name }))).SecretString ?? '';
   } finally {
     client.destroy();
   }

@@ -1,13 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bootstrap } from '../functions/domain/organizations/organizations.ts';
-import { migrate } from '../functions/platform/migrate.ts';
-import { createPool } from '../functions/platform/postgres.ts';
 import { cdk, readOutputs } from './cdk.ts';
 import { type Emulator, startEmulator } from './emulator.ts';
-import { ROOT } from './run.ts';
-import { putSecret } from './secrets.ts';
+import { putSecret, readSecret } from './secrets.ts';
 import { type Services, startServices } from './services.ts';
 
 const DATABASE_SECRET = 'multi-agent-on-the-web/database-url';
@@ -24,16 +20,6 @@ export type Deployed = {
 };
 type Options = { say: (line: string) => void; signal: AbortSignal };
 
-const makeAdminKey = async (url: string): Promise<string> => {
-  await migrate({ url, folder: join(ROOT, 'schema') });
-  const sql = createPool({ DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: false });
-  try {
-    return (await bootstrap({ sql })).admin_key ?? '';
-  } finally {
-    await sql.end();
-  }
-};
-
 const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator: Emulator, { say, signal }: Options) => {
   Object.assign(process.env, emulator.env); // for the clients of this process; nothing of it goes to AWS from here on
   await putSecret(DATABASE_SECRET, databaseUrl);
@@ -43,7 +29,7 @@ const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator
   await cdk(['bootstrap', ACCOUNT, '--app', '', '--ci', '--quiet'], { env, signal, timeoutMs: BOOTSTRAP_MS });
   say('deploying');
   const file = join(folder, 'outputs.json');
-  const context = ['-c', 'target=local', '-c', `emulator=${emulator.endpoint}`, '-c', `redis_secret=${REDIS_SECRET}`];
+  const context = ['-c', 'target=local', '-c', `emulator=${emulator.endpoint}`, '-c', `redis=secretsmanager:${REDIS_SECRET}`];
   const how = ['--all', '--method', 'direct', '--require-approval', 'never', '--ci', '--progress', 'events', '--outputs-file', file];
   await cdk(['deploy', ...how, ...context, '--output', env.CDK_OUTDIR], { env, signal, timeoutMs: DEPLOY_MS });
   return readOutputs(file);
@@ -63,9 +49,8 @@ export const deployToEmulator = async (options: Options): Promise<Deployed> => {
     closers.push(() => services.stop());
     const emulator = await startEmulator(folder, options.say, options.signal);
     closers.push(() => emulator.stop());
-    const adminKey = await makeAdminKey(services.databaseUrl);
     const outputs = await deploy(folder, services, emulator, options);
-    return { adminKey, outputs, emulator, stop };
+    return { adminKey: await readSecret(outputs.AdminKeySecret ?? ''), outputs, emulator, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,4 +1,4 @@
 import { contextOf } from './platform/parts.ts';
 import { consume } from './queue/consume.ts';
 
-export const handler = consume(contextOf(process.env), 'subtasks');
+export const handler = consume(await contextOf(process.env), 'subtasks');

@@ -1,4 +1,4 @@
 import { personApi } from './http/api.ts';
 import { contextOf } from './platform/parts.ts';
 
-export const handler = personApi(contextOf(process.env));
+export const handler = personApi(await contextOf(process.env));

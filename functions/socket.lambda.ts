@@ -1,4 +1,4 @@
 import { contextOf } from './platform/parts.ts';
 import { socket } from './socket/socket.ts';
 
-export const handler = socket(contextOf(process.env));
+export const handler = socket(await contextOf(process.env));

@@ -1,6 +1,6 @@
 import { contextOf } from './platform/parts.ts';
 import { tickEachMinute } from './schedule/tick.ts';
 
-const ctx = contextOf(process.env);
+const ctx = await contextOf(process.env);
 
 export const handler = () => tickEachMinute(ctx);

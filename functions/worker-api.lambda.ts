@@ -1,4 +1,4 @@
 import { workerApi } from './http/api.ts';
 import { contextOf } from './platform/parts.ts';
 
-export const handler = workerApi(contextOf(process.env));
+export const handler = workerApi(await contextOf(process.env));

@@ -1,15 +1,27 @@
 import { join, relative } from 'node:path';
-import { App } from 'aws-cdk-lib';
+import { App, Tags, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
 import { allRoutes } from '../schema/routes.ts';
+import { LAMBDAS } from './lambdas.ts';
+import { acknowledge } from './nag.ts';
 import { readSettings } from './settings.ts';
-import { PlatformStack } from './stack.ts';
+import { AppStack, DataStack } from './stack.ts';
 
-const app = new App({ outdir: process.env.CDK_OUTDIR ?? join(import.meta.dirname, '../cdk.out') });
-const stack = new PlatformStack(app, 'MultiAgentOnTheWeb', readSettings(app.node));
+const app = new App({
+  outdir: process.env.CDK_OUTDIR ?? join(import.meta.dirname, '../cdk.out'),
+  context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
+});
+const settings = readSettings(app.node);
+const data = new DataStack(app, 'MultiAgentOnTheWebData', settings);
+const stack = new AppStack(app, 'MultiAgentOnTheWeb', { settings, data });
+Tags.of(app).add('app', 'multi-agent-on-the-web');
+acknowledge(data, stack);
+// An emulator lacks what the checks ask for.
+if (settings.emulator === null) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const { directory } = app.synth();
 
 // On standard error, because what `cdk synth` writes to standard output is the template itself.
 process.stderr.write(`HTTP API: ${allRoutes.length} routes from the contracts, and $default
-Lambdas: ${Object.keys(stack.functions).join(', ')}
-Template: ${join(relative(process.cwd(), directory), stack.templateFile)}
+Lambdas: ${LAMBDAS.join(', ')}
+Templates: ${[data, stack].map(({ templateFile }) => join(relative(process.cwd(), directory), templateFile)).join(', ')}
 `);

@@ -1,16 +1,21 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
+import type { LambdaName } from './lambdas.ts';
 
 /** Packages in CommonJS require Node's modules, which an ES module can't by itself. */
 const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 const ROOT = join(import.meta.dirname, '..');
 
+/** What the migration reads. */
+const SCRIPTS = ['migrations', 'transitions'];
+
 /**
  * Builds `functions/<name>.lambda.ts` into a folder: one ES module with everything in it but Node's own. Answers what it is made of.
  * Zod is imported as `* as z` throughout: of `{ z }` esbuild would keep all languages, a quarter of the module.
  */
-export const build = (name: string, folder: string): string[] => {
+export const build = (name: LambdaName, folder: string): string[] => {
   const { metafile } = buildSync({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${name}.lambda.ts`],
@@ -29,5 +34,6 @@ export const build = (name: string, folder: string): string[] => {
     metafile: true,
     logLevel: 'warning',
   });
+  if (name === 'migrate') for (const part of SCRIPTS) cpSync(join(ROOT, 'schema', part), join(folder, 'schema', part), { recursive: true });
   return Object.keys(metafile.inputs);
 };

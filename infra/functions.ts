@@ -1,9 +1,10 @@
 import { Duration, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import type { apiOf } from '../schema/route.ts';
-import { lambda, type Variables } from './function.ts';
+import { lambda } from './function.ts';
+import type { LambdaName } from './lambdas.ts';
+import type { Variables } from './environment.ts';
 
-export type Functions = Record<ReturnType<typeof apiOf> | 'socket' | 'dispatch' | 'broadcast' | 'tick', LambdaFunction>;
+export type Functions = Record<LambdaName, LambdaFunction>;
 
 /** Ends before API Gateway gives up, after 30 s or 29 s: what took so long is then told by the log of the Lambda. */
 const http = { timeout: Duration.seconds(28), memorySize: 1024 };
@@ -13,6 +14,9 @@ const consumer = { timeout: Duration.seconds(CONSUMER_SECONDS), memorySize: 512 
 /** Ends before the next minute. An error is not repeated: the next tick does the same work. */
 const clock = { timeout: Duration.seconds(28), memorySize: 512, retryAttempts: 0, maxEventAge: Duration.minutes(1) };
 
+/** As long as a Lambda can: a migration is as long as a table is large. */
+const once = { timeout: Duration.minutes(10), memorySize: 512 };
+
 export const createFunctions = (stack: Stack, environment: Variables): Functions => ({
   'person-api': lambda(stack, 'PersonApi', 'person-api', environment, http),
   'worker-api': lambda(stack, 'WorkerApi', 'worker-api', environment, http),
@@ -20,4 +24,5 @@ export const createFunctions = (stack: Stack, environment: Variables): Functions
   dispatch: lambda(stack, 'Dispatch', 'dispatch', environment, consumer),
   broadcast: lambda(stack, 'Broadcast', 'broadcast', environment, consumer),
   tick: lambda(stack, 'Tick', 'tick', environment, clock),
+  migrate: lambda(stack, 'Migrate', 'migrate', {}, once),
 });

@@ -1,16 +1,21 @@
 import type { Node } from 'constructs';
 import { Env } from '../schema/env.ts';
+import { parseSource, type Source } from './sources.ts';
 
 /** What differs between deployments; each is given by `cdk deploy -c name=value`, or in the context of cdk.json. */
 export type Settings = {
-  /** The name of the secret that holds the whole DATABASE_URL as its text; it is made before the first deploy. */
-  databaseUrlSecret: string;
-  /** The name of the secret that holds the `url` and `token` of an Upstash Redis as JSON; null: without Redis, and so without push. */
-  redisSecret: string | null;
+  /** Where the whole DATABASE_URL lies; it is made before the first deploy. */
+  databaseUrl: Source;
+  /** The same for migrations, past a pooler; null: by DATABASE_URL. */
+  databaseDirectUrl: Source | null;
+  /** Where the `url` and `token` of an Upstash Redis lie as JSON; null: without Redis, and so without push. */
+  redis: Source | null;
   /** Where clients reach the deployment, when it is not the address that API Gateway gives. */
   publicUrl: string | null;
   /** Origins of web pages that may call, separated by commas. */
   corsOrigins: string;
+  /** Who is told of alarms; null: they are seen in the console only. */
+  alarmEmail: string | null;
   /** The address of an emulator of AWS, for which what it lacks is left out; null: AWS itself. */
   emulator: string | null;
 };
@@ -27,6 +32,13 @@ const url = (name: string, given: string): string | null => {
   throw new Error(`The context ${name} must be a URL, such as -c ${name}=https://agents.example.com; it is ${given}`);
 };
 
+const source = (node: Node, name: string): Source | null => {
+  const given = text(node, name, '');
+  const parsed = parseSource(given);
+  if (given === '' || parsed !== null) return parsed;
+  throw new Error(`The context ${name} must say where it lies, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`);
+};
+
 /** `target=local` is an emulator at the address that MiniStack and LocalStack have, or at `emulator`. */
 const emulator = (node: Node): string | null => {
   const target = text(node, 'target', 'aws');
@@ -36,9 +48,11 @@ const emulator = (node: Node): string | null => {
 };
 
 export const readSettings = (node: Node): Settings => ({
-  databaseUrlSecret: text(node, 'database_url_secret', 'multi-agent-on-the-web/database-url'),
-  redisSecret: text(node, 'redis_secret', '') || null,
+  databaseUrl: source(node, 'database_url') ?? { service: 'secretsmanager', name: 'multi-agent-on-the-web/database-url' },
+  databaseDirectUrl: source(node, 'database_direct_url'),
+  redis: source(node, 'redis'),
   publicUrl: url('public_url', text(node, 'public_url', '')),
   corsOrigins: text(node, 'cors_origins', ''),
+  alarmEmail: text(node, 'alarm_email', '') || null,
   emulator: emulator(node),
 });

@@ -1,45 +1,70 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { PRODUCT } from '../schema/product.ts';
+import { createAlarms } from './alarms.ts';
 import { createArtifacts, urlOfBucket } from './artifacts.ts';
+import { createDashboard } from './dashboard.ts';
 import { environment } from './environment.ts';
 import { createFunctions, type Functions } from './functions.ts';
+import { grantAll } from './grants.ts';
 import { addRoutes, createHttpApi, urlOf } from './http-api.ts';
-import { consumeQueue, createQueues } from './queues.ts';
-import { grantArtifacts, grantRights } from './rights.ts';
+import { migrateBefore } from './migrate.ts';
+import { consumeQueue, createQueues, type Queues } from './queues.ts';
 import { everyMinute } from './schedule.ts';
+import { createAdminKey, createSecretKey } from './secrets.ts';
 import type { Settings } from './settings.ts';
 import { addSocketRoutes, createSocketApi } from './socket-api.ts';
 
-/** The platform on AWS, in front of a Postgres that it reaches by a URL. The deploy decides on account and region. */
-export class PlatformStack extends Stack {
-  readonly functions: Functions;
+const shared = { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false, terminationProtection: true };
+
+/** What is kept when all else goes: queues, files, secrets. */
+export class DataStack extends Stack {
+  readonly queues: Queues;
+  readonly artifacts: Bucket;
+  readonly secretKey: Secret;
+  readonly adminKey: Secret;
 
   constructor(scope: Construct, id: string, settings: Settings) {
-    super(scope, id, { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false });
-    const api = createHttpApi(this);
-    const apiUrl = urlOf(api, settings);
-    const sockets = createSocketApi(this, settings);
-    const queues = createQueues(this, settings);
-    const artifacts = createArtifacts(this, settings);
-    const artifactsUrl = urlOfBucket(artifacts, settings);
-    const addresses = { artifactsUrl, apiUrl, socketUrl: sockets.url, socketEndpoint: sockets.endpoint, queues };
-    this.functions = createFunctions(this, environment(this, settings, addresses));
-    grantRights(this.functions, queues, sockets);
-    grantArtifacts(this.functions, artifacts);
-    addRoutes(api, this.functions);
-    addSocketRoutes(sockets, this.functions.socket);
-    consumeQueue(this.functions.dispatch, queues.subtasks);
-    consumeQueue(this.functions.broadcast, queues.events);
-    everyMinute(this, this.functions.tick);
-    new CfnOutput(this, 'ApiUrl', { value: apiUrl });
-    new CfnOutput(this, 'SocketUrl', { value: sockets.url });
+    super(scope, id, shared);
+    this.queues = createQueues(this, settings);
+    this.artifacts = createArtifacts(this, settings);
+    this.secretKey = createSecretKey(this);
+    this.adminKey = createAdminKey(this);
+    new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
     for (const [name, { queue, dead }] of [
-      ['Subtasks', queues.subtasks],
-      ['Events', queues.events],
+      ['Subtasks', this.queues.subtasks],
+      ['Events', this.queues.events],
     ] as const) {
       new CfnOutput(this, `${name}QueueUrl`, { value: queue.queueUrl });
       new CfnOutput(this, `${name}DeadQueueUrl`, { value: dead.queueUrl });
     }
+  }
+}
+
+export type AppProps = { settings: Settings; data: DataStack };
+
+/** What runs, in front of a Postgres that it reaches by a URL. The deploy decides on account and region. */
+export class AppStack extends Stack {
+  readonly functions: Functions;
+
+  constructor(scope: Construct, id: string, { settings, data }: AppProps) {
+    super(scope, id, { ...shared, terminationProtection: false });
+    const api = createHttpApi(this);
+    const apiUrl = urlOf(api, settings);
+    const sockets = createSocketApi(this, settings);
+    this.functions = createFunctions(this, environment(settings, { apiUrl, socketUrl: sockets.url }));
+    grantAll(this.functions, { settings, data, sockets, artifactsUrl: urlOfBucket(data.artifacts, settings) });
+    migrateBefore(this, this.functions);
+    addRoutes(api, this.functions);
+    addSocketRoutes(sockets, this.functions.socket);
+    consumeQueue(this.functions.dispatch, data.queues.subtasks);
+    consumeQueue(this.functions.broadcast, data.queues.events);
+    everyMinute(this, this.functions.tick);
+    createAlarms(this, { functions: this.functions, queues: data.queues, api, settings });
+    createDashboard(this, { functions: this.functions, queues: data.queues, api });
+    new CfnOutput(this, 'ApiUrl', { value: apiUrl });
+    new CfnOutput(this, 'SocketUrl', { value: sockets.url });
   }
 }

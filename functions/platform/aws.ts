@@ -19,3 +19,9 @@ export const httpOf = (timeoutMs: number, maxSockets = 50) => ({
   httpAgent: { keepAlive: true, maxSockets },
   httpsAgent: { keepAlive: true, maxSockets },
 });
+
+/** As Lambda names it to a function. */
+export const regionOfLambda = (): string => {
+  const { AWS_REGION = '' } = process.env;
+  return AWS_REGION;
+};

@@ -5,6 +5,7 @@ import { createPush } from './push.ts';
 import { createQueues } from './queues.ts';
 import { createRedis } from './redis.ts';
 import { createS3Blobs } from './s3-blobs.ts';
+import { withSources } from './sources.ts';
 
 /** What the environment names of Redis, SQS, S3 and `@connections`; without its variables a part is left out. Opens no connection. */
 export const createParts = (env: Env) => {
@@ -23,8 +24,8 @@ export const createParts = (env: Env) => {
 
 const together = (subtasks: string | undefined, events: string | undefined) => (subtasks && events ? { subtasks, events } : null);
 
-/** The context of a Lambda. */
-export const contextOf = (variables: Record<string, string | undefined>): Composed => {
-  const env = parseEnv(variables);
+/** The context of a Lambda, with the secrets that its environment names. */
+export const contextOf = async (variables: Record<string, string | undefined>): Promise<Composed> => {
+  const env = parseEnv(await withSources(variables));
   return createContext(env, createParts(env));
 };

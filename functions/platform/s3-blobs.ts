@@ -4,7 +4,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { Transfer } from '../../schema/artifact.ts';
 import { AppError } from '../../schema/errors.ts';
 import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/blobs.ts';
-import type { AwsTarget } from './aws.ts';
+import { type AwsTarget, regionOfLambda } from './aws.ts';
 import { credentialsOfLambda } from './lambda-credentials.ts';
 
 export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
@@ -15,11 +15,6 @@ export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
 
 type Method = Transfer['method'] | 'HEAD' | 'DELETE';
 type Asked = { query?: Record<string, string>; headers?: Record<string, string>; sized?: number };
-
-const regionOfLambda = () => {
-  const { AWS_REGION = '' } = process.env;
-  return AWS_REGION;
-};
 
 /**
  * A bucket of S3. It does everything by signed requests, its own too: S3's client would be half of a Lambda's code.

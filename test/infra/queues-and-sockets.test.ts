@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LAMBDAS } from './support/lambdas.ts';
+import { LAMBDAS } from '../../infra/lambdas.ts';
 import type { Resource, Synthesized } from './support/synth.ts';
 import { synth } from './support/synth.ts';
 import { idOf, nameOf, type Read, readTemplate, tailOf } from './support/template.ts';
@@ -10,9 +10,9 @@ let aws: Read;
 let local: Read;
 
 beforeAll(async () => {
-  made = await Promise.all([synth({ redis_secret: 'redis' }), synth({ target: 'local', redis_secret: 'redis' })]);
+  made = await Promise.all([synth({ redis: 'ssm:/maw/redis' }), synth({ target: 'local', redis: 'ssm:/maw/redis' })]);
   [aws, local] = made.map(readTemplate) as [Read, Read];
-});
+}, 180_000);
 afterAll(async () => {
   for (const { folder } of made) await rm(folder, { recursive: true, force: true });
 });
@@ -130,26 +130,32 @@ describe('the WebSocket API', () => {
   });
 });
 
-describe('the rights', () => {
-  /** What a resource is, so that it reads well: the name of a queue, or the end of an address. */
-  const shown = (resource: any): string => ('Fn::Join' in resource ? tailOf(resource) : nameOf(idOf(resource)));
+/** What a resource is, so that it reads well: the name of a queue, or the end of an address. */
+const shown = (resource: any): string => ('Fn::Join' in resource ? tailOf(resource) : nameOf(idOf(resource)));
 
-  const rightsOf = (name: string): string[] => {
-    const role = idOf(aws.lambda(name).Role);
-    return aws
-      .properties('AWS::IAM::Policy')
-      .filter((policy) => policy.Roles.some((it: { Ref: string }) => it.Ref === role))
-      .flatMap((policy) => policy.PolicyDocument.Statement)
-      .flatMap(({ Action, Resource: on }) =>
-        [Action].flat().flatMap((action: string) => [on].flat().map((it: unknown) => `${action} ${shown(it)}`)),
-      )
-      .toSorted();
-  };
+const rightsOf = (name: string): string[] => {
+  const role = idOf(aws.lambda(name).Role);
+  return aws
+    .properties('AWS::IAM::Policy')
+    .filter((policy) => policy.Roles.some((it: { Ref: string }) => it.Ref === role))
+    .flatMap((policy) => policy.PolicyDocument.Statement)
+    .flatMap(({ Action, Resource: on }) =>
+      [Action].flat().flatMap((action: string) => [on].flat().map((it: unknown) => `${action} ${shown(it)}`)),
+    )
+    .toSorted();
+};
+describe('the rights', () => {
   const on = (queue: string, ...actions: string[]) => actions.map((action) => `sqs:${action} ${queue}`);
   const consume = (queue: string) =>
     on(queue, 'ReceiveMessage', 'ChangeMessageVisibility', 'GetQueueUrl', 'DeleteMessage', 'GetQueueAttributes');
   const send = [...on('Subtasks', 'SendMessage'), ...on('Events', 'SendMessage')];
   const operate = ['GetQueueAttributes', 'ReceiveMessage', 'ChangeMessageVisibility', 'DeleteMessage', 'StartMessageMoveTask'];
+  const secrets = [
+    'secretsmanager:GetSecretValue :secret:multi-agent-on-the-web/database-url-??????',
+    'secretsmanager:GetSecretValue SecretKey',
+    'ssm:GetParameter :parameter/maw/redis',
+  ];
+  const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
   const push = ['POST', 'DELETE'].map((method) => `execute-api:ManageConnections /ws/${method}/@connections/*`);
 
   it.each<[string, string[]]>([
@@ -168,23 +174,31 @@ describe('the rights', () => {
     ['socket', push],
     ['dispatch', [...consume('Subtasks'), ...on('SubtasksDead', 'SendMessage'), ...send, ...push]],
     ['broadcast', [...consume('Events'), ...on('EventsDead', 'SendMessage'), ...push]],
+    [
+      'migrate',
+      ['secretsmanager:GetSecretValue :secret:multi-agent-on-the-web/database-url-??????', 'secretsmanager:PutSecretValue AdminKey'],
+    ],
     ['tick', [...send, ...push, 's3:DeleteObject /*']],
   ])('of %s are those that its code needs', (name, expected) => {
-    expect(rightsOf(name)).toEqual(expected.toSorted());
+    const rights = rightsOf(name).filter((it) => !logs.some((action) => it.startsWith(`${action} `)));
+
+    expect(rights).toEqual([...expected, ...(name === 'migrate' ? [] : secrets)].toSorted());
   });
 
-  it('are given on resources of the stack alone', () => {
+  it('are given on resources that are named, and none by a wildcard of actions', () => {
     const statements = aws.properties('AWS::IAM::Policy').flatMap((policy) => policy.PolicyDocument.Statement);
 
     expect(statements.flatMap((it) => it.Resource).filter((it) => typeof it === 'string')).toEqual([]);
+    expect(statements.flatMap((it) => it.Action).filter((it) => it.includes('*'))).toEqual([]);
   });
 });
 
 describe('Redis', () => {
-  it('is known to every Lambda by a secret of two fields', () => {
-    for (const name of LAMBDAS) {
-      const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = aws.lambda(name).Environment.Variables;
-      expect([url, token]).toEqual(['url', 'token'].map((field) => `{{resolve:secretsmanager:redis:SecretString:${field}::}}`));
+  it('is told to every Lambda that serves by where its two fields lie, which it may read', () => {
+    for (const name of LAMBDAS.filter((it) => it !== 'migrate')) {
+      const { UPSTASH_REDIS_REST_URL_FROM: url, UPSTASH_REDIS_REST_TOKEN_FROM: token } = aws.lambda(name).Environment.Variables;
+      expect([url, token]).toEqual(['ssm:/maw/redis#url', 'ssm:/maw/redis#token']);
+      expect(rightsOf(name)).toContain('ssm:GetParameter :parameter/maw/redis');
     }
   });
 });

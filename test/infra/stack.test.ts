@@ -8,14 +8,26 @@ import { readSettings } from '../../infra/settings.ts';
 import { parseEnv } from '../../schema/env.ts';
 import { apiOf, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
-import { LAMBDAS } from './support/lambdas.ts';
-import { type Synthesized, synth } from './support/synth.ts';
-import { nameOf, type Read, readJson, readTemplate, tailOf } from './support/template.ts';
+import { LAMBDAS } from '../../infra/lambdas.ts';
+import { type Resource, type Synthesized, synth } from './support/synth.ts';
+import { idOf, nameOf, type Read, readJson, readTemplate, tailOf } from './support/template.ts';
 
 const keyOf = (route: Route) => `${route.method} ${route.path}`;
 const isHttp = ({ ApiId }: { ApiId: { Ref: string } }) => nameOf(ApiId.Ref) === 'HttpApi';
 
-const QUEUE_VARIABLES = ['SUBTASKS_QUEUE_URL', 'SUBTASKS_DEAD_QUEUE_URL', 'EVENTS_QUEUE_URL', 'EVENTS_DEAD_QUEUE_URL'];
+/** All but the migration, which takes no part in the work. */
+const SERVING = LAMBDAS.filter((name) => name !== 'migrate');
+
+/** Another name is another resource: it would be made anew, empty. */
+const STATEFUL = [
+  'AdminKeyC19094DA',
+  'Artifacts82DD59A1',
+  'EventsD32975C2',
+  'EventsDead3997C7C0',
+  'SecretKey573D36D8',
+  'SubtasksDead0530EA7E',
+  'SubtasksE93211FB',
+];
 
 let made: Synthesized;
 let read: Read;
@@ -23,13 +35,14 @@ let read: Read;
 beforeAll(async () => {
   made = await synth();
   read = readTemplate(made);
-});
+}, 180_000);
 afterAll(async () => {
   if (made) await rm(made.folder, { recursive: true, force: true });
 });
 
 const resources = (type: string) => read.resources(type);
 const properties = (type: string) => read.properties(type);
+const secretNamed = (name: string) => Object.keys(resources('AWS::SecretsManager::Secret')).filter((id) => nameOf(id) === name);
 const lambdaOf: Read['lambdaOf'] = (reference) => read.lambdaOf(reference);
 
 describe('the HTTP API', () => {
@@ -80,49 +93,112 @@ describe('the HTTP API', () => {
 
 describe('each Lambda', () => {
   it('runs on Node 24 for arm64 under a role of its own, and ends before API Gateway gives up', () => {
-    const lambdas = properties('AWS::Lambda::Function');
+    const lambdas = read.lambdas();
 
     expect(new Set(lambdas.map((it) => it.Description.split(' ')[0]))).toEqual(new Set(LAMBDAS));
     for (const it of lambdas) {
       expect(it).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'], Handler: 'index.handler' });
-      expect(it.Timeout).toBeLessThan(30);
+      if (!it.Description.startsWith('migrate ')) expect(it.Timeout).toBeLessThan(30);
       expect(it.MemorySize).toBeGreaterThanOrEqual(512);
     }
     expect(new Set(lambdas.map((it) => it.Role['Fn::GetAtt'][0])).size).toBe(LAMBDAS.length);
   });
 
-  it('is deployed as the one file that its source is built to', async () => {
+  it('is deployed as one file; the migration also has the scripts', async () => {
     for (const name of LAMBDAS) {
-      expect(await readdir(read.assetOf(name))).toEqual(['index.mjs']);
+      expect((await readdir(read.assetOf(name))).filter((file) => file !== 'schema')).toEqual(['index.mjs']);
       build(name, join(made.folder, 'again', name));
       const [deployed, built] = [read.assetOf(name), join(made.folder, 'again', name)].map((it) => readFile(join(it, 'index.mjs'), 'utf8'));
       expect(await deployed).toBe(await built);
     }
+    expect((await readdir(join(read.assetOf('migrate'), 'schema'))).toSorted()).toEqual(['migrations', 'transitions']);
   });
 
   it('has a log group of its own that forgets', () => {
-    const groups = properties('AWS::Lambda::Function').map((it) => it.LoggingConfig.LogGroup.Ref as string);
+    const functions = properties('AWS::Lambda::Function');
+    const groups = functions.map((it) => it.LoggingConfig.LogGroup.Ref as string);
 
-    expect(new Set(groups).size).toBe(LAMBDAS.length);
+    expect(new Set(groups).size).toBe(functions.length);
     for (const it of properties('AWS::Logs::LogGroup')) expect(it.RetentionInDays).toBe(30);
   });
 
   it('gets variables that the backend accepts', () => {
-    for (const name of LAMBDAS) expect(() => parseEnv(read.variablesOf(name))).not.toThrow();
+    for (const name of SERVING) expect(() => parseEnv(read.variablesOf(name))).not.toThrow();
   });
 
-  it('gets secrets by reference, and the addresses of what it uses', () => {
-    const [secretId = ''] = Object.keys(resources('AWS::SecretsManager::Secret'));
+  it('is told where its secrets lie, and where the stack is reached', () => {
+    const [secretKey] = secretNamed('SecretKey');
 
-    for (const name of LAMBDAS) {
+    for (const name of SERVING) {
       const given = read.lambda(name).Environment.Variables;
-      expect(given.DATABASE_URL).toBe('{{resolve:secretsmanager:multi-agent-on-the-web/database-url:SecretString:::}}');
-      expect(given.SECRET_KEY).toEqual({ 'Fn::Join': ['', ['{{resolve:secretsmanager:', { Ref: secretId }, ':SecretString:::}}']] });
+      expect(given.DATABASE_URL_FROM).toBe('secretsmanager:multi-agent-on-the-web/database-url');
+      expect(given.SECRET_KEY_FROM).toEqual({ 'Fn::Join': ['', ['secretsmanager:', { Ref: secretKey }]] });
       expect(given.PUBLIC_URL).toEqual({ 'Fn::GetAtt': [expect.stringContaining('HttpApi'), 'ApiEndpoint'] });
-      expect([given.SOCKET_URL, given.SOCKET_ENDPOINT].map((it) => it['Fn::Join'][1][0])).toEqual(['wss://', 'https://']);
-      expect(QUEUE_VARIABLES.map((variable) => nameOf(given[variable].Ref))).toEqual(['Subtasks', 'SubtasksDead', 'Events', 'EventsDead']);
     }
-    expect(resources('AWS::SecretsManager::Secret')[secretId]?.DeletionPolicy).toBe('Retain');
+    expect(read.lambda('migrate').Environment.Variables).toEqual({
+      DATABASE_URL_FROM: 'secretsmanager:multi-agent-on-the-web/database-url',
+      ADMIN_KEY_SECRET: { Ref: secretNamed('AdminKey')[0] },
+    });
+  });
+});
+
+describe('the templates', () => {
+  it('hold no value of a secret: not even a reference that the deploy would resolve', () => {
+    for (const template of [made.data, made.app]) expect(JSON.stringify(template)).not.toContain('{{resolve:');
+    for (const name of ['DATABASE_URL', 'SECRET_KEY', 'UPSTASH_REDIS_REST_TOKEN'])
+      expect(JSON.stringify(made.app)).not.toContain(`"${name}":`);
+  });
+
+  it('keep what holds state under the names that it has, and when the stack goes', () => {
+    const stateful = ['AWS::SQS::Queue', 'AWS::S3::Bucket', 'AWS::SecretsManager::Secret'];
+    const kept = Object.entries(made.data.Resources as Record<string, Resource>).filter(([, { Type }]) => stateful.includes(Type));
+
+    expect(kept.map(([id]) => id).toSorted()).toEqual(STATEFUL);
+    for (const [id, { Type, DeletionPolicy }] of kept)
+      expect([id, Type === 'AWS::SQS::Queue' || DeletionPolicy === 'Retain']).toEqual([id, true]);
+    expect(Object.values(made.app.Resources as Record<string, Resource>).filter(({ Type }) => stateful.includes(Type))).toEqual([]);
+  });
+
+  it('call the migration before any other Lambda is changed', () => {
+    const [[migration, { Properties: call }]] = Object.entries(resources('Custom::Trigger')) as [[string, Resource]];
+    const others = Object.values(resources('AWS::Lambda::Function')).filter((it) =>
+      SERVING.some((name) => it.Properties.Description?.startsWith(`${name} `)),
+    );
+
+    expect(lambdaOf(resources('AWS::Lambda::Version')[call.HandlerArn.Ref]?.Properties.FunctionName)).toBe('migrate');
+    expect(others).toHaveLength(SERVING.length);
+    for (const { DependsOn } of others) expect(DependsOn).toContain(migration);
+  });
+
+  it('tag all that can bear a tag', () => {
+    for (const { Properties: it } of Object.values(resources('AWS::SQS::Queue')))
+      expect(it.Tags).toContainEqual({ Key: 'app', Value: 'multi-agent-on-the-web' });
+  });
+});
+
+describe('the alarms', () => {
+  const alarms = () => properties('AWS::CloudWatch::Alarm');
+  const watched = (namespace: string, metric: string, dimension: string) =>
+    alarms()
+      .filter((it) => it.Namespace === namespace && it.MetricName === metric)
+      .map((it) => nameOf(idOf(it.Dimensions.find(({ Name }: { Name: string }) => Name === dimension).Value)));
+
+  it('watch every queue, every queue of dead letters, every Lambda and the clock', () => {
+    const functions = [...read.lambdas()].map((it) => it.Description.split(' ')[0]);
+
+    expect(watched('AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName').toSorted()).toEqual(['EventsDead', 'SubtasksDead']);
+    expect(watched('AWS/SQS', 'ApproximateAgeOfOldestMessage', 'QueueName').toSorted()).toEqual(['Events', 'Subtasks']);
+    for (const metric of ['Errors', 'Throttles']) expect(watched('AWS/Lambda', metric, 'FunctionName')).toHaveLength(functions.length);
+    expect(watched('AWS/Lambda', 'Invocations', 'FunctionName')).toEqual(['Tick']);
+  });
+
+  it('each name a heading of the runbook, and it has no other', async () => {
+    const text = await readFile(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
+    const headings = Array.from(text.matchAll(/^## (.+)$/gm), ([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));
+
+    const named = alarms().map((it) => /docs\/runbook\.md#([\w-]+)$/.exec(it.AlarmDescription)?.[1]);
+
+    expect(new Set(named)).toEqual(new Set(headings));
   });
 });
 
@@ -155,6 +231,9 @@ describe('npm run synth', () => {
     expect(given({ public_url: 'agents.example.com' })).toThrow('public_url must be a URL, such as -c public_url=https');
     expect(given({ target: 'local', emulator: 'localhost' })).toThrow('emulator must be a URL, such as -c emulator=http');
     expect(given({ target: 'moon' })).toThrow('target must be aws or local, such as -c target=local; it is moon');
-    expect(given({ redis_secret: { name: 'redis' } })).toThrow('redis_secret must be a text');
+    expect(given({ redis: { name: 'redis' } })).toThrow('redis must be a text');
+    expect(given({ redis: 'my-redis' })).toThrow(
+      'redis must say where it lies, such as -c redis=secretsmanager:NAME or ssm:/NAME; it is my-redis',
+    );
   });
 });

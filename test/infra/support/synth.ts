@@ -10,16 +10,16 @@ const APP = join(import.meta.dirname, '../../../infra/app.ts');
 // The properties of each type of resource are its own; the tests name those that they look at.
 export type Resource = { Type: string; Properties: Record<string, any>; DeletionPolicy?: string; DependsOn?: string[] };
 
-export type Synthesized = { folder: string; template: Record<string, any>; said: string };
+export type Synthesized = { folder: string; data: Record<string, any>; app: Record<string, any>; said: string };
 
 /** Runs the CDK app as its users do, in a process of its own, into a folder outside of the repository. */
 export const synth = async (context: Record<string, unknown> = {}): Promise<Synthesized> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-synth-'));
   const env = { PATH: process.env.PATH, CDK_OUTDIR: folder, CDK_CONTEXT_JSON: JSON.stringify(context) };
   try {
-    const { stderr } = await run(process.execPath, [APP], { env, timeout: 60_000 });
-    const template = JSON.parse(await readFile(join(folder, 'MultiAgentOnTheWeb.template.json'), 'utf8'));
-    return { folder, template, said: stderr };
+    const { stderr } = await run(process.execPath, [APP], { env, timeout: 170_000 });
+    const read = async (stack: string) => JSON.parse(await readFile(join(folder, `${stack}.template.json`), 'utf8'));
+    return { folder, data: await read('MultiAgentOnTheWebData'), app: await read('MultiAgentOnTheWeb'), said: stderr };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;

@@ -11,13 +11,24 @@ export const tailOf = (joined: { 'Fn::Join': [string, unknown[]] }): string => S
 type Reference = { 'Fn::GetAtt': [string, string] } | { Ref: string };
 export const idOf = (reference: Reference) => ('Ref' in reference ? reference.Ref : reference['Fn::GetAtt'][0]);
 
-/** What the tests ask a template. */
-export const readTemplate = ({ folder, template: json }: Synthesized) => {
-  const template = Template.fromJSON(json);
+type Json = Record<string, any>;
+
+/** Both stacks as one: what one of them exports and the other imports is the thing itself. */
+const joinStacks = ({ data, app }: Synthesized): Json => {
+  const exports = Object.values(data.Outputs as Json).filter(({ Export }) => Export);
+  const exported = new Map(exports.map(({ Export, Value }) => [Export.Name, Value]));
+  const resolve = (_: string, value: Json) => (value?.['Fn::ImportValue'] ? exported.get(value['Fn::ImportValue']) : value);
+  return { ...app, Resources: { ...data.Resources, ...JSON.parse(JSON.stringify(app.Resources), resolve) } };
+};
+
+/** What the tests ask the templates. */
+export const readTemplate = (made: Synthesized) => {
+  const { folder } = made;
+  const template = Template.fromJSON(joinStacks(made), { skipCyclicalDependenciesCheck: true });
   const resources = (type: string) => template.findResources(type) as Record<string, Resource>;
   const properties = (type: string) => Object.values(resources(type)).map((resource) => resource.Properties);
   const lambda = (name: string) => {
-    const found = properties('AWS::Lambda::Function').find((it) => it.Description.startsWith(`${name} `));
+    const found = properties('AWS::Lambda::Function').find((it) => it.Description?.startsWith(`${name} `));
     if (found === undefined) throw new Error(`There is no Lambda ${name}`);
     return found;
   };
@@ -26,8 +37,10 @@ export const readTemplate = ({ folder, template: json }: Synthesized) => {
     resources,
     properties,
     lambda,
+    /** Those of this project; one more comes with CDK, to call the migration. */
+    lambdas: () => properties('AWS::Lambda::Function').filter((it) => it.Description),
     /** The Lambda that a resource refers to, by the name of its file. */
-    lambdaOf: (reference: Reference): string => resources('AWS::Lambda::Function')[idOf(reference)]?.Properties.Description.split(' ')[0],
+    lambdaOf: (reference: Reference): string => resources('AWS::Lambda::Function')[idOf(reference)]?.Properties.Description?.split(' ')[0],
     /** What is deployed for a Lambda: the folder of its code. */
     assetOf: (name: string) => join(folder, `asset.${lambda(name).Code.S3Key.replace(/\.zip$/, '')}`),
     /** The variables of a Lambda as a deploy could make them. */

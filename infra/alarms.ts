@@ -1,0 +1,114 @@
+import { Duration, type Stack } from 'aws-cdk-lib';
+import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Functions } from './functions.ts';
+import type { Queues } from './queues.ts';
+import type { Settings } from './settings.ts';
+
+type Watched = { functions: Functions; queues: Queues; api: HttpApi; settings: Settings };
+type Spec = {
+  id: string;
+  /** What is so, as the one who is woken reads it. */
+  says: string;
+  /** A heading of docs/runbook.md. */
+  runbook: string;
+  metric: IMetric;
+  threshold: number;
+  /** So many periods one after the other. */
+  periods?: number;
+  /** Too few, and none at all, are bad. */
+  below?: boolean;
+};
+
+const period = Duration.minutes(5);
+const sum = { period, statistic: 'Sum' };
+const most = { period, statistic: 'Maximum' };
+
+const ofQueues = ({ subtasks, events }: Queues): Spec[] =>
+  Object.entries({ Subtasks: subtasks, Events: events }).flatMap(([name, { queue, dead }]) => [
+    {
+      id: `${name}DeadLetters`,
+      says: `Messages of the queue ${name.toLowerCase()} were given up.`,
+      runbook: 'dead-letters',
+      metric: dead.metricApproximateNumberOfMessagesVisible(most),
+      threshold: 1,
+    },
+    {
+      id: `${name}Late`,
+      says: `A message of the queue ${name.toLowerCase()} has waited for more than 5 minutes.`,
+      runbook: 'a-queue-falls-behind',
+      metric: queue.metricApproximateAgeOfOldestMessage(most),
+      threshold: 300,
+      periods: 2,
+    },
+  ]);
+
+const ofFunctions = (functions: Functions): Spec[] =>
+  Object.entries(functions).flatMap(([name, fn]) => {
+    const id = name.replace(/(^|-)(\w)/g, (_, __, letter: string) => letter.toUpperCase());
+    return [
+      {
+        id: `${id}Errors`,
+        says: `The Lambda ${name} ends with errors.`,
+        runbook: 'a-lambda-fails',
+        metric: fn.metricErrors(sum),
+        threshold: 3,
+      },
+      {
+        id: `${id}Throttled`,
+        says: `Calls of the Lambda ${name} are refused: the account runs too many at once.`,
+        runbook: 'a-lambda-is-throttled',
+        metric: fn.metricThrottles(sum),
+        threshold: 1,
+        periods: 2,
+      },
+    ];
+  });
+
+const ofClock = ({ tick }: Functions): Spec => ({
+  id: 'TickStopped',
+  says: 'The tick has not come for 10 minutes: leases that ran out are not noticed.',
+  runbook: 'the-tick-has-stopped',
+  metric: tick.metricInvocations(sum),
+  threshold: 1,
+  periods: 2,
+  below: true,
+});
+
+const ofApi = (api: HttpApi): Spec[] => [
+  { id: 'ApiFails', says: 'Requests are answered with 5xx.', runbook: 'requests-fail', metric: api.metricServerError(sum), threshold: 10 },
+  {
+    id: 'ApiSlow',
+    says: 'One request in a hundred takes more than 3 seconds.',
+    runbook: 'requests-are-slow',
+    metric: api.metricLatency({ period, statistic: 'p99' }),
+    threshold: 3_000,
+    periods: 3,
+  },
+];
+
+const create = (stack: Stack, { id, says, runbook, metric, threshold, periods = 1, below = false }: Spec): Alarm =>
+  new Alarm(stack, `${id}Alarm`, {
+    metric,
+    threshold,
+    evaluationPeriods: periods,
+    comparisonOperator: below ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    treatMissingData: below ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
+    alarmDescription: `${says} What to do: docs/runbook.md#${runbook}`,
+  });
+
+/** Each says what is so and which heading of the runbook says what to do. */
+export const createAlarms = (stack: Stack, { functions, queues, api, settings }: Watched) => {
+  const specs = [...ofQueues(queues), ...ofFunctions(functions), ofClock(functions), ...ofApi(api)];
+  const alarms = specs.map((spec) => create(stack, spec));
+  if (settings.alarmEmail === null) return;
+  const topic = new Topic(stack, 'AlarmTopic', { enforceSSL: true });
+  topic.addSubscription(new EmailSubscription(settings.alarmEmail));
+  for (const alarm of alarms) {
+    alarm.addAlarmAction(new SnsAction(topic));
+    alarm.addOkAction(new SnsAction(topic));
+  }
+};

@@ -1,0 +1,27 @@
+import { type Stack, Validations } from 'aws-cdk-lib';
+
+const SOCKETS = 'arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<SocketApiAB7361AA>/ws';
+const FILES = 'MultiAgentOnTheWebData:ExportsOutputFnGetAttArtifacts82DD59A1Arn3B515032/*';
+const LOGGING = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
+const CONNECTIONS = 'A connection has its name only when it is there; those of this API alone are meant';
+
+/** Findings of cdk-nag that are meant so, with their reasons. */
+const DATA: Record<string, string> = {
+  'AwsSolutions-S1': 'Files are reached by addresses that a Lambda signed for one file and 15 minutes; who got one is in its log',
+  'AwsSolutions-SMG4': 'Rotation is a deploy: the key signs credentials that are good for 90 days, and the admin key is revoked by the API',
+};
+const APP: Record<string, string> = {
+  'AwsSolutions-APIG4': 'Authorization is in the handlers, by the contracts: keys, credentials and tickets that only the database knows',
+  [`AwsSolutions-IAM4[Policy::${LOGGING}]`]: 'API Gateway writes access logs as this role, for which AWS has this policy alone',
+  [`AwsSolutions-IAM5[Resource::${SOCKETS}/POST/@connections/*]`]: CONNECTIONS,
+  [`AwsSolutions-IAM5[Resource::${SOCKETS}/DELETE/@connections/*]`]: CONNECTIONS,
+  [`AwsSolutions-IAM5[Resource::${FILES}]`]: 'A file has its name only when it is there; those of this bucket alone are meant',
+};
+
+export const acknowledge = (data: Stack, app: Stack) => {
+  for (const [stack, findings] of [
+    [data, DATA],
+    [app, APP],
+  ] as const)
+    for (const [id, reason] of Object.entries(findings)) Validations.of(stack).acknowledge({ id, reason });
+};

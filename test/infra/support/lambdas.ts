@@ -1,1 +1,0 @@
-export const LAMBDAS = ['person-api', 'worker-api', 'socket', 'dispatch', 'broadcast', 'tick'];
