@@ -6,11 +6,17 @@ import { ROOT, runCommand } from './run.ts';
 const DEPLOY_MS = 1_800_000;
 const CLI = join(ROOT, 'node_modules/aws-cdk/bin/cdk');
 
-export type CdkOptions = { env?: Record<string, string>; signal?: AbortSignal; timeoutMs?: number; quiet?: boolean };
+export type CdkOptions = { env?: Record<string, string>; signal?: AbortSignal; timeoutMs?: number; stdin?: 'inherit' | 'ignore' };
 
-/** Runs the command line of CDK; `quiet` keeps what it tells to itself unless it fails. */
-export const cdk = (args: readonly string[], { env = {}, signal, timeoutMs = DEPLOY_MS }: CdkOptions = {}) =>
-  runCommand(process.execPath, [CLI, ...args], { env: { ...process.env, ...env }, timeoutMs, ...(signal ? { signal } : {}) });
+/** Runs the command line of CDK; with the terminal's input it can ask whether rights may change. */
+export const cdk = (args: readonly string[], { env = {}, signal, timeoutMs = DEPLOY_MS, stdin = 'ignore' }: CdkOptions = {}) =>
+  runCommand(process.execPath, [CLI, ...args], {
+    env: { ...process.env, ...env },
+    stdio: [stdin, 'inherit', 'inherit'],
+    detached: stdin === 'ignore',
+    timeoutMs,
+    ...(signal ? { signal } : {}),
+  });
 
 /** The outputs of all stacks together. */
 export const readOutputs = async (file: string): Promise<Record<string, string>> => {

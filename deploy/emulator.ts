@@ -85,6 +85,12 @@ export const startEmulator = async (folder: string, say: (line: string) => void,
     await stop();
     throw error;
   }
-  const env = { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+  const env = {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_PROFILE: '',
+  };
   return { endpoint, env, log, stop };
 };

@@ -18,7 +18,7 @@ type RunOptions = SpawnOptions & { timeoutMs: number; signal?: AbortSignal };
 
 /** Runs a command to its end, with what it prints; throws when it fails, takes too long or is aborted. */
 export const runCommand = async (command: string, args: readonly string[], { timeoutMs, signal, ...options }: RunOptions) => {
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], ...options, detached: true });
+  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], detached: true, ...options });
   const end = () => endGroup(child, 'SIGKILL');
   const timer = setTimeout(end, timeoutMs);
   signal?.addEventListener('abort', end);

@@ -1,14 +1,12 @@
+import { join } from 'node:path';
 import { SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { onStopSignals } from '../local/stop-signals.ts';
 import { type Deployed, deployToEmulator } from './to-emulator.ts';
 import { ROOT, runCommand } from './run.ts';
-import { join } from 'node:path';
+import { say } from './say.ts';
 
 const SUITE_MS = 900_000;
 const REDELIVER_SECONDS = 5;
-
-const started = performance.now();
-const say = (line: string) => process.stdout.write(`[${((performance.now() - started) / 1_000).toFixed(1)} s] ${line}\n`);
 
 const queuesOf = ({ outputs }: Deployed) => ({
   urls: { subtasks: outputs.SubtasksQueueUrl, events: outputs.EventsQueueUrl },

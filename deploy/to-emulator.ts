@@ -16,6 +16,8 @@ export type Deployed = {
   adminKey: string;
   outputs: Record<string, string>;
   emulator: Emulator;
+  /** Whether the emulator was started here, and ends with this process. */
+  isOurs: boolean;
   stop(): Promise<void>;
 };
 type Options = { say: (line: string) => void; signal: AbortSignal };
@@ -35,7 +37,39 @@ const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator
   return readOutputs(file);
 };
 
-/** The stack on an emulator with a Postgres and a Redis, all started here and for as long as this process lives. */
+const startAll = async (folder: string, closers: (() => Promise<void>)[], { say, signal }: Options) => {
+  say('starting Postgres, Redis and MiniStack');
+  await mkdir(join(folder, 'redis'));
+  const services = await startServices(join(folder, 'redis'));
+  closers.push(() => services.stop());
+  const emulator = await startEmulator(folder, say, signal);
+  closers.push(() => emulator.stop());
+  return { services, emulator };
+};
+
+const given = (name: string): string => {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Error(`AWS_ENDPOINT_URL names an emulator, so ${name} must be set too: its Lambdas must reach it`);
+};
+
+/** What runs already, where the environment names an emulator. */
+const fromEnvironment = (endpoint: string): { services: Services; emulator: Emulator } => {
+  const key = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_PROFILE: '' };
+  return {
+    services: {
+      databaseUrl: given('DATABASE_URL'),
+      redis: { url: given('UPSTASH_REDIS_REST_URL'), token: given('UPSTASH_REDIS_REST_TOKEN') },
+      stop: async () => {},
+    },
+    emulator: { endpoint, env: { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1', ...key }, log: '', stop: async () => {} },
+  };
+};
+
+/**
+ * The stack on an emulator with a Postgres and a Redis: those that AWS_ENDPOINT_URL, DATABASE_URL and UPSTASH_REDIS_REST_* name, or all
+ * started here, for as long as this process lives.
+ */
 export const deployToEmulator = async (options: Options): Promise<Deployed> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-deployed-'));
   const closers = [() => rm(folder, { recursive: true, force: true })];
@@ -43,14 +77,10 @@ export const deployToEmulator = async (options: Options): Promise<Deployed> => {
     for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
-    options.say('starting Postgres, Redis and MiniStack');
-    await mkdir(join(folder, 'redis'));
-    const services = await startServices(join(folder, 'redis'));
-    closers.push(() => services.stop());
-    const emulator = await startEmulator(folder, options.say, options.signal);
-    closers.push(() => emulator.stop());
+    const endpoint = process.env.AWS_ENDPOINT_URL?.replace(/\/+$/, '');
+    const { services, emulator } = endpoint ? fromEnvironment(endpoint) : await startAll(folder, closers, options);
     const outputs = await deploy(folder, services, emulator, options);
-    return { adminKey: await readSecret(outputs.AdminKeySecret ?? ''), outputs, emulator, stop };
+    return { adminKey: await readSecret(outputs.AdminKeySecret ?? ''), outputs, emulator, isOurs: !endpoint, stop };
   } catch (error) {
     await stop();
     throw error;
