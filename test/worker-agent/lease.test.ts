@@ -128,6 +128,47 @@ describe('a worker whose lease may be over', () => {
     });
   });
 
+  it('holds a result that was ready before in memory, where no disk takes it, and sends it when the server has confirmed the lease', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
+    const worker = await agentForTest(platform, { settings: { reportForMs: 60_000, maxSpoolBytes: 0 } });
+    void worker.run();
+    const refusals = () => worker.lines.filter(({ operation, error }) => operation === 'complete' && error === 'no beat').length;
+
+    await holds(() => platform.of('completeSubtasks').length > 0);
+    setAway(true);
+    await holds(() => refusals() > 0);
+    const tries = platform.of('completeSubtasks').length;
+    await holds(() => refusals() > 1);
+    const later = platform.of('completeSubtasks').length;
+    platform.intercept('completeSubtasks', () => 'pass');
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(later).toBe(tries);
+    expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
+  });
+
+  it('drops such a result when the server says that its lease is lost, without sending it once more', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
+    const worker = await agentForTest(platform, { settings: { maxSpoolBytes: 0 } });
+    void worker.run();
+
+    await holds(() => platform.of('completeSubtasks').length > 0);
+    setAway(true);
+    await holds(() => worker.lines.some(({ operation, error }) => operation === 'complete' && error === 'no beat'));
+    const tries = platform.of('completeSubtasks').length;
+    platform.lost.add(subtask.subtask_id);
+    setAway(false);
+    await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
+
+    expect(platform.of('completeSubtasks')).toHaveLength(tries);
+    expect(worker.agent.running).toBe(0);
+  });
+
   it('keeps a result that was ready before, and sends it when the server answers again', async () => {
     const { platform, setAway } = await shortLeases();
     const subtask = platform.add(LEASE);
@@ -192,7 +233,7 @@ const blocked = async (platform: FakePlatform, blockMs: number, stallMs: number)
   onTestFinished(() => running.kill('SIGKILL'));
   const pid = Number(await waitFor('the command to run', async () => (await readFile(pidFile, 'utf8').catch(() => '')) || null, 20_000));
   // One that has ended and waits for its blocked parent to notice is not in the table.
-  return { lives: () => processTable().some((it) => it.pid === pid) };
+  return { running, lives: () => processTable().some((it) => it.pid === pid) };
 };
 
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', () => {
@@ -209,12 +250,14 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
   it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
-    const { lives } = await blocked(platform, 5_000, 500);
+    const { running, lives } = await blocked(platform, 8_000, 500);
 
     await waitFor('the command to be gone', () => !lives(), 20_000);
+    const output = running.output();
     const said = writes(platform);
     await waitFor('the subtask to be given back', () => platform.ended.has(subtask.subtask_id), 20_000);
 
+    expect(output).not.toContain('unblocked');
     expect(said).toEqual([]);
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
   });

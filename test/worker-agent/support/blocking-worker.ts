@@ -17,6 +17,7 @@ const blocking = adapterThat(async (host) => {
   const command = host.spawn('node', ['-e', program], { cwd: host.workspace, env: { PATH: process.env.PATH ?? '' } });
   while (!existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 20));
   block(blockMs);
+  console.log('unblocked');
   const ended = await Promise.race([command.then(() => false), new Promise((resolve) => setTimeout(() => resolve(true), 500))]);
   return { command: ended };
 });
