@@ -2,6 +2,7 @@ import type { Context } from '../domain/context.ts';
 import type { Activity } from '../domain/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
 import { reconcile } from '../domain/live/reconcile.ts';
+import { type Load, readLoad } from '../domain/workers/load.sql.ts';
 import { sweep } from './sweep.ts';
 
 /** Longer than any transaction: what was announced before this long is committed, or never will be. */
@@ -20,11 +21,20 @@ const rest = async ({ sql, hints }: Context, activity: Activity | null) => {
   else if (activity.age_ms > SETTLED_MS && (await isDone(sql))) await hints.markIdle(activity.generation);
 };
 
+const NO_LOAD: Load = { ready: 0, running: 0, slots: 0 };
+
+/** A line that a fleet of workers grows and shrinks by; of an idle system nothing is asked. */
+const tellLoad = async (ctx: Context, isIdle: boolean) => {
+  const load = isIdle ? NO_LOAD : await readLoad(ctx.sql);
+  ctx.log('info', 'load', { ...load, per_slot: (load.ready + load.running) / Math.max(1, load.slots) });
+};
+
 const STEPS_S = [10, 20, 30, 40, 50];
 
 /** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to end what is overdue. */
 export const tickEachMinute = async (ctx: Context) => {
   const report = await tick(ctx);
+  await tellLoad(ctx, report === null);
   const body = JSON.stringify({ topic: 'overdue' });
   if (report !== null)
     await ctx.queues?.send(

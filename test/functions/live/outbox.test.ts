@@ -100,7 +100,9 @@ describe('what a transaction leaves', () => {
     await worker.claim();
     const sent: QueueMessage[] = [];
     const queues = { ...client, send: async (_: string, messages: readonly QueueMessage[]) => (sent.push(...messages), []) };
-    await tickEachMinute({ ...backend.ctx, queues });
+    const lines: unknown[] = [];
+    await tickEachMinute({ ...backend.ctx, queues, log: (...line) => void lines.push(line) });
+    expect(lines).toEqual([['info', 'load', { ready: 0, running: 1, slots: 64, per_slot: 1 / 64 }]]);
     expect(sent.map(({ delaySeconds }) => delaySeconds)).toEqual([10, 20, 30, 40, 50]);
     await sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
 
