@@ -35,6 +35,8 @@ const KINDS: Partial<Claimed>[] = [
   sh('head -c 300000 /dev/zero; exit 3'),
   scripted({ do: 'fail', message: 'x'.repeat(1_000) }),
   scripted({ do: 'log', text: 'x'.repeat(1_000) }),
+  scripted({ do: 'hash', text: 'x' }),
+  scripted(),
 ];
 
 /** Has so many subtasks of every kind carried out; answers what the worker holds afterwards. */

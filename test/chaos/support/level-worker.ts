@@ -33,7 +33,7 @@ const given = JSON.parse(process.argv[2] ?? '') as Given;
 const exec = createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 1_000_000 });
 const { stateDir, ...identity } = given;
 const settings = jobSettings(join(stateDir, 'workspaces'));
-const agent = new WorkerAgent({ ...identity, tools: [scripted, exec], slots: 4, timeoutMs: 5_000, settings });
+const agent = new WorkerAgent({ ...identity, tools: [scripted, exec], slots: 8, timeoutMs: 5_000, settings });
 process.on('message', () => void levels(agent, given).then((it) => process.send?.(it)));
 process.on('disconnect', () => process.exit());
 await agent.run();
