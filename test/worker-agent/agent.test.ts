@@ -156,6 +156,19 @@ describe('a worker', () => {
     expect(worker.agent.running).toBe(0);
   });
 
+  it.each(['lease_lost', 'attempt_ended', 'task_ended'] as const)('says nothing more of a result that is refused as %s', async (code) => {
+    const platform = await startPlatform();
+    const { subtask_id } = platform.add();
+    platform.intercept('completeSubtasks', () => ({ answer: { results: [{ ok: false, subtask_id, code, detail: 'over' }], claim: null } }));
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === code));
+    await holds(() => worker.agent.running === 0);
+
+    expect(platform.of('failSubtask')).toEqual([]);
+  });
+
   it('carries progress up with the heartbeat', async () => {
     const platform = await startPlatform();
     platform.add();

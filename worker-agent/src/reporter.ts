@@ -4,7 +4,7 @@ import type { ClaimAnswer, CompleteAnswer } from './api.ts';
 import { clip } from './clean.ts';
 import { clockMs } from './clock.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions } from './retry.ts';
+import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, saysLost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import type { Slots } from './slots.ts';
 import { DIRECT_MS, sendOrKeep } from './spool/send-or-keep.ts';
@@ -162,7 +162,7 @@ export class Reporter {
     for (const { subtask_id, code, detail } of refused) {
       const waiting = batch.find(({ job }) => job.claimed.subtask_id === subtask_id);
       if (waiting === undefined) continue;
-      if (DROPPED.has(code)) this.#dropped(waiting.job, code);
+      if (saysLost(code)) this.#dropped(waiting.job, code);
       else
         waiting.kept = await this.#end(waiting.job, {
           kind: 'failed',
@@ -238,5 +238,3 @@ export class Reporter {
 
 /** What came before has not been sent yet. */
 class Waits extends Error {}
-
-const DROPPED = new Set(['lease_lost', 'attempt_ended', 'subtask_not_found']);

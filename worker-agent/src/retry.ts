@@ -49,6 +49,9 @@ const byStatus = (status: number): Verdict => {
   return [302, 303, 307].includes(status) ? 'retryable' : 'refused';
 };
 
+/** Whether a code, wherever it comes from, says that the attempt is over for this worker. */
+export const saysLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
+
 const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code);
 
 /** The server has said so, outside of the call that would have been refused. */
