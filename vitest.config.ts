@@ -15,12 +15,12 @@ export default defineConfig({
       thresholds: { lines: 80, functions: 80, statements: 80 },
     },
     projects: [
-      { extends: true, test: { name: 'main', globalSetup, include: ['test/**/*.test.ts'], exclude: ['test/chaos/**', 'test/load/**'] } },
+      { extends: true, test: { name: 'main', globalSetup, include: ['test/**/*.test.ts'], exclude: ['test/{chaos,load,deployed}/**'] } },
       {
         extends: true,
         test: { name: 'chaos', globalSetup, include: ['test/{chaos,load}/**/*.test.ts'], testTimeout: 180_000, fileParallelism: false },
       },
-      { extends: true, test: { name: 'deployed', include: ['test/conformance/**/*.test.ts'] } },
+      { extends: true, test: { name: 'deployed', include: ['test/{conformance,deployed}/**/*.test.ts'] } },
     ],
   },
 });

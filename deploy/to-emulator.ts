@@ -22,6 +22,12 @@ export type Deployed = {
 };
 type Options = { say: (line: string) => void; signal: AbortSignal };
 
+/** What the command line of CDK is told. */
+export const deployTo = (endpoint: string): string[] => {
+  const context = ['-c', 'target=local', '-c', `emulator=${endpoint}`, '-c', `redis=secretsmanager:${REDIS_SECRET}`];
+  return ['deploy', '--all', '--method', 'direct', '--require-approval', 'never', '--ci', '--progress', 'events', ...context];
+};
+
 const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator: Emulator, { say, signal }: Options) => {
   Object.assign(process.env, emulator.env); // for the clients of this process; nothing of it goes to AWS from here on
   await putSecret(DATABASE_SECRET, databaseUrl);
@@ -31,9 +37,7 @@ const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator
   await cdk(['bootstrap', ACCOUNT, '--app', '', '--ci', '--quiet'], { env, signal, timeoutMs: BOOTSTRAP_MS });
   say('deploying');
   const file = join(folder, 'outputs.json');
-  const context = ['-c', 'target=local', '-c', `emulator=${emulator.endpoint}`, '-c', `redis=secretsmanager:${REDIS_SECRET}`];
-  const how = ['--all', '--method', 'direct', '--require-approval', 'never', '--ci', '--progress', 'events', '--outputs-file', file];
-  await cdk(['deploy', ...how, ...context, '--output', env.CDK_OUTDIR], { env, signal, timeoutMs: DEPLOY_MS });
+  await cdk([...deployTo(emulator.endpoint), '--outputs-file', file, '--output', env.CDK_OUTDIR], { env, signal, timeoutMs: DEPLOY_MS });
   return readOutputs(file);
 };
 

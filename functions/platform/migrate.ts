@@ -29,13 +29,12 @@ const prepare = async (sql: Sql) => {
     )`;
 };
 
-/** Older code would take a newer database for its own, and put its older functions into it. */
-const refuseNewer = async (sql: Sql, known: readonly Script[]) => {
+/** What the database has that this code does not know; null when it knows all. */
+const findNewer = async (sql: Sql, known: readonly Script[]): Promise<string | null> => {
   await prepare(sql);
   const names = new Set([TRANSITIONS, ...known.map(({ name }) => name)]);
   const applied = await sql<{ name: string }[]>`select name from schema_migrations order by name`;
-  const [newer] = applied.filter(({ name }) => !names.has(name));
-  if (newer) throw new Error(`The database is newer than this code: it has ${newer.name}, which is not here. Take the code that made it`);
+  return applied.find(({ name }) => !names.has(name))?.name ?? null;
 };
 
 const run = async (sql: Sql, { name, text }: Script) => {
@@ -77,18 +76,28 @@ const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<b
   return true;
 };
 
+export type MigrateOptions = {
+  url: string;
+  folder: string;
+  /** Older code would take a newer database for its own, and put its older functions into it: `refuse` throws, `leave` changes nothing. */
+  newer?: 'refuse' | 'leave';
+};
+
 /** Brings a database to the schema in `folder`: migrations in order, each in a transaction of its own, then the transitions. */
-export const migrate = async ({ url, folder }: { url: string; folder: string }): Promise<{ applied: string[] }> => {
+export const migrate = async ({ url, folder, newer = 'refuse' }: MigrateOptions): Promise<{ applied: string[]; newer: string | null }> => {
   const migrations = await readScripts(join(folder, 'migrations'));
   const transitions = await readScripts(join(folder, TRANSITIONS));
   const sql = openPool(url, { connectMs: 10_000, session: { lock_timeout: 60_000 } });
   try {
     const applied: string[] = [];
-    await sql.begin((tx) => refuseNewer(tx, migrations));
+    const unknown = await sql.begin((tx) => findNewer(tx, migrations));
+    if (unknown !== null && newer === 'leave') return { applied, newer: unknown };
+    if (unknown !== null)
+      throw new Error(`The database is newer than this code: it has ${unknown}, which is not here. Take the code that made it`);
     for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
     if (await sql.begin((tx) => applyTransitions(tx, transitions))) applied.push(TRANSITIONS);
     if (applied.length > 0) await sql`analyze`;
-    return { applied };
+    return { applied, newer: null };
   } finally {
     await sql.end();
   }

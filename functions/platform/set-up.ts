@@ -5,17 +5,17 @@ import { openPool } from './postgres.ts';
 
 /**
  * Brings the database of a deployment to the schema of this code, and the first time makes its administrator, whose key is put into a
- * secret: one that can't be kept is not made.
+ * secret: one that can't be kept is not made. A newer database is left as it is: a deploy that is rolled back calls the older code again.
  */
 export const setUp = async (url: string, folder: string, adminKeySecret: string, call: AwsJson) => {
-  const { applied } = await migrate({ url, folder });
+  const migrated = await migrate({ url, folder, newer: 'leave' });
   const sql = openPool(url);
   try {
     const keep = async (SecretString: string) => {
       await call('secretsmanager', 'secretsmanager.PutSecretValue', { SecretId: adminKeySecret, SecretString });
     };
     const { admin_key } = await bootstrap({ sql }, keep);
-    return { applied, is_new: admin_key !== null };
+    return { ...migrated, is_new: admin_key !== null };
   } finally {
     await sql.end();
   }

@@ -19,10 +19,19 @@ describe('the set-up of a deployment', () => {
     const call = async (service: string, target: string, body: object) => void kept.push([service, target, body]);
 
     expect(await setUp(url, SCHEMA, 'the-secret', call)).toMatchObject({ is_new: true });
-    expect(await setUp(url, SCHEMA, 'the-secret', call)).toEqual({ applied: [], is_new: false });
+    expect(await setUp(url, SCHEMA, 'the-secret', call)).toEqual({ applied: [], newer: null, is_new: false });
 
     const secret = { SecretId: 'the-secret', SecretString: expect.stringMatching(/^mak_/) };
     expect(kept).toEqual([['secretsmanager', 'secretsmanager.PutSecretValue', secret]]);
+  });
+
+  it('leaves a newer database as it is, and does not fail', async () => {
+    const url = await databaseForTest();
+    const sql = openPool(url);
+    await sql`insert into schema_migrations (name, sha256) values ('9999_later.sql', 'x')`;
+    await sql.end();
+
+    expect(await setUp(url, SCHEMA, 'the-secret', async () => {})).toMatchObject({ applied: [], newer: '9999_later.sql' });
   });
 
   it('makes no administrator whose key can not be kept', async () => {

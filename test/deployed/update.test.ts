@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { targetForFile } from '../conformance/support/target.ts';
+import { startWorkers } from '../conformance/support/workers.ts';
+import { until } from '../support/processes.ts';
+import { makeVersion } from './support/version.ts';
+
+const SUBTASKS = 200;
+const DONE_MS = 240_000;
+const UPDATE = { '9998_update.sql': 'create table of_the_update (id int primary key);' };
+
+describe('an update', { timeout: 600_000 }, () => {
+  const { owner } = targetForFile();
+  const versionNow = async () => (await owner().client.getRoot()).version;
+  const submitMany = (count: number) =>
+    owner().client.submitTask({
+      body: { goal: 'go on', subtasks: Array.from({ length: count }, (_, at) => ({ key: `s${at}`, goal: `${at}`, timeout_seconds: 600 })) },
+    });
+
+  /** Asks again and again until it is told to stop; answers what failed, and how many calls did not. */
+  const keepAsking = () => {
+    const failed: unknown[] = [];
+    let calls = 0;
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) {
+        await owner()
+          .client.listTasks({ query: { limit: '1' } })
+          .then(
+            () => calls++,
+            (error: unknown) => failed.push(error),
+          );
+      }
+    })();
+    return {
+      stop: async () => {
+        isOver = true;
+        await asking;
+        return { failed, calls };
+      },
+    };
+  };
+
+  it('with changed Lambdas and a migration fails no request and loses nothing, while 200 subtasks are worked on', async () => {
+    const next = await makeVersion('100.0.0', UPDATE);
+    const { task_id } = await submitMany(SUBTASKS);
+    await startWorkers(owner(), 2);
+    await until('the work to begin', async () => (await owner().client.getTask({ params: { task_id } })).completed_count > 0);
+    const asking = keepAsking();
+
+    await next.deploy();
+
+    expect(await versionNow()).toBe('100.0.0');
+    await until('all to be done', async () => (await owner().client.getTask({ params: { task_id } })).status === 'completed', DONE_MS);
+    const { failed, calls } = await asking.stop();
+    expect(failed).toEqual([]);
+    expect(calls).toBeGreaterThan(10);
+    expect(await owner().client.getTask({ params: { task_id } })).toMatchObject({ completed_count: SUBTASKS });
+  });
+
+  it('whose migration throws fails, and the old version goes on', async () => {
+    const before = await versionNow();
+    const broken = await makeVersion('200.0.0', { ...UPDATE, '9999_broken.sql': 'select 1 / 0;' });
+
+    await expect(broken.deploy()).rejects.toThrow('ended with 1');
+
+    expect(await versionNow()).toBe(before);
+    const { task_id } = await submitMany(1);
+    await startWorkers(owner(), 1);
+    await until('it to be done', async () => (await owner().client.getTask({ params: { task_id } })).status === 'completed');
+  });
+});
