@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { allRoutes } from '../schema/routes.ts';
+import { FleetStack } from './fleet.ts';
 import { LAMBDAS } from './lambdas.ts';
 import { acknowledge } from './nag.ts';
 import { readSettings } from './settings.ts';
@@ -14,8 +15,12 @@ const app = new App({
 const settings = readSettings(app.node);
 const data = new DataStack(app, 'MultiAgentOnTheWebData', settings);
 const stack = new AppStack(app, 'MultiAgentOnTheWeb', { settings, data });
+const { fleet } = settings;
+const machines =
+  fleet && new FleetStack(app, 'MultiAgentOnTheWebFleet', { fleet, url: stack.url, tickLogs: stack.functions.tick.logGroup });
+const stacks = [data, stack, ...(machines ? [machines] : [])];
 Tags.of(app).add('app', 'multi-agent-on-the-web');
-acknowledge(data, stack);
+acknowledge(data, stack, machines);
 // An emulator lacks what the checks ask for.
 if (settings.emulator === null) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const { directory } = app.synth();
@@ -23,5 +28,5 @@ const { directory } = app.synth();
 // On standard error, because what `cdk synth` writes to standard output is the template itself.
 process.stderr.write(`HTTP API: ${allRoutes.length} routes from the contracts, and $default
 Lambdas: ${LAMBDAS.join(', ')}
-Templates: ${[data, stack].map(({ templateFile }) => join(relative(process.cwd(), directory), templateFile)).join(', ')}
+Templates: ${stacks.map(({ templateFile }) => join(relative(process.cwd(), directory), templateFile)).join(', ')}
 `);

@@ -2,6 +2,9 @@ import type { Node } from 'constructs';
 import { Env } from '../schema/env.ts';
 import { parseSource, type Source } from './sources.ts';
 
+/** Machines of EC2 that work: the secret with the pool's key (of the scope workers:write), what they offer, and how many there are at most. */
+export type FleetSettings = { keySecret: string; tools: string; execAllow: string; slots: number; most: number };
+
 /** What differs between deployments; each is given by `cdk deploy -c name=value`, or in the context of cdk.json. */
 export type Settings = {
   /** Where the whole DATABASE_URL lies; it is made before the first deploy. */
@@ -16,6 +19,8 @@ export type Settings = {
   corsOrigins: string;
   /** Who is told of alarms; null: they are seen in the console only. */
   alarmEmail: string | null;
+  /** Null: workers are machines of your own. */
+  fleet: FleetSettings | null;
   /** The address of an emulator of AWS, for which what it lacks is left out; null: AWS itself. */
   emulator: string | null;
 };
@@ -39,6 +44,32 @@ const source = (node: Node, name: string): Source | null => {
   throw new Error(`The context ${name} must say where it lies, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`);
 };
 
+const WORDS = /^[\w.,+/-]*$/;
+
+const words = (node: Node, name: string, fallback: string): string => {
+  const given = text(node, name, fallback);
+  if (WORDS.test(given)) return given;
+  throw new Error(`The context ${name} must be names separated by commas, such as -c ${name}=git,node; it is ${given}`);
+};
+
+const count = (node: Node, name: string, fallback: number, most: number): number => {
+  const given = Number(node.tryGetContext(name) ?? fallback);
+  if (Number.isInteger(given) && given >= 1 && given <= most) return given;
+  throw new Error(`The context ${name} must be a whole number from 1 to ${most}, such as -c ${name}=${fallback}`);
+};
+
+const fleet = (node: Node): FleetSettings | null => {
+  const keySecret = words(node, 'fleet_key', '');
+  if (keySecret === '') return null;
+  return {
+    keySecret,
+    tools: words(node, 'fleet_tools', 'exec'),
+    execAllow: words(node, 'fleet_exec_allow', ''),
+    slots: count(node, 'fleet_slots', 4, 64),
+    most: count(node, 'fleet_most', 10, 500),
+  };
+};
+
 /** `target=local` is an emulator at the address that MiniStack and LocalStack have, or at `emulator`. */
 const emulator = (node: Node): string | null => {
   const target = text(node, 'target', 'aws');
@@ -54,5 +85,6 @@ export const readSettings = (node: Node): Settings => ({
   publicUrl: url('public_url', text(node, 'public_url', '')),
   corsOrigins: text(node, 'cors_origins', ''),
   alarmEmail: text(node, 'alarm_email', '') || null,
+  fleet: fleet(node),
   emulator: emulator(node),
 });

@@ -48,11 +48,14 @@ export type AppProps = { settings: Settings; data: DataStack };
 /** What runs, in front of a Postgres that it reaches by a URL. The deploy decides on account and region. */
 export class AppStack extends Stack {
   readonly functions: Functions;
+  /** Where clients and workers reach it. */
+  readonly url: string;
 
   constructor(scope: Construct, id: string, { settings, data }: AppProps) {
     super(scope, id, { ...shared, terminationProtection: false });
     const api = createHttpApi(this);
     const apiUrl = urlOf(api, settings);
+    this.url = settings.publicUrl ?? apiUrl;
     const sockets = createSocketApi(this, settings);
     this.functions = createFunctions(this, environment(settings, { apiUrl, socketUrl: sockets.url }));
     grantAll(this.functions, { settings, data, sockets, artifactsUrl: urlOfBucket(data.artifacts, settings) });

@@ -1,0 +1,95 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import { AutoScalingGroup, DefaultResult, LifecycleTransition, SpotAllocationStrategy } from 'aws-cdk-lib/aws-autoscaling';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  AmazonLinuxCpuType,
+  BlockDeviceVolume,
+  type IVpc,
+  InstanceType,
+  LaunchTemplate,
+  MachineImage,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+import { joinAtStart, workerPackage } from './fleet-machine.ts';
+import type { FleetSettings } from './settings.ts';
+
+export type FleetProps = { fleet: FleetSettings; url: string; tickLogs: ILogGroup };
+
+/** Of several families, since where one has no spot capacity another has. */
+const MACHINES = ['c7g.large', 'm7g.large', 'c6g.large', 'm6g.large'];
+/** Above 1, so that a fleet that is busy and has nothing waiting does not grow. */
+const WORK_PER_SLOT = 1.2;
+/** After which a machine that was told to leave is taken; a minute before, what still runs is given back. */
+const LEAVE = Duration.minutes(10);
+const DRAIN = Duration.minutes(9);
+
+/** What there is to do for each slot of the workers, as the tick tells each minute. */
+const loadOf = (stack: Stack, logGroup: ILogGroup): Metric => {
+  const metric = { metricNamespace: 'MultiAgentOnTheWeb', metricName: 'LoadPerSlot' };
+  const filterPattern = FilterPattern.stringValue('$.event', '=', 'load');
+  new MetricFilter(stack, 'Load', { logGroup, filterPattern, metricValue: '$.per_slot', ...metric });
+  return new Metric({
+    namespace: metric.metricNamespace,
+    metricName: metric.metricName,
+    statistic: 'Average',
+    period: Duration.minutes(1),
+  });
+};
+
+/** Nothing comes in, and a machine reaches out by an address of its own, which costs less than a NAT gateway. */
+const createNetwork = (stack: Stack) => {
+  const subnetConfiguration = [{ name: 'Workers', subnetType: SubnetType.PUBLIC }];
+  const vpc = new Vpc(stack, 'Network', { maxAzs: 3, natGateways: 0, subnetConfiguration, restrictDefaultSecurityGroup: false }) as IVpc;
+  return { vpc, securityGroup: new SecurityGroup(stack, 'NothingComesIn', { vpc, description: 'Workers call, nobody calls them' }) };
+};
+
+/** Spot machines that join as workers by a key, as many as there is work for. */
+export class FleetStack extends Stack {
+  constructor(scope: Construct, id: string, { fleet, url, tickLogs }: FleetProps) {
+    super(scope, id, { analyticsReporting: false });
+    const { vpc, securityGroup } = createNetwork(this);
+    const worker = workerPackage(this);
+    const role = new Role(this, 'Machine', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+    role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: [worker.bucket.arnForObjects(worker.s3ObjectKey)] }));
+    Secret.fromSecretNameV2(this, 'PoolKey', fleet.keySecret).grantRead(role);
+    const launchTemplate = new LaunchTemplate(this, 'Template', {
+      machineImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
+      userData: joinAtStart({ fleet, url, region: this.region, worker, drainMs: DRAIN.toMilliseconds() }),
+      role,
+      securityGroup,
+      associatePublicIpAddress: true,
+      requireImdsv2: true,
+      blockDevices: [{ deviceName: '/dev/xvda', volume: BlockDeviceVolume.ebs(30, { encrypted: true }) }],
+    });
+    const group = new AutoScalingGroup(this, 'Fleet', {
+      vpc,
+      minCapacity: 1, // none would do no work that tells how many are wanted
+      maxCapacity: fleet.most,
+      capacityRebalance: true,
+      mixedInstancesPolicy: {
+        launchTemplate,
+        launchTemplateOverrides: MACHINES.map((name) => ({ instanceType: new InstanceType(name) })),
+        instancesDistribution: {
+          onDemandPercentageAboveBaseCapacity: 0,
+          spotAllocationStrategy: SpotAllocationStrategy.CAPACITY_OPTIMIZED,
+        },
+      },
+    });
+    group.addLifecycleHook('Leave', {
+      lifecycleTransition: LifecycleTransition.INSTANCE_TERMINATING,
+      heartbeatTimeout: LEAVE,
+      defaultResult: DefaultResult.CONTINUE,
+    });
+    group.scaleToTrackMetric('Load', {
+      metric: loadOf(this, tickLogs),
+      targetValue: WORK_PER_SLOT,
+      estimatedInstanceWarmup: Duration.minutes(5),
+    });
+  }
+}
