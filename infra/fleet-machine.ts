@@ -11,10 +11,11 @@ const METADATA = 'http://169.254.169.254';
 
 /** The worker as npm would pack it; it needs nothing but Node. */
 export const workerPackage = (stack: Stack): Asset => {
-  const { status } = spawnSync(process.execPath, [join(ROOT, 'worker-agent/build.mjs')], { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (status !== 0) throw new Error('The worker could not be built; why stands above');
   const path = join(Stage.of(stack)?.outdir ?? '', 'worker');
-  for (const part of ['bin', 'dist', 'package.json']) cpSync(join(ROOT, 'worker-agent', part), join(path, part), { recursive: true });
+  const build = [join(ROOT, 'worker-agent/build.mjs'), join(path, 'dist')];
+  const { status } = spawnSync(process.execPath, build, { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (status !== 0) throw new Error('The worker could not be built; why stands above');
+  for (const part of ['bin', 'package.json']) cpSync(join(ROOT, 'worker-agent', part), join(path, part), { recursive: true });
   return new Asset(stack, 'Worker', { path });
 };
 

@@ -1,13 +1,14 @@
 // Builds what `npm pack` takes: the worker with its part of schema/ and its packages in it, since Node strips no types under node_modules.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
-const dist = join(here, 'dist');
+// Into another folder, when one is given.
+const dist = resolve(process.argv[2] ?? join(here, 'dist'));
 // The thread is started as a file of its own, which has to lie beside what starts it.
 const ENTRIES = ['cli', 'sdk', 'beat-thread'];
 // A package in CommonJS requires Node's modules, which an ES module can't by itself.
@@ -17,7 +18,7 @@ const bundle = () =>
   buildSync({
     absWorkingDir: here,
     entryPoints: ENTRIES.map((name) => `src/${name}.ts`),
-    outdir: 'dist',
+    outdir: dist,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -33,7 +34,9 @@ const bundle = () =>
 /** The declarations of what programs may import. */
 const declare = () => {
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json')], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json'), '--outDir', join(dist, 'types')], {
+    stdio: 'inherit',
+  });
   if (status !== 0) throw new Error('the declarations of types were not written; the compiler says why above');
   const types = join(dist, 'types');
   for (const path of readdirSync(types, { recursive: true }).filter((it) => it.endsWith('.d.ts')))
