@@ -105,6 +105,11 @@ export const HeartbeatAnswer = z.object({
       subtask_id: Id,
       attempt: z.int(),
       state: z.enum(['renewed', 'lost']),
+      left_ms: z
+        .int()
+        .nullable()
+        .default(null)
+        .describe('How long the lease is good; less than the whole time while something else changes the attempt'),
       directive: z.enum(['cancel']).nullable().describe('cancel: stop the work, its task or subtask was ended'),
     }),
   ),

@@ -1,6 +1,6 @@
 -- Notes that a worker lives and renews the leases that it names. Waits for nobody: an attempt that is being ended right now
 -- keeps the lease that it has. Losing the latest heartbeats in a crash does no harm, so the commit does not wait for the disk.
--- p_leases: [{subtask_id, lease_token, attempt, progress}]. Answers {"error"} or {"mode", "leases": [{subtask_id, attempt, state, directive}]}.
+-- p_leases: [{subtask_id, lease_token, attempt, progress}]. Answers {"error"} or {"mode", "leases": [{subtask_id, attempt, state, left_ms, directive}]}.
 create or replace function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms int)
 returns jsonb
 language plpgsql
@@ -42,6 +42,7 @@ begin
     'subtask_id', n.subtask_id,
     'attempt', n.attempt,
     'state', case when a.subtask_id is not null and a.ended_at is null then 'renewed' else 'lost' end,
+    'left_ms', case when a.ended_at is null then greatest(0, extract(epoch from a.lease_expires_at - clock_timestamp()) * 1000)::int end,
     'directive', case when a.status = 'cancelled' then 'cancel' end
   )), '[]')
   into v_leases

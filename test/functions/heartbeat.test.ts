@@ -30,7 +30,15 @@ describe('a heartbeat', () => {
 
     const { body } = await worker.heartbeat([one]);
 
-    expect(body.leases).toEqual([{ subtask_id: one.subtask_id, attempt: 1, state: 'renewed', directive: null }]);
+    expect(body.leases).toEqual([
+      {
+        subtask_id: one.subtask_id,
+        attempt: 1,
+        state: 'renewed',
+        left_ms: expect.toSatisfy((ms: number) => ms > 30_000 && ms <= 60_000),
+        directive: null,
+      },
+    ]);
     expect(await leftOf(backend, one)).toBeGreaterThan(30);
     expect(await leftOf(backend, one)).toBeLessThanOrEqual(60);
     expect(await leftOf(backend, two)).toBeLessThanOrEqual(1);
@@ -81,6 +89,8 @@ describe('a heartbeat', () => {
     });
 
     expect(body.leases).toMatchObject([{ state: 'renewed' }, { state: 'renewed' }]);
+    expect(body.leases[0]?.left_ms).toBeLessThanOrEqual(1_000);
+    expect(body.leases[1]?.left_ms).toBeGreaterThan(30_000);
     expect(await leftOf(backend, one)).toBeLessThanOrEqual(1);
     expect(await leftOf(backend, two)).toBeGreaterThan(30);
   });

@@ -29,9 +29,9 @@ const machine = () => ({
 });
 
 const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, sentAt: number): void => {
-  for (const { subtask_id, attempt, state } of leases) {
+  for (const { subtask_id, attempt, state, left_ms } of leases) {
     const it = named.find(({ fence }) => fence.subtask_id === subtask_id && fence.attempt === attempt);
-    if (it !== undefined && state === 'renewed') new Lease(it.cells).extend(sentAt, intervals.lease_ms);
+    if (it !== undefined && state === 'renewed') new Lease(it.cells).extend(sentAt, left_ms ?? intervals.lease_ms);
   }
 };
 

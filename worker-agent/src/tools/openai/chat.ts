@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
-import { clip } from '../../clean.ts';
 import { AgentFailure } from '../adapter.ts';
 import { refusal, unavailable } from './errors.ts';
 import { dataOf, send, wholeText } from './http.ts';
@@ -33,7 +32,7 @@ const parse = (text: string): Completion => {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw unavailable(`answered what is no JSON: ${clip(text, 200)}`, cause);
+    throw unavailable(`answered what is no JSON: ${text}`, cause);
   }
   const parsed = Completion.safeParse(value);
   if (!parsed.success) throw unavailable(`answered what is no chat completion: ${parsed.error.issues[0]?.path.join('.')}`);

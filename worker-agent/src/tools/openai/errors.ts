@@ -1,5 +1,4 @@
 import type { FailureClass } from '../../../../schema/task.ts';
-import { clip } from '../../clean.ts';
 import { AgentFailure } from '../adapter.ts';
 
 const TOO_LONG = /context[ _-]?(length|window|size)|maximum context|too many tokens|prompt is too long|exceeds? the (available )?context/i;
@@ -33,7 +32,7 @@ const saidIn = (text: string): string => {
 export const refusal = (status: number, text: string): AgentFailure => {
   const failureClass = classOf(status, text);
   const help = HELP[failureClass];
-  const said = clip(saidIn(text).trim(), 1_000) || 'nothing';
+  const said = saidIn(text).trim() || 'nothing'; // whole: half a secret would not be known for one
   return new AgentFailure(failureClass, `The model's server answered ${status}: ${said}${help ? `; ${help}` : ''}`);
 };
 
