@@ -4,16 +4,20 @@ import { startRedisServer } from '../local/redis/server.ts';
 import { startUpstash } from '../local/redis/upstash.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 
-export type Services = { databaseUrl: string; redis: { url: string; token: string }; stop(): Promise<void> };
+export type Services = {
+  databaseUrl: string;
+  redis: { url: string; token: string; counted(): { requests: number; commands: number } };
+  stop(): Promise<void>;
+};
 
 /** A Redis that speaks HTTP, as Lambdas reach one: a real one where this machine has it. */
 const startRedis = async (folder: string) => {
   const program = findRedisServer();
   const server = program === null ? null : await startRedisServer({ program, folder });
   const requester = server?.requester ?? createMemoryRedis();
-  const { url, token, close } = await startUpstash(requester);
+  const { url, token, counted, close } = await startUpstash(requester);
   return {
-    at: { url, token },
+    at: { url, token, counted },
     stop: async () => {
       await close();
       await (server ?? requester).close();

@@ -3,12 +3,16 @@ import { SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { onStopSignals } from '../local/stop-signals.ts';
 import { type Deployed, deployToEmulator } from './to-emulator.ts';
 import { ROOT, runCommand } from './run.ts';
+import { countServices } from './counts.ts';
 import { say } from './say.ts';
+import type { Services } from './services.ts';
 
 /** Updates come last, and alone: they change what the others run against. */
 const PARTS = [['test/conformance'], ['test/deployed']];
 const SUITE_MS = 900_000;
 const REDELIVER_SECONDS = 5;
+
+let countsUrl = '';
 
 const queuesOf = ({ outputs }: Deployed) => ({
   urls: { subtasks: outputs.SubtasksQueueUrl, events: outputs.EventsQueueUrl },
@@ -33,6 +37,7 @@ const runSuite = async (deployed: Deployed, signal: AbortSignal) => {
     CONFORMANCE_ADMIN_KEY: deployed.adminKey,
     CONFORMANCE_QUEUES: JSON.stringify(queues),
     CONFORMANCE_GAPS: 'ministack',
+    DEPLOYED_COUNTS: countsUrl,
   };
   const given = process.argv.slice(2);
   for (const filter of given.length > 0 ? [given] : PARTS) {
@@ -46,7 +51,12 @@ onStopSignals({ stop: () => stopping.abort(new Error('interrupted')), force: () 
 
 let deployed: Deployed | null = null;
 try {
-  deployed = await deployToEmulator({ say, signal: stopping.signal });
+  const around = async (services: Services) => {
+    const counted = await countServices(services);
+    countsUrl = counted.url;
+    return counted;
+  };
+  deployed = await deployToEmulator({ say, signal: stopping.signal, around });
   say(`deployed: ${deployed.outputs.ApiUrl}`);
   await runSuite(deployed, stopping.signal);
 } catch (error) {

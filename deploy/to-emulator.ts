@@ -20,7 +20,12 @@ export type Deployed = {
   isOurs: boolean;
   stop(): Promise<void>;
 };
-type Options = { say: (line: string) => void; signal: AbortSignal };
+type Options = {
+  say: (line: string) => void;
+  signal: AbortSignal;
+  /** Puts something before the services. */
+  around?: (services: Services) => Promise<Services>;
+};
 
 /** What the command line of CDK is told. */
 export const deployTo = (endpoint: string): string[] => {
@@ -31,7 +36,7 @@ export const deployTo = (endpoint: string): string[] => {
 const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator: Emulator, { say, signal }: Options) => {
   Object.assign(process.env, emulator.env); // for the clients of this process; nothing of it goes to AWS from here on
   await putSecret(DATABASE_SECRET, databaseUrl);
-  await putSecret(REDIS_SECRET, JSON.stringify(redis));
+  await putSecret(REDIS_SECRET, JSON.stringify({ url: redis.url, token: redis.token }));
   const env = { ...emulator.env, CDK_OUTDIR: join(folder, 'cdk.out') };
   say('bootstrapping');
   await cdk(['bootstrap', ACCOUNT, '--app', '', '--ci', '--quiet'], { env, signal, timeoutMs: BOOTSTRAP_MS });
@@ -41,10 +46,10 @@ const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator
   return readOutputs(file);
 };
 
-const startAll = async (folder: string, closers: (() => Promise<void>)[], { say, signal }: Options) => {
+const startAll = async (folder: string, closers: (() => Promise<void>)[], { say, signal, around = async (it) => it }: Options) => {
   say('starting Postgres, Redis and MiniStack');
   await mkdir(join(folder, 'redis'));
-  const services = await startServices(join(folder, 'redis'));
+  const services = await around(await startServices(join(folder, 'redis')));
   closers.push(() => services.stop());
   const emulator = await startEmulator(folder, say, signal);
   closers.push(() => emulator.stop());
@@ -63,7 +68,11 @@ const fromEnvironment = (endpoint: string): { services: Services; emulator: Emul
   return {
     services: {
       databaseUrl: given('DATABASE_URL'),
-      redis: { url: given('UPSTASH_REDIS_REST_URL'), token: given('UPSTASH_REDIS_REST_TOKEN') },
+      redis: {
+        url: given('UPSTASH_REDIS_REST_URL'),
+        token: given('UPSTASH_REDIS_REST_TOKEN'),
+        counted: () => ({ requests: 0, commands: 0 }),
+      },
       stop: async () => {},
     },
     emulator: { endpoint, env: { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1', ...key }, log: '', stop: async () => {} },

@@ -9,12 +9,15 @@ const TOKEN = randomBytes(24).toString('hex');
 
 /** Upstash's REST in front of a Redis: a refused command or transaction is a 400, messages come as an event stream. */
 export const startUpstash = async (requester: LinkedRequester) => {
+  const counted = { requests: 0, commands: 0 };
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const path = (request.url ?? '/').slice(1).split('/').filter(Boolean).map(decodeURIComponent);
     if (request.headers.authorization !== `Bearer ${TOKEN}`)
       return reply(response, 401, { error: 'WRONGPASS invalid or missing auth token' });
     const body = await json(request);
     if (path[0]?.endsWith('subscribe')) return stream(path, response);
+    counted.requests++;
+    counted.commands += path.length > 0 ? (body as unknown[]).length : 1;
     const answered = await requester
       .request({ ...(path.length > 0 ? { path } : {}), body })
       .catch((error: Error) => ({ error: error.message }));
@@ -31,6 +34,8 @@ export const startUpstash = async (requester: LinkedRequester) => {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     token: TOKEN,
+    /** Since the start. */
+    counted: () => ({ ...counted }),
     close: async () => {
       server.closeAllConnections();
       server.close();

@@ -20,9 +20,9 @@ describe('an update', { timeout: 600_000 }, () => {
   const keepAsking = () => {
     const failed: unknown[] = [];
     let calls = 0;
-    let isOver = false;
+    const over = new AbortController();
     const asking = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await owner()
           .client.listTasks({ query: { limit: '1' } })
           .then(
@@ -33,7 +33,7 @@ describe('an update', { timeout: 600_000 }, () => {
     })();
     return {
       stop: async () => {
-        isOver = true;
+        over.abort();
         await asking;
         return { failed, calls };
       },

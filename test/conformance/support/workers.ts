@@ -43,8 +43,11 @@ export const enrolByHand = async (owner: Owner) => {
     worker_id: worker.worker_id,
     client,
     fence,
-    claim: async (claimRequestId: string = randomUUID()) =>
-      (await client.claimSubtasks({ params, body: { claim_request_id: claimRequestId, limit: 1, start: true } })).claimed,
+    /** With its tools, as a worker process claims, Redis is asked first. */
+    claim: async (claimRequestId: string = randomUUID(), tools?: string[]) => {
+      const body = { claim_request_id: claimRequestId, limit: 1, start: true, ...(tools ? { tools } : {}) };
+      return (await client.claimSubtasks({ params, body })).claimed;
+    },
     complete: (it: Claimed, result: Json = null) => client.completeSubtask({ params: of(it), body: { ...fence(it), result } }),
   };
 };
