@@ -137,8 +137,7 @@ export class WorkerAgent {
       onLive: (isLive) => {
         this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
         this.#claims.setDoorbell(isLive);
-        // The server that can be reached now may not have heard of this worker yet, and rings only those of whom it has.
-        if (isLive) this.#beats.beatNow();
+        if (isLive) void this.#beHeard();
       },
       onDoorbell: () => {
         this.#claims.ring();
@@ -148,6 +147,12 @@ export class WorkerAgent {
       onCancel: (subtaskId) => this.#held.has(subtaskId) && this.#beats.beatNow(),
       onError: (error) => classify(error) === 'revoked' && this.#revoke(error),
     });
+  }
+
+  /** The server rings only those of whom it has heard: what was ready before that is asked for. */
+  async #beHeard(): Promise<void> {
+    await this.#beats.ask().catch(() => {});
+    this.#claims.ring();
   }
 
   /** What waits on the disk for a platform that does not answer, and whether more could be kept. */
