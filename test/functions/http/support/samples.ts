@@ -146,7 +146,8 @@ export const SAMPLES: Samples = {
   createArtifact: {
     plain: async (world) => {
       const { token, params, fence } = await world.held();
-      return { token, params, body: { ...fence, name: 'a/out.txt', content_type: 'text/plain', size_bytes: BYTES.length, sha256: SHA256 } };
+      const file = { name: 'a/out.txt', content_type: 'text/plain', size_bytes: BYTES.length, sha256: SHA256, artifact_id: randomUUID() };
+      return { token, params, body: { ...fence, ...file } };
     },
   },
   storeArtifact: {
