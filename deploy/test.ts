@@ -7,8 +7,8 @@ import { countServices } from './counts.ts';
 import { say } from './say.ts';
 import type { Services } from './services.ts';
 
-/** Updates come last, and alone: they change what the others run against. */
-const PARTS = [['test/conformance'], ['test/deployed']];
+/** Counts and updates come last, one by one: they need the deployment for themselves. */
+const PARTS = [['test/conformance'], ['test/deployed', '--no-file-parallelism']];
 const SUITE_MS = 900_000;
 const REDELIVER_SECONDS = 5;
 
