@@ -5,6 +5,7 @@ import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import type { Env } from '../schema/env.ts';
+import type { Database } from './database.ts';
 import type { Functions } from './functions.ts';
 import type { QueueName, Queues } from './queues.ts';
 import type { Settings } from './settings.ts';
@@ -19,7 +20,7 @@ export type Granted =
   | 'SOCKET_ENDPOINT'
   | `${'SUBTASKS' | 'EVENTS'}_${'' | 'DEAD_'}QUEUE_URL`
   | 'ARTIFACTS_URL';
-type Variable = Extract<keyof Env, Granted> | `${Granted}_FROM` | 'DATABASE_DIRECT_URL_FROM' | 'ADMIN_KEY_SECRET';
+type Variable = Extract<keyof Env, Granted> | `${Granted}_FROM` | 'DATABASE_DIRECT_URL_FROM' | 'ADMIN_KEY_SECRET' | 'NODE_EXTRA_CA_CERTS';
 
 const give = (fn: LambdaFunction, variables: Partial<Record<Variable, string>>) => {
   for (const [name, value] of Object.entries(variables)) fn.addEnvironment(name, value);
@@ -30,10 +31,21 @@ const allow = (fn: LambdaFunction, actions: readonly string[], ...resources: str
 const allowSource = (fn: LambdaFunction, source: Source) =>
   allow(fn, [source.service === 'ssm' ? 'ssm:GetParameter' : 'secretsmanager:GetSecretValue'], arnOf(Stack.of(fn), source));
 
+/** Where Lambda keeps the authorities of RDS; Node reads them only when it is told to. */
+const RDS_AUTHORITIES = '/var/runtime/ca-cert.pem';
+
+const grantOwnDatabase = (fn: LambdaFunction, { url, connectArn }: Database) => {
+  allow(fn, ['rds-db:connect'], connectArn);
+  give(fn, { DATABASE_URL: url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
+};
 /** Read when a function starts; the templates hold only where it is found. */
-const grantDatabase = (fn: LambdaFunction, { databaseUrl }: Settings) => {
+const grantNamedDatabase = (fn: LambdaFunction, databaseUrl: Source) => {
   allowSource(fn, databaseUrl);
   give(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
+};
+const grantDatabase = (fn: LambdaFunction, { databaseUrl }: Settings, own: Database | null) => {
+  if (own !== null) grantOwnDatabase(fn, own);
+  else if (databaseUrl !== null) grantNamedDatabase(fn, databaseUrl);
 };
 
 const grantRedis = (fn: LambdaFunction, { redis }: Settings) => {
@@ -109,8 +121,8 @@ const grantFiles = (fn: LambdaFunction, { bucket, url }: Files, ...actions: ('Ge
 /** Without it S3 does not say that a file is not there. */
 const grantLook = (fn: LambdaFunction, { bucket }: Files) => allow(fn, ['s3:ListBucket'], bucket.bucketArn);
 
-const grantMigrate = (fn: LambdaFunction, settings: Settings, adminKey: Secret) => {
-  grantDatabase(fn, settings);
+const grantMigrate = (fn: LambdaFunction, settings: Settings, { adminKey, database }: Pick<Grantable['data'], 'adminKey' | 'database'>) => {
+  grantDatabase(fn, settings, database);
   if (settings.databaseDirectUrl !== null) {
     allowSource(fn, settings.databaseDirectUrl);
     give(fn, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
@@ -121,7 +133,7 @@ const grantMigrate = (fn: LambdaFunction, settings: Settings, adminKey: Secret) 
 
 export type Grantable = {
   settings: Settings;
-  data: { queues: Queues; artifacts: Bucket; secretKey: Secret; adminKey: Secret };
+  data: { queues: Queues; artifacts: Bucket; secretKey: Secret; adminKey: Secret; database: Database | null };
   sockets: SocketApi;
   artifactsUrl: string;
 };
@@ -132,7 +144,7 @@ export const grantAll = (functions: Functions, { settings, data, sockets, artifa
   const [personApi, workerApi] = [functions['person-api'], functions['worker-api']];
   const files = { bucket: data.artifacts, url: artifactsUrl };
   for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) {
-    grantDatabase(fn, settings);
+    grantDatabase(fn, settings, data.database);
     grantRedis(fn, settings);
     grantSecretKey(fn, data.secretKey);
   }
@@ -148,5 +160,5 @@ export const grantAll = (functions: Functions, { settings, data, sockets, artifa
   grantFiles(workerApi, files, 'GetObject', 'PutObject');
   grantLook(workerApi, files);
   grantFiles(tick, files, 'DeleteObject');
-  grantMigrate(migrate, settings, data.adminKey);
+  grantMigrate(migrate, settings, data);
 };

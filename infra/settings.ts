@@ -7,8 +7,8 @@ export type FleetSettings = { keySecret: string; tools: string; execAllow: strin
 
 /** What differs between deployments; each is given by `cdk deploy -c name=value`, or in the context of cdk.json. */
 export type Settings = {
-  /** Where the whole DATABASE_URL lies; it is made before the first deploy. */
-  databaseUrl: Source;
+  /** Where the whole DATABASE_URL lies, which is made before the first deploy; null: the deploy makes a database. */
+  databaseUrl: Source | null;
   /** The same for migrations, past a pooler; null: by DATABASE_URL. */
   databaseDirectUrl: Source | null;
   /** Where the `url` and `token` of an Upstash Redis lie as JSON; null: without Redis, and so without push. */
@@ -78,8 +78,15 @@ const emulator = (node: Node): string | null => {
   throw new Error(`The context target must be aws or local, such as -c target=local; it is ${target}`);
 };
 
+const databaseUrl = (node: Node): Source | null => {
+  if (text(node, 'database_url', '') !== 'aurora')
+    return source(node, 'database_url') ?? { service: 'secretsmanager', name: 'multi-agent-on-the-web/database-url' };
+  if (emulator(node) === null) return null;
+  throw new Error('The context database_url can not be aurora for an emulator, which has none; name where a URL lies');
+};
+
 export const readSettings = (node: Node): Settings => ({
-  databaseUrl: source(node, 'database_url') ?? { service: 'secretsmanager', name: 'multi-agent-on-the-web/database-url' },
+  databaseUrl: databaseUrl(node),
   databaseDirectUrl: source(node, 'database_direct_url'),
   redis: source(node, 'redis'),
   publicUrl: url('public_url', text(node, 'public_url', '')),

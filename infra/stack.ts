@@ -6,6 +6,7 @@ import { PRODUCT } from '../schema/product.ts';
 import { createAlarms } from './alarms.ts';
 import { createArtifacts, urlOfBucket } from './artifacts.ts';
 import { createDashboard } from './dashboard.ts';
+import { createDatabase, type Database } from './database.ts';
 import { environment } from './environment.ts';
 import { createFunctions, type Functions } from './functions.ts';
 import { grantAll } from './grants.ts';
@@ -19,12 +20,14 @@ import { addSocketRoutes, createSocketApi } from './socket-api.ts';
 
 const shared = { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false, terminationProtection: true };
 
-/** What is kept when all else goes: queues, files, secrets. */
+/** What is kept when all else goes: queues, files, secrets, and the database where it is made here. */
 export class DataStack extends Stack {
   readonly queues: Queues;
   readonly artifacts: Bucket;
   readonly secretKey: Secret;
   readonly adminKey: Secret;
+  /** Null: it lies elsewhere. */
+  readonly database: Database | null;
 
   constructor(scope: Construct, id: string, settings: Settings) {
     super(scope, id, shared);
@@ -32,6 +35,7 @@ export class DataStack extends Stack {
     this.artifacts = createArtifacts(this, settings);
     this.secretKey = createSecretKey(this);
     this.adminKey = createAdminKey(this);
+    this.database = settings.databaseUrl === null ? createDatabase(this) : null;
     new CfnOutput(this, 'AdminKeySecret', { value: this.adminKey.secretArn });
     for (const [name, { queue, dead }] of [
       ['Subtasks', this.queues.subtasks],

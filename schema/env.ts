@@ -19,7 +19,9 @@ const PERCENT_FAULT = 'must be a number from 0 to 100';
  * empty variable counts as unset.
  */
 export const Env = z.object({
-  DATABASE_URL: address(/^postgres(ql)?$/, 'postgres://user:password@host:5432/name').describe('PostgreSQL, 15 or newer'),
+  DATABASE_URL: address(/^postgres(ql)?$/, 'postgres://user:password@host:5432/name').describe(
+    'PostgreSQL, 15 or newer; with ?auth=iam the password is a token of IAM, for RDS and Aurora',
+  ),
   DATABASE_POOL_SIZE: whole(1, 200, 1).describe('Connections at most; 1 behind a transaction pooler'),
   DATABASE_PREPARE: flag('false').describe('Prepared statements; false behind a transaction pooler'),
   SECRET_KEY: z

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Env } from '../../schema/env.ts';
 import type { Pool, Sql } from '../domain/sql.ts';
+import { createRdsToken } from './rds-token.ts';
 import { createSql, type Run } from './statement.ts';
 
 const END_MS = 5_000;
@@ -88,9 +89,19 @@ export type PoolSettings = {
   session?: Record<string, string | number>;
 };
 
+/** Where to connect and as whom. With `auth=iam` in the URL each connection gets a token of IAM for its password, over TLS. */
+const targetOf = (url: string): pg.PoolConfig => {
+  const at = new URL(url);
+  if (at.searchParams.get('auth') !== 'iam') return { connectionString: url };
+  const [hostname, port, user] = [at.hostname, Number(at.port || 5432), decodeURIComponent(at.username)];
+  const token = createRdsToken();
+  const password = () => token({ hostname, port, user });
+  return { host: hostname, port, user, database: decodeURIComponent(at.pathname.slice(1)), ssl: { rejectUnauthorized: true }, password };
+};
+
 const connectTo = (url: string, { max = 1, connectMs = 5_000, answerMs, session = {} }: PoolSettings): pg.Pool => {
   const pool = new pg.Pool({
-    connectionString: url,
+    ...targetOf(url),
     max,
     types,
     connectionTimeoutMillis: connectMs,
