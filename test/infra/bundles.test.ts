@@ -49,7 +49,9 @@ const invoke = async (name: string, event: object = {}, env: Record<string, stri
   return JSON.parse(stdout);
 };
 
-const IMPORT = 'const began = performance.now(); await import(process.argv[1]); console.log(performance.now() - began); process.exit()';
+/** Time of the processor, which other processes don't change much. */
+const IMPORT =
+  'const began = process.cpuUsage(); await import(process.argv[1]); const { user, system } = process.cpuUsage(began); console.log((user + system) / 1000); process.exit()';
 /** The shortest of five, since other processes run here, too. */
 const importMs = async (name: string): Promise<number> => {
   const times: number[] = [];
@@ -142,7 +144,9 @@ describe('a bundle', () => {
       const { size } = await stat(bundleOf(name));
       const made = sources.get(name) ?? [];
 
-      console.log(`bundle of ${name}: ${Math.round(size / 1_000)} kB, imported within ${Math.round(await importMs(name))} ms`);
+      console.log(
+        `bundle of ${name}: ${Math.round(size / 1_000)} kB, imported in ${Math.round(await importMs(name))} ms of processor time`,
+      );
       expect((await readdir(join(bundleOf(name), '..'))).filter((file) => file !== 'schema')).toEqual(['index.mjs']);
       expect(size).toBeLessThan(MOST_BYTES);
       expect(made).toContain(`functions/${name}.lambda.ts`);
