@@ -6,6 +6,8 @@ import type { WorkerIdentity } from './context.ts';
 
 type Owned = { organization_id: string };
 export type QueuePlace = Owned & { subtask_id: string; tool: string; priority: number; turn: number };
+/** `is_whole` is false when there is more than was read. */
+export type QueueContents = { ready: QueuePlace[]; in_progress: string[]; is_whole: boolean };
 export type QueueGone = Owned & { subtask_id: string; tool: string };
 export type LiveEvent = Event & Owned & { tool: string | null };
 export type LiveTask = Task & Owned;
@@ -32,9 +34,9 @@ export type Hints = {
   follow(events: readonly LiveEvent[], tasks: readonly LiveTask[]): Promise<boolean>;
   /**
    * Makes queues and sets of an organization what `read` answers from Postgres. It is read after Redis, so that what came to Redis
-   * since is not taken for wrong. Three round trips.
+   * since is not taken for wrong; where it is not whole nothing is taken for wrong. Three round trips, and one for each thousand.
    */
-  reconcile(organizationId: string, read: () => Promise<{ ready: QueuePlace[]; in_progress: string[] }>): Promise<boolean>;
+  reconcile(organizationId: string, read: () => Promise<QueueContents>): Promise<boolean>;
 
   /** Notes that a worker lives, for 120 s; answers its mode, which is null when Redis does not know the worker. */
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null } | null>;

@@ -8,7 +8,7 @@ import type { QueueName } from '../domain/queues.ts';
 const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid(), request_id: z.string().nullable().default(null) });
 const Message = z.discriminatedUnion('topic', [
   z
-    .object({ topic: z.literal('overdue') })
+    .object({ topic: z.enum(['overdue', 'wake']) })
     .transform((it) => ({ ...it, outbox_id: 0, organization_id: '', payload: {}, request_id: null })),
   Row.extend({ topic: z.literal('events'), payload: z.object({ ranges: z.array(z.tuple([z.uuid(), z.int(), z.int()])).max(1_000) }) }),
   Row.extend({ topic: z.literal('worker'), payload: z.object({ worker_id: z.uuid() }) }),

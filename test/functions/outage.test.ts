@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { consume } from '../../functions/queue/consume.ts';
 import { sweep } from '../../functions/schedule/sweep.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { enrol } from '../support/worker.ts';
@@ -30,6 +31,26 @@ describe('after the platform was away for longer than a lease', () => {
 
     expect(await worker.complete(held, 'made in the dark')).toMatchObject({ status: 200 });
     expect(await worker.complete(held, 'another')).toMatchObject({ status: 409 });
+  });
+
+  it('nothing is ended either by what the clock of the cloud sends itself, until the time is over', async () => {
+    const { backend, it: held } = await holding();
+    const overdue = { messageId: 'm', body: JSON.stringify({ topic: 'overdue' }), attributes: { ApproximateReceiveCount: '1' } };
+    const look = () => consume(backend.ctx, 'subtasks')({ Records: [overdue] } as never);
+    const open = async () =>
+      (await backend.ctx.sql`select from attempts where subtask_id = ${held.subtask_id} and ended_at is null`).length;
+    await pass(backend, 600);
+
+    await look();
+    await sweep(backend.ctx);
+    await look();
+    expect(await open()).toBe(1);
+    for (let seconds = 0; seconds <= 60; seconds += 10) {
+      await pass(backend, 10);
+      await look();
+    }
+
+    expect(await open()).toBe(0);
   });
 
   it('workers that do not come back within a lease lose theirs, and land nothing later', async () => {

@@ -2,6 +2,7 @@ import type { ServerFrame } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
 import type { LiveEvent, LiveTask } from '../hints.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
+import { orWakeLater } from '../outbox/wake.ts';
 import { eventFrames } from './frames.ts';
 import { readTasks, takeEvents } from './live.sql.ts';
 import { push } from './push.ts';
@@ -12,13 +13,14 @@ type Addressed = Extract<ServerFrame, { topic: unknown }>;
 /** Tells all who follow what happened: the caches and channels of Redis, and open sockets. */
 export const broadcast = async (ctx: Context, rows: readonly Told[]): Promise<void> => {
   const ranges = rows.flatMap((row) => row.payload.ranges);
+  // Before the rows are taken: when the database goes away in between, they are still there for the relay.
+  const tasks = await readTasks(ctx.sql, [...new Set(ranges.map(([taskId]) => taskId))]);
   const events = await takeEvents(
     ctx.sql,
     rows.map((row) => row.outbox_id),
     ranges,
   );
-  const tasks = await readTasks(ctx.sql, [...new Set(ranges.map(([taskId]) => taskId))]);
-  await ctx.hints.follow(events, tasks);
+  await orWakeLater(ctx, ctx.hints.follow(events, tasks));
   for (const [organizationId, those] of Map.groupBy(events, (event) => event.organization_id))
     await push(ctx, organizationId, [...Map.groupBy(those, (event) => event.task_id).entries()].flatMap(framesOf(tasks)));
 };

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
+import { orWakeLater } from '../outbox/wake.ts';
 import { takeReady } from './live.sql.ts';
 import { ring } from './ring.ts';
 
@@ -13,9 +14,12 @@ export const dispatch = async (ctx: Context, rows: readonly Ready[]): Promise<vo
     rows.flatMap((row) => row.payload.subtask_ids),
   );
   const ready = states.filter((state) => state.waits);
-  await ctx.hints.place(
-    ready,
-    states.filter((state) => !state.waits),
+  await orWakeLater(
+    ctx,
+    ctx.hints.place(
+      ready,
+      states.filter((state) => !state.waits),
+    ),
   );
   for (const [organizationId, those] of Map.groupBy(ready, (state) => state.organization_id))
     await ring(

@@ -1,7 +1,9 @@
-import type { LiveEvent, LiveTask, NotedWorker, QueuePlace } from '../hints.ts';
+import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../hints.ts';
 import { json, type Sql } from '../sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
+
+const MOST_QUEUED = 20_000;
 
 export type Range = readonly [taskId: string, from: number, to: number];
 
@@ -45,16 +47,17 @@ export const busyOrganizations = async (sql: Sql, limit: number): Promise<string
   return rows.map((row) => row.organization_id);
 };
 
-/** What waits in the queues of an organization, and what is being worked on; 20,000 of each at most. */
-export const readQueues = async (sql: Sql, organizationId: string): Promise<{ ready: QueuePlace[]; in_progress: string[] }> => {
+/** What waits in the queues of an organization, the first in rank, and what is being worked on; 20,000 of each at most. */
+export const readQueues = async (sql: Sql, organizationId: string): Promise<QueueContents> => {
   const ready = await sql<QueuePlace[]>`
     select organization_id, subtask_id, tool, priority, turn
     from queue_entries
     where organization_id = ${organizationId} and not paused and (run_after is null or run_after <= clock_timestamp())
-    limit 20000`;
+    order by priority desc, turn
+    limit ${MOST_QUEUED}`;
   const open = await sql<{ subtask_id: string }[]>`
-    select subtask_id from attempts where organization_id = ${organizationId} and ended_at is null limit 20000`;
-  return { ready, in_progress: open.map((row) => row.subtask_id) };
+    select subtask_id from attempts where organization_id = ${organizationId} and ended_at is null limit ${MOST_QUEUED}`;
+  return { ready, in_progress: open.map((row) => row.subtask_id), is_whole: Math.max(ready.length, open.length) < MOST_QUEUED };
 };
 
 /** Marks rows of the outbox as taken and answers the workers that they tell of. */

@@ -11,6 +11,8 @@ export type Payloads = {
   'blob.remove': { key: string };
   /** Some lease or time limit may be over. Never stored: the clock sends it to itself. */
   overdue: object;
+  /** Redis may not know that there is something to do. Never stored either. */
+  wake: object;
 };
 export type Topic = keyof Payloads;
 export type Left = {

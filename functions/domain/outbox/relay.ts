@@ -4,18 +4,30 @@ import { sendLeft } from './outbox.ts';
 import { deleteOutbox, type Left, noteFailure, takeDue } from './outbox.sql.ts';
 
 const BATCH = 100;
+/** What is left then goes with the next sweep. */
+const LONGEST_MS = 10_000;
 
 /**
  * Sends what transactions left and nobody took: whoever committed it was killed, the queue was away or lost it. What no queue
  * takes is carried out here, row by row.
  */
 export const relay = async (ctx: Context): Promise<{ relayed: number; postponed: number }> => {
+  const total = { relayed: 0, postponed: 0 };
+  for (const end = performance.now() + LONGEST_MS; ; ) {
+    const { taken, relayed, postponed } = await relayBatch(ctx);
+    total.relayed += relayed;
+    total.postponed += postponed;
+    if (taken < BATCH || performance.now() > end) return total;
+  }
+};
+
+const relayBatch = async (ctx: Context) => {
   const due = await takeDue(ctx.sql, BATCH);
   const unsent = await sendLeft(ctx, due);
   const done: number[] = [];
   for (const row of unsent) if (await isCarriedOut(ctx, row)) done.push(row.outbox_id);
   if (done.length > 0) await deleteOutbox(ctx.sql, done);
-  return { relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
+  return { taken: due.length, relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
 };
 
 const isCarriedOut = async (ctx: Context, row: Left): Promise<boolean> => {

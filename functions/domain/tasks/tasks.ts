@@ -5,6 +5,7 @@ import type { TaskStatus } from '../../../schema/states.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import { commit } from '../outbox/outbox.ts';
+import { orWakeLater } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
 import type { Sql } from '../sql.ts';
 import { type DagEdge, validateDag } from './dag.ts';
@@ -49,7 +50,7 @@ const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
 export const submit = async (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, spec: TaskSpec): Promise<Task> => {
   const subtasks = subtasksOf(spec);
   const edges = validateDag(subtasks);
-  await ctx.hints.bump();
+  await orWakeLater(ctx, ctx.hints.bump());
   return commit(ctx, async (sql) => {
     const taskId = await rows.insertTask(sql, caller.organization_id, caller.owner_id, spec);
     await storeSubtasks(sql, taskId, positioned(subtasks, ctx.env.DEFAULT_TOOL, 0), edges);
@@ -152,7 +153,7 @@ export const resume = (ctx: Tasks, caller: Caller, taskId: string) => setPaused(
 
 /** Opens a new run of what did not complete. */
 export const retry = async (ctx: Tasks, caller: Caller, taskId: string): Promise<Task> => {
-  await ctx.hints.bump();
+  await orWakeLater(ctx, ctx.hints.bump());
   return commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only an ended task can be retried`);

@@ -4,6 +4,8 @@ import { hashOf } from '../redis.ts';
 import { keys } from './keys.ts';
 import type { Tell } from './tell.ts';
 
+/** Should everything that tells of something new have been away at once, somebody looks after this time. */
+const IDLE_SECONDS = 6 * 3_600;
 const KINDS = ['task', 'worker'] as const;
 
 /** The time that it was made, and something that no other has; older ones never come back. */
@@ -20,7 +22,7 @@ export const createActivityHints = (tell: Tell): Pick<Hints, 'bump' | 'activity'
     const [generation, idle] = told as (string | null)[];
     return { generation: generation ?? null, age_ms: Date.now() - Number(generation?.split('-')[0] ?? 0), idle: idle ?? null };
   },
-  markIdle: async (generation) => (await tell((pipeline) => pipeline.set(keys.idle, generation))) !== null,
+  markIdle: async (generation) => (await tell((pipeline) => pipeline.set(keys.idle, generation, { ex: IDLE_SECONDS }))) !== null,
   isFirst: async (name, seconds) => {
     const told = await tell((pipeline) => pipeline.set(keys.lock(name), '1', { nx: true, ex: seconds }));
     return told === null || told[0] === 'OK';

@@ -1,4 +1,4 @@
-import type { Hints, LiveEvent, LiveTask } from '../../domain/hints.ts';
+import type { Hints, LiveEvent, LiveTask, QueuePlace } from '../../domain/hints.ts';
 import { newGeneration } from './activity.ts';
 import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
 import { outdate } from './tasks.ts';
@@ -27,65 +27,78 @@ const followTask = (pipeline: Pipeline, task: LiveTask) => {
   pipeline.publish(CHANNELS.task, JSON.stringify({ organization_id, task_id, status, progress, version }));
 };
 
-export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => ({
-  place: async (ready, gone) => {
+const CHUNK = 1_000;
+const chunks = <T>(items: readonly T[]): T[][] =>
+  Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, at) => items.slice(at * CHUNK, (at + 1) * CHUNK));
+
+export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => {
+  const placeAll = async (organizationId: string, places: readonly QueuePlace[]) => {
     const told = await tell((pipeline) => {
-      for (const it of ready) {
-        pipeline.zadd(keys.pending(it.organization_id, it.tool), { score: rank(it), member: it.subtask_id });
-        pipeline.sadd(keys.tools(it.organization_id), it.tool);
-      }
-      for (const it of gone) pipeline.zrem(keys.pending(it.organization_id, it.tool), it.subtask_id);
+      for (const it of places) pipeline.zadd(keys.pending(organizationId, it.tool), { score: rank(it), member: it.subtask_id });
     });
     return told !== null;
-  },
-  propose: async (organizationId, tools, limit) => {
-    const told = await tell((pipeline) => {
-      pipeline.exists(keys.whole(organizationId));
-      for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, limit - 1);
-    });
-    if (told === null || told[0] !== 1) return null;
-    return (told.slice(1) as string[][]).flat();
-  },
-  follow: async (events, tasks) => {
-    const told = await tell((pipeline) => {
-      for (const event of events) followSubtask(pipeline, event);
-      for (const task of tasks) followTask(pipeline, task);
-      if (tasks.some((task) => task.ended_at === null)) pipeline.set(keys.generation, newGeneration());
-    });
-    return told !== null;
-  },
-  reconcile: async (organizationId, read) => {
-    const known = await tell((pipeline) => {
-      pipeline.smembers(keys.tools(organizationId));
-      pipeline.smembers(keys.inProgress(organizationId));
-    });
-    const [tools = [], held = []] = (known ?? []) as string[][];
-    const members = await tell((pipeline) => {
-      for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, -1);
-    });
-    if (known === null || members === null) return false;
-    const { ready, in_progress } = await read();
-    const queues = Map.groupBy(ready, (it) => it.tool);
-    const told = await tell((pipeline) => {
-      for (const [tool, places] of queues)
-        for (const it of places) pipeline.zadd(keys.pending(organizationId, tool), { score: rank(it), member: it.subtask_id });
-      tools.forEach((tool, at) => {
-        const wrong = without(
-          members[at] as string[],
-          (queues.get(tool) ?? []).map((it) => it.subtask_id),
-        );
-        if (wrong.length > 0) pipeline.zrem(keys.pending(organizationId, tool), ...wrong);
+  };
+  const holdAll = async (organizationId: string, [first, ...others]: readonly string[]) =>
+    first === undefined || (await tell((pipeline) => pipeline.sadd(keys.inProgress(organizationId), first, ...others))) !== null;
+  return {
+    place: async (ready, gone) => {
+      const told = await tell((pipeline) => {
+        for (const it of ready) {
+          pipeline.zadd(keys.pending(it.organization_id, it.tool), { score: rank(it), member: it.subtask_id });
+          pipeline.sadd(keys.tools(it.organization_id), it.tool);
+        }
+        for (const it of gone) pipeline.zrem(keys.pending(it.organization_id, it.tool), it.subtask_id);
       });
-      const [first, ...others] = in_progress;
-      if (first !== undefined) pipeline.sadd(keys.inProgress(organizationId), first, ...others);
-      const over = without(held, in_progress);
-      if (over.length > 0) pipeline.srem(keys.inProgress(organizationId), ...over);
-      pipeline.sadd(keys.tools(organizationId), '', ...queues.keys());
-      pipeline.set(keys.whole(organizationId), '1');
-    });
-    return told !== null;
-  },
-});
+      return told !== null;
+    },
+    propose: async (organizationId, tools, limit) => {
+      const told = await tell((pipeline) => {
+        pipeline.exists(keys.whole(organizationId));
+        for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, limit - 1);
+      });
+      if (told === null || told[0] !== 1) return null;
+      return (told.slice(1) as string[][]).flat();
+    },
+    follow: async (events, tasks) => {
+      const told = await tell((pipeline) => {
+        for (const event of events) followSubtask(pipeline, event);
+        for (const task of tasks) followTask(pipeline, task);
+        if (tasks.some((task) => task.ended_at === null)) pipeline.set(keys.generation, newGeneration());
+      });
+      return told !== null;
+    },
+    reconcile: async (organizationId, read) => {
+      const known = await tell((pipeline) => {
+        pipeline.smembers(keys.tools(organizationId));
+        pipeline.smembers(keys.inProgress(organizationId));
+      });
+      const [tools = [], held = []] = (known ?? []) as string[][];
+      const members = await tell((pipeline) => {
+        for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, -1);
+      });
+      if (known === null || members === null) return false;
+      const { ready, in_progress, is_whole } = await read();
+      const queues = Map.groupBy(ready, (it) => it.tool);
+      for (const places of chunks(ready)) if (!(await placeAll(organizationId, places))) return false;
+      for (const ids of chunks(in_progress)) if (!(await holdAll(organizationId, ids))) return false;
+      const told = await tell((pipeline) => {
+        tools.forEach((tool, at) => {
+          if (!is_whole) return;
+          const wrong = without(
+            members[at] as string[],
+            (queues.get(tool) ?? []).map((it) => it.subtask_id),
+          );
+          if (wrong.length > 0) pipeline.zrem(keys.pending(organizationId, tool), ...wrong);
+        });
+        const over = is_whole ? without(held, in_progress) : [];
+        if (over.length > 0) pipeline.srem(keys.inProgress(organizationId), ...over);
+        pipeline.sadd(keys.tools(organizationId), '', ...queues.keys());
+        pipeline.set(keys.whole(organizationId), '1');
+      });
+      return told !== null;
+    },
+  };
+};
 
 const without = (ids: readonly string[], right: readonly string[]): string[] => {
   const kept = new Set(right);

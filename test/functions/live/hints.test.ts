@@ -62,6 +62,22 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     await proposes(0);
   });
 
+  it('keeps what was not read when there is more than can be read, and takes in more than fits one request', async () => {
+    const { redis } = breakableRedis();
+    const { backend } = await backendWithQueues({ redis });
+    const organization_id = crypto.randomUUID();
+    const place = (turn: number) => ({ organization_id, tool: 'scripted', subtask_id: crypto.randomUUID(), priority: 5, turn });
+    const unread = place(9_000);
+    await backend.ctx.hints.place([unread], []);
+    const ready = Array.from({ length: 2_500 }, (_, turn) => place(turn));
+
+    const reconciled = await backend.ctx.hints.reconcile(organization_id, async () => ({ ready, in_progress: [], is_whole: false }));
+
+    expect(reconciled).toBe(true);
+    const proposed = await backend.ctx.hints.propose(organization_id, ['scripted'], 3_000);
+    expect(proposed).toEqual([...ready, unread].map((it) => it.subtask_id));
+  });
+
   it('proposes and does not decide: what it has wrong or lacks is found all the same', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);

@@ -16,11 +16,13 @@ const letSettle = async (redis: ReturnType<typeof breakableRedis>['redis']) => {
 
 const idleSystem = async () => {
   const broken = breakableRedis();
-  const { backend } = await backendWithQueues({ redis: broken.redis });
+  const { backend, client, held, hold } = await backendWithQueues({ redis: broken.redis });
   const workers = await Promise.all(Array.from({ length: WORKERS }, (_, n) => enrol(backend, { name: `w${n}` })));
   const [first] = workers;
   const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'the last task' } });
   if (first) await drain(first);
+  const { task_id: cancelled } = await backend.admin.ok.submitTask({ body: { goal: 'not wanted' } });
+  await backend.admin.ok.cancelTask({ params: { task_id: cancelled } });
   const { sql } = backend.ctx;
   await expect.poll(async () => (await sql`select from outbox`).length, { timeout: 10_000 }).toBe(0);
   for (const worker of workers) await worker.heartbeat();
@@ -32,7 +34,7 @@ const idleSystem = async () => {
       params: { worker_id: worker.worker_id },
       body: { claim_request_id: crypto.randomUUID(), tools: ['scripted'], start: true },
     });
-  return { backend, workers, claim, task_id, redis: broken.redis, setAway: broken.setAway };
+  return { backend, client, held, hold, workers, claim, task_id, cancelled, redis: broken.redis, setAway: broken.setAway };
 };
 
 describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
@@ -61,7 +63,39 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     await expect.poll(async () => (first ? (await claim(first)).body.claimed.length : 0), { timeout: 10_000 }).toBe(1);
   });
 
-  it('hears of a retry, and of anything after a flush', async () => {
+  it('hears of what was submitted while Redis was away and then came back as it was', async () => {
+    const { backend, client, held, hold, workers, claim, redis, setAway } = await idleSystem();
+    const [first] = workers;
+    hold(true);
+    setAway(true);
+    await backend.admin.ok.submitTask({ body: { goal: 'in the dark' } });
+    const isWake = (body: string) => (JSON.parse(body) as { topic: string }).topic === 'wake';
+    const sent = held.flatMap(([queue, messages]) => messages.map((message) => ({ queue, message })));
+    for (const { queue, message } of sent.filter((it) => !isWake(it.message.body))) await client.send(queue, [message]);
+    await expect.poll(async () => (await backend.ctx.sql`select outbox_id from outbox`).length, { timeout: 10_000 }).toBe(0);
+    setAway(false);
+    expect(await tick(backend.ctx)).toBeNull();
+
+    const [wake, ...more] = sent.filter((it) => isWake(it.message.body));
+    expect([wake?.message.delaySeconds, more]).toEqual([10, []]);
+    await redis.del('lock:reconcile'); // as if 20 s had passed since the last
+    await client.send('subtasks', [{ id: 'wake', body: wake?.message.body ?? '' }]);
+
+    await expect.poll(() => tick(backend.ctx), { timeout: 10_000 }).not.toBeNull();
+    await expect.poll(async () => (first ? (await claim(first)).body.claimed.length : 0), { timeout: 10_000 }).toBe(1);
+  });
+
+  it('hears of a retry', async () => {
+    const { backend, hold, cancelled } = await idleSystem();
+    expect(await tick(backend.ctx)).toBeNull();
+    hold(true); // what the queues bring would wake it, too
+
+    await backend.admin.ok.retryTask({ params: { task_id: cancelled } });
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
+  it('hears of anything after a flush', async () => {
     const { backend, redis } = await idleSystem();
     expect(await tick(backend.ctx)).toBeNull();
 

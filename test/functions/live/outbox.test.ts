@@ -116,6 +116,18 @@ describe('what a transaction leaves', () => {
     expect(backend.logged).toEqual([]);
   });
 
+  it('drains in one go, however much was left behind', async () => {
+    const { backend, hold } = await backendWithQueues();
+    hold(true);
+    const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
+    await backend.ctx.sql`
+      insert into outbox (organization_id, topic, payload, available_at)
+      select ${organization_id}, 'ready', jsonb_build_object('subtask_ids', jsonb_build_array(gen_random_uuid())), clock_timestamp()
+      from generate_series(1, 250)`;
+
+    expect(await relay(backend.ctx)).toEqual({ relayed: 250, postponed: 0 });
+  });
+
   it('is carried out by the relay itself while no queue takes it', async () => {
     const { backend, sqs } = await backendWithQueues();
     await sqs.close();
