@@ -55,7 +55,7 @@ const ofFunctions = (functions: Functions): Spec[] =>
         says: `The Lambda ${name} ends with errors.`,
         runbook: 'a-lambda-fails',
         metric: fn.metricErrors(sum),
-        threshold: 3,
+        threshold: name === 'migrate' ? 1 : 3, // it runs once a deploy
       },
       {
         id: `${id}Throttled`,

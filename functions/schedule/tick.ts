@@ -2,7 +2,7 @@ import type { Context } from '../domain/context.ts';
 import type { Activity } from '../domain/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
 import { reconcile } from '../domain/live/reconcile.ts';
-import { type Load, readLoad } from '../domain/workers/load.sql.ts';
+import { type Load, readLoad } from '../domain/workers/load.ts';
 import { sweep } from './sweep.ts';
 
 /** Longer than any transaction: what was announced before this long is committed, or never will be. */
@@ -25,7 +25,7 @@ const NO_LOAD: Load = { ready: 0, running: 0, slots: 0 };
 
 /** A line that a fleet of workers grows and shrinks by; of an idle system nothing is asked. */
 const tellLoad = async (ctx: Context, isIdle: boolean) => {
-  const load = isIdle ? NO_LOAD : await readLoad(ctx.sql);
+  const load = isIdle ? NO_LOAD : await readLoad(ctx);
   ctx.log('info', 'load', { ...load, per_slot: (load.ready + load.running) / Math.max(1, load.slots) });
 };
 

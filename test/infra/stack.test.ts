@@ -192,6 +192,14 @@ describe('the alarms', () => {
     expect(watched('AWS/Lambda', 'Invocations', 'FunctionName')).toEqual(['Tick']);
   });
 
+  it('tell of three errors of a Lambda in five minutes, and of one of migrate, which runs once a deploy', () => {
+    const errors = alarms().filter((it) => it.Namespace === 'AWS/Lambda' && it.MetricName === 'Errors');
+    const thresholds = errors.map((it) => [nameOf(idOf(it.Dimensions[0].Value)), it.Threshold]);
+
+    expect(thresholds.filter(([name]) => name === 'Migrate')).toEqual([['Migrate', 1]]);
+    for (const [, threshold] of thresholds.filter(([name]) => name !== 'Migrate')) expect(threshold).toBe(3);
+  });
+
   it('each name a heading of the runbook, and it has no other', async () => {
     const text = await readFile(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
     const headings = Array.from(text.matchAll(/^## (.+)$/gm), ([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));

@@ -9,9 +9,12 @@ import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
 export const PRESENCE_SECONDS = 120;
 
+export const workerStatus = (sql: Sql) => sql`
+  case when last_seen_at < clock_timestamp() - make_interval(secs => ${PRESENCE_SECONDS}) then 'offline' else status end`;
+
 export const workerColumns = (sql: Sql) => sql`
   worker_id, name, machine_name, mode, tools, labels, slots, owner_ids, agent_version, version, last_seen_at, registered_at,
-  case when last_seen_at < clock_timestamp() - make_interval(secs => ${PRESENCE_SECONDS}) then 'offline' else status end as status,
+  ${workerStatus(sql)} as status,
   (select count(*)::int from attempts a where a.worker_id = workers.worker_id and a.ended_at is null) as running`;
 
 export const insertEnrolmentToken = async (sql: Sql, organizationId: string, spec: EnrolmentSpec, hash: Buffer) => {

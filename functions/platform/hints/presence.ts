@@ -105,9 +105,9 @@ export const createPresenceHints = (tell: Tell, count: CountRead): Presence => {
     },
     presence: async (workerIds) => {
       const told = await tell((pipeline) => {
-        for (const id of workerIds) pipeline.get(keys.status(id));
+        if (workerIds.length > 0) pipeline.mget(workerIds.map(keys.status));
       });
-      return (told ?? workerIds.map(() => null)) as (Status | null)[];
+      return (told?.[0] ?? workerIds.map(() => null)) as (Status | null)[];
     },
     sweepPresence: async () => {
       const told = await tell((pipeline) => pipeline.smembers(keys.present));

@@ -128,6 +128,19 @@ describe('what a transaction leaves', () => {
     expect(await relay(backend.ctx)).toEqual({ relayed: 250, postponed: 0 });
   });
 
+  it('is told as load for each slot of the workers that are there, and of no dead one', async () => {
+    const { backend } = await backendWithQueues();
+    const [idle] = [await enrol(backend), await enrol(backend)];
+    await backend.admin.ok.submitTask({ body: DAG });
+    await backend.ctx.sql`update workers set last_seen_at = clock_timestamp() - interval '1 hour'`;
+    await idle.heartbeat();
+    const lines: unknown[] = [];
+
+    await tickEachMinute({ ...backend.ctx, log: (...line) => void lines.push(line) });
+
+    expect(lines).toEqual([['info', 'load', { ready: 1, running: 0, slots: 64, per_slot: 1 / 64 }]]);
+  });
+
   it('is carried out by the relay itself while no queue takes it', async () => {
     const { backend, sqs } = await backendWithQueues();
     await sqs.close();
