@@ -8,6 +8,13 @@ as $$
 declare
   v_waits_until timestamptz;
 begin
+  -- The clock was set back: no lease is longer than a lease from now on.
+  if exists (select from sweeps where swept_at > clock_timestamp()) then
+    update attempts
+    set lease_expires_at = clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0)
+    where ended_at is null and lease_expires_at > clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0);
+  end if;
+
   update sweeps w
   set swept_at = clock_timestamp(),
     waits_until = case
@@ -15,7 +22,7 @@ begin
         and (w.waits_until is null or w.waits_until < w.swept_at)
         and exists (select from attempts a where a.ended_at is null and a.claimed_at < clock_timestamp() - make_interval(secs => p_outage_ms / 1000.0))
       then clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0)
-      else w.waits_until
+      when w.waits_until is not null then least(w.waits_until, clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0))
     end
   returning w.waits_until into v_waits_until;
   return coalesce(v_waits_until < clock_timestamp(), true);

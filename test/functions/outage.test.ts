@@ -53,6 +53,19 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await open()).toBe(0);
   });
 
+  it('a clock that was set back makes no lease longer, and no such time', async () => {
+    const { backend, it: held } = await holding();
+    await pass(backend, 600);
+    await sweep(backend.ctx);
+    await pass(backend, -7_200);
+
+    await sweep(backend.ctx);
+    await pass(backend, 61);
+
+    expect(await sweep(backend.ctx)).toMatchObject({ reaped: 1 });
+    expect(held.attempt).toBe(1);
+  });
+
   it('workers that do not come back within a lease lose theirs, and land nothing later', async () => {
     const { backend, worker, it: held } = await holding();
     await sweep(backend.ctx);
