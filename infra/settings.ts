@@ -25,8 +25,14 @@ export type Settings = {
   emulator: string | null;
 };
 
+/** An empty option is none, so that a workflow can pass on all of its variables. */
+const option = (node: Node, name: string): unknown => {
+  const given: unknown = node.tryGetContext(name);
+  return given === '' ? undefined : given;
+};
+
 const text = (node: Node, name: string, fallback: string): string => {
-  const given: unknown = node.tryGetContext(name) ?? fallback;
+  const given = option(node, name) ?? fallback;
   if (typeof given === 'string') return given;
   throw new Error(`The context ${name} must be a text, such as -c ${name}=…; it is ${JSON.stringify(given)}`);
 };
@@ -53,7 +59,7 @@ const words = (node: Node, name: string, fallback: string): string => {
 };
 
 const count = (node: Node, name: string, fallback: number, most: number): number => {
-  const given = Number(node.tryGetContext(name) ?? fallback);
+  const given = Number(option(node, name) ?? fallback);
   if (Number.isInteger(given) && given >= 1 && given <= most) return given;
   throw new Error(`The context ${name} must be a whole number from 1 to ${most}, such as -c ${name}=${fallback}`);
 };

@@ -198,10 +198,54 @@ describe('a worker whose lease may be over', () => {
     platform.intercept('completeSubtasks', () => 'pass');
     setAway(false);
     await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
-    await holds(() => worker.agent.spool.entries === 0);
+    await holds(() => worker.agent.spool.entries === 0 && worker.agent.running === 0);
 
     expect(platform.ended.has(subtask.subtask_id)).toBe(false);
-    expect(worker.agent.running).toBe(0);
+  });
+
+  it('starts no process any more for a tool that does not hear of it, also after the subtask was given back', async () => {
+    const { platform, setAway } = await shortLeases();
+    const subtask = platform.add(LEASE);
+    const seen = { started: 0, stopped: 0, goOn: () => {}, answer: '' };
+    const tool = adapterThat(async (host) => {
+      host.signal.addEventListener('abort', () => seen.stopped++);
+      seen.started++;
+      await new Promise<void>((resolve) => (seen.goOn = resolve));
+      const command = host.spawn(process.execPath, ['-e', ''], { cwd: host.workspace, env: {} });
+      seen.answer = await command.then(
+        () => 'it ran',
+        (error: Error) => error.message,
+      );
+    });
+    const worker = await agentForTest(platform, { tools: [tool] });
+    void worker.run();
+    await holds(() => seen.started === 1);
+
+    setAway(true);
+    await holds(() => seen.stopped === 1);
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
+    seen.goOn();
+    await holds(() => seen.answer !== '');
+
+    expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
+    expect(seen.answer).toBe('the work of this attempt is over: no process is started for it any more');
+  });
+
+  it('no longer waits for the output of a parent that is on its way', async () => {
+    const { platform, setAway } = await shortLeases();
+    platform.intercept('getInput', () => new Promise((resolve) => onTestFinished(() => resolve('pass'))));
+    platform.add({ ...LEASE, inputs: platform.parent('before', null, { included: false }) });
+    let answer: unknown;
+    const tool = adapterThat((_, job) => job.inputs().catch((error) => void (answer = error)));
+    const worker = await agentForTest(platform, { tools: [tool] });
+    void worker.run();
+    await holds(() => platform.of('getInput').length === 1);
+
+    setAway(true);
+    await holds(() => answer !== undefined);
+
+    expect(answer).toMatchObject({ name: 'AbortError' });
   });
 
   it('asks before it begins, when the answer to its claim came as late as that', async () => {

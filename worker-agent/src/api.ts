@@ -83,8 +83,8 @@ export class WorkerApi {
     return this.#repeat('logs', () => this.#client.appendLogs({ params: at(it), body: { ...fenceOf(it), chunks } }), retry);
   }
 
-  getInput(it: Fenced, key: string, retry: RetryOptions) {
-    return this.#repeat('input', () => this.#client.getInput({ params: { ...at(it), key } }), retry);
+  getInput(it: Fenced, key: string, retry: RetryOptions & { signal: AbortSignal }) {
+    return this.#repeat('input', () => this.#client.getInput({ params: { ...at(it), key } }, { signal: retry.signal }), retry);
   }
 
   createArtifact(

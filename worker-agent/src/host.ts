@@ -54,6 +54,7 @@ const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, log
     const own = { ...env, MAW_WORKSPACE: workspace.path, [MARK]: id };
     const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
     const stop = signal ? { ...supervision.stop, signal: AbortSignal.any([job.work, signal]) } : supervision.stop;
+    job.refuseWhenOver();
     return runCommand(command, options, { ...supervision, stop, mark, onStarted: (root) => job.noteTree(root, mark) });
   };
 };

@@ -98,6 +98,11 @@ export class RunningJob {
     if (this.isWorking && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
   }
 
+  /** To be called right before a process is started: a tool may not have heard that it has to stop. */
+  refuseWhenOver(): void {
+    if (this.reason !== null || !this.isWorking) throw new Error('the work of this attempt is over: no process is started for it any more');
+  }
+
   /** To be awaited before anything is sent for the attempt. Throws LeaseLost, or why the server could not be asked. */
   async confirm(): Promise<void> {
     if (this.lease.isOver) {
