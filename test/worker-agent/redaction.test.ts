@@ -113,4 +113,16 @@ describe('redaction', () => {
 
     expect(secretsOf(env)).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
+
+  it.each([
+    ['http://me:pass%20word@proxy:3128', ['pass%20word', 'pass word']],
+    ['socks5h://:p:a@ss@proxy/', ['p:a@ss']],
+    ['me:plain@proxy:3128', ['plain']],
+    ['http://me:100%@proxy', ['100%']],
+    ['http://me@proxy:3128', []],
+    ['http://proxy:3128/a:b@c', []],
+    ['git@host:group/repo', []],
+  ])('takes the password in the address %s, as it stands there and as it is meant', (address, secrets) => {
+    expect(secretsOf({ https_proxy: address })).toEqual(secrets);
+  });
 });

@@ -3,8 +3,24 @@ import { readFileSync } from 'node:fs';
 /** The variables whose values are secrets by their names. */
 const NAMED = /(^|_)(TOKEN|KEY|SECRET)$|PASSWORD$/i;
 
+/** As the value of a variable, such as the proxy's; a proxy may be named without a scheme. */
+const ADDRESS_WITH_PASSWORD = /^(?:[a-z][a-z\d+.-]*:\/\/)?[^:/@\s]*:([^/?#\s]+)@/i;
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+const passwordIn = (value: string): string[] => {
+  const [, password] = ADDRESS_WITH_PASSWORD.exec(value) ?? [];
+  return password === undefined ? [] : [...new Set([password, decoded(password)])];
+};
+
 export const secretsOf = (env: NodeJS.ProcessEnv): string[] =>
-  Object.entries(env).flatMap(([name, value]) => (NAMED.test(name) && value ? [value] : []));
+  Object.entries(env).flatMap(([name, value = '']) => [...(NAMED.test(name) && value ? [value] : []), ...passwordIn(value)]);
 
 /** The secrets that a file declares, one on each line. */
 export const secretsIn = (file: string): string[] =>
