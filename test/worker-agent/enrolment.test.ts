@@ -45,6 +45,15 @@ describe('enrolment', () => {
     expect(await readdir(dirname(file.path))).toHaveLength(1);
   });
 
+  it('tells at once of an address where something else answers', async () => {
+    const { platform, file, wanted } = await setUp();
+    platform.intercept('registerWorker', () => ({ proxyStatus: 404 }));
+
+    await expect(enrol(file, wanted)).rejects.toThrow('404');
+
+    expect(platform.of('registerWorker')).toHaveLength(1);
+  });
+
   it('repeats a registration whose answer was lost as the same one, also after a restart', async () => {
     const { platform, file, wanted } = await setUp();
     let count = 0;

@@ -24,9 +24,6 @@ describe('an error of the platform', () => {
 
   it.each([
     [0, 'retryable'],
-    [301, 'refused'],
-    [302, 'retryable'],
-    [308, 'refused'],
     [400, 'refused'],
     [401, 'revoked'],
     [403, 'refused'],
@@ -41,16 +38,25 @@ describe('an error of the platform', () => {
     [503, 'retryable'],
     [504, 'retryable'],
     [511, 'retryable'],
-  ] as const)('is classed by its status when its code is not known and that is %d', (status, verdict) => {
+  ] as const)('is classed by its status when it has a code that is not known and that is %d', (status, verdict) => {
     expect(classify(error('something_new', status))).toBe(verdict);
   });
 
+  it.each([301, 302, 308, 400, 401, 403, 404, 409, 410, 413, 418])(
+    'is of somebody on the way when it has no code: %d may pass',
+    (status) => {
+      const isRedirect = status < 400;
+
+      expect(classify(error(isRedirect ? 'redirected' : `http_${status}`, status))).toBe('retryable');
+    },
+  );
+
   it('asks for a repetition only where the same may succeed later, whatever code comes with it', () => {
-    const codes = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'toString', 'http_418'));
+    const codes = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'toString', 'http_x'));
     fc.assert(
       fc.property(codes, fc.integer({ min: 100, max: 599 }), (code, status) => {
         fc.pre(!Object.hasOwn(ERRORS, code) && code !== 'invalid_answer');
-        const isRetried = [302, 303, 307, 408, 429].includes(status) || status >= 500;
+        const isRetried = [408, 429].includes(status) || status >= 500;
         expect(classify(error(code, status)) === 'retryable').toBe(isRetried);
       }),
     );

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createClient } from '../../schema/client.ts';
+import { createClient, isTransient } from '../../schema/client.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { Intervals } from '../../schema/worker.ts';
-import { forAtMost, retrying } from './retry.ts';
+import { retrying } from './retry.ts';
 import { hashOf, type State, type StateFile } from './state.ts';
 
 export type Identity = { workerId: string; credential: string; intervals: Intervals };
@@ -72,7 +72,10 @@ const register = async (file: StateFile, state: State, wanted: Wanted): Promise<
     agent_version: PRODUCT.version,
     registration_id: state.registration_id,
   };
-  const { worker, credential, intervals } = await retrying(() => client.registerWorker({ body }), { again: forAtMost(ENROL_FOR_MS) });
+  const { worker, credential, intervals } = await retrying(() => client.registerWorker({ body }), {
+    // A person waits, and may have given a wrong address.
+    again: (_, elapsedMs, error) => isTransient(error) && elapsedMs < ENROL_FOR_MS,
+  });
   await file.write({ ...state, worker_id: worker.worker_id, credential, intervals, tools: worker.tools, slots: worker.slots });
   return { workerId: worker.worker_id, credential, intervals };
 };

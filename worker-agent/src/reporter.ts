@@ -131,7 +131,7 @@ export class Reporter {
     }
   }
 
-  #retry(batch: Waiting[], again = forAtMost(DIRECT_MS)): RetryOptions {
+  #retry(batch: Waiting[], again: NonNullable<RetryOptions['again']> = forAtMost(DIRECT_MS)): RetryOptions {
     return { before: () => this.#confirm(batch), again };
   }
 

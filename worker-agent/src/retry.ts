@@ -41,13 +41,15 @@ const BY_CODE: Readonly<Record<ErrorCode, Verdict>> = {
   enrolment_mismatch: 'refused',
 };
 
-/** For what carries no code of this version: a newer server, or somebody on the way. */
+/** For a code of a newer server. */
 const byStatus = (status: number): Verdict => {
   if (status === 401) return 'revoked';
-  if (status === 409 || status === 410) return 'lease_lost';
-  // A network that wants a login first sends everybody there for now; a result must outlast that.
-  return [302, 303, 307].includes(status) ? 'retryable' : 'refused';
+  return status === 409 || status === 410 ? 'lease_lost' : 'refused';
 };
+
+/** Somebody on the way said it, such as a proxy or a network that wants a login first: a result must outlast that. */
+export const isOfProxy = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === 'redirected' || error.code === `http_${error.status}`);
 
 /** Whether a code, wherever it comes from, says that the attempt is over for this worker. */
 export const saysLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
@@ -79,7 +81,7 @@ export class StoreAway extends Error {
 }
 
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error) || error instanceof Unconfirmed || error instanceof StoreAway) return 'retryable';
+  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof StoreAway) return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
   return isKnown(error.code) ? BY_CODE[error.code] : byStatus(error.status);
@@ -93,7 +95,7 @@ export type RetryOptions = {
   /** Cuts the present wait short; the call is then made once more at least. */
   hurry?: AbortSignal | undefined;
   /** Asked before each wait; false ends it with the last error. */
-  again?: (tries: number, elapsedMs: number) => boolean;
+  again?: (tries: number, elapsedMs: number, error: unknown) => boolean;
   baseMs?: number;
   maxMs?: number;
   onRetry?: (error: Error, waitMs: number, tries: number) => void;
@@ -123,7 +125,7 @@ export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions 
       await before?.();
       return await call();
     } catch (error) {
-      if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt)) throw error;
+      if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;
       const wait = backoffMs(tries, baseMs, maxMs, error instanceof ApiError ? error.retryAfterMs : null);
       onRetry?.(error as Error, wait, tries);
       await pause(wait, signal, hurry);

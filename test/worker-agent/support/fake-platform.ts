@@ -17,8 +17,8 @@ export type Call = {
   headers: IncomingMessage['headers'];
 };
 type Handler = (call: Call) => unknown;
-/** What an interceptor does with a call: let it pass, cut the connection before or after its effect, or answer itself. */
-export type Verdict = 'pass' | 'cut-before' | 'cut-after' | { answer: unknown } | AppError;
+/** What an interceptor does with a call: let it pass, cut the connection before or after its effect, answer itself, or as a proxy would. */
+export type Verdict = 'pass' | 'cut-before' | 'cut-after' | { answer: unknown } | { proxyStatus: number } | AppError;
 type Interceptor = (call: Call) => Verdict | Promise<Verdict>;
 export type Ended = { kind: 'completed' | 'failed' | 'released'; body: any };
 
@@ -128,6 +128,8 @@ export class FakePlatform {
       const verdict = (await this.#interceptors[call.name]?.(call)) ?? 'pass';
       if (verdict === 'cut-before') return void request.socket.destroy();
       if (verdict instanceof AppError) throw verdict;
+      if (typeof verdict === 'object' && 'proxyStatus' in verdict)
+        return void response.writeHead(verdict.proxyStatus).end('<html>no</html>');
       const answer = typeof verdict === 'object' ? verdict.answer : this.#answer(call);
       if (verdict === 'cut-after') return void request.socket.destroy();
       const route = allRoutes.find(({ name }) => name === call.name) as Route;

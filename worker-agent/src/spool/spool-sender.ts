@@ -1,9 +1,10 @@
 import { Alarm } from '../../../schema/alarm.ts';
+import { isTransient } from '../../../schema/client.ts';
 import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
 import type { Journal } from '../journal.ts';
-import { backoffMs, classify, type RetryOptions } from '../retry.ts';
+import { backoffMs, classify, isOfProxy, type RetryOptions } from '../retry.ts';
 import type { SpoolEntry } from './entry.ts';
 import type { Item, Spool } from './spool.ts';
 
@@ -13,6 +14,11 @@ const CHECK_MS = 10_000;
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 10_000;
 const once = { again: () => false };
+/** A bug of the platform, or a rule of somebody on the way, such as a size: other entries may pass. */
+const isOfEntry = (error: unknown): boolean => {
+  const { status = 0 } = error as { status?: number };
+  return status === 500 || (status >= 400 && isOfProxy(error) && !isTransient(error));
+};
 const fenceOf = ({ subtask_id, lease_token, attempt }: SpoolEntry) => ({ subtask_id, lease_token, attempt });
 
 /** Sends what the spool holds, in order, as soon as the platform answers again. The platform judges each by its fence. */
@@ -65,7 +71,7 @@ export class SpoolSender {
   async #failed(item: Item, { subtask_id, kind }: SpoolEntry, error: unknown): Promise<'all' | 'this' | 'nothing'> {
     const { spool, journal, onRevoked } = this.#options;
     const verdict = classify(error);
-    if (verdict === 'retryable') return (error as { status?: number }).status === 500 ? 'this' : 'all';
+    if (verdict === 'retryable') return isOfEntry(error) ? 'this' : 'all';
     if (verdict === 'revoked') {
       onRevoked(error);
       return 'all';
