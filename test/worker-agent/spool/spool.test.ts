@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -108,6 +108,57 @@ describe('the spool', () => {
     expect(spool.canKeep).toBe(false);
     expect(spool.state()).toMatchObject({ status: 'failing', error: expect.stringMatching(/EEXIST|ENOTDIR/) });
     await expect(spool.put(completed('a'))).rejects.toThrow();
+  });
+
+  it('numbers nothing as what is there already, though its folder could not be read at the start', async () => {
+    const { spool: before, folder } = await spoolForTest();
+    await before.put(completed('old'));
+    renameSync(folder, `${folder}.away`);
+    writeFileSync(folder, '');
+    const { spool } = await spoolForTest({ folder });
+    expect(spool.canKeep).toBe(false);
+    unlinkSync(folder);
+    renameSync(`${folder}.away`, folder);
+
+    await spool.put(completed('new'));
+
+    expect(await results(spool)).toEqual(['old', 'new']);
+  });
+
+  it('finds what was there when its folder can be read again', async () => {
+    const { spool: before, folder } = await spoolForTest();
+    await before.put(completed('old'));
+    renameSync(folder, `${folder}.away`);
+    writeFileSync(folder, '');
+    const { spool, events } = await spoolForTest({ folder });
+    unlinkSync(folder);
+    renameSync(`${folder}.away`, folder);
+
+    await Promise.all([spool.check(), spool.put(completed('new'))]);
+
+    expect(await results(spool)).toEqual(['old', 'new']);
+    expect(events()).toEqual(['spool.failing', 'spool.found', 'spool.works']);
+  });
+
+  it.each(['000000000007-completed.spool.broken', '000000000007-odd.name'])('gives no number again that a name has: %s', async (name) => {
+    const folder = await folderForTest();
+    writeFileSync(join(folder, name), '');
+    const { spool } = await spoolForTest({ folder });
+
+    const { seq } = await spool.put(completed('a'));
+
+    expect(seq).toBe(8);
+  });
+
+  it.skipIf(process.platform === 'win32')('finds the others where one entry cannot be looked at', async () => {
+    const { spool: before, folder } = await spoolForTest();
+    for (const result of ['a', 'b']) await before.put(completed(result));
+    symlinkSync('000000000003-logs.spool', join(folder, '000000000003-logs.spool'));
+
+    const { spool } = await spoolForTest({ folder });
+
+    expect(spool.canKeep).toBe(true);
+    expect(spool.items.map(({ seq }) => seq)).toEqual([1, 2, 3]);
   });
 
   it('drops what is too old', async () => {

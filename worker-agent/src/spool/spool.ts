@@ -27,6 +27,7 @@ const DAY_MS = 86_400_000;
 const ROOM_BYTES = 1_048_576;
 const PROBE_BYTES = 65_536;
 const NAMED = /^(\d{12})-[a-z]+\.spool$/;
+const NUMBERED = /^(\d{12})-/;
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 class SpoolFull extends Error {
@@ -43,6 +44,7 @@ export class Spool {
   #broken = 0;
   #fault: { isFull: boolean; message: string } | null = null;
   #writing: Promise<unknown> = Promise.resolve();
+  #finding: Promise<void> | null = null;
   /** Told when something was put in, and when the state has changed. */
   onChange: () => void = () => {};
 
@@ -52,25 +54,33 @@ export class Spool {
   }
 
   /** Finds what an earlier process left. A folder that cannot be used shows in the state and stops nobody. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return this.check();
+  }
+
+  /** Before this has been done once, nothing is put in: it could take the place of what is there. */
+  #found(): Promise<void> {
+    this.#finding ??= this.#find().catch((error) => {
+      this.#finding = null;
+      throw error;
+    });
+    return this.#finding;
+  }
+
+  async #find(): Promise<void> {
     const { folder, journal } = this.#options;
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      for (const name of (await readdir(folder)).toSorted()) {
-        const path = join(folder, name);
-        if (name.endsWith(TEMPORARY)) await rm(path, { force: true });
-        if (name.endsWith('.broken')) this.#broken++;
-        const [, seq] = NAMED.exec(name) ?? [];
-        if (seq === undefined) continue;
-        const { size, mtimeMs } = await stat(path);
-        this.#items.push({ seq: Number(seq), path, bytes: size, keptAtMs: mtimeMs });
-      }
-      this.#next = (this.#items.at(-1)?.seq ?? 0) + 1;
-    } catch (error) {
-      this.#failed(error);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const name of (await readdir(folder)).toSorted()) {
+      const path = join(folder, name);
+      this.#next = Math.max(this.#next, Number(NUMBERED.exec(name)?.[1] ?? 0) + 1);
+      if (name.endsWith(TEMPORARY)) await rm(path, { force: true }).catch(() => {});
+      if (name.endsWith('.broken')) this.#broken++;
+      const [, seq] = NAMED.exec(name) ?? [];
+      if (seq === undefined) continue;
+      const { size, mtimeMs } = await stat(path).catch(() => ({ size: 0, mtimeMs: Date.now() }));
+      this.#items.push({ seq: Number(seq), path, bytes: size, keptAtMs: mtimeMs });
     }
     if (this.#items.length > 0) journal('info', 'spool.found', { entries: this.#items.length, bytes: this.bytes });
-    await this.check();
   }
 
   get items(): readonly Item[] {
@@ -114,6 +124,7 @@ export class Spool {
     const content = encodeEntry(entry, bytes);
     const isMaterial = entry.kind === 'logs' || entry.kind === 'artifact';
     try {
+      await this.#found();
       if (this.bytes + content.length > (isMaterial ? maxBytes / 2 : maxBytes)) throw new SpoolFull(`it holds ${maxBytes} bytes at most`);
       const seq = this.#next++;
       const path = join(folder, `${String(seq).padStart(12, '0')}-${entry.kind}.spool`);
@@ -162,22 +173,28 @@ export class Spool {
 
   /** Drops what is too old, and looks whether a result could be kept: by writing something where there is doubt. */
   async check(): Promise<void> {
-    const { folder, maxAgeMs = DAY_MS, journal } = this.#options;
-    for (const item of this.#items.filter(({ keptAtMs }) => Date.now() - keptAtMs > maxAgeMs)) {
-      journal('error', 'spool.expired', { file: item.path });
-      await this.remove(item);
-    }
+    const { maxAgeMs = DAY_MS, journal } = this.#options;
     try {
-      const { bavail, bsize } = await statfs(folder);
-      if (this.#fault === null && bavail * bsize >= ROOM_BYTES) return;
-      if (this.bytes + PROBE_BYTES > this.#options.maxBytes) return;
-      const probe = join(folder, `probe${TEMPORARY}`);
-      await this.#write(probe, Buffer.alloc(PROBE_BYTES));
-      await rm(probe, { force: true });
-      this.#works();
+      await this.#found();
+      for (const item of this.#items.filter(({ keptAtMs }) => Date.now() - keptAtMs > maxAgeMs)) {
+        journal('error', 'spool.expired', { file: item.path });
+        await this.remove(item);
+      }
+      await this.#probe();
     } catch (error) {
       this.#failed(error);
     }
+  }
+
+  async #probe(): Promise<void> {
+    const { folder, maxBytes } = this.#options;
+    const { bavail, bsize } = await statfs(folder);
+    if (this.#fault === null && bavail * bsize >= ROOM_BYTES) return;
+    if (this.bytes + PROBE_BYTES > maxBytes) return;
+    const probe = join(folder, `probe${TEMPORARY}`);
+    await this.#write(probe, Buffer.alloc(PROBE_BYTES));
+    await rm(probe, { force: true });
+    this.#works();
   }
 
   #works(): void {
