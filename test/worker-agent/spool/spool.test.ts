@@ -1,6 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, renameSync, statSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,7 +19,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { writeDurably } from '../../../worker-agent/src/durable-file.ts';
 import { decodeEntry, encodeEntry, type SpoolEntry } from '../../../worker-agent/src/spool/entry.ts';
 import { Spool, type SpoolOptions } from '../../../worker-agent/src/spool/spool.ts';
-import { folderForTest, type Line } from '../support/agent.ts';
+import { folderForTest, type Line, until } from '../support/agent.ts';
 
 const completed = (result: string): SpoolEntry => ({
   kind: 'completed',
@@ -97,6 +108,34 @@ describe('the spool', () => {
         .map((path) => path.slice(folder.length + 1))
         .toSorted(),
     );
+  });
+
+  it('keeps a file that cannot be read just now', async () => {
+    const { spool, events } = await spoolForTest();
+    const item = await spool.put(completed('a'));
+    renameSync(item.path, `${item.path}.away`);
+    mkdirSync(item.path);
+
+    await expect(spool.read(item)).rejects.toMatchObject({ code: 'EISDIR' });
+
+    expect(spool.state()).toMatchObject({ entries: 1, broken: 0 });
+    rmdirSync(item.path);
+    renameSync(`${item.path}.away`, item.path);
+    expect(await results(spool)).toEqual(['a']);
+    expect(events()).toEqual([]);
+  });
+
+  it('sets a file aside that cannot be read for long: others wait behind it', async () => {
+    const { spool, folder } = await spoolForTest({ unreadForMs: 100 });
+    const item = await spool.put(completed('a'));
+    unlinkSync(item.path);
+    mkdirSync(item.path);
+    await expect(spool.read(item)).rejects.toMatchObject({ code: 'EISDIR' });
+
+    expect(await until(() => spool.read(item))).toBe(null);
+
+    expect(spool.state()).toMatchObject({ entries: 0, broken: 1 });
+    expect(readdirSync(folder)).toEqual(['000000000001-completed.spool.broken']);
   });
 
   it('does not stop the start where its folder cannot be one', async () => {

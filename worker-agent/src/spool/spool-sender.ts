@@ -51,7 +51,8 @@ export class SpoolSender {
     const waiting = new Set<string>();
     for (const item of spool.items) {
       if (signal.aborted) return false;
-      const read = await spool.read(item);
+      const read = await this.#read(item);
+      if (read === undefined) return false;
       if (read === null || waiting.has(read.entry.subtask_id)) continue;
       const { entry, bytes } = read;
       try {
@@ -65,6 +66,17 @@ export class SpoolSender {
       }
     }
     return waiting.size === 0;
+  }
+
+  /** Nothing when it cannot be read just now: the entries after it may need it. */
+  async #read(item: Item): Promise<Awaited<ReturnType<Spool['read']>> | undefined> {
+    const { spool, journal } = this.#options;
+    try {
+      return await spool.read(item);
+    } catch (error) {
+      journal('warn', 'spool.unread', { file: item.path, error: (error as Error).message });
+      return undefined;
+    }
   }
 
   /** What has to wait after an error. */

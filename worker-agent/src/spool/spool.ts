@@ -9,6 +9,8 @@ export type SpoolOptions = {
   maxBytes: number;
   journal: Journal;
   maxAgeMs?: number;
+  /** For so long an entry that cannot be read is tried again: the others wait behind it. */
+  unreadForMs?: number;
   /** How files are written; another one in tests of disks that fail. */
   write?: typeof writeDurably;
 };
@@ -24,6 +26,7 @@ export type SpoolState = {
 export type Item = { readonly seq: number; readonly path: string; readonly bytes: number; readonly keptAtMs: number };
 
 const DAY_MS = 86_400_000;
+const UNREAD_MS = 600_000;
 const ROOM_BYTES = 1_048_576;
 const PROBE_BYTES = 65_536;
 const NAMED = /^(\d{12})-[a-z]+\.spool$/;
@@ -39,6 +42,7 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #write: typeof writeDurably;
   readonly #gone = new Map<number, () => void>();
+  readonly #unreadSince = new Map<number, number>();
   #items: Item[] = [];
   #next = 1;
   #broken = 0;
@@ -141,17 +145,28 @@ export class Spool {
     }
   }
 
-  /** Null when the file is broken, which is then set aside, or is gone. */
+  /** Null when the file is broken, which is then set aside, or is gone; throws when it cannot be read just now. */
   async read(item: Item): Promise<ReturnType<typeof decodeEntry> | null> {
     try {
-      return decodeEntry(await readFile(item.path));
+      const file = decodeEntry(await readFile(item.path));
+      this.#unreadSince.delete(item.seq);
+      return file;
     } catch (error) {
+      if (this.#mayPass(item, error as NodeJS.ErrnoException)) throw error;
       this.#broken++;
       this.#options.journal('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
       await rename(item.path, `${item.path}.broken`).catch(() => {});
       this.#forget(item);
       return null;
     }
+  }
+
+  /** An error of the system says nothing of the content, unless it lasts. */
+  #mayPass({ seq }: Item, { errno, code }: NodeJS.ErrnoException): boolean {
+    if (errno === undefined || code === 'ENOENT') return false;
+    const since = this.#unreadSince.get(seq) ?? performance.now();
+    this.#unreadSince.set(seq, since);
+    return performance.now() - since <= (this.#options.unreadForMs ?? UNREAD_MS);
   }
 
   async remove(item: Item): Promise<void> {
@@ -169,6 +184,7 @@ export class Spool {
     this.#items = this.#items.filter((it) => it.seq !== seq);
     this.#gone.get(seq)?.();
     this.#gone.delete(seq);
+    this.#unreadSince.delete(seq);
   }
 
   /** Drops what is too old, and looks whether a result could be kept: by writing something where there is doubt. */
