@@ -90,15 +90,21 @@ export class ClaimLoop {
     await this.#claim(this.slots.reserve(LIMITS.batch), forAtMost(ONCE_FOR_MS));
   }
 
-  /** The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. */
+  /**
+   * The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. It is given up where a
+   * result could no longer be kept: a repeat may bring what was not given out before.
+   */
   async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
-    const { api, tools, stopped, draining, onError } = this.#options;
+    const { api, tools, stopped, draining, canClaim, onError } = this.#options;
+    const before = async () => {
+      if (!canClaim()) throw new Error('results cannot be kept just now, so no work is claimed');
+    };
     this.#isRung = false;
     const sentAt = clockMs();
     try {
       const answer = await api.claim(
         { claim_request_id: randomUUID(), limit, tools: [...tools] },
-        { signal: stopped, hurry: draining, again },
+        { signal: stopped, before, hurry: draining, again },
       );
       this.received(answer, limit, sentAt);
     } catch (error) {

@@ -87,12 +87,14 @@ export class Reporter {
     const claims = isEmpty && this.#claims.isWanting();
     const extra = claims ? slots.reserve(LIMITS.batch - given.length) : 0;
     const limit = given.length + extra;
-    const claim = claims ? { claim: { claim_request_id: randomUUID(), limit, start: true } } : {};
+    const claim = { claim: { claim_request_id: randomUUID(), limit, start: true } };
     const batch = [...given];
     let sentAt: number | undefined;
     const body = () => {
       sentAt ??= clockMs();
-      return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...claim };
+      // The disk may have become full since the first try.
+      const asks = claims && this.#ctx.spool.canKeep;
+      return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...(asks ? claim : {}) };
     };
     const copied = this.#copyWhenSlow(given);
     try {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../schema/errors.ts';
 import { reasonsAgainst } from '../../../worker-agent/src/health.ts';
@@ -184,10 +184,12 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, idle_heartbeat_ms: 20 };
     const first = platform.add({ key: 'first' });
-    const tool = adapterThat(() => {
+    const isClaim = (event: string) => worker.lines.some((line) => line.event === event && line.operation === 'claim');
+    const tool = adapterThat(async () => {
       platform.isAway = true;
+      await holds(() => isClaim('request.retried'));
     });
-    const worker = await agentForTest(platform, { tools: [tool], settings: { maxSpoolBytes: 100 } });
+    const worker = await agentForTest(platform, { slots: 2, tools: [tool], settings: { maxSpoolBytes: 100 } });
     void worker.run();
     await holds(() => worker.agent.spool.status === 'full');
     platform.add({ key: 'later' });
@@ -196,9 +198,43 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     await holds(() => platform.ended.has(first.subtask_id));
     const beats = platform.of('heartbeat').length;
     await holds(() => platform.of('heartbeat').length > beats + 1 && worker.agent.running === 0);
+    await holds(() => isClaim('request.failed'));
 
     expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
     expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
     expect(reasonsAgainst(worker.agent.status)).toEqual([expect.stringContaining('results could not be kept on the disk')]);
+  });
+
+  it('and the disk fails between two tries to send a result, the second claims nothing with it', async () => {
+    const platform = await startPlatform();
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const tool = adapterThat(async (host, { key }) => {
+      if (key === 'first') return;
+      host.emit({ type: 'log', stream: 'stdout', text: 'this has to be kept' });
+      await ended;
+    });
+    const subtasks = [platform.add({ key: 'first' }), platform.add({ key: 'second' })];
+    const worker = await agentForTest(platform, { slots: 2, tools: [tool] });
+    platform.intercept('appendLogs', () => 'cut-before');
+    let tries = 0;
+    platform.intercept('completeSubtasks', async () => {
+      if (tries++ > 0) return 'pass';
+      const folder = `${worker.workspaces}-spool`;
+      rmSync(folder, { recursive: true });
+      writeFileSync(folder, '');
+      end();
+      await holds(() => worker.agent.spool.status === 'failing');
+      platform.add({ key: 'later' });
+      return 'cut-before';
+    });
+
+    void worker.run();
+    await holds(() => platform.ended.size === subtasks.length && worker.agent.running === 0);
+
+    expect(platform.of('completeSubtasks')[0]?.body).toHaveProperty('claim');
+    expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
   });
 });
