@@ -39,7 +39,7 @@ describe('readiness', () => {
     [
       'ends while no result could be kept',
       { spool: { ...SPOOL, status: 'full', error: 'no space left' } },
-      ['results could not be kept on the disk: no space left'],
+      ['its disk takes no results or no workspaces: no space left'],
     ],
     ['ends for good with the credential', { isRevoked: true, isDraining: true }, ['the platform removed this worker']],
   ])('%s', (_, change, reasons) => {

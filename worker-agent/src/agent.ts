@@ -15,6 +15,7 @@ import { Spool, type SpoolState } from './spool/spool.ts';
 import { SpoolSender } from './spool/spool-sender.ts';
 import { SocketLoop } from './socket-loop.ts';
 import type { AgentAdapter } from './tools/adapter.ts';
+import { tryWorkspace } from './workspace.ts';
 
 export type AgentOptions = {
   url: string;
@@ -86,7 +87,12 @@ export class WorkerAgent {
       onRetry: (operation, error, waitMs, tries) =>
         this.#journal('warn', 'request.retried', { operation, tries, wait_ms: Math.round(waitMs), error: error.message }),
     });
-    this.#spool = new Spool({ folder: settings.spoolFolder, maxBytes: settings.maxSpoolBytes, journal: this.#journal });
+    this.#spool = new Spool({
+      folder: settings.spoolFolder,
+      maxBytes: settings.maxSpoolBytes,
+      journal: this.#journal,
+      probe: () => tryWorkspace(settings.workspaces),
+    });
     this.#spoolSender = new SpoolSender({
       api,
       spool: this.#spool,

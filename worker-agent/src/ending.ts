@@ -8,6 +8,7 @@ import type { Ending, JobContext } from './job-context.ts';
 import { classify, StoreAway, Unconfirmed } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { AgentFailure } from './tools/adapter.ts';
+import { NoWorkspace } from './workspace.ts';
 
 // Objects and arrays around the result in the request count as levels too.
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
@@ -54,6 +55,7 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
     return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
   if (error instanceof StoreAway)
     return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.journal('error', 'tool.broke', {

@@ -27,7 +27,7 @@ export const reasonsAgainst = (status: AgentStatus): string[] => {
   if (isDraining) reasons.push('it drains');
   if (heartbeatAgeMs === null) reasons.push('the platform has not answered yet');
   else if (heartbeatAgeMs > heartbeatLimitMs) reasons.push(`the platform has not answered for ${Math.round(heartbeatAgeMs / 1_000)} s`);
-  if (spool.error !== null) reasons.push(`results could not be kept on the disk: ${spool.error}`);
+  if (spool.error !== null) reasons.push(`its disk takes no results or no workspaces: ${spool.error}`);
   return reasons;
 };
 

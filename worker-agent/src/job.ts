@@ -5,12 +5,12 @@ import type { Ending, JobContext } from './job-context.ts';
 import { LogSender } from './log-sender.ts';
 import { retrying } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
-import { createWorkspace } from './workspace.ts';
+import { createWorkspace, NoWorkspace, type Workspace } from './workspace.ts';
 
 /** Carries out a leased subtask; answers how it ended, and never throws. */
 export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> => {
   const { claimed } = job;
-  const { subtask_id, attempt, timeout_seconds } = claimed;
+  const { timeout_seconds } = claimed;
   const heard: Heard = {};
   const retry = job.retry(ctx.settings.reportForMs);
   const timer = setTimeout(() => {
@@ -22,7 +22,7 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
     await retrying(() => job.confirm(), retry);
     if (!claimed.started) await ctx.api.start(job.fence, retry);
     job.beginWork();
-    const workspace = await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
+    const workspace = await workspaceOf(ctx, job);
     const logs = createLogs(ctx, job);
     try {
       const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard), heard);
@@ -36,6 +36,15 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
     return endingOf(ctx, job, error, heard);
   } finally {
     clearTimeout(timer);
+  }
+};
+
+const workspaceOf = async (ctx: JobContext, { claimed: { subtask_id, attempt } }: RunningJob): Promise<Workspace> => {
+  try {
+    return await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
+  } catch (error) {
+    ctx.spool.fails(error);
+    throw new NoWorkspace(error);
   }
 };
 

@@ -11,6 +11,14 @@ export type Workspace = {
   remove(): Promise<void>;
 };
 
+/** The disk takes no workspace: that is no fault of the subtask. */
+export class NoWorkspace extends Error {
+  constructor(cause: unknown) {
+    super(`the worker's disk takes no workspace: ${(cause as Error).message}`, { cause });
+    this.name = 'NoWorkspace';
+  }
+}
+
 /** Gives a tree back the rights that removing it needs: some tools, such as Go, leave folders that nobody may write to. */
 const unlock = async (folder: string): Promise<void> => {
   await chmod(folder, 0o700);
@@ -41,4 +49,10 @@ export const createWorkspace = async (workspaces: string, subtaskId: string, att
   const [path, home, temporary] = [join(root, 'work'), join(root, 'home'), join(root, 'tmp')];
   for (const folder of [path, home, temporary]) await mkdir(folder, { mode: 0o700 });
   return { root, path, home, temporary, remove: keep ? async () => {} : () => removeTree(root).catch(() => {}) };
+};
+
+/** Throws where no workspace could be made. */
+export const tryWorkspace = async (workspaces: string): Promise<void> => {
+  const { remove } = await createWorkspace(workspaces, 'probe', 0, false);
+  await remove();
 };

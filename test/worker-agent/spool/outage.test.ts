@@ -202,7 +202,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
 
     expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
     expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
-    expect(reasonsAgainst(worker.agent.status)).toEqual([expect.stringContaining('results could not be kept on the disk')]);
+    expect(reasonsAgainst(worker.agent.status)).toEqual([expect.stringContaining('its disk takes no results')]);
   });
 
   it('and the disk fails between two tries to send a result, the second claims nothing with it', async () => {

@@ -249,12 +249,32 @@ describe('the spool', () => {
   });
 });
 
-/** A disk of 512 KiB, where this may make one. */
-const smallDisk = async (): Promise<string | null> => {
+describe('what else fails on its disk', () => {
+  it('counts as a fault until that works again too', async () => {
+    let isBroken = true;
+    const probe = async () => {
+      if (isBroken) throw failure('EROFS');
+    };
+    const { spool, events } = await spoolForTest({ probe });
+
+    spool.fails(failure('EROFS'));
+    await spool.check();
+    const failing = spool.state();
+    isBroken = false;
+    await spool.check();
+
+    expect(failing).toMatchObject({ status: 'failing', error: 'the disk says EROFS' });
+    expect(spool.canKeep).toBe(true);
+    expect(events()).toEqual(['spool.failing', 'spool.works']);
+  });
+});
+
+/** A disk, where this may make one. */
+const smallDisk = async (options = 'size=512k'): Promise<string | null> => {
   const folder = join(await folderForTest(), 'disk');
   await mkdir(folder);
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', folder], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder], { stdio: 'ignore' });
   } catch {
     return null;
   }
@@ -285,5 +305,21 @@ describe('on a real disk that is full, the spool', () => {
 
     expect(next.spool.canKeep).toBe(true);
     await next.spool.put(completed('it fits again'));
+  });
+
+  it('sees before it is asked that no file can be made', async ({ skip }) => {
+    const disk = await smallDisk('size=4m,nr_inodes=20');
+    skip(disk === null, 'a small disk cannot be mounted here');
+    const { spool } = await spoolForTest({ folder: join(disk as string, 'spool') });
+    const canKeepFirst = spool.canKeep;
+    const fill = () => {
+      for (let at = 0; at < 30; at++) writeFileSync(join(disk as string, String(at)), '');
+    };
+    expect(fill).toThrow('ENOSPC');
+
+    await spool.check();
+
+    expect(canKeepFirst).toBe(true);
+    expect(spool.state()).toMatchObject({ status: 'full' });
   });
 });

@@ -13,6 +13,8 @@ export type SpoolOptions = {
   unreadForMs?: number;
   /** How files are written; another one in tests of disks that fail. */
   write?: typeof writeDurably;
+  /** Throws while something else that the worker needs of its disk does not work. */
+  probe?: () => Promise<void>;
 };
 /** `full` and `failing`: a result could not be kept just now, so no work is taken on. */
 export type SpoolState = {
@@ -28,6 +30,7 @@ export type Item = { readonly seq: number; readonly path: string; readonly bytes
 const DAY_MS = 86_400_000;
 const UNREAD_MS = 600_000;
 const ROOM_BYTES = 1_048_576;
+const ROOM_FILES = 64;
 const PROBE_BYTES = 65_536;
 const NAMED = /^(\d{12})-[a-z]+\.spool$/;
 const NUMBERED = /^(\d{12})-/;
@@ -204,13 +207,21 @@ export class Spool {
 
   async #probe(): Promise<void> {
     const { folder, maxBytes } = this.#options;
-    const { bavail, bsize } = await statfs(folder);
-    if (this.#fault === null && bavail * bsize >= ROOM_BYTES) return;
+    const { bavail, bsize, files, ffree } = await statfs(folder);
+    // Some kinds of disks do not count their files, and say 0.
+    const hasRoom = bavail * bsize >= ROOM_BYTES && (files === 0 || ffree >= ROOM_FILES);
+    if (this.#fault === null && hasRoom) return;
+    await this.#options.probe?.();
     if (this.bytes + PROBE_BYTES > maxBytes) return;
     const probe = join(folder, `probe${TEMPORARY}`);
     await this.#write(probe, Buffer.alloc(PROBE_BYTES));
     await rm(probe, { force: true });
     this.#works();
+  }
+
+  /** Something else failed on its disk: no work is taken on until a check finds that it works. */
+  fails(error: unknown): void {
+    this.#failed(error);
   }
 
   #works(): void {
