@@ -108,6 +108,23 @@ describe('a worker', () => {
     expect(worker.events()).toContain('request.retried');
   });
 
+  it('beats again no sooner than the platform asks', async () => {
+    const platform = await startPlatform();
+    platform.retryAfterSeconds = 2;
+    const beatenAt: number[] = [];
+    platform.intercept('heartbeat', () => {
+      beatenAt.push(performance.now());
+      return beatenAt.length === 1 ? new AppError('unavailable', 'later') : 'pass';
+    });
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    await holds(() => beatenAt.length > 1);
+
+    const [first = 0, second = 0] = beatenAt;
+    expect(second - first).toBeGreaterThanOrEqual(2_000);
+  });
+
   it('stops the work of a lost lease and sends nothing more for it', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();

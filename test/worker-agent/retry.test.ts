@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../../schema/client.ts';
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts';
-import { backoffMs, classify, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
+import { askedMs, backoffMs, classify, forAtMost, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
 import { Slots } from '../../worker-agent/src/slots.ts';
 
 const error = (code: string, status: number, retryAfterMs: number | null = null) =>
@@ -94,6 +94,16 @@ describe('retrying', () => {
     expect(calls).toBe(3);
   });
 
+  it('ends at once where the server asks for a longer wait than there is time', async () => {
+    let calls = 0;
+    const call = async () => {
+      calls++;
+      throw error('unavailable', 503, 60_000);
+    };
+    await expect(retrying(call, { again: forAtMost(1_000) })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(calls).toBe(1);
+  });
+
   it('does not repeat what would be refused again', async () => {
     let calls = 0;
     const call = async () => {
@@ -115,10 +125,11 @@ describe('retrying', () => {
 
   it('waits longer each time, within bounds, and no shorter than the server asks', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 5_000 }), (tries, asked) => {
-        const wait = backoffMs(tries, 100, 10_000, asked);
-        expect(wait).toBeLessThanOrEqual(10_000);
-        expect(wait).toBeGreaterThanOrEqual(Math.max(asked, Math.min(10_000, 100 * 2 ** (tries - 1)) / 2));
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 600_000 }), (tries, asked) => {
+        const heeded = Math.min(asked, 300_000);
+        const wait = backoffMs(tries, 100, 10_000, askedMs(error('unavailable', 503, asked)));
+        expect(wait).toBeLessThanOrEqual(Math.max(10_000, heeded));
+        expect(wait).toBeGreaterThanOrEqual(Math.max(heeded, Math.min(10_000, 100 * 2 ** (tries - 1)) / 2));
       }),
     );
   });

@@ -5,7 +5,7 @@ import type { Json } from '../../schema/json.ts';
 import type { LogChunkSpec } from '../../schema/log.ts';
 import type { FailureClass } from '../../schema/task.ts';
 import type { CompleteManySpec, HeartbeatSpec } from '../../schema/worker.ts';
-import { type RetryOptions, retrying } from './retry.ts';
+import { askedMs, type RetryOptions, retrying } from './retry.ts';
 
 export type Usage = { [key: string]: Json };
 export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
@@ -27,6 +27,8 @@ const at = ({ subtask_id }: Fenced) => ({ subtask_id });
 /** The platform as a worker sees it: each write is repeated with the same content until it is answered. */
 export class WorkerApi {
   readonly url: string;
+  /** Until when the server asked to be left alone, as performance.now() counts. */
+  notBefore = 0;
   readonly #client: Client;
   readonly #params: { worker_id: string };
   readonly #onRetry: NonNullable<ApiOptions['onRetry']>;
@@ -39,7 +41,15 @@ export class WorkerApi {
   }
 
   #repeat<T>(operation: string, call: () => Promise<T>, options: RetryOptions): Promise<T> {
-    return retrying(call, { onRetry: (error, wait, tries) => this.#onRetry(operation, error, wait, tries), ...options });
+    return retrying(() => call().catch((error) => this.#heed(error)), {
+      onRetry: (error, wait, tries) => this.#onRetry(operation, error, wait, tries),
+      ...options,
+    });
+  }
+
+  #heed(error: unknown): never {
+    this.notBefore = Math.max(this.notBefore, performance.now() + askedMs(error));
+    throw error;
   }
 
   /** Not repeated by itself: the next beat says the same with news. */

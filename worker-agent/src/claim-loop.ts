@@ -3,7 +3,7 @@ import { LIMITS } from '../../schema/json.ts';
 import { Alarm, jittered } from '../../schema/alarm.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { clockMs } from './clock.ts';
-import { classify, forAtMost } from './retry.ts';
+import { classify, forAtMost, type RetryOptions } from './retry.ts';
 import { Slots } from './slots.ts';
 
 export type ClaimLoopOptions = {
@@ -94,7 +94,7 @@ export class ClaimLoop {
    * The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. It is given up where a
    * result could no longer be kept: a repeat may bring what was not given out before.
    */
-  async #claim(limit: number, again: (tries: number, elapsedMs: number) => boolean): Promise<void> {
+  async #claim(limit: number, again: NonNullable<RetryOptions['again']>): Promise<void> {
     const { api, tools, stopped, draining, canClaim, onError } = this.#options;
     const before = async () => {
       if (!canClaim()) throw new Error('results cannot be kept just now, so no work is claimed');

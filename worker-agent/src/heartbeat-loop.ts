@@ -5,7 +5,7 @@ import type { WorkerApi } from './api.ts';
 import type { Held } from './beat-messages.ts';
 import { clockMs } from './clock.ts';
 import { Lease } from './lease.ts';
-import { backoffMs, classify } from './retry.ts';
+import { askedMs, backoffMs, classify } from './retry.ts';
 
 export type HeartbeatOptions = {
   api: WorkerApi;
@@ -41,6 +41,7 @@ export class HeartbeatLoop {
   readonly #alarm = new Alarm();
   #intervals: Intervals;
   #failures = 0;
+  #askedMs = 0;
   #isWanted = false;
   #asked = 0;
   #saidFull = false;
@@ -83,7 +84,7 @@ export class HeartbeatLoop {
       }
       beatenAt = performance.now();
       await this.beat(signal);
-      due = beatenAt + this.#pause();
+      due = Math.max(beatenAt + this.#pause(), performance.now() + this.#askedMs);
     }
   }
 
@@ -99,12 +100,14 @@ export class HeartbeatLoop {
     try {
       const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
       this.#failures = 0;
+      this.#askedMs = 0;
       this.#intervals = answer.intervals;
       renew(named, answer, sentAt);
       onAnswer(answer, asked);
     } catch (error) {
       if (signal.aborted) return;
       this.#failures += classify(error) === 'retryable' ? 1 : 0;
+      this.#askedMs = askedMs(error);
       onError(error, asked);
     }
   }
@@ -117,6 +120,6 @@ export class HeartbeatLoop {
 
   #pause(): number {
     const interval = this.#interval();
-    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, FIRST_RETRY_MS, interval, null));
+    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, FIRST_RETRY_MS, interval, 0));
   }
 }

@@ -101,10 +101,15 @@ export type RetryOptions = {
   onRetry?: (error: Error, waitMs: number, tries: number) => void;
 };
 
-/** Exponential with full jitter over the upper half, and never before the server's Retry-After. */
-export const backoffMs = (tries: number, baseMs: number, maxMs: number, retryAfterMs: number | null): number => {
+const LONGEST_ASKED_MS = 300_000;
+
+/** For how long the server wants to be left alone; an hour said by mistake must not cost one. */
+export const askedMs = (error: unknown): number => Math.min(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, LONGEST_ASKED_MS);
+
+/** Exponential with full jitter over the upper half, and never before what the server asked for. */
+export const backoffMs = (tries: number, baseMs: number, maxMs: number, asked: number): number => {
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(tries - 1, 30));
-  return Math.max(ceiling * (0.5 + Math.random() / 2), Math.min(retryAfterMs ?? 0, maxMs));
+  return Math.max(ceiling * (0.5 + Math.random() / 2), asked);
 };
 
 const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
@@ -126,7 +131,7 @@ export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions 
       return await call();
     } catch (error) {
       if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;
-      const wait = backoffMs(tries, baseMs, maxMs, error instanceof ApiError ? error.retryAfterMs : null);
+      const wait = backoffMs(tries, baseMs, maxMs, askedMs(error));
       onRetry?.(error as Error, wait, tries);
       await pause(wait, signal, hurry);
       if (signal?.aborted) throw error;
@@ -145,4 +150,4 @@ export const orAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Pr
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
 };
 
-export const forAtMost = (ms: number) => (_: number, elapsedMs: number) => elapsedMs < ms;
+export const forAtMost = (ms: number) => (_: number, elapsedMs: number, error: unknown) => elapsedMs + askedMs(error) < ms;

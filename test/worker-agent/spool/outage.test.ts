@@ -142,6 +142,25 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     expect(worker.events().slice(0, worker.events().indexOf('result.kept'))).not.toContain('request.retried');
   });
 
+  it('a result is kept at once where the platform asks for a wait, and is not sent sooner, whatever else it answers', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    platform.retryAfterSeconds = 2;
+    const triedAt: number[] = [];
+    platform.intercept('completeSubtasks', () => {
+      triedAt.push(performance.now());
+      return triedAt.length === 1 ? new AppError('unavailable', 'later') : 'pass';
+    });
+    const worker = await agentForTest(platform);
+    void worker.run();
+
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    const [first = 0, second = 0] = triedAt;
+    expect(worker.events()).toContain('result.kept');
+    expect(second - first).toBeGreaterThanOrEqual(2_000);
+  });
+
   it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);

@@ -54,6 +54,8 @@ export class FakePlatform {
   isNewer = false;
   /** Cuts every connection. */
   isAway = false;
+  /** Comes with every error. */
+  retryAfterSeconds: number | null = null;
   url = '';
   #interceptors: Partial<Record<RouteName, Interceptor>> = {};
   readonly #server = createServer((request, response) => void this.#serve(request, response));
@@ -136,6 +138,7 @@ export class FakePlatform {
       const output = route.output.parse(answer);
       send(response, route.status, this.isNewer ? withMore(output) : output);
     } catch (error) {
+      if (this.retryAfterSeconds !== null) response.setHeader('retry-after', this.retryAfterSeconds);
       sendProblem(response, error);
     }
   }

@@ -5,7 +5,7 @@ import { followTask } from '../../../schema/follow.ts';
 import { TASK_ENDS } from '../../../schema/states.ts';
 import type { Task } from '../../../schema/task.ts';
 import type { CommandContext } from '../command.ts';
-import { backoffMs } from '../retry.ts';
+import { askedMs, backoffMs } from '../retry.ts';
 import { EXIT } from '../terminal/errors.ts';
 import type { Io } from '../terminal/io.ts';
 import { resultsOf, resultsText } from './results.ts';
@@ -28,7 +28,7 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
     } catch (error) {
       if (tries >= AWAY_TRIES || !isTransient(error)) throw error;
       if (tries === 1) tellAway(io, error);
-      await new Alarm().wait(backoffMs(tries, 250, 10_000, error.retryAfterMs));
+      await new Alarm().wait(backoffMs(tries, 250, 10_000, askedMs(error)));
     }
   }
 };

@@ -36,11 +36,13 @@ export class SpoolSender {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { spool } = this.#options;
+    const { api, spool } = this.#options;
     for (let tries = 0; !signal.aborted; ) {
       tries = (await this.#round(signal)) ? 0 : tries + 1;
       if (spool.isEmpty || tries > 0)
-        await this.#alarm.wait(tries === 0 ? CHECK_MS : backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, null), signal);
+        await this.#alarm.wait(tries === 0 ? CHECK_MS : backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, 0), signal);
+      // Also what hurries it waits so long.
+      await new Alarm().wait(api.notBefore - performance.now(), signal);
       if (!signal.aborted) await spool.check();
     }
   }
