@@ -21,6 +21,7 @@ const bundle = () =>
     outdir: dist,
     bundle: true,
     splitting: true,
+    preserveSymlinks: true, // names in the bundle are the same wherever node_modules lies
     format: 'esm',
     platform: 'node',
     target: 'node20',
