@@ -1,23 +1,48 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
+import { writeDurably } from './durable-file.ts';
+import { processTable } from './tools/process-table.ts';
 
 const Owner = z.object({ pid: z.int(), born: z.string(), health_port: z.int().default(0) });
 type Owner = z.output<typeof Owner>;
 
-/** When a process was started, as the system counts it: tells it from a later one with the same number. Empty where that cannot be read. */
-const bornAt = async (pid: number): Promise<string> => {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-};
+const LOCK_LASTS_MS = 10_000;
+const LOOK_MS = 20;
 
-const lives = async ({ pid, born }: Pick<Owner, 'pid' | 'born'>): Promise<boolean> => {
+/** When a process was started, as the system counts it: tells it from a later one with the same number. Empty where that cannot be read. */
+const bornAt = (pid: number): string => processTable().find((it) => it.pid === pid)?.born ?? '';
+
+const lives = ({ pid, born }: Pick<Owner, 'pid' | 'born'>): boolean => {
   try {
     process.kill(pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  return (await bornAt(pid)) === born;
+  return born === '' || ['', born].includes(bornAt(pid));
+};
+
+const isLocked = async (lock: string): Promise<boolean> => {
+  try {
+    await writeFile(lock, '', { flag: 'wx', mode: 0o600 });
+    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Date.now() }));
+  if (Math.abs(Date.now() - mtimeMs) > LOCK_LASTS_MS) await rm(lock, { force: true });
+  return true;
+};
+
+/** Does something that takes moments while no other process does the same; the lock of one that ended meanwhile runs out. */
+const alone = async <T>(lock: string, work: () => Promise<T>): Promise<T> => {
+  while (await isLocked(lock)) await setTimeout(LOOK_MS);
+  try {
+    return await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
 };
 
 /** Says which process runs a worker, so that a second one does not start and so that it can be told to drain. */
@@ -32,7 +57,7 @@ export class PidFile {
   async owner(): Promise<{ pid: number; health_port: number } | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
     const owner = Owner.safeParse(safeJson(text));
-    return owner.success && (await lives(owner.data)) ? owner.data : null;
+    return owner.success && lives(owner.data) ? owner.data : null;
   }
 
   /** The process that runs the worker now, or null. */
@@ -43,19 +68,12 @@ export class PidFile {
   /** Answers the process that has it already, or null when it is ours now. */
   async take(healthPort = 0): Promise<number | null> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    const owner = JSON.stringify({ pid: process.pid, born: await bornAt(process.pid), health_port: healthPort });
-    for (let tries = 1; tries <= 3; tries++) {
-      try {
-        await writeFile(this.#path, owner, { flag: 'wx', mode: 0o600 });
-        return null;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
+    return alone(`${this.#path}.lock`, async () => {
       const pid = await this.running();
       if (pid !== null) return pid;
-      await rm(this.#path, { force: true });
-    }
-    throw new Error(`${this.#path} cannot be taken; is another worker starting just now?`);
+      await writeDurably(this.#path, JSON.stringify({ pid: process.pid, born: bornAt(process.pid), health_port: healthPort }));
+      return null;
+    });
   }
 
   async release(): Promise<void> {

@@ -32,20 +32,24 @@ export const parseMarked = (listed: string, mark: string): number[] =>
     .filter((line) => line.includes(` ${mark}`))
     .map((line) => Number.parseInt(line, 10));
 
-const ps = (...args: string[]): string => spawnSync('ps', args, { encoding: 'utf8', maxBuffer: 64 * 1_048_576 }).stdout ?? '';
+const ps = (args: string[], env = process.env): string =>
+  spawnSync('ps', args, { encoding: 'utf8', env, maxBuffer: 64 * 1_048_576 }).stdout ?? '';
+
+/** A service and a person's shell have other languages and time zones, and must read the same. */
+const listed = (): string => ps(['-axo', 'pid=,ppid=,pgid=,stat=,lstart='], { ...process.env, LC_ALL: 'C', TZ: 'UTC' });
 
 const numbered = (): number[] => readdirSync('/proc').map(Number).filter(Number.isInteger);
 
 /** All that lives on this machine now; nothing on Windows, which has a way of its own to end a tree. */
 export const processTable = (): Process[] => {
   if (process.platform === 'win32') return [];
-  if (process.platform !== 'linux') return parsePs(ps('-axo', 'pid=,ppid=,pgid=,stat=,lstart='));
+  if (process.platform !== 'linux') return parsePs(listed());
   return numbered().flatMap((pid) => parseStat(read(`/proc/${pid}/stat`)) ?? []);
 };
 
 /** Who has `mark`, the beginning of a NAME=value, in the environment that it was started with. What the system hides is left out. */
 export const markedProcesses = (mark: string): number[] => {
   if (process.platform === 'win32') return [];
-  if (process.platform !== 'linux') return parseMarked(ps('-axEww', '-o', 'pid=,command='), mark).filter((pid) => pid !== process.pid);
+  if (process.platform !== 'linux') return parseMarked(ps(['-axEww', '-o', 'pid=,command=']), mark).filter((pid) => pid !== process.pid);
   return numbered().filter((pid) => pid !== process.pid && `\0${read(`/proc/${pid}/environ`)}`.includes(`\0${mark}`));
 };
