@@ -235,7 +235,7 @@ describe('a worker whose lease may be over', () => {
   it('no longer waits for the output of a parent that is on its way', async () => {
     const { platform, setAway } = await shortLeases();
     platform.intercept('getInput', () => new Promise((resolve) => onTestFinished(() => resolve('pass'))));
-    platform.add({ ...LEASE, inputs: platform.parent('before', null, { included: false }) });
+    const subtask = platform.add({ ...LEASE, inputs: platform.parent('before', null, { included: false }) });
     let answer: unknown;
     const tool = adapterThat((_, job) => job.inputs().catch((error) => void (answer = error)));
     const worker = await agentForTest(platform, { tools: [tool] });
@@ -244,6 +244,8 @@ describe('a worker whose lease may be over', () => {
 
     setAway(true);
     await holds(() => answer !== undefined);
+    setAway(false);
+    await holds(() => platform.ended.has(subtask.subtask_id));
 
     expect(answer).toMatchObject({ name: 'AbortError' });
   });
