@@ -260,11 +260,14 @@ export class WorkerAgent {
     this.#journal('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
     const work = runJob(this.#jobs, job);
     this.#working.add(work);
-    const ending = await work;
+    const { ending, cleanUp } = await work;
     this.#working.delete(work);
-    await this.#reporter.report(job, ending);
+    const reported = this.#reporter.report(job, ending);
+    const cleaned = cleanUp();
+    await reported;
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
     this.#beats.leasesChanged();
+    await cleaned;
   }
 
   #heard(answer: HeartbeatAnswer): void {

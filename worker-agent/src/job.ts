@@ -7,8 +7,12 @@ import { retrying } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { createWorkspace, NoWorkspace, type Workspace } from './workspace.ts';
 
-/** Carries out a leased subtask; answers how it ended, and never throws. */
-export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> => {
+/** How a job ended, and what is to be done when that is on its way to the server. */
+type Done = { ending: Ending; cleanUp(): Promise<void> };
+
+/** Carries out a leased subtask; never throws. */
+export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> => {
+  let cleanUp = async () => {};
   const { claimed } = job;
   const { timeout_seconds } = claimed;
   const heard: Heard = {};
@@ -23,17 +27,17 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Ending> 
     if (!claimed.started) await ctx.api.start(job.fence, retry);
     job.beginWork();
     const workspace = await workspaceOf(ctx, job);
+    cleanUp = workspace.remove;
     const logs = createLogs(ctx, job);
     try {
       const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard), heard);
-      return await completionOf(ctx, job, result, heard);
+      return { ending: await completionOf(ctx, job, result, heard), cleanUp };
     } finally {
       clearTimeout(timer);
       await logs.end();
-      await workspace.remove();
     }
   } catch (error) {
-    return endingOf(ctx, job, error, heard);
+    return { ending: endingOf(ctx, job, error, heard), cleanUp };
   } finally {
     clearTimeout(timer);
   }

@@ -2,7 +2,8 @@ import type { LogChunkSpec } from '../../schema/log.ts';
 import type { Fenced, WorkerApi } from './api.ts';
 import { LogChunks } from './log-chunks.ts';
 import type { Redactor } from './redaction/redactor.ts';
-import { classify } from './retry.ts';
+import { classify, orAborted } from './retry.ts';
+import { SLOW_MS } from './spool/send-or-keep.ts';
 
 const BATCH_MS = 500;
 const BATCH_BYTES = 65_536;
@@ -35,6 +36,7 @@ export class LogSender {
   #sending: Promise<void> = Promise.resolve();
   #stopped = false;
   readonly #ending = new AbortController();
+  readonly #late = new AbortController();
 
   constructor(api: WorkerApi, fence: Fenced, options: Options) {
     this.#api = api;
@@ -55,7 +57,9 @@ export class LogSender {
     this.#ending.abort();
     this.#chunks.end();
     this.#flush();
+    const timer = setTimeout(() => this.#late.abort(), SLOW_MS);
     await this.#sending;
+    clearTimeout(timer);
     this.#stopped = true;
     if (this.#chunks.droppedBytes > 0) this.#options.onDropped(this.#chunks.droppedBytes);
   }
@@ -69,11 +73,15 @@ export class LogSender {
 
   async #send(): Promise<void> {
     while (this.#unsent.length > 0 && !this.#stopped && !this.#options.signal.aborted) {
+      if (this.#late.signal.aborted) return this.#keep();
       const batch = this.#batch();
       try {
         const { signal, before } = this.#options;
         const hurry = this.#ending.signal;
-        const { next_chunk } = await this.#api.appendLogs(this.#fence, batch, { signal, before, hurry, again: () => !hurry.aborted });
+        const sent = this.#api.appendLogs(this.#fence, batch, { signal, before, hurry, again: () => !hurry.aborted });
+        const answer = await orAborted(sent, this.#late.signal);
+        if (answer === undefined) return this.#keep();
+        const { next_chunk } = answer;
         if (next_chunk <= (batch[0]?.chunk ?? 0)) return this.#giveUp('the server asks for chunks that it was given before');
         this.#unsent = this.#unsent.filter(({ chunk }) => chunk >= next_chunk);
       } catch (error) {

@@ -7,7 +7,7 @@ import type { Ending, JobContext } from './job-context.ts';
 import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, saysLost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import type { Slots } from './slots.ts';
-import { DIRECT_MS, sendOrKeep } from './spool/send-or-keep.ts';
+import { DIRECT_MS, sendOrKeep, SLOW_MS } from './spool/send-or-keep.ts';
 import type { Item } from './spool/spool.ts';
 
 type Completed = Extract<Ending, { kind: 'completed' }>;
@@ -16,8 +16,6 @@ export type Claims = { slots: Slots; isWanting(): boolean; received(answer: Clai
 
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
-/** From when on an answer counts as one that may not come. */
-const SLOW_MS = 2_000;
 
 /** Tells the server how jobs ended. Results that are ready at the same moment share a request, which also claims the next jobs. */
 export class Reporter {

@@ -80,8 +80,17 @@ export class StoreAway extends Error {
   }
 }
 
+/** The platform took a request and does not answer it; what comes of it is not known. */
+class Unanswered extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${ms} ms`);
+    this.name = 'Unanswered';
+  }
+}
+
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof StoreAway) return 'retryable';
+  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof Unanswered || error instanceof StoreAway)
+    return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
   return isKnown(error.code) ? BY_CODE[error.code] : byStatus(error.status);
@@ -94,6 +103,8 @@ export type RetryOptions = {
   before?: (() => Promise<void>) | undefined;
   /** Cuts the present wait short; the call is then made once more at least. */
   hurry?: AbortSignal | undefined;
+  /** For so long the answer to one try is awaited; left out, as long as the client waits. */
+  tryMs?: number;
   /** Asked before each wait; false ends it with the last error. */
   again?: (tries: number, elapsedMs: number, error: unknown) => boolean;
   baseMs?: number;
@@ -121,14 +132,26 @@ const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSi
   before?.removeEventListener('abort', ring);
 };
 
+/** Does not end the call: it may still come to something. */
+const within = async <T>(ms: number | undefined, call: () => Promise<T>): Promise<T> => {
+  if (ms === undefined) return call();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Unanswered(ms)), ms);
+  });
+  return Promise.race([call(), late]).finally(() => clearTimeout(timer));
+};
+
 /** Repeats a call while its error is retryable; everything else is thrown as it is. */
 export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
-  const { signal, before, hurry, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
+  const { signal, before, hurry, tryMs, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
   const startedAt = performance.now();
   for (let tries = 1; ; tries++) {
     try {
-      await before?.();
-      return await call();
+      return await within(tryMs, async () => {
+        await before?.();
+        return call();
+      });
     } catch (error) {
       if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;
       const wait = backoffMs(tries, baseMs, maxMs, askedMs(error));

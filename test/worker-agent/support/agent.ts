@@ -35,6 +35,7 @@ type Given = {
   exec?: Partial<ExecSettings>;
   settings?: Partial<JobSettings>;
   redactor?: Redactor;
+  timeoutMs?: number;
   /** That of an earlier worker, which this one follows. */
   stateDir?: string;
   onCredential?: (credential: string) => void;
@@ -53,7 +54,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     intervals: platform.intervals,
     tools: given.tools ?? [scripted, exec],
     slots: given.slots ?? 1,
-    timeoutMs: 5_000,
+    timeoutMs: given.timeoutMs ?? 5_000,
     settings: { ...jobSettings(workspaces), ...given.settings },
     ...(given.redactor ? { redactor: given.redactor } : {}),
     journal: (level, event, fields) => void lines.push({ level, event, ...fields }),

@@ -4,6 +4,8 @@ import type { RunningJob } from '../running-job.ts';
 
 /** For so long a platform that does not answer is asked again before something is kept for later. */
 export const DIRECT_MS = 1_000;
+/** From when on an answer counts as one that may not come. */
+export const SLOW_MS = 2_000;
 
 type Ways<T> = { send(retry: RetryOptions & { signal: AbortSignal }): Promise<T>; keep(): Promise<T> };
 
@@ -11,7 +13,7 @@ type Ways<T> = { send(retry: RetryOptions & { signal: AbortSignal }): Promise<T>
 export const sendOrKeep = async <T>({ spool, leaving }: JobContext, job: RunningJob, { send, keep }: Ways<T>): Promise<T> => {
   if (spool.isEmpty) {
     try {
-      return await send(job.retry(DIRECT_MS));
+      return await send({ ...job.retry(DIRECT_MS), tryMs: SLOW_MS });
     } catch (error) {
       if (classify(error) !== 'retryable' || job.sending.aborted) throw error;
     }
