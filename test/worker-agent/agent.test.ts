@@ -312,7 +312,7 @@ describe('a worker', () => {
     await worker.finish();
 
     expect(platform.ended.get(subtask.subtask_id)?.body).toMatchObject({ failure_class: 'rate_limited', message: 'slow down' });
-    expect(await readdir(worker.workspaces)).toEqual([]);
+    await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
   it('does not let one refused result spoil those that share its request', async () => {

@@ -189,7 +189,7 @@ describe('the tool exec', () => {
 
     await holds(() => !lives(pid) && worker.agent.running === 0);
     expect(platform.ended.size).toBe(0);
-    expect(await readdir(worker.workspaces)).toEqual([]);
+    await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
   it('sends much output as an artifact, and refuses more than the worker sends', async () => {
