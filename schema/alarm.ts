@@ -2,7 +2,7 @@
 export class Alarm {
   #wake: (() => void) | null = null;
 
-  /** Resolves after `ms`, when rung, or when the signal aborts; one waiter at a time. */
+  /** Resolves after `ms` (at once when that is past), when rung, or when the signal aborts; one waiter at a time. */
   wait(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -12,7 +12,7 @@ export class Alarm {
         if (this.#wake === done) this.#wake = null;
         resolve();
       };
-      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+      const timer = setTimeout(done, Math.max(0, Math.min(ms, 2 ** 31 - 1)));
       signal?.addEventListener('abort', done, { once: true });
       this.#wake = done;
     });
