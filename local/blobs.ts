@@ -66,14 +66,18 @@ export const createLocalBlobs = ({
       if (!isBlobKey(key) || !['GET', 'PUT'].includes(method) || !isSigned(method, key, url.searchParams)) {
         sendProblem(response, 403, 'forbidden', 'The address is not signed for this, or has expired; ask for a new one');
         request.resume();
-      } else if (method === 'PUT') await receive(pathOf(key), url.searchParams, request, response);
-      else await deliver(pathOf(key), url.searchParams, response);
+      } else if (method === 'PUT') {
+        const isAnnounced = await receive(pathOf(key), url.searchParams, request);
+        if (isAnnounced) response.writeHead(200, { 'content-length': 0 }).end();
+        else sendProblem(response, 422, 'artifact_mismatch', 'The bytes are not those that were announced: their size or hash differs');
+      } else await deliver(pathOf(key), url.searchParams, response);
       return true;
     },
   };
 };
 
-const receive = async (path: string, query: URLSearchParams, request: IncomingMessage, response: ServerResponse) => {
+/** Stores the bytes of a request if they are those announced; answers whether they were. What was not stored is gone by then. */
+const receive = async (path: string, query: URLSearchParams, request: IncomingMessage): Promise<boolean> => {
   const size = Number(query.get('size'));
   const hash = createHash('sha256');
   const part = `${path}.${process.hrtime.bigint()}.part`;
@@ -93,10 +97,9 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
       createWriteStream(part),
     );
     const sha256 = hash.digest('hex');
-    if (length !== size || sha256 !== query.get('sha256'))
-      return sendProblem(response, 422, 'artifact_mismatch', 'The bytes are not those that were announced: their size or hash differs');
-    await keep(part, path, sha256);
-    response.writeHead(200, { 'content-length': 0 }).end();
+    const isAnnounced = length === size && sha256 === query.get('sha256');
+    if (isAnnounced) await keep(part, path, sha256);
+    return isAnnounced;
   } finally {
     await rm(part, { force: true });
   }
