@@ -94,7 +94,9 @@ export const HeartbeatSpec = z
       .max(64)
       .default([]),
     slots: Slots.optional().describe('How many it has; busy is who has none free'),
-    info: atMostBytes(JsonObject, 4_096).optional().describe('cpu_percent, load and the like, shown as they are'),
+    info: atMostBytes(JsonObject, 4_096)
+      .optional()
+      .describe('load, cpus and the like; an agent_version in it is from then on that of the worker'),
   })
   .meta({ id: 'HeartbeatSpec' });
 export type HeartbeatSpec = z.output<typeof HeartbeatSpec>;

@@ -2,8 +2,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { heartbeat } from '../../functions/domain/workers/workers.sql.ts';
 import { openPool } from '../../functions/platform/postgres.ts';
 import type { Claimed } from '../../schema/attempt.ts';
+import type { Json } from '../../schema/json.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
+import { NO_REDIS } from '../support/redis-kind.ts';
 import { enrol } from '../support/worker.ts';
+import { backendWithQueues } from './live/support/live.ts';
 
 /** Two attempts of one worker whose leases are about to run out. */
 const heldForTest = async () => {
@@ -107,6 +110,24 @@ describe('a heartbeat', () => {
     expect(attempt_list).toMatchObject([{ progress: { percent: 40 } }]);
     const [row] = await backend.ctx.sql`select info from workers where worker_id = ${worker.worker_id}`;
     expect(row).toEqual({ info: { load: 1 } });
+  });
+
+  it('tells the version that a worker has since it was updated, also when it holds nothing', async () => {
+    const { backend } = await backendWithQueues();
+    const { worker_id, as } = await enrol(backend);
+    const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from workers`;
+    const params = { worker_id };
+    const isKnown = async () => NO_REDIS || (await backend.ctx.hints.readWorker(organization_id, worker_id)) !== null;
+    const shown = async (info: Record<string, Json>) => {
+      await as.ok.heartbeat({ params, body: { info } });
+      const { items } = await backend.admin.ok.listWorkers({});
+      return [items[0]?.agent_version, (await backend.admin.ok.getWorker({ params })).agent_version];
+    };
+
+    expect(await shown({ agent_version: '1.2.3' })).toEqual(['1.2.3', '1.2.3']);
+    await expect.poll(isKnown, { timeout: 10_000 }).toBe(true); // who holds nothing is answered by Redis from then on
+    expect(await shown({ agent_version: '1.2.4' })).toEqual(['1.2.4', '1.2.4']);
+    expect(await shown({ load: 1 })).toEqual(['1.2.4', '1.2.4']);
   });
 
   it('tells that a worker is busy whose slots are all in use, and online when one is free', async () => {

@@ -1,6 +1,7 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
 import { Alarm } from '../../schema/alarm.ts';
+import { PRODUCT } from '../../schema/product.ts';
 import type { WorkerApi } from './api.ts';
 import type { Held } from './beat-messages.ts';
 import { clockMs } from './clock.ts';
@@ -26,6 +27,7 @@ const machine = () => ({
   cpus: availableParallelism(),
   memory_percent: Math.round((1 - freemem() / totalmem()) * 100),
   pid: process.pid,
+  agent_version: PRODUCT.version,
 });
 
 const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, sentAt: number): void => {

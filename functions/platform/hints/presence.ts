@@ -39,7 +39,13 @@ const merged = (organizationId: string, status: Status | null, info: unknown): W
   const known = hashOf(info ?? []);
   if (status === null || known?.worker === undefined || known.organization_id !== organizationId) return null;
   const worker = JSON.parse(known.worker) as Worker;
-  return { ...worker, status, running: Number(known.running ?? worker.running), last_seen_at: known.last_seen_at ?? worker.last_seen_at };
+  return {
+    ...worker,
+    status,
+    running: Number(known.running ?? worker.running),
+    agent_version: known['info:agent_version'] ?? worker.agent_version,
+    last_seen_at: known.last_seen_at ?? worker.last_seen_at,
+  };
 };
 
 type Presence = Pick<Hints, 'beat' | 'noteWorker' | 'forgetWorker' | 'readWorker' | 'online' | 'presence' | 'sweepPresence'>;
@@ -69,14 +75,16 @@ export const createPresenceHints = (tell: Tell, count: CountRead): Presence => {
     online,
     beat: async ({ worker_id, organization_id }, { running, slots, info }) => {
       const told = await tell((pipeline) => {
-        pipeline.hget(keys.info(worker_id), 'mode');
+        pipeline.hmget(keys.info(worker_id), 'mode', 'info:agent_version');
         pipeline.set(keys.status(worker_id), slots !== null && running >= slots ? 'busy' : 'online', { ex: PRESENCE_SECONDS });
         pipeline.hset(keys.info(worker_id), { ...flat(info), running: String(running), last_seen_at: new Date().toISOString() });
         pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
         pipeline.sadd(keys.online(organization_id), worker_id);
         pipeline.sadd(keys.present, organization_id);
       });
-      return told === null ? null : { mode: told[0] as WorkerMode | null };
+      if (told === null) return null;
+      const [mode, agentVersion] = told[0] as [WorkerMode | null, string | null];
+      return { mode, agentVersion };
     },
     noteWorker: async (worker) => {
       const { organization_id, worker_id, mode, deleted } = worker;
