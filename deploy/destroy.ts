@@ -2,9 +2,12 @@ import { cdk } from './cdk.ts';
 
 const APP = 'MultiAgentOnTheWeb';
 const DATA = `${APP}Data`;
+const FLEET = `${APP}Fleet`;
+/** The fleet is part of the application only where its key is named; to delete it, any name will do. */
+const WITH_FLEET = ['-c', 'fleet_key=any'];
 
 try {
-  await cdk(['destroy', APP, '--exclusively', ...process.argv.slice(2)], { stdin: 'inherit' });
+  await cdk(['destroy', FLEET, APP, '--exclusively', ...WITH_FLEET, ...process.argv.slice(2)], { stdin: 'inherit' });
   process.stdout.write(`
 What runs is gone. What is kept is in the stack ${DATA}: queues, files, secrets. To give that up too, take its protection away and delete it:
   aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name ${DATA}
