@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { clockFor, clockMs, comparing } from '../../worker-agent/src/clock.ts';
 import { Lease } from '../../worker-agent/src/lease.ts';
-import { processTable } from '../../worker-agent/src/tools/process-table.ts';
 import { adapterThat } from '../support/adapter.ts';
-import { run, until as waitFor } from '../support/processes.ts';
-import { agentForTest, folderForTest, holds } from './support/agent.ts';
+import { until as waitFor } from '../support/processes.ts';
+import { agentForTest, holds } from './support/agent.ts';
+import { blocked } from './support/blocked.ts';
 import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
 
 describe('a lease', () => {
@@ -268,19 +266,6 @@ describe('a worker whose lease may be over', () => {
     expect(platform.output(subtask)).toBe('done');
   });
 });
-
-/** A worker process whose tool starts a command and then blocks the main thread for so long. */
-const blocked = async (platform: FakePlatform, blockMs: number, stallMs: number) => {
-  const stateDir = await folderForTest();
-  const pidFile = join(stateDir, 'pid');
-  const { url, worker, intervals } = platform;
-  const given = { url, worker, intervals, stateDir, stallMs, pidFile, blockMs };
-  const running = run([join(import.meta.dirname, 'support/blocking-worker.ts'), JSON.stringify(given)]);
-  onTestFinished(() => running.kill('SIGKILL'));
-  const pid = Number(await waitFor('the command to run', async () => (await readFile(pidFile, 'utf8').catch(() => '')) || null, 20_000));
-  // One that has ended and waits for its blocked parent to notice is not in the table.
-  return { running, lives: () => processTable().some((it) => it.pid === pid) };
-};
 
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', () => {
   it('loses no lease while that is short', async () => {

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { until } from '../support/processes.ts';
+import { blocked } from '../worker-agent/support/blocked.ts';
+import { startPlatform } from '../worker-agent/support/fake-platform.ts';
+
+/** That of a worker which is told nothing else. */
+const STALL_MS = 30_000;
+const LEASE_MS = 6_000;
+
+describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked, at full length,', () => {
+  it('for 10 s loses no lease, though they are shorter', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: LEASE_MS / 6, lease_ms: LEASE_MS };
+    const subtask = platform.add({ lease_seconds: LEASE_MS / 1_000 });
+    await blocked(platform, 10_000, STALL_MS);
+
+    await until('the result', () => platform.ended.has(subtask.subtask_id), 30_000);
+
+    expect(platform.output(subtask)).toEqual({ command: true });
+  });
+
+  it('for 40 s loses them, and its tools are ended before it moves again', async () => {
+    const platform = await startPlatform();
+    const subtask = platform.add();
+    const { running, lives } = await blocked(platform, 40_000, STALL_MS);
+
+    await until('the command to be gone', () => !lives(), 60_000);
+    const output = running.output();
+    await until('the subtask to be given back', () => platform.ended.has(subtask.subtask_id), 60_000);
+
+    expect(output).not.toContain('unblocked');
+    expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
+  });
+});
