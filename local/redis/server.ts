@@ -94,7 +94,7 @@ const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
   const stop = async () => {
     stopping.abort();
     if (hasEnded(child)) return;
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close'); // the watcher has gone, too: it holds the other end of its pipe
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await ended;
