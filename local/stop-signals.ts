@@ -11,15 +11,18 @@ type StopSignals = {
 
 /** Ctrl-C, a request to end, a closed terminal, and nobody there any more to take the output all ask for an end. */
 export const onStopSignals = ({ stop, force }: StopSignals): void => {
-  let since: number | null = null;
+  let asked = false;
+  let again = false;
   const first = () => {
-    if (since !== null) return;
-    since = performance.now();
+    if (asked) return;
+    asked = true;
     stop();
+    // What came while this process was too busy to hear it is heard before the immediate.
+    setTimeout(() => setImmediate(() => (again = true)), SECOND_AFTER_MS).unref();
   };
   const heard = () => {
-    if (since === null) first();
-    else if (performance.now() - since >= SECOND_AFTER_MS) force();
+    if (!asked) first();
+    else if (again) force();
   };
   for (const signal of SIGNALS) process.on(signal, heard);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', first);

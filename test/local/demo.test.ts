@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { removeLeftovers } from '../../local/demo/leftovers.ts';
 import { lockFolder } from '../../local/postgres/lock.ts';
-import { run, until } from '../support/processes.ts';
+import { killAtOnce, run, until } from '../support/processes.ts';
 import { commandsWith, exitOf } from './support/start.ts';
 
 /** A folder for what is temporary, empty at first. */
@@ -18,7 +18,7 @@ const temporaryFolder = async () => {
   return folder;
 };
 
-describe.skipIf(process.platform === 'win32')('npm run demo', { timeout: 60_000 }, () => {
+describe.skipIf(process.platform === 'win32')('npm run demo', { timeout: 120_000 }, () => {
   it.each([
     ['starting PostgreSQL', ['SIGINT', 'SIGTERM']],
     ['Enrolling', ['SIGHUP', 'SIGTERM']],
@@ -29,7 +29,7 @@ describe.skipIf(process.platform === 'win32')('npm run demo', { timeout: 60_000 
     onTestFinished(() => demo.kill('SIGKILL'));
     await until('the demo to be there', () => demo.output().includes(line));
 
-    for (const signal of signals) demo.child.kill(signal);
+    killAtOnce(demo.child, signals);
 
     expect(await exitOf(demo)).toBe(0);
     expect(await readdir(folder)).toEqual([]);

@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createClient } from '../../schema/client.ts';
 import { createDatabase } from '../support/backend.ts';
-import { until } from '../support/processes.ts';
+import { killAtOnce, until } from '../support/processes.ts';
 import { exitOf, homeForTest, isAlive } from './support/start.ts';
 
 /** Where a process can't be asked to end. */
 const isWindows = process.platform === 'win32';
 const KEY = /mak_[\w-]{20,}/;
 
-describe('npm start', { timeout: 60_000 }, () => {
+describe('npm start', { timeout: 120_000 }, () => {
   it('prints its addresses and, the first time only, the admin key, which works and stays with its owner', async () => {
     const home = await homeForTest();
 
@@ -92,23 +92,23 @@ describe('npm start', { timeout: 60_000 }, () => {
     expect(await client.getTask({ params: { task_id } })).toMatchObject({ goal: 'before' });
   });
 
-  it.skipIf(isWindows).each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
-    'ends cleanly by %s, and leaves no process behind',
-    async (signal) => {
-      const home = await homeForTest();
-      const system = home.start();
-      await home.ready(system);
-      const pid = await home.postgresPid();
+  it.skipIf(isWindows).each([
+    ['SIGTERM', 'SIGINT'],
+    ['SIGINT', 'SIGTERM'],
+    ['SIGHUP', 'SIGTERM'],
+  ] as const)('ends cleanly by %s with a %s at the same time, and leaves no process behind', async (...signals) => {
+    const home = await homeForTest();
+    const system = home.start();
+    await home.ready(system);
+    const pid = await home.postgresPid();
 
-      system.child.kill(signal);
-      system.child.kill(signal); // npm and the terminal may both send it
+    killAtOnce(system.child, signals); // npm and the terminal may both send one
 
-      expect(await exitOf(system)).toBe(0);
-      expect(isAlive(pid)).toBe(false);
-      expect(await home.processes()).toEqual([]);
-      expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
-    },
-  );
+    expect(await exitOf(system)).toBe(0);
+    expect(isAlive(pid)).toBe(false);
+    expect(await home.processes()).toEqual([]);
+    expect(await readFile(join(home.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
+  });
 
   it.skipIf(isWindows)('ends cleanly when its terminal is gone, which takes no more of its lines', async () => {
     const home = await homeForTest();

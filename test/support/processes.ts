@@ -49,6 +49,11 @@ export const run = (args: readonly string[], env: Record<string, string> = {}): 
   };
 };
 
+/** Sends signals of which none is heard before all have come, however slow this process is. */
+export const killAtOnce = (child: ChildProcess, signals: readonly NodeJS.Signals[]): void => {
+  for (const signal of ['SIGSTOP', ...signals, 'SIGCONT'] as const) child.kill(signal);
+};
+
 /** A system of real processes: the server as `npm start` runs it, and workers as people start them. */
 export const startSystem = async (env: Record<string, string> = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-system-'));
