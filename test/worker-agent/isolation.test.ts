@@ -117,8 +117,9 @@ describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
   it('is asked to end before it is ended', async () => {
     const root = await folderForTest();
     const platform = await startPlatform();
-    const script = `trap 'echo asked > ${root}/asked; exit 0' INT; while :; do sleep 0.1; done`;
-    platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] }, timeout_seconds: 1 });
+    const script = `trap 'echo asked > ${root}/asked; exit 0' INT; echo ready; while :; do sleep 0.1; done`;
+    const silence = { idle_timeout_seconds: 1, first_event_timeout_seconds: 60 };
+    platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] }, ...silence });
     const settings = { isolation: await bwrapWith({ roots: [root] }), killGraceMs: 5_000 };
     const worker = await agentForTest(platform, { settings });
 

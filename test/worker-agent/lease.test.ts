@@ -267,11 +267,11 @@ describe('a worker whose lease may be over', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', () => {
+describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', { timeout: 60_000 }, () => {
   it('loses no lease while that is short', async () => {
-    const { platform } = await shortLeases(3_000);
-    const subtask = platform.add({ lease_seconds: 3 });
-    await blocked(platform, 4_500, 30_000);
+    const { platform } = await shortLeases(7_000);
+    const subtask = platform.add({ lease_seconds: 7 });
+    await blocked(platform, 8_500, 30_000);
 
     await waitFor('the result', () => platform.ended.has(subtask.subtask_id), 20_000);
 
@@ -281,7 +281,7 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
   it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
-    const { running, lives } = await blocked(platform, 8_000, 500);
+    const { running, lives } = await blocked(platform, 12_000, 4_000);
 
     await waitFor('the command to be gone', () => !lives(), 20_000);
     const output = running.output();

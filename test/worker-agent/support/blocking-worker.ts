@@ -9,9 +9,7 @@ const { url, worker, intervals, stateDir, stallMs, pidFile, blockMs } = JSON.par
 
 const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => {}, 1_000)`;
 
-const block = (ms: number) => {
-  for (const end = performance.now() + ms; performance.now() < end; );
-};
+const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
 const blocking = adapterThat(async (host) => {
   const command = host.spawn('node', ['-e', program], { cwd: host.workspace, env: { PATH: process.env.PATH ?? '' } });
