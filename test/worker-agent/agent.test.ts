@@ -168,9 +168,9 @@ describe('a worker', () => {
     void worker.run();
 
     await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
+    await holds(() => worker.agent.running === 0);
 
     expect(platform.ended.size).toBe(0);
-    expect(worker.agent.running).toBe(0);
   });
 
   it.each(['lease_lost', 'attempt_ended', 'task_ended'] as const)('says nothing more of a result that is refused as %s', async (code) => {
@@ -342,9 +342,16 @@ describe('draining', () => {
     const worker = await agentForTest(platform, { tools: [tool], slots: 2 });
     const run = worker.run();
     await holds(() => seen.started === 1);
+    let answer = () => {};
+    const nothing = { answer: { claimed: [], empty_reason: 'nothing_ready', claim_poll_ms: 1 } };
+    platform.intercept('claimSubtasks', () => new Promise((resolve) => (answer = () => resolve(nothing))));
+    const asked = platform.of('claimSubtasks').length;
+    await holds(() => platform.of('claimSubtasks').length > asked);
 
     worker.agent.drain('test');
+    platform.intercept('claimSubtasks', () => 'pass');
     platform.add({ key: 'later' });
+    answer();
     const beats = platform.of('heartbeat').length;
     await holds(() => platform.of('heartbeat').length > beats + 2);
     seen.finish();
