@@ -15,7 +15,7 @@ const setUp = async () => {
     name: 'my worker',
     tools: ['scripted'],
     slots: 2,
-    timeoutMs: 2_000,
+    timeoutMs: 20_000,
     enrolToken: 'mae_one' as string | undefined,
   };
   return { platform, file, wanted };

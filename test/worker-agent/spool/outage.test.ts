@@ -129,7 +129,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
       answer = () => resolve('pass');
     });
     platform.intercept('completeSubtasks', () => silence);
-    const worker = await agentForTest(platform);
+    const worker = await agentForTest(platform, { timeoutMs: 30_000 });
     void worker.run();
 
     await holds(() => keptCount(worker) === 1);
@@ -210,14 +210,13 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     });
     const worker = await agentForTest(platform, { slots: 2, tools: [tool], settings: { maxSpoolBytes: 100 } });
     void worker.run();
-    await holds(() => worker.agent.spool.status === 'full');
+    await holds(() => worker.agent.spool.status === 'full' && isClaim('request.failed'));
     platform.add({ key: 'later' });
 
     platform.isAway = false;
     await holds(() => platform.ended.has(first.subtask_id));
     const beats = platform.of('heartbeat').length;
     await holds(() => platform.of('heartbeat').length > beats + 1 && worker.agent.running === 0);
-    await holds(() => isClaim('request.failed'));
 
     expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
     expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
