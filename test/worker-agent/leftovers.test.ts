@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ended } from '../e2e/support/cli.ts';
 import { run, until } from '../support/processes.ts';
 import { folderForTest } from './support/agent.ts';
 import { NO_BWRAP } from './support/bwrap.ts';
@@ -27,11 +28,11 @@ const startWorker = (platform: FakePlatform, stateDir: string, name: string, iso
 
 /** A worker that carries out a command which leaves processes in two sessions, deaf to signals. */
 const busyWorker = async (platform: FakePlatform, stateDir: string, name: string, isolation = 'env') => {
-  const { command, pids } = strayForTest();
+  const { command, pids, asleep } = strayForTest();
   const script = `${DEAF} (setsid sh -c '${DEAF} ${command}' </dev/null >/dev/null 2>&1 &); touch left; ${command}`;
   platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script] } });
   const worker = startWorker(platform, stateDir, name, isolation);
-  await until('its command to run', () => pids().length >= 3);
+  await until('both of its commands to run', () => asleep().length === 2);
   return { worker, pids };
 };
 
@@ -41,7 +42,7 @@ const attempts = async (stateDir: string): Promise<string[]> => {
   return found.flat();
 };
 
-describe.skipIf(process.platform !== 'linux')('a worker that was killed', () => {
+describe.skipIf(process.platform !== 'linux')('a worker that was killed', { timeout: 60_000 }, () => {
   it('ends what it left running and removes its folders at its next start, and nothing of another worker', async () => {
     const stateDir = await folderForTest();
     const [platform, others] = [await startPlatform(), await startPlatform()];
@@ -76,10 +77,9 @@ describe.skipIf(process.platform === 'win32')('a worker that is to use bubblewra
   it('does not start where there is none, and says what to do', async () => {
     const flags = ['--state-dir', await folderForTest(), '--isolation', 'bwrap'];
 
-    const worker = run(['worker-agent/bin/maw.mjs', 'worker', 'start', ...flags], { PATH: '/no/folder' });
+    const { code, error } = await ended(run(['worker-agent/bin/maw.mjs', 'worker', 'start', ...flags], { PATH: '/no/folder' }));
 
-    await until('it to end', () => worker.child.exitCode !== null);
-    expect(worker.child.exitCode).toBe(1);
-    expect(worker.output()).toMatch(process.platform === 'linux' ? /bwrap is asked for .*bubblewrap/s : /Linux only/);
+    expect(code).toBe(1);
+    expect(error).toMatch(process.platform === 'linux' ? /bwrap is asked for .*bubblewrap/s : /Linux only/);
   });
 });

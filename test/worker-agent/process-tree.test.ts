@@ -1,8 +1,12 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { agentForTest, holds } from './support/agent.ts';
+import { agentForTest, folderForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 import type { JobSettings } from '../../worker-agent/src/job-context.ts';
 import type { AdapterHost, AgentAdapter, Outcome } from '../../worker-agent/src/tools/adapter.ts';
+import { ProcessTree } from '../../worker-agent/src/tools/process-tree.ts';
+import { watchTree } from '../../worker-agent/src/tools/watch.ts';
 import { bwrapWith, NO_BWRAP } from './support/bwrap.ts';
 import { DEAF, ESCAPES, strayForTest } from './support/strays.ts';
 
@@ -12,6 +16,15 @@ const carryOut = async (script: string, settings: Partial<JobSettings> = {}) => 
   const worker = await agentForTest(platform, { settings });
   return { platform, subtask, worker, ended: () => platform.ended.get(subtask.subtask_id) };
 };
+
+/** Resolves when every tree that is watched has been looked at once more. */
+const aLook = () =>
+  new Promise<void>((resolve) => {
+    const leave = watchTree(new ProcessTree(-1, 'NONE=', false), () => {
+      leave();
+      resolve();
+    });
+  });
 
 describe.skipIf(process.platform !== 'linux')('the process tree of a command', () => {
   it.each(Object.entries(ESCAPES))('leaves no survivor when it %s and the lease is lost', async (_, script) => {
@@ -71,11 +84,16 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
   });
 
   it('ends a daemon that gave up its environment when it was seen before', async () => {
-    const { command, pids } = strayForTest();
-    // For a second and a half it has a parent, which is time for a look.
-    const { worker, ended } = await carryOut(`env -i setsid sh -c '(${command} &) ; ${command}' >/dev/null 2>&1 & sleep 1.5`);
+    const { command, pids, asleep } = strayForTest();
+    const gate = join(await folderForTest(), 'gate');
+    const daemon = `env -i setsid sh -c '(${command} &) ; ${command}' >/dev/null 2>&1 &`;
+    const { worker, ended } = await carryOut(`${daemon} while [ ! -e ${gate} ]; do sleep 0.1; done`);
 
-    await worker.finish();
+    const finished = worker.finish();
+    await holds(() => asleep().length === 2);
+    await aLook();
+    await writeFile(gate, '');
+    await finished;
 
     expect(ended()).toMatchObject({ kind: 'completed' });
     expect(pids()).toEqual([]);

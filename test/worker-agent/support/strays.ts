@@ -17,14 +17,22 @@ export const processesWith = (text: string): number[] =>
 
 let given = 0;
 
-/** A command that nobody else runs, and who runs it; what still does at the end of the test is killed. */
+const kill = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile, such as with one that was killed before it.
+  }
+};
+
+/** A command that nobody else runs, who has it in its command line, and who is it already; what still does at the end of the test is killed. */
 export const strayForTest = () => {
   const command = `sleep 9${process.pid}${String(++given).padStart(4, '0')}`;
   const pids = () => processesWith(command);
   onTestFinished(() => {
-    for (const pid of pids()) process.kill(pid, 'SIGKILL');
+    for (const pid of pids()) kill(pid);
   });
-  return { command, pids };
+  return { command, pids, asleep: () => pids().filter((pid) => commandOf(String(pid)).startsWith(command)) };
 };
 
 export const DEAF = 'trap "" INT TERM HUP;';
