@@ -19,7 +19,7 @@ const listening = async () => {
     until(
       `${channel} to tell ${JSON.stringify(message)}`,
       () => heard[channel]?.some((it) => Object.entries(message).every(([name, value]) => it[name] === value)),
-      10_000,
+      15_000,
     );
   return { backend, redis, organization_id, heard, hears };
 };
@@ -30,13 +30,13 @@ describe.skipIf(NO_REDIS)('whoever subscribes to Redis', () => {
     const { worker_id, ...worker } = await enrol(backend);
     const { task_id, ...submitted } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await hears('events:task_update', { task_id, organization_id, status: 'pending', progress: 0, version: submitted.version });
+    await hears('events:worker_update', { organization_id, worker_id, status: 'online', mode: 'active' });
 
     const [done] = await drain({ worker_id, ...worker });
     await backend.admin.ok.updateWorker({ params: { worker_id }, body: { version: 1, mode: 'draining' } });
 
     await hears('events:subtask_complete', { organization_id, task_id, subtask_id: done?.subtask_id });
     await hears('events:task_update', { task_id, status: 'completed', progress: 100 });
-    await hears('events:worker_update', { organization_id, worker_id, status: 'online', mode: 'active' });
     await hears('events:worker_update', { organization_id, worker_id, status: 'online', mode: 'draining' });
     expect(Object.keys(heard).toSorted()).toEqual(['events:subtask_complete', 'events:task_update', 'events:worker_update']);
   });
