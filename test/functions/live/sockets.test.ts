@@ -63,7 +63,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await drain(worker);
 
     const { last_seq } = await backend.admin.ok.getTask({ params: { task_id } });
-    await expect.poll(() => new Set(events('one')).size, { timeout: 10_000 }).toBe(last_seq);
+    await expect.poll(() => new Set(events('one')).size, { timeout: 15_000 }).toBe(last_seq);
     expect(Math.max(...events('one'))).toBe(last_seq);
   });
 
@@ -77,7 +77,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await enrol(backend);
 
     await expect
-      .poll(() => heard('one').map((frame) => frame.type), { timeout: 10_000 })
+      .poll(() => heard('one').map((frame) => frame.type), { timeout: 15_000 })
       .toEqual(expect.arrayContaining(['task', 'worker']));
     expect(heard('one')).toContainEqual({ type: 'task', topic: 'tasks', task: expect.objectContaining({ task_id, status: 'pending' }) });
     await say('one', { action: 'unsubscribe', topic: 'tasks' });
@@ -85,7 +85,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await say('two', { action: 'subscribe', topic: 'tasks' });
     const before = heard('one').length;
     await backend.admin.ok.cancelTask({ params: { task_id } });
-    await expect.poll(() => heard('two').length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => heard('two').length, { timeout: 15_000 }).toBe(2);
     expect(heard('one')).toHaveLength(before);
   });
 
@@ -140,7 +140,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await say('one', { action: 'ping', topics: [`task:${task_id}`] });
     expect(heard('one').at(-1)).toEqual({ type: 'pong' });
     await backend.admin.ok.cancelTask({ params: { task_id } });
-    await expect.poll(() => heard('one').some((frame) => frame.type === 'events'), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => heard('one').some((frame) => frame.type === 'events'), { timeout: 15_000 }).toBe(true);
 
     await redis.flushall();
     await say('one', { action: 'ping', topics: [] });
@@ -167,7 +167,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     closed.add('one');
     await backend.admin.ok.cancelTask({ params: { task_id } });
 
-    await expect.poll(() => redis.exists('ws:connection:one'), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => redis.exists('ws:connection:one'), { timeout: 15_000 }).toBe(0);
   });
 });
 
@@ -180,17 +180,17 @@ describe.skipIf(NO_REDIS)('a worker', () => {
     await connect('w', ticketOf((await worker.as.ok.createWorkerTicket({ params: { worker_id: worker.worker_id } })).url));
     await say('w', { action: 'subscribe', topic });
     await expect
-      .poll(async () => (await backend.ctx.hints.online((await backend.newKey()).organization_id)).length, { timeout: 10_000 })
+      .poll(async () => (await backend.ctx.hints.online((await backend.newKey()).organization_id)).length, { timeout: 15_000 })
       .toBe(1);
 
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
-    await expect.poll(() => heard('w').map((frame) => frame.type), { timeout: 10_000 }).toContain('doorbell');
+    await expect.poll(() => heard('w').map((frame) => frame.type), { timeout: 15_000 }).toContain('doorbell');
     const [claimed] = await worker.claim();
     await backend.admin.ok.cancelTask({ params: { task_id } });
 
     await expect
-      .poll(() => heard('w').at(-1), { timeout: 10_000 })
-      .toEqual({
+      .poll(() => heard('w'), { timeout: 15_000 })
+      .toContainEqual({
         type: 'directive',
         topic,
         directive: 'cancel',
