@@ -27,7 +27,7 @@ describe('what a transaction leaves', () => {
     await backend.admin.ok.submitTask({ body: DAG });
     await drain(worker);
 
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
   it('carries the id of the request that it came of, through the queues to the events', async () => {
@@ -53,12 +53,12 @@ describe('what a transaction leaves', () => {
     const { backend } = await backendWithQueues();
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await (await enrol(backend)).claim();
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
     await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
 
     expect(await endOverdue(backend.ctx)).toMatchObject({ reaped: 1 });
 
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
   it('is sent by the relay when whoever committed it was killed before it sent', async () => {
@@ -72,7 +72,7 @@ describe('what a transaction leaves', () => {
     await age(backend.ctx.sql);
     expect(await relay(backend.ctx)).toEqual({ relayed: 2, postponed: 0 });
 
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
   it('may be sent twice, and out of order, without a second effect', async () => {
@@ -85,7 +85,7 @@ describe('what a transaction leaves', () => {
 
     for (const [queue, messages] of [...held.toReversed(), ...held]) await client.send(queue, messages);
 
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
     const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
     expect(items.map((event) => event.seq)).toEqual(items.map((_, at) => at + 1));
     expect(await backend.ctx.hints.propose(await organization(backend.ctx.sql), ['scripted'], 10)).toBeNull();
@@ -112,7 +112,7 @@ describe('what a transaction leaves', () => {
     );
 
     const open = async () => (await sql`select from attempts where ended_at is null`).length;
-    await expect.poll(open, { timeout: 10_000 }).toBe(0);
+    await expect.poll(open, { timeout: 15_000 }).toBe(0);
     expect(backend.logged).toEqual([]);
   });
 
@@ -153,7 +153,7 @@ describe('what a transaction leaves', () => {
   });
 
   it('that spoils a batch becomes a dead letter with its reason; the others of its batch are done once', async () => {
-    const { backend, client } = await backendWithQueues();
+    const { backend, client } = await backendWithQueues({}, { visibilitySeconds: 1 });
     const organization_id = await organization(backend.ctx.sql);
     const poison = { outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [['not a uuid', 1, 1]] } };
     await backend.admin.ok.submitTask({ body: DAG });
@@ -163,13 +163,15 @@ describe('what a transaction leaves', () => {
     ]);
     for (let n = 0; n < 8; n++) await backend.admin.ok.submitTask({ body: DAG });
 
-    await expect.poll(async () => (await client.listDead('events')).letters.length, { timeout: 20_000 }).toBe(2);
-
-    const { letters } = await client.listDead('events');
-    expect(letters.map((letter) => letter.reason)).toEqual(
-      expect.arrayContaining([expect.stringContaining('JSON'), expect.stringMatching(/UUID/i)]),
-    );
-    await expect.poll(() => left(backend.ctx.sql), { timeout: 10_000 }).toBe(0);
+    // What is handled for longer than it is hidden comes again meanwhile: it may be buried twice, or be moved by the queue itself as well.
+    const dead = async () => {
+      const { letters } = await client.listDead('events');
+      return Object.fromEntries(letters.filter(({ reason }) => reason !== null).map(({ body, reason }) => [body, reason]));
+    };
+    await expect
+      .poll(dead, { timeout: 25_000 })
+      .toEqual({ [JSON.stringify(poison)]: expect.stringMatching(/UUID/i), 'no JSON': expect.stringContaining('JSON') });
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   }, 40_000);
 });
 
@@ -190,6 +192,6 @@ describe('dead letters', () => {
     expect((await backend.as(key).ok.listDeadLetters({ query })).items).toEqual([]);
     expect(await backend.admin.ok.redriveDeadLetters({ body: query })).toEqual({ moved: 1 });
 
-    await expect.poll(async () => (await client.listDead('events')).letters, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(async () => (await client.listDead('events')).letters, { timeout: 15_000 }).toEqual([]);
   }, 30_000);
 });

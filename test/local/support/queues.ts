@@ -5,6 +5,19 @@ import { createQueues } from '../../../functions/platform/queues.ts';
 import { createAwsKey } from '../../../local/aws-key.ts';
 import { startQueues } from '../../../local/queues.ts';
 
+/** Those of a queue that wait, are hidden, or are held back. */
+export const countsOf = async (client: SQSClient, QueueUrl: string) => {
+  const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
+  return {
+    waiting: Number(Attributes.ApproximateNumberOfMessages),
+    hidden: Number(Attributes.ApproximateNumberOfMessagesNotVisible),
+    delayed: Number(Attributes.ApproximateNumberOfMessagesDelayed),
+  };
+};
+
+/** Longer than a busy machine stands still: what is given up and sent again comes twice, or is hidden for long. */
+export const PATIENT_MS = 15_000;
+
 /** SQS for the running test, the adapter of production in front of it, and what it logged. */
 export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
   const errors: unknown[] = [];
@@ -19,6 +32,7 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
     urls,
     deadUrls,
     log: (_, event, fields) => logged.push({ event, fields }),
+    timeoutMs: PATIENT_MS,
     ...options,
   });
   const client = new SQSClient({ endpoint, region, credentials, useQueueUrlAsEndpoint: false });
@@ -32,20 +46,12 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
     client,
     errors,
     logged,
-    /** Those that wait, are hidden, or are held back. */
-    counts: async (QueueUrl: string) => {
-      const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
-      return {
-        waiting: Number(Attributes.ApproximateNumberOfMessages),
-        hidden: Number(Attributes.ApproximateNumberOfMessagesNotVisible),
-        delayed: Number(Attributes.ApproximateNumberOfMessagesDelayed),
-      };
-    },
+    counts: (QueueUrl: string) => countsOf(client, QueueUrl),
   };
 };
 
 /** The adapter in front of something that is no SQS. */
-export const queuesAt = (endpoint: string) => {
+export const queuesAt = (endpoint: string, timeoutMs = PATIENT_MS) => {
   const logged: [event: string, fields: Record<string, unknown>][] = [];
   const queues = createQueues({
     endpoint,
@@ -53,7 +59,7 @@ export const queuesAt = (endpoint: string) => {
     credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
     urls: { subtasks: 'http://sqs/0/subtasks', events: 'http://sqs/0/events' },
     deadUrls: { subtasks: 'http://sqs/0/subtasks-dead', events: 'http://sqs/0/events-dead' },
-    timeoutMs: 300,
+    timeoutMs,
     log: (_, event, fields = {}) => void logged.push([event, fields]),
   });
   onTestFinished(() => queues.destroy());

@@ -1,11 +1,14 @@
-import { onTestFinished } from 'vitest';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { expect, onTestFinished } from 'vitest';
 import type { QueueMessage, QueueName, Queues } from '../../../../functions/domain/queues.ts';
 import { createQueues } from '../../../../functions/platform/queues.ts';
 import { createRedis } from '../../../../functions/platform/redis.ts';
 import { consume } from '../../../../functions/queue/consume.ts';
 import { createAwsKey } from '../../../../local/aws-key.ts';
 import { startQueues } from '../../../../local/queues.ts';
+import type { PollOptions } from '../../../../local/queues/poll.ts';
 import type { Parts } from '../../../../functions/platform/context.ts';
+import { countsOf, PATIENT_MS } from '../../../local/support/queues.ts';
 import { backendForTest } from '../../../support/backend.ts';
 import { openTestRedis } from '../../../support/redis.ts';
 
@@ -39,11 +42,14 @@ export const fakePush = () => {
   };
 };
 
-/** A backend whose queues are a real SQS in this process; `hold` keeps what is sent from it. */
-export const backendWithQueues = async (parts: Parts = {}) => {
+/**
+ * A backend whose queues are a real SQS in this process; `hold` keeps what is sent from it, `settle` waits until everything that was
+ * sent is handled to its end: what follows from a row of the outbox comes after the row is gone.
+ */
+export const backendWithQueues = async (parts: Parts = {}, options: PollOptions = {}) => {
   const key = createAwsKey();
   const sqs = await startQueues({ key, onError: (error) => backend.logged.push({ event: 'poll.failed', fields: { error } }) });
-  const client = createQueues({ ...sqs, log: () => {} });
+  const client = createQueues({ ...sqs, log: () => {}, timeoutMs: PATIENT_MS });
   const held: [QueueName, readonly QueueMessage[]][] = [];
   let holds = false;
   const queues: Queues = {
@@ -55,10 +61,24 @@ export const backendWithQueues = async (parts: Parts = {}) => {
     },
   };
   const backend = await backendForTest({ queues, ...parts });
-  for (const queue of ['subtasks', 'events'] as const) sqs.poll(queue, consume(backend.ctx, queue), { visibilitySeconds: 1 });
+  for (const queue of ['subtasks', 'events'] as const) sqs.poll(queue, consume(backend.ctx, queue), options);
+  const counter = new SQSClient({ endpoint: sqs.endpoint, region: sqs.region, credentials: key, useQueueUrlAsEndpoint: false });
+  const onTheWay = async () => {
+    const rows = await backend.ctx.sql`select from outbox`;
+    const queued = await Promise.all(Object.values(sqs.urls).map((url) => countsOf(counter, url)));
+    return queued.reduce((sum, { waiting, hidden }) => sum + waiting + hidden, rows.length);
+  };
   onTestFinished(async () => {
     await sqs.close();
     client.destroy();
+    counter.destroy();
   });
-  return { backend, client, sqs, held, hold: (on: boolean) => void (holds = on) };
+  return {
+    backend,
+    client,
+    sqs,
+    held,
+    hold: (on: boolean) => void (holds = on),
+    settle: () => expect.poll(onTheWay, { timeout: PATIENT_MS }).toBe(0),
+  };
 };
