@@ -58,9 +58,12 @@ const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code
 
 /** The server has said so, outside of the call that would have been refused. */
 export class LeaseLost extends Error {
-  constructor() {
+  readonly code: string;
+
+  constructor(code = 'lease_lost') {
     super('the lease was lost');
     this.name = 'LeaseLost';
+    this.code = code;
   }
 }
 

@@ -173,6 +173,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
 
     expect(platform.ended.has(lost?.subtask_id as string)).toBe(false);
     expect(platform.ended.size).toBe(COUNT - 1);
+    expect(platform.of('failSubtask').map(({ params }) => params.subtask_id)).not.toContain(lost?.subtask_id);
     expect(worker.lines).toContainEqual(
       expect.objectContaining({ level: 'warn', event: 'subtask.dropped', subtask_id: lost?.subtask_id, reason: 'lease_lost' }),
     );

@@ -4,7 +4,7 @@ import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
 import type { Journal } from '../journal.ts';
-import { backoffMs, classify, isOfProxy, type RetryOptions } from '../retry.ts';
+import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../retry.ts';
 import type { SpoolEntry } from './entry.ts';
 import type { Item, Spool } from './spool.ts';
 
@@ -112,7 +112,11 @@ export class SpoolSender {
     const { subtask_id, lease_token, attempt } = completion;
     const refused = await api
       .completeMany(() => ({ completions: [completion as never] }), retry)
-      .then(({ results: [answer] }) => (answer === undefined || answer.ok ? null : `(${answer.code}): ${answer.detail}`))
+      .then(({ results: [answer] }) => {
+        if (answer === undefined || answer.ok) return null;
+        if (saysLost(answer.code)) throw new LeaseLost(answer.code);
+        return `(${answer.code}): ${answer.detail}`;
+      })
       .catch((error) => {
         if (classify(error) !== 'refused') throw error;
         return `: ${(error as Error).message}`;
