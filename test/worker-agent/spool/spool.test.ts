@@ -110,6 +110,17 @@ describe('the spool', () => {
     );
   });
 
+  it('takes an entry that was removed meanwhile for no broken one', async () => {
+    const { spool, events } = await spoolForTest();
+    const item = await spool.put(completed('a'));
+    await spool.remove(item);
+
+    expect(await spool.read(item)).toBe(null);
+
+    expect(spool.state().broken).toBe(0);
+    expect(events()).toEqual([]);
+  });
+
   it('keeps a file that cannot be read just now', async () => {
     const { spool, events } = await spoolForTest();
     const item = await spool.put(completed('a'));

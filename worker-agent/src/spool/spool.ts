@@ -46,6 +46,7 @@ export class Spool {
   readonly #write: typeof writeDurably;
   readonly #gone = new Map<number, () => void>();
   readonly #unreadSince = new Map<number, number>();
+  readonly #removed = new WeakSet<Item>();
   #items: Item[] = [];
   #next = 1;
   #broken = 0;
@@ -155,6 +156,7 @@ export class Spool {
       this.#unreadSince.delete(item.seq);
       return file;
     } catch (error) {
+      if (this.#removed.has(item)) return null;
       if (this.#mayPass(item, error as NodeJS.ErrnoException)) throw error;
       this.#broken++;
       this.#options.journal('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
@@ -173,6 +175,7 @@ export class Spool {
   }
 
   async remove(item: Item): Promise<void> {
+    this.#removed.add(item);
     await rm(item.path, { force: true }).catch((error) => this.#failed(error));
     this.#forget(item);
   }
