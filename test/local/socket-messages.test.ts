@@ -1,5 +1,5 @@
 import { PostToConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { SocketHandler } from '../../local/socket-gateway/calls.ts';
 import { until } from '../support/processes.ts';
@@ -141,17 +141,24 @@ describe('a limit of the socket gateway', () => {
   });
 
   it('ends a connection that is idle, and not one that speaks or is spoken to', async () => {
-    const { open, of, management } = await socketsForTest(undefined, { limits: { idleMs: 1_000 } });
+    const { promise: spoken, resolve: hear } = Promise.withResolvers<void>();
+    const answer: SocketHandler = async ({ body }) => {
+      if (body) hear();
+      return { statusCode: 200 };
+    };
+    const { open, of, management } = await socketsForTest(answer, { limits: { idleMs: 1_000 } });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
     const [quiet, speaking, listening] = [await open(), await open(), await open()];
-    const chatter = setInterval(() => {
-      speaking.socket.send('.');
-      void management.send(new PostToConnectionCommand({ ConnectionId: listening.id, Data: '.' }));
-    }, 50);
 
-    const ended = await quiet.closed;
-    clearInterval(chatter);
+    vi.advanceTimersByTime(600);
+    speaking.socket.send('.');
+    await spoken;
+    await management.send(new PostToConnectionCommand({ ConnectionId: listening.id, Data: '.' }));
+    vi.advanceTimersByTime(600);
+    vi.useRealTimers();
 
-    expect(ended).toEqual({ code: 1001, reason: 'Going away' });
+    expect(await quiet.closed).toEqual({ code: 1001, reason: 'Going away' });
     for (const { socket } of [speaking, listening]) expect(socket.readyState).toBe(WebSocket.OPEN);
     const [told] = await until('the end', () => of('DISCONNECT').length > 0 && of('DISCONNECT'));
     expect(told?.requestContext.connectionId).toBe(quiet.id);

@@ -9,7 +9,6 @@ import type { SocketHandler } from '../../../local/socket-gateway/calls.ts';
 import type { SocketEvent } from '../../../local/socket-gateway/events.ts';
 import { watchFrames } from '../../../local/socket-gateway/frames.ts';
 import { createSocketGateway, type SocketGatewayOptions } from '../../../local/socket-gateway.ts';
-import { until } from '../../support/processes.ts';
 
 /** The published schema, without what API Gateway gives to authorizers only, or not with every event. */
 export const PublishedEvent = APIGatewayProxyWebsocketEventSchema.partial({
@@ -45,6 +44,8 @@ export const socketsForTest = async (answer: SocketHandler = accept, options: Pa
     await sockets.close();
     await gateway.close();
   });
+  /** Those of one type, in the order in which they came. */
+  const of = (type: SocketEvent['requestContext']['eventType']) => events.filter((event) => event.requestContext.eventType === type);
   const target = { endpoint: `${gateway.url}/ws`, region: REGION, credentials: key };
   const management = new ApiGatewayManagementApiClient({ ...target, maxAttempts: 1 });
   onTestFinished(() => management.destroy());
@@ -57,14 +58,13 @@ export const socketsForTest = async (answer: SocketHandler = accept, options: Pa
     target,
     management,
     url: `ws://127.0.0.1:${gateway.port}/ws`,
-    /** Those of one type, in the order in which they came. */
-    of: (type: SocketEvent['requestContext']['eventType']) => events.filter((event) => event.requestContext.eventType === type),
+    of,
     connect: (query = '', given: ClientOptions = {}) => connect(`ws://127.0.0.1:${gateway.port}/ws${query}`, given),
     /** Opens a socket and answers it with its connection id. */
     open: async () => {
       const client = await connect(`ws://127.0.0.1:${gateway.port}/ws`);
-      const id = await until('the connection to be known', () => events.at(-1)?.requestContext.connectionId);
-      return { ...client, id };
+      const [opened] = of('CONNECT').slice(-1); // others may have ended meanwhile
+      return { ...client, id: opened?.requestContext.connectionId ?? '' };
     },
   };
 };
