@@ -25,12 +25,11 @@ export type Upgrades = {
   wants(request: IncomingMessage): boolean;
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 };
-type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number };
+type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number; closeMs: number };
 type Gateway = { url: string; port: number; close(): Promise<void> };
 
-/** Those of Lambda behind an HTTP API. */
-const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000, requestMs: 60_000 };
-const CLOSE_MS = 5_000;
+/** Those of Lambda behind an HTTP API, but for the last one. */
+const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000, requestMs: 60_000, closeMs: 5_000 };
 
 /** Makes of HTTP requests what API Gateway's HTTP API makes of them (payload 2.0), and calls the handlers with it. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
@@ -59,7 +58,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     close: async () => {
       server.close();
       const idle = setInterval(() => server.closeIdleConnections(), 20); // one that is answering now is idle only then
-      const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+      const timer = setTimeout(() => server.closeAllConnections(), limits.closeMs);
       await once(server, 'close');
       clearInterval(idle);
       clearTimeout(timer);
