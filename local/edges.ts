@@ -19,6 +19,7 @@ export type EdgeOptions = {
   say: (line: string) => void;
   log: Log;
   redeliverSeconds?: number | undefined;
+  redisPatienceMs?: number | undefined;
 };
 /** What a client of SQS needs to write to the queues itself. */
 export type QueueAccess = Pick<LocalQueues, 'endpoint' | 'region' | 'credentials' | 'urls' | 'deadUrls'>;
@@ -58,18 +59,18 @@ const listenForPosts = async (gateway: () => SocketGateway | null) => {
 
 /** Redis, SQS and the WebSocket gateway as this machine has them. */
 export const openEdges = async (options: EdgeOptions): Promise<Edges> => {
-  const { env, folder, say, log, redeliverSeconds = REDELIVER_SECONDS } = options;
+  const { env, folder, say, log, redeliverSeconds = REDELIVER_SECONDS, redisPatienceMs: patienceMs } = options;
   const key = createAwsKey();
   const onError = (error: unknown) => log('error', 'edge.failed', { error });
   let gateway: SocketGateway | null = null;
   // Who is subscribed stood in that Redis: clients come again, or ask by HTTP while there is none.
-  const redis = await openRedis({ env, folder, say, onCut: () => gateway?.disconnectAll() });
+  const redis = await openRedis({ env, folder, say, patienceMs, onCut: () => gateway?.disconnectAll() });
   const queues = await startQueues({ key, onError });
   const posts = await listenForPosts(() => gateway);
   const client = createQueues({ ...queues, log });
   const push = createPush({ endpoint: posts.endpoint, region: REGION, credentials: key });
   return {
-    parts: { redis: createRedis(redis.at, { log }), queues: client, push },
+    parts: { redis: createRedis(redis.at, { log, ...(patienceMs === undefined ? {} : { timeoutMs: patienceMs }) }), queues: client, push },
     queues,
     deliver: (ctx) => {
       gateway = createSocketGateway({ key, handler: socket(ctx), onError });

@@ -28,6 +28,8 @@ export type HomeOptions = {
   env?: Record<string, string | undefined>;
   /** After how long a queue brings a message again whose work failed. */
   redeliverSeconds?: number;
+  /** How long an answer of Redis is waited for, before work goes on without. */
+  redisPatienceMs?: number;
   log?: Log;
   say?: (line: string) => void;
 };
@@ -87,7 +89,8 @@ const assemble = async (
 
   const blobs = createLocalBlobs({ folder: join(folder, 'blobs'), publicUrl: () => publicUrl, secret });
   const log = options.log ?? createLog(env);
-  const edges = await openEdges({ env: options.env ?? {}, folder, say, log, redeliverSeconds: options.redeliverSeconds });
+  const { redeliverSeconds, redisPatienceMs } = options;
+  const edges = await openEdges({ env: options.env ?? {}, folder, say, log, redeliverSeconds, redisPatienceMs });
   const ctx = createContext(env, { blobs, log, ...edges.parts });
   closers.push(
     () => ctx.close(),

@@ -2,7 +2,7 @@ import type { RedisAt } from '../functions/platform/redis.ts';
 import { createMemoryRedis } from './redis/memory.ts';
 import { findRedisServer } from './redis/find.ts';
 import { startRedisServer } from './redis/server.ts';
-import { connectRedis } from './redis/tcp.ts';
+import { type ConnectOptions, connectRedis } from './redis/tcp.ts';
 import { faultOf, versionOf } from './redis/version.ts';
 
 export type LocalRedis = {
@@ -17,9 +17,7 @@ export type RedisOptions = {
   env: Record<string, string | undefined>;
   folder: string;
   say: (line: string) => void;
-  /** Told when a connection to Redis ends: what it held may be gone. */
-  onCut?: () => void;
-};
+} & ConnectOptions;
 
 /**
  * The Redis that the environment names, else a server that this machine has, else one in memory; says which. One that does not
@@ -41,12 +39,12 @@ const openUpstash = (env: RedisOptions['env']): LocalRedis | null => {
   return { kind: 'upstash', at: { url, token }, describe, close: async () => {} };
 };
 
-const openUrl = async ({ env, onCut }: RedisOptions): Promise<LocalRedis | null> => {
+const openUrl = async ({ env, onCut, patienceMs }: RedisOptions): Promise<LocalRedis | null> => {
   const url = env.REDIS_URL;
   if (!url) return null;
   if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new Error('REDIS_URL must be a URL such as redis://user:password@host:6379, or rediss:// for TLS');
-  const requester = await connectRedis(url, onCut);
+  const requester = await connectRedis(url, { onCut, patienceMs });
   const close = () => requester.close();
   const version = await versionOf(requester).catch((error: Error) => error);
   const fault = version instanceof Error ? null : faultOf(version);
@@ -58,12 +56,16 @@ const openUrl = async ({ env, onCut }: RedisOptions): Promise<LocalRedis | null>
   return { kind: 'url', at: { requester }, describe: `using the Redis at ${new URL(url).host} (REDIS_URL)${silence}`, close };
 };
 
-const openServer = async ({ env, folder, say, onCut }: RedisOptions): Promise<LocalRedis | null> => {
+const openServer = async ({ env, ...options }: RedisOptions): Promise<LocalRedis | null> => {
   const program = findRedisServer(env.PATH);
   if (program === null) return null;
+  const { say } = options;
   try {
-    const server = await startRedisServer({ program, folder, say, ...(onCut ? { onCut } : {}) });
-    const version = await versionOf(server.requester);
+    const server = await startRedisServer({ program, ...options });
+    const version = await versionOf(server.requester).catch(async (error: Error) => {
+      await server.close();
+      throw error;
+    });
     const opened = { at: { requester: server.requester }, describe: `started ${program} ${version}`, close: server.close };
     const fault = faultOf(version);
     if (fault === null) return { kind: 'server', ...opened };

@@ -7,27 +7,26 @@ import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../free-port.ts';
 import type { LinkedRequester } from './requester.ts';
-import { connectRedis } from './tcp.ts';
+import { type ConnectOptions, connectRedis } from './tcp.ts';
 
 export type RedisServerOptions = {
   program: string;
   /** Keeps its configuration and its log. */
   folder: string;
   say?: (line: string) => void;
-  onCut?: () => void;
-};
+} & ConnectOptions;
 export type RunningRedis = { url: string; requester: LinkedRequester; pid(): number; close(): Promise<void> };
 
-const READY_MS = 5_000;
+const READY_MS = 15_000;
 const STOP_MS = 2_000;
 const RESTART_MS = 1_000;
 
 /** A Redis or Valkey as child process, which keeps nothing on disk; it is started again whenever it ends by itself. */
-export const startRedisServer = async ({ program, folder, say = () => {}, onCut }: RedisServerOptions): Promise<RunningRedis> => {
+export const startRedisServer = async ({ program, folder, say = () => {}, ...options }: RedisServerOptions): Promise<RunningRedis> => {
   const place = join(resolve(folder), 'redis');
   const url = configure(place, await freePort());
   const server = supervise(() => launch(program, place), say);
-  const requester = await connectRedis(url, onCut);
+  const requester = await connectRedis(url, options);
   const close = async () => {
     await requester.close();
     await server.stop();

@@ -10,25 +10,27 @@ const CONNECT_MS = 2_000;
 /** Half a second at most between tries, spread so that many don't come at once. */
 const retryStrategy = (times: number) => Math.random() * Math.min(500, 20 * 2 ** times);
 
-const SHARED = {
-  protocol: 2, // the shapes that Upstash's REST gives
-  disableClientInfo: true,
-  connectTimeout: CONNECT_MS,
-  retryStrategy,
-} as const;
+const shared = (patienceMs: number) =>
+  ({
+    protocol: 2, // the shapes that Upstash's REST gives
+    disableClientInfo: true,
+    connectTimeout: Math.max(CONNECT_MS, patienceMs),
+    retryStrategy,
+  }) as const;
 
 /**
  * Commands fail at once while there is no connection and when theirs breaks, and none is sent later or again: whoever asked has
  * gone on without an answer.
  */
-const COMMANDS = {
-  ...SHARED,
-  commandTimeout: SILENCE_MS,
-  socketTimeout: SILENCE_MS,
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: false,
-} as const;
+const forCommands = (patienceMs: number) =>
+  ({
+    ...shared(patienceMs),
+    commandTimeout: patienceMs,
+    socketTimeout: patienceMs,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+  }) as const;
 
 const isReply = (error: Error) => error.name === 'ReplyError';
 type Results = [error: Error | null, result?: unknown][];
@@ -41,12 +43,17 @@ const answersOf = (results: Results): Answer[] =>
     return { error: error.message };
   });
 
-/**
- * A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. `onCut`
- * is told of each connection that was good and ended, or fell silent: what that Redis held may be gone.
- */
-export const connectRedis = async (url: string, onCut: () => void = () => {}): Promise<LinkedRequester> => {
-  const client = new Redis(url, COMMANDS);
+export type ConnectOptions = {
+  /** Told of each connection that was good and ended, or fell silent: what that Redis held may be gone. */
+  onCut?: (() => void) | undefined;
+  /** How long an answer is waited for. */
+  patienceMs?: number | undefined;
+};
+
+/** A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. */
+export const connectRedis = async (url: string, options: ConnectOptions = {}): Promise<LinkedRequester> => {
+  const { onCut = () => {}, patienceMs = SILENCE_MS } = options;
+  const client = new Redis(url, forCommands(patienceMs));
   let broken: Error | null = null;
   client.on('error', (error) => {
     broken = error;
@@ -55,7 +62,7 @@ export const connectRedis = async (url: string, onCut: () => void = () => {}): P
     broken = null;
     client.once('close', onCut);
   });
-  const subscriber = createTcpSubscriber(() => new Redis(url, { ...SHARED, maxRetriesPerRequest: null }));
+  const subscriber = createTcpSubscriber(() => new Redis(url, { ...shared(patienceMs), maxRetriesPerRequest: null }));
   /** Names in capitals pass ioredis's own transformations by. */
   const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<Answer[]> => {
     const sent = client[kind]();
@@ -74,12 +81,12 @@ export const connectRedis = async (url: string, onCut: () => void = () => {}): P
       await Promise.all([endRedis(client), subscriber.close()]);
     },
   };
-  await firstTry(client);
+  await firstTry(client, Math.max(CONNECT_MS, patienceMs));
   return createRequester(link);
 };
 
 /** An error ends the wait, too. */
-const firstTry = (client: Redis) => once(client, 'ready', { signal: AbortSignal.timeout(CONNECT_MS) }).catch(() => {});
+const firstTry = (client: Redis, ms: number) => once(client, 'ready', { signal: AbortSignal.timeout(ms) }).catch(() => {});
 
 /** Lets what was sent be answered, if it is answered soon. */
 const endRedis = async (client: Redis) => {

@@ -12,7 +12,7 @@ import { startEngine } from './support/engine.ts';
 const real = it.skipIf(PROGRAM === null);
 
 const startReal = async () => {
-  const server = await startRealRedis();
+  const server = await startRealRedis(1_000);
   onTestFinished(() => server.close());
   return server;
 };

@@ -14,7 +14,7 @@ import { SCOPES, type Scope } from '../../schema/route.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
 import { TEMPLATE } from './global-setup.ts';
 import { openTestRedis } from './redis.ts';
-import { NO_REDIS } from './redis-kind.ts';
+import { NO_REDIS, PATIENCE_MS } from './redis-kind.ts';
 
 export type Reply<T = unknown> = { status: number; body: T; headers: Record<string, string> };
 export type RawRequest = {
@@ -69,7 +69,7 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
   const requester = NO_REDIS ? null : openTestRedis();
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const ctx = createContext(env, {
-    ...(requester ? { redis: createRedis({ requester }) } : {}),
+    ...(requester ? { redis: createRedis({ requester }, { timeoutMs: PATIENCE_MS }) } : {}),
     ...parts,
     log: (level, event, fields = {}) => {
       if (level === 'warn' || level === 'error') logged.push({ event, fields });

@@ -13,7 +13,7 @@ import { jobSettings } from '../../support/job-settings.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { freePort } from '../../support/processes.ts';
 import { realRedisUrl } from '../../support/redis.ts';
-import { DEAD_REDIS, NO_REDIS, REDIS } from '../../support/redis-kind.ts';
+import { DEAD_REDIS, NO_REDIS, PATIENCE_MS, REDIS } from '../../support/redis-kind.ts';
 
 /** Clocks so slow that a test which waits for them fails: what is quick then was pushed. */
 export const SLOW = { CLAIM_POLL_MS: '60000', BUSY_HEARTBEAT_MS: '60000', IDLE_HEARTBEAT_MS: '60000', LEASE_MS: '600000' };
@@ -33,7 +33,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
   const cable = await startTcpProxy({ host: '127.0.0.1', port });
   const url = `http://127.0.0.1:${cable.port}`;
   const variables = { PATH: '', ...(await redisVariables()), ...env, DATABASE_URL: database.url };
-  const open = () => startHome({ folder, port, publicUrl: url, env: variables, log: () => {} });
+  const open = () => startHome({ folder, port, publicUrl: url, env: variables, log: () => {}, redisPatienceMs: PATIENCE_MS });
   let home = await open();
   const agents: { agent: WorkerAgent; run: Promise<void> }[] = [];
   onTestFinished(async () => {

@@ -7,6 +7,7 @@ import { createRedis, hint } from '../../../functions/platform/redis.ts';
 import { openRedis } from '../../../local/redis.ts';
 import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import { freePort } from '../../support/processes.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 import { PROGRAM, startRealRedis, throwawayFolder } from '../support/redis.ts';
 import { startUpstash } from '../../../local/redis/upstash.ts';
 
@@ -16,12 +17,12 @@ const NOWHERE = '/nonexistent';
 const open = async (env: Record<string, string>) => {
   const said: string[] = [];
   const { folder, remove } = throwawayFolder();
-  const opened = await openRedis({ env, folder, say: (line) => void said.push(line) });
+  const opened = await openRedis({ env, folder, patienceMs: PATIENCE_MS, say: (line) => void said.push(line) });
   onTestFinished(async () => {
     await opened.close();
     await remove();
   });
-  const works = (await hint(createRedis(opened.at).set('a', 'x'), 'does not answer')) === 'OK';
+  const works = (await hint(createRedis(opened.at, { timeoutMs: PATIENCE_MS }).set('a', 'x'), 'does not answer')) === 'OK';
   return { kind: opened.kind, said: said.join('\n'), works };
 };
 

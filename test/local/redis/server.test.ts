@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startRedisServer } from '../../../local/redis/server.ts';
 import { connectRedis } from '../../../local/redis/tcp.ts';
 import { until } from '../../support/processes.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 import { PROGRAM, startRealRedis, throwawayFolder } from '../support/redis.ts';
 
 const listens = async (url: string): Promise<boolean> => {
@@ -22,7 +23,7 @@ describe.skipIf(PROGRAM === null)("the home's own Redis", () => {
   it('answers on loopback to its password alone, which others on the machine cannot read', async () => {
     const server = await startRealRedis();
     onTestFinished(() => server.close());
-    const stranger = await connectRedis(server.url.replace(/:\/\/.*@/, '://'));
+    const stranger = await connectRedis(server.url.replace(/:\/\/.*@/, '://'), { patienceMs: PATIENCE_MS });
     onTestFinished(() => stranger.close());
 
     expect(await server.requester.request({ body: ['ping'] })).toEqual({ result: 'PONG' });
@@ -66,7 +67,7 @@ describe.skipIf(PROGRAM === null)("the home's own Redis", () => {
 
     home.kill('SIGKILL');
 
-    await until('the server to be gone', async () => !(await listens(url.toString())), 5_000);
+    await until('the server to be gone', async () => !(await listens(url.toString())));
   });
 
   it('says why when it does not start', async () => {

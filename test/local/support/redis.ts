@@ -8,6 +8,7 @@ import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import type { LinkedRequester } from '../../../local/redis/requester.ts';
 import { startRedisServer } from '../../../local/redis/server.ts';
 import { until } from '../../support/processes.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 import { startUpstash } from '../../../local/redis/upstash.ts';
 
 /** The program of a real Redis on this machine; null when there is none, and its tests are skipped. */
@@ -19,9 +20,9 @@ export const throwawayFolder = () => {
 };
 
 /** A real Redis of its own, which leaves nothing behind. */
-export const startRealRedis = async () => {
+export const startRealRedis = async (patienceMs = PATIENCE_MS) => {
   const { folder, remove } = throwawayFolder();
-  const server = await startRedisServer({ program: PROGRAM ?? '', folder });
+  const server = await startRedisServer({ program: PROGRAM ?? '', folder, patienceMs });
   return {
     ...server,
     close: async () => {
@@ -59,7 +60,7 @@ const openReal = async (): Promise<Backend> => {
     at: { requester },
     requester,
     pass: async (_ms, check) => {
-      await until('time to pass in Redis', check, 5_000);
+      await until('time to pass in Redis', check, 15_000);
     },
     close,
   };
