@@ -29,9 +29,10 @@ const projectForTest = async (npm?: string) => {
   if (npm === undefined) await writeFile(join(folder, 'node_modules/.installed-lock'), HASH);
   else await writeFile(join(folder, 'bin/npm'), `#!/bin/sh\n${npm}\n`, { mode: 0o755 });
   await writeFile(join(folder, 'program.mjs'), PROGRAM);
-  const said = async () => (existsSync(join(folder, 'said')) ? (await readFile(join(folder, 'said'), 'utf8')).trim().split('\n') : []);
+  /** The words that it has written to the end. */
+  const said = async () => (await readFile(join(folder, 'said'), 'utf8').catch(() => '')).split('\n').slice(0, -1);
   onTestFinished(async () => {
-    const pid = Number((await said())[0]);
+    const pid = Number((await said())[0] ?? 0);
     if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL');
   });
   return { folder, said };
@@ -59,7 +60,7 @@ const isAlive = (pid: number) => {
   }
 };
 
-describe.skipIf(process.platform === 'win32')('what npm run starts', () => {
+describe.skipIf(process.platform === 'win32')('what npm run starts', { timeout: 60_000 }, () => {
   it.each(['SIGTERM', 'SIGKILL'] as const)('is asked once to end when npm is ended by %s', async (signal) => {
     const { folder, said } = await projectForTest();
     // npm runs a script by a shell, and its signals reach that shell alone.
@@ -69,7 +70,7 @@ describe.skipIf(process.platform === 'win32')('what npm run starts', () => {
 
     shell.kill(signal);
 
-    await until('the program to end', () => !isAlive(pid), 10_000);
+    await until('the program to end', () => !isAlive(pid), 18_000);
     expect(await said()).toEqual([String(pid), 'SIGTERM']);
   });
 
@@ -80,13 +81,13 @@ describe.skipIf(process.platform === 'win32')('what npm run starts', () => {
 
     starter.kill('SIGTERM');
 
-    await until('the starter to end', () => starter.exitCode !== null, 10_000);
+    await until('the starter to end', () => starter.exitCode !== null, 18_000);
     expect(starter.exitCode).toBe(0);
     expect(await said()).toEqual([String(pid), 'SIGTERM']);
   });
 });
 
-describe.skipIf(process.platform === 'win32')('the installation of the dependencies', () => {
+describe.skipIf(process.platform === 'win32')('the installation of the dependencies', { timeout: 60_000 }, () => {
   it('that fails does not hold up the next one', async () => {
     const { folder } = await projectForTest('echo no registry; exit 1');
 
