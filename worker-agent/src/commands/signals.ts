@@ -29,8 +29,16 @@ export const listenToSignals = (
   const over = new AbortController();
   const limits = new Set<NodeJS.Timeout>();
   let count = 0;
-  let countedAt = -Infinity;
+  /** The last that counted, until another can. */
+  let last: object | null = null;
   const limit = (ms: number, why: string) => limits.add(setTimeout(() => agent.cancel(why), ms));
+  const counts = (nth: number) => {
+    const it = {};
+    count = nth;
+    last = it;
+    // What came while this process was too busy to hear it is heard before the immediate.
+    setTimeout(() => setImmediate(() => (last = last === it ? null : last)), SECOND_AFTER_MS).unref();
+  };
   const begin = (reason: string) => {
     count = Math.max(count, 1);
     agent.drain(reason);
@@ -42,15 +50,13 @@ export const listenToSignals = (
   };
   const hungUp = () => {
     if (count >= 2) return;
-    count = 2;
-    countedAt = performance.now();
+    counts(2);
     agent.cancel('SIGHUP');
   };
   const heard = (name: NodeJS.Signals) => {
     if (name === 'SIGHUP') return hungUp();
-    if (performance.now() - countedAt < SECOND_AFTER_MS) return;
-    count++;
-    countedAt = performance.now();
+    if (last !== null) return;
+    counts(count + 1);
     if (count === 1) begin(name);
     else if (count === 2) agent.cancel(name);
     else process.exit(130);
