@@ -27,6 +27,8 @@ export type JobSettings = {
   /** Where what cannot be sent is kept, and how much of it. */
   spoolFolder: string;
   maxSpoolBytes: number;
+  /** For so long a platform that does not answer is asked again before something is kept. */
+  directMs?: number;
 };
 export type JobContext = {
   api: WorkerApi;

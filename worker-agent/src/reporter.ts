@@ -7,7 +7,7 @@ import type { Ending, JobContext } from './job-context.ts';
 import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, saysLost } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import type { Slots } from './slots.ts';
-import { DIRECT_MS, sendOrKeep, SLOW_MS } from './spool/send-or-keep.ts';
+import { directMs, sendOrKeep, SLOW_MS } from './spool/send-or-keep.ts';
 import type { Item } from './spool/spool.ts';
 
 type Completed = Extract<Ending, { kind: 'completed' }>;
@@ -131,7 +131,7 @@ export class Reporter {
     }
   }
 
-  #retry(batch: Waiting[], again: NonNullable<RetryOptions['again']> = forAtMost(DIRECT_MS)): RetryOptions {
+  #retry(batch: Waiting[], again: NonNullable<RetryOptions['again']> = forAtMost(directMs(this.#ctx))): RetryOptions {
     return { before: () => this.#confirm(batch), again };
   }
 
