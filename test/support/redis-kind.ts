@@ -13,5 +13,5 @@ export const NO_REDIS = REDIS === 'none';
 /** Nothing listens there: without Redis there is no push. */
 export const DEAD_REDIS = 'redis://127.0.0.1:1';
 
-/** How long tests wait for an answer of a real Redis, since neither it nor this process may run for a while on a busy machine. */
+/** How long clients of tests wait for an answer: neither who gives it nor this process may run for a while on a busy machine. */
 export const PATIENCE_MS = 15_000;

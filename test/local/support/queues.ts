@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import { createQueues } from '../../../functions/platform/queues.ts';
 import { createAwsKey } from '../../../local/aws-key.ts';
 import { startQueues } from '../../../local/queues.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 
 /** Those of a queue that wait, are hidden, or are held back. */
 export const countsOf = async (client: SQSClient, QueueUrl: string) => {
@@ -14,9 +15,6 @@ export const countsOf = async (client: SQSClient, QueueUrl: string) => {
     delayed: Number(Attributes.ApproximateNumberOfMessagesDelayed),
   };
 };
-
-/** Longer than a busy machine stands still: what is given up and sent again comes twice, or is hidden for long. */
-export const PATIENT_MS = 15_000;
 
 /** SQS for the running test, the adapter of production in front of it, and what it logged. */
 export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
@@ -32,7 +30,7 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
     urls,
     deadUrls,
     log: (_, event, fields) => logged.push({ event, fields }),
-    timeoutMs: PATIENT_MS,
+    timeoutMs: PATIENCE_MS, // what is given up and sent again comes twice, or is hidden for long
     ...options,
   });
   const client = new SQSClient({ endpoint, region, credentials, useQueueUrlAsEndpoint: false });
@@ -51,7 +49,7 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
 };
 
 /** The adapter in front of something that is no SQS. */
-export const queuesAt = (endpoint: string, timeoutMs = PATIENT_MS) => {
+export const queuesAt = (endpoint: string, timeoutMs = PATIENCE_MS) => {
   const logged: [event: string, fields: Record<string, unknown>][] = [];
   const queues = createQueues({
     endpoint,

@@ -8,8 +8,9 @@ import { createAwsKey } from '../../../../local/aws-key.ts';
 import { startQueues } from '../../../../local/queues.ts';
 import type { PollOptions } from '../../../../local/queues/poll.ts';
 import type { Parts } from '../../../../functions/platform/context.ts';
-import { countsOf, PATIENT_MS } from '../../../local/support/queues.ts';
+import { countsOf } from '../../../local/support/queues.ts';
 import { backendForTest } from '../../../support/backend.ts';
+import { PATIENCE_MS } from '../../../support/redis-kind.ts';
 import { openTestRedis } from '../../../support/redis.ts';
 
 /** A Redis that can be away, and that lets its requests be counted. */
@@ -19,7 +20,7 @@ export const breakableRedis = () => {
   let isAway = false;
   const redis = createRedis(
     { requester: { request: (it) => (isAway ? Promise.reject(new Error('away')) : requester.request(it)) } },
-    { failures: Number.MAX_SAFE_INTEGER },
+    { failures: Number.MAX_SAFE_INTEGER, timeoutMs: PATIENCE_MS },
   );
   return { redis, requester, setAway: (away: boolean) => void (isAway = away) };
 };
@@ -49,7 +50,7 @@ export const fakePush = () => {
 export const backendWithQueues = async (parts: Parts = {}, options: PollOptions = {}) => {
   const key = createAwsKey();
   const sqs = await startQueues({ key, onError: (error) => backend.logged.push({ event: 'poll.failed', fields: { error } }) });
-  const client = createQueues({ ...sqs, log: () => {}, timeoutMs: PATIENT_MS });
+  const client = createQueues({ ...sqs, log: () => {}, timeoutMs: PATIENCE_MS });
   const held: [QueueName, readonly QueueMessage[]][] = [];
   let holds = false;
   const queues: Queues = {
@@ -79,6 +80,6 @@ export const backendWithQueues = async (parts: Parts = {}, options: PollOptions 
     sqs,
     held,
     hold: (on: boolean) => void (holds = on),
-    settle: () => expect.poll(onTheWay, { timeout: PATIENT_MS }).toBe(0),
+    settle: () => expect.poll(onTheWay, { timeout: PATIENCE_MS }).toBe(0),
   };
 };
