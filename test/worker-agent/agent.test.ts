@@ -337,7 +337,6 @@ describe('a worker', () => {
 describe('draining', () => {
   it('claims nothing new, keeps the lease of what runs and lets it finish', async () => {
     const platform = await startPlatform();
-    platform.intervals = { ...platform.intervals, claim_poll_ms: 3_600_000 }; // no claim is on its way when the draining begins
     const subtask = platform.add();
     const { tool, seen } = stubborn();
     const worker = await agentForTest(platform, { tools: [tool], slots: 2 });
