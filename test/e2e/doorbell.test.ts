@@ -6,7 +6,8 @@ import { homeForTest, SLOW } from './support/home.ts';
 
 type Home = Awaited<ReturnType<typeof homeForTest>>;
 
-const WITHIN_MS = 5_000;
+/** Sooner than a worker asks by itself. */
+const WITHIN_MS = 18_000;
 const endless = { goal: 'wait', tool: 'exec', input: { argv: ['node', '-e', 'setInterval(() => {}, 1000)'] } };
 
 const statusOf = async ({ client }: Home, task_id: string) => (await client.getTask({ params: { task_id } })).status;
@@ -93,11 +94,12 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 },
     await until('its socket', () => events.includes('push.began'));
 
     home.cable.cut();
-    await until('another socket', () => count(events, 'push.began') === 2);
+    await until('another socket', () => count(events, 'push.began') >= 2);
     const first = await home.client.submitTask({ body: { goal: 'after a cut' } });
     await completed(home, first.task_id, WITHIN_MS);
+    const before = count(events, 'push.began');
     await home.restart();
-    await until('one more', () => count(events, 'push.began') === 3);
+    await until('one more', () => count(events, 'push.began') > before);
     const second = await home.client.submitTask({ body: { goal: 'after a restart' } });
     await completed(home, second.task_id, WITHIN_MS);
   });

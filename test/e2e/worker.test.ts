@@ -44,7 +44,7 @@ describe('maw worker', { timeout: 90_000 }, () => {
     const drained = await person.maw(['worker', 'drain', '--json']);
     const second = await person.client.submitTask({ body: { goal: 'second' } });
     await writeFile(release, '');
-    await until('the worker to end', () => worker.child.exitCode !== null, 20_000);
+    await until('the worker to end', () => worker.child.exitCode !== null);
 
     expect(JSON.parse(drained.out)).toEqual({ pid: worker.child.pid, draining: true });
     expect(worker.child.exitCode).toBe(0);
@@ -66,7 +66,7 @@ describe('maw worker', { timeout: 90_000 }, () => {
 
     worker.child.stdout?.destroy();
     worker.child.kill('SIGHUP');
-    await until('the worker to end', () => worker.child.exitCode !== null, 20_000);
+    await until('the worker to end', () => worker.child.exitCode !== null);
 
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     const [subtask] = (await person.client.listSubtasks({ params: { task_id } })).items;
