@@ -1,13 +1,12 @@
 import type { Context } from '../domain/context.ts';
 import type { Activity } from '../domain/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
-import { reconcile } from '../domain/live/reconcile.ts';
+import { reconcileAgain } from '../domain/live/reconcile.ts';
 import { type Load, readLoad } from '../domain/workers/load.ts';
 import { sweep } from './sweep.ts';
 
 /** Longer than any transaction: what was announced before this long is committed, or never will be. */
 const SETTLED_MS = 30_000;
-const RECONCILE_SECONDS = 20;
 const PRESENCE_SECONDS = 5;
 
 /** Whether nothing has come since everything was found done: then Postgres is not asked, and may sleep. */
@@ -31,7 +30,7 @@ const tellLoad = async (ctx: Context, isIdle: boolean) => {
 
 const STEPS_S = [10, 20, 30, 40, 50];
 
-/** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to end what is overdue. */
+/** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to do what is overdue. */
 export const tickEachMinute = async (ctx: Context) => {
   const report = await tick(ctx);
   await tellLoad(ctx, report === null);
@@ -50,7 +49,7 @@ export const tick = async (ctx: Context) => {
   const activity = await ctx.hints.activity();
   if (isIdle(activity)) return null;
   const report = await sweep(ctx);
-  if (ctx.hints.isConfigured && (await ctx.hints.isFirst('reconcile', RECONCILE_SECONDS))) await reconcile(ctx);
+  await reconcileAgain(ctx);
   await rest(ctx, activity);
   return report;
 };

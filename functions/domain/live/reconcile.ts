@@ -9,3 +9,10 @@ export const reconcile = async (ctx: Pick<Context, 'sql' | 'hints'>): Promise<nu
   for (const [done, id] of organizations.entries()) if (!(await ctx.hints.reconcile(id, () => readQueues(ctx.sql, id)))) return done;
   return organizations.length;
 };
+
+const PAUSE_SECONDS = 20;
+
+/** The same, unless somebody has done it shortly before. */
+export const reconcileAgain = async (ctx: Pick<Context, 'sql' | 'hints'>): Promise<void> => {
+  if (ctx.hints.isConfigured && (await ctx.hints.isFirst('reconcile', PAUSE_SECONDS))) await reconcile(ctx);
+};

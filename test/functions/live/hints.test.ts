@@ -34,6 +34,19 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(first.priority).toBe(9);
   });
 
+  it('is made whole by what a clock of minutes sends for the time in between', async () => {
+    const { redis } = breakableRedis();
+    const { backend, client } = await backendWithQueues({ redis });
+    const organization_id = await organizationOf(backend.ctx.sql);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const proposed = () => backend.ctx.hints.propose(organization_id, ['scripted'], 100);
+    await redis.flushall();
+
+    await client.send('subtasks', [{ id: '1', body: JSON.stringify({ topic: 'overdue' }) }]);
+
+    await expect.poll(proposed, { timeout: 15_000 }).toEqual(await readySet(backend.ctx.sql));
+  });
+
   it('follows what becomes ready, is claimed, paused, resumed and cancelled', async () => {
     const { redis } = breakableRedis();
     const { backend } = await backendWithQueues({ redis });
