@@ -4,6 +4,7 @@ import { endOverdue } from '../../functions/domain/maintenance/maintenance.ts';
 import type { Sql } from '../../functions/domain/sql.ts';
 import { openPool } from '../../functions/platform/postgres.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
+import { until } from '../support/processes.ts';
 import { enrol } from '../support/worker.ts';
 
 /** A worker that claimed under an id and did not get the answer. */
@@ -32,7 +33,7 @@ const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, aga
       () => (answered = true),
       () => (answered = true),
     );
-    await expect.poll(async () => answered || (await blocked(backend.ctx.sql)) > 0).toBe(true);
+    await until('the claim to be answered, or to wait', async () => answered || (await blocked(backend.ctx.sql)) > 0, 15_000);
   });
   return reply;
 };

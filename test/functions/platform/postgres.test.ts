@@ -26,6 +26,8 @@ const connection = async (sql: Sql) => {
   return row.pid;
 };
 
+const patient = { timeout: 15_000 };
+
 const sleeping = async (sql: Sql) => {
   const rows = await sql`select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`;
   return rows.length;
@@ -108,19 +110,19 @@ describe('a lost connection', () => {
     for (let round = 0; round < 5; round++) {
       const inside = [1, 2].map(() => sql.begin((tx) => tx`select pg_sleep(30)`));
       const told = Promise.allSettled([sql`select pg_sleep(30)`, ...inside]);
-      await expect.poll(() => sleeping(sql)).toBe(3);
+      await expect.poll(() => sleeping(sql), patient).toBe(3);
 
       proxy.cut();
 
       const reasons = (await told).map((it) => (it.status === 'rejected' ? it.reason : null));
       expect(reasons).toEqual([expect.any(ConnectionLost), expect.any(ConnectionLost), expect.any(ConnectionLost)]);
       expect(reasons.every(isDatabaseAway)).toBe(true);
-      await expect.poll(() => connection(sql).catch(() => null)).not.toBeNull(); // one that was idle may be found dead only now
+      await expect.poll(() => connection(sql).catch(() => null), patient).not.toBeNull(); // one that was idle may be found dead only now
       expect(await Promise.all(Array.from({ length: 8 }, () => connection(sql)))).toHaveLength(8);
       await sql`select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`;
-      await expect.poll(() => sleeping(sql)).toBe(0);
+      await expect.poll(() => sleeping(sql), patient).toBe(0);
     }
-  });
+  }, 60_000);
 
   it('between two statements of a transaction ends it, however soon or late the next comes', async () => {
     const { sql, proxy } = await poolForTest();
