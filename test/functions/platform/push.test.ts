@@ -4,9 +4,10 @@ import { createPush, type PushOptions } from '../../../functions/platform/push.t
 import { socketsForTest } from '../../local/support/sockets.ts';
 import { serve } from '../../support/http-server.ts';
 import { freePort, until } from '../../support/processes.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 
 const pushTo = (options: PushOptions) => {
-  const push = createPush(options);
+  const push = createPush({ timeoutMs: PATIENCE_MS, ...options });
   onTestFinished(() => push.destroy());
   return push;
 };
@@ -43,17 +44,27 @@ describe('push', () => {
     await expect(push.close(other.id)).resolves.toBeUndefined();
   });
 
-  it('says at once that a client does not read', async () => {
+  it('says that a client does not read', async () => {
     const { open, target } = await socketsForTest(undefined, { limits: { bufferBytes: 50_000 } });
     const { socket, id } = await open();
     const push = pushTo(target);
     socket.pause();
 
     while ((await push.post(id, 'x'.repeat(32_000))) !== 'slow');
-    const started = performance.now();
 
     expect(await push.post(id, 'x'.repeat(32_000))).toBe('slow');
-    expect(performance.now() - started).toBeLessThan(400);
+  });
+
+  it('says so at once, and does not send again to one whose buffer is full', async () => {
+    let requests = 0;
+    const { target } = await gatewayOf((request, response) => {
+      requests++;
+      request.resume();
+      response.writeHead(429, { 'x-amzn-errortype': 'LimitExceededException' }).end();
+    });
+
+    expect(await pushTo(target).post('id=', 'x')).toBe('slow');
+    expect(requests).toBe(1);
   });
 
   it('keeps its connection to the gateway', async () => {
@@ -94,10 +105,9 @@ describe('push', () => {
     expect(requests).toBe(1);
   });
 
-  it('throws a clear error in bounded time when the gateway is not there, or does not answer', async () => {
+  it('throws a clear error when the gateway is not there, or does not answer in time', async () => {
     const { target } = await gatewayOf(() => {});
     const away = { ...target, endpoint: `http://127.0.0.1:${await freePort()}` };
-    const started = performance.now();
 
     await expect(pushTo(away).post('id=', 'x')).rejects.toThrow(
       `The socket gateway at ${away.endpoint} does not answer: connect ECONNREFUSED`,
@@ -105,7 +115,5 @@ describe('push', () => {
     await expect(pushTo({ ...target, timeoutMs: 50 }).post('id=', 'x')).rejects.toThrow(
       `The socket gateway at ${target.endpoint} does not answer`,
     );
-
-    expect(performance.now() - started).toBeLessThan(3_000);
   });
 });

@@ -93,13 +93,11 @@ describe('sending to a queue', () => {
     expect(await queues.send('subtasks', [{ id: 'never', body: '4', delaySeconds: 0 }])).toEqual([]);
   });
 
-  it('names everything as not sent, in bounded time and with a clear reason, when SQS is not there', async () => {
+  it('names everything as not sent, with a clear reason, when SQS is not there', async () => {
     const { queues, logged } = queuesAt(`http://127.0.0.1:${await freePort()}`);
-    const started = performance.now();
 
     const failed = await queues.send('subtasks', messages(1_000));
 
-    expect(performance.now() - started).toBeLessThan(2_000);
     expect(failed.toSorted()).toEqual(
       messages(1_000)
         .map(({ id }) => id)
@@ -113,14 +111,14 @@ describe('sending to a queue', () => {
     ]);
   });
 
-  it('gives up when SQS takes the connection and never answers', async () => {
-    const { endpoint } = await serve(() => {});
-    const { queues, logged } = queuesAt(endpoint);
-    const started = performance.now();
+  it('gives up when SQS takes the connection and never answers, and asks no more then', async () => {
+    let asked = 0;
+    const { endpoint } = await serve(() => void asked++);
+    const { queues, logged } = queuesAt(endpoint, 300);
 
-    expect(await queues.send('events', messages(50))).toHaveLength(50);
+    expect(await queues.send('events', messages(1_000))).toHaveLength(1_000);
 
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(asked).toBeLessThanOrEqual(8); // four batches of a hundred, each twice
     expect(logged.map(([event]) => event)).toEqual(['queue.away']);
   });
 });
