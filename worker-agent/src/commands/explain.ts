@@ -1,11 +1,10 @@
 import type { Explanation } from '../../../schema/explain.ts';
 import { SUBTASK_ENDS } from '../../../schema/states.ts';
 import type { Subtask } from '../../../schema/task.ts';
-import { CALLER, type Command, type CommandContext } from '../command.ts';
-import { EXIT } from '../terminal/errors.ts';
+import type { CommandContext } from '../command.ts';
 import { paintStatus } from '../terminal/io.ts';
 import { oneLine, table } from '../terminal/text.ts';
-import { forTaskOrSubtask, idOf } from './ids.ts';
+import { aboutEither } from './ids.ts';
 import { subtasksOf } from './subtasks.ts';
 import { waitText } from './waits.ts';
 
@@ -48,20 +47,9 @@ const explainSubtask = async ({ client, io, config }: CommandContext, id: string
   io.out(`\n${table(['NAME', 'MAY TAKE IT', 'WHY NOT', 'WORKER'], rows)}${workers_truncated ? '\nand more' : ''}`);
 };
 
-export const explain: Command = {
+export const explain = aboutEither({
   name: 'explain',
-  args: 'ID',
   summary: 'Say what a subtask, or all that is open of a task, waits for, and which worker may take it',
-  minArgs: 1,
-  maxArgs: 1,
-  settings: CALLER,
-  options: {},
-  run: async (context) => {
-    const id = idOf(context, 'task or subtask');
-    await forTaskOrSubtask(
-      () => explainTask(context, id),
-      () => explainSubtask(context, id),
-    );
-    return EXIT.ok;
-  },
-};
+  task: explainTask,
+  subtask: explainSubtask,
+});

@@ -1,7 +1,6 @@
-import { CALLER, type Command, type CommandContext } from '../command.ts';
-import { EXIT } from '../terminal/errors.ts';
+import type { CommandContext } from '../command.ts';
 import { oneLine, table } from '../terminal/text.ts';
-import { forTaskOrSubtask, idOf } from './ids.ts';
+import { aboutEither } from './ids.ts';
 import { hasResult, resultText } from './results.ts';
 import { subtaskTable, taskText } from './show.ts';
 import { subtasksOf } from './subtasks.ts';
@@ -19,20 +18,9 @@ const showSubtask = async ({ client, io, config }: CommandContext, id: string): 
   io.out([subtaskTable(io, [subtask]), '', table(['TRY', 'STATUS', 'WORKER', 'ERROR'], attempts), ...result].join('\n'));
 };
 
-export const get: Command = {
+export const get = aboutEither({
   name: 'get',
-  args: 'ID',
   summary: 'Show a task with its subtasks, or a subtask with its attempts',
-  minArgs: 1,
-  maxArgs: 1,
-  settings: CALLER,
-  options: {},
-  run: async (context) => {
-    const id = idOf(context, 'task or subtask');
-    await forTaskOrSubtask(
-      () => showTask(context, id),
-      () => showSubtask(context, id),
-    );
-    return EXIT.ok;
-  },
-};
+  task: showTask,
+  subtask: showSubtask,
+});

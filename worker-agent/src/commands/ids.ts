@@ -1,7 +1,7 @@
 import { Id } from '../../../schema/common.ts';
 import { ApiError } from '../../../schema/client.ts';
-import type { CommandContext } from '../command.ts';
-import { CommandError, UsageError } from '../terminal/errors.ts';
+import { CALLER, type Command, type CommandContext } from '../command.ts';
+import { CommandError, EXIT, UsageError } from '../terminal/errors.ts';
 
 /** The id that a command was given. */
 export const idOf = ({ args }: Pick<CommandContext, 'args'>, kind: 'task' | 'subtask' | 'task or subtask'): string => {
@@ -15,18 +15,31 @@ export const idOf = ({ args }: Pick<CommandContext, 'args'>, kind: 'task' | 'sub
 
 const isCode = (error: unknown, code: string) => error instanceof ApiError && error.code === code;
 
-/** Does the one where the id is a task's and the other where it is a subtask's. */
-export const forTaskOrSubtask = async (forTask: () => Promise<void>, forSubtask: () => Promise<void>): Promise<void> => {
-  try {
-    await forTask();
-  } catch (error) {
-    if (!isCode(error, 'task_not_found')) throw error;
-    await forSubtask().catch((second: unknown) => {
-      if (!isCode(second, 'subtask_not_found')) throw second;
-      throw new CommandError('There is no task and no subtask with this id', 'maw list shows the tasks', { cause: second });
-    });
-  }
-};
+type Shows = (context: CommandContext, id: string) => Promise<void>;
+
+/** A command about a task or a subtask, whichever has the id that it is given. */
+export const aboutEither = (about: Pick<Command, 'name' | 'summary'> & { task: Shows; subtask: Shows }): Command => ({
+  name: about.name,
+  args: 'ID',
+  summary: about.summary,
+  minArgs: 1,
+  maxArgs: 1,
+  settings: CALLER,
+  options: {},
+  run: async (context) => {
+    const id = idOf(context, 'task or subtask');
+    try {
+      await about.task(context, id);
+    } catch (error) {
+      if (!isCode(error, 'task_not_found')) throw error;
+      await about.subtask(context, id).catch((second: unknown) => {
+        if (!isCode(second, 'subtask_not_found')) throw second;
+        throw new CommandError('There is no task and no subtask with this id', 'maw list shows the tasks', { cause: second });
+      });
+    }
+    return EXIT.ok;
+  },
+});
 
 /** Says so where the id that was given for a subtask's is a task's. */
 export const notOfTask = async <T>({ client }: Pick<CommandContext, 'client'>, id: string, call: () => Promise<T>): Promise<T> => {

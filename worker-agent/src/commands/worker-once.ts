@@ -1,6 +1,4 @@
 import type { Command } from '../command.ts';
-import { EXIT } from '../terminal/errors.ts';
-import { listenToSignals, signalOptions } from './signals.ts';
 import { WORKER_SETTINGS, withAgent } from './worker-setup.ts';
 
 export const workerOnce: Command = {
@@ -12,14 +10,5 @@ export const workerOnce: Command = {
   maxArgs: 0,
   settings: WORKER_SETTINGS,
   options: {},
-  run: (context) =>
-    withAgent(context, async (agent) => {
-      const unlisten = listenToSignals(agent, signalOptions(context.config));
-      try {
-        await agent.once();
-      } finally {
-        unlisten();
-      }
-      return EXIT.ok;
-    }),
+  run: (context) => withAgent(context, (agent) => agent.once()),
 };

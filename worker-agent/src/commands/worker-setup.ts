@@ -19,6 +19,7 @@ import type { OpenAiSettings } from '../tools/openai/openai-http.ts';
 import { createTools } from '../tools/registry.ts';
 import type { AgentAdapter } from '../tools/adapter.ts';
 import type { CommandRules } from '../tools/allowed-command.ts';
+import { listenToSignals, signalOptions } from './signals.ts';
 
 export const WORKER_SETTINGS: readonly SettingKey[] = [
   'url',
@@ -162,16 +163,29 @@ const keep = async (file: StateFile, credential: string, journal: Journal): Prom
 };
 
 /** Tells of the agent's health while it works, where that is wanted. */
-const watched = async (port: number, agent: WorkerAgent, metrics: Metrics, work: (agent: WorkerAgent) => Promise<number>) => {
-  if (port === 0) return work(agent);
+const watched = async (port: number, agent: WorkerAgent, metrics: Metrics, work: () => Promise<unknown>) => {
+  if (port === 0) return work();
   const health = await serveHealth({ port, status: () => agent.status, metrics }).catch((cause: Error) => {
     throw new CommandError(`nothing can listen at 127.0.0.1:${port}: ${cause.message}`, 'give another --health-port', { cause });
   });
-  return work(agent).finally(() => health.close());
+  return work().finally(() => health.close());
 };
 
-/** Does something with the worker of the configuration while no other process of this machine runs it. */
-export const withAgent = async ({ config, loaded, io }: CommandContext, work: (agent: WorkerAgent) => Promise<number>): Promise<number> => {
+/** Drained and cancelled by the signals of this process. */
+const signalled = async (agent: WorkerAgent, config: Config, work: (agent: WorkerAgent) => Promise<unknown>) => {
+  const unlisten = listenToSignals(agent, signalOptions(config));
+  try {
+    await work(agent);
+  } finally {
+    unlisten();
+  }
+};
+
+/** Lets the worker of the configuration work while no other process of this machine runs it; answers the exit code. */
+export const withAgent = async (
+  { config, loaded, io }: CommandContext,
+  work: (agent: WorkerAgent) => Promise<unknown>,
+): Promise<number> => {
   toolsOf(config);
   const redactor = redactorOf(config);
   const isolation = await isolationOf(config, loaded.file);
@@ -188,7 +202,8 @@ export const withAgent = async ({ config, loaded, io }: CommandContext, work: (a
     const journal = metrics.counting(createJournal(config.log_format, (line) => io.out(redactor.text(line))));
     await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
     const agent = agentOf(config, await identityOf(file, config), { file, isolation, redactor, journal });
-    return await watched(config.health_port, agent, metrics, work);
+    await watched(config.health_port, agent, metrics, () => signalled(agent, config, work));
+    return EXIT.ok;
   } catch (error) {
     if (error instanceof WorkerRevoked) throw notEnrolled(error);
     throw error;
