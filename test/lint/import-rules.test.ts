@@ -70,7 +70,7 @@ const lint = () => {
   return stdout.split('\n');
 };
 
-describe('the linter', () => {
+describe('the linter', { timeout: 180_000 }, () => {
   it('lets through what may be imported and refuses what may not, folder by folder', () => {
     const refused = lint().filter((line) => line.includes('no-restricted-imports'));
 
