@@ -21,6 +21,7 @@ export const environment = (settings: Settings, { apiUrl, socketUrl }: Addresses
     BUSY_HEARTBEAT_MS: '15000',
     IDLE_HEARTBEAT_MS: '60000',
     CLAIM_POLL_MS: '2000',
+    HEALTH_MS: '900',
     LOG_RETENTION_DAYS: '30',
     LOG_LEVEL: 'info',
     LOG_FORMAT: 'json',

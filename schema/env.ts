@@ -70,6 +70,7 @@ export const Env = z.object({
   BUSY_HEARTBEAT_MS: whole(100, 600_000, 15_000).describe('Between heartbeats of a worker that holds leases'),
   IDLE_HEARTBEAT_MS: whole(100, 600_000, 60_000).describe('Between heartbeats of a worker that holds none'),
   CLAIM_POLL_MS: whole(10, 600_000, 2_000).describe('Between claims of a worker that found nothing'),
+  HEALTH_MS: whole(100, 60_000, 900).describe('How long a check of health waits for the database and for Redis'),
   LOG_RETENTION_DAYS: whole(1, 3_650, 30).describe('How long the output of tools is kept'),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info').describe('What is less grave is not logged'),
   LOG_FORMAT: oneOf(['json', 'text'], 'json').describe('JSON for machines, text for people'),

@@ -63,6 +63,7 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
     DATABASE_PREPARE: 'true',
     CORS_ORIGINS: 'https://app.example',
     LOG_LEVEL: 'error',
+    HEALTH_MS: String(PATIENCE_MS),
     ...given,
   });
   /** Warnings and errors. */

@@ -1,15 +1,13 @@
 import type { Context } from '../context.ts';
 import type { Sql } from '../sql.ts';
 
-const LONGEST_MS = 900;
-
 export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms: number | null };
 
-/** Settles at the latest after 900 ms: a health check that hangs is no help. */
-const timed = async (check: PromiseLike<unknown>): Promise<ServiceHealth> => {
+/** Settles in time, whatever the service does: a health check that hangs is no help. */
+const timed = async ({ env }: Pick<Context, 'env'>, check: PromiseLike<unknown>): Promise<ServiceHealth> => {
   const started = performance.now();
   const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), LONGEST_MS);
+  const timer = setTimeout(() => resolve(false), env.HEALTH_MS);
   const healthy = await Promise.race([
     Promise.resolve(check).then(
       () => true,
@@ -23,11 +21,11 @@ const timed = async (check: PromiseLike<unknown>): Promise<ServiceHealth> => {
     : { status: 'unhealthy', latency_ms: null };
 };
 
-export const database = (ctx: Pick<Context, 'sql'>): Promise<ServiceHealth> => timed(ctx.sql`select 1`);
+export const database = (ctx: Pick<Context, 'sql' | 'env'>): Promise<ServiceHealth> => timed(ctx, ctx.sql`select 1`);
 
 /** The platform works without Redis, if slower: where it does not answer, the whole is still healthy. */
-export const redis = async ({ hints }: Pick<Context, 'hints'>): Promise<ServiceHealth> =>
-  hints.isConfigured ? timed(answering(hints.ping())) : { status: 'not_configured', latency_ms: null };
+export const redis = async (ctx: Pick<Context, 'hints' | 'env'>): Promise<ServiceHealth> =>
+  ctx.hints.isConfigured ? timed(ctx, answering(ctx.hints.ping())) : { status: 'not_configured', latency_ms: null };
 
 const answering = async (asked: Promise<boolean>) => {
   if (!(await asked)) throw new Error('no answer');
@@ -41,7 +39,7 @@ const latestMigration = async (sql: Sql): Promise<string | null> => {
 const STATES = { healthy: 'connected', unhealthy: 'disconnected', not_configured: 'not_configured' } as const;
 const connection = (health: ServiceHealth) => STATES[health.status];
 
-export const overall = async (ctx: Pick<Context, 'sql' | 'hints'>) => {
+export const overall = async (ctx: Pick<Context, 'sql' | 'hints' | 'env'>) => {
   const [health, redisHealth] = await Promise.all([database(ctx), redis(ctx)]);
   return {
     database: health,

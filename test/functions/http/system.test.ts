@@ -62,6 +62,24 @@ describe('health', () => {
   });
 });
 
+describe('a check of health', () => {
+  it('does not wait for a database that does not answer', async () => {
+    const backend = await backendForTest({ pool: 1, env: { HEALTH_MS: '100' } });
+    const [begun, checked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const busy = backend.ctx.sql.begin(() => {
+      begun.resolve();
+      return checked.promise;
+    });
+    await begun.promise;
+
+    const { status, body } = await backend.send({ method: 'GET', path: ROUTES.getDatabaseHealth.path });
+    checked.resolve();
+    await busy;
+
+    expect([status, body]).toEqual([503, { status: 'unhealthy', latency_ms: null }]);
+  });
+});
+
 describe('the documents', () => {
   it('give the OpenAPI description with the public address', async () => {
     const { headers, body } = await get('/openapi.json');
