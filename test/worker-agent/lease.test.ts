@@ -75,15 +75,25 @@ const WRITES = [
   'storeArtifact',
 ] as const;
 const writes = (platform: FakePlatform) => platform.calls.filter(({ name }) => (WRITES as readonly string[]).includes(name));
-const LEASE = { lease_seconds: 1 };
+/** Longer than a loaded machine stands still between a claim and the work. */
+const LEASE = { lease_seconds: 4 };
 
-/** A platform that gives short leases, and that can leave heartbeats without an answer. */
-const shortLeases = async (leaseMs = 1_000) => {
+/** A platform that answers no heartbeat until it is back. */
+const silentPlatform = async () => {
   const platform = await startPlatform();
-  platform.intervals = { ...platform.intervals, busy_heartbeat_ms: Math.floor(leaseMs / 6), lease_ms: leaseMs };
-  let isAway = false;
+  platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 150 };
+  let isAway = true;
   platform.intercept('heartbeat', () => (isAway ? new AppError('unavailable', 'no beat') : 'pass'));
-  return { platform, setAway: (away: boolean) => void (isAway = away) };
+  return { platform, comeBack: () => void (isAway = false) };
+};
+
+/** Refuses a completion for now when the lease of a claim that is sent from now on is over, or nearly so. */
+const refuseWhenOver = (platform: FakePlatform): void => {
+  const over = performance.now() + LEASE.lease_seconds * 1_000;
+  platform.intercept('completeSubtasks', async () => {
+    await holds(() => performance.now() > over);
+    return new AppError('unavailable', 'no completion');
+  });
 };
 
 /** A tool that works until it is told to stop. */
@@ -104,19 +114,17 @@ const endless = () => {
 
 describe('a worker whose lease may be over', () => {
   it('stops the tool first, says nothing until the server has confirmed the lease, and gives the subtask back then', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const { tool, seen } = endless();
     const worker = await agentForTest(platform, { tools: [tool] });
     void worker.run();
     await holds(() => seen.started === 1);
-
-    setAway(true);
     await holds(() => seen.stopped === 1);
     const asked = platform.of('heartbeat').length;
     await holds(() => platform.of('heartbeat').length > asked + 1);
     const said = writes(platform);
-    setAway(false);
+    comeBack();
     await holds(() => platform.ended.has(subtask.subtask_id));
 
     expect(said).toEqual([]);
@@ -127,21 +135,20 @@ describe('a worker whose lease may be over', () => {
   });
 
   it('holds a result that was ready before in memory, where no disk takes it, and sends it when the server has confirmed the lease', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
-    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
     const worker = await agentForTest(platform, { settings: { reportForMs: 60_000, maxSpoolBytes: 0 } });
+    refuseWhenOver(platform);
     void worker.run();
     const refusals = () => worker.lines.filter(({ operation, error }) => operation === 'complete' && error === 'no beat').length;
 
     await holds(() => platform.of('completeSubtasks').length > 0);
-    setAway(true);
     await holds(() => refusals() > 0);
     const tries = platform.of('completeSubtasks').length;
     await holds(() => refusals() > 1);
     const later = platform.of('completeSubtasks').length;
     platform.intercept('completeSubtasks', () => 'pass');
-    setAway(false);
+    comeBack();
     await holds(() => platform.ended.has(subtask.subtask_id));
 
     expect(later).toBe(tries);
@@ -149,18 +156,17 @@ describe('a worker whose lease may be over', () => {
   });
 
   it('drops such a result when the server says that its lease is lost, without sending it once more', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
-    platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
     const worker = await agentForTest(platform, { settings: { maxSpoolBytes: 0 } });
+    refuseWhenOver(platform);
     void worker.run();
 
     await holds(() => platform.of('completeSubtasks').length > 0);
-    setAway(true);
     await holds(() => worker.lines.some(({ operation, error }) => operation === 'complete' && error === 'no beat'));
     const tries = platform.of('completeSubtasks').length;
     platform.lost.add(subtask.subtask_id);
-    setAway(false);
+    comeBack();
     await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
     await holds(() => worker.agent.running === 0);
 
@@ -168,33 +174,31 @@ describe('a worker whose lease may be over', () => {
   });
 
   it('keeps a result that was ready before, and sends it when the server answers again', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
     const worker = await agentForTest(platform);
     void worker.run();
 
-    setAway(true);
     await holds(() => worker.events().includes('result.kept'));
     platform.intercept('completeSubtasks', () => 'pass');
-    setAway(false);
+    comeBack();
     await holds(() => platform.ended.has(subtask.subtask_id));
 
     expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
   });
 
   it('drops a kept result whose lease was lost meanwhile, and does not send it once more', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
     const worker = await agentForTest(platform);
     void worker.run();
 
-    setAway(true);
     await holds(() => worker.events().includes('result.kept'));
     platform.lost.add(subtask.subtask_id);
     platform.intercept('completeSubtasks', () => 'pass');
-    setAway(false);
+    comeBack();
     await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === 'lease_lost'));
     await holds(() => worker.agent.spool.entries === 0 && worker.agent.running === 0);
 
@@ -202,7 +206,7 @@ describe('a worker whose lease may be over', () => {
   });
 
   it('starts no process any more for a tool that does not hear of it, also after the subtask was given back', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const seen = { started: 0, stopped: 0, goOn: () => {}, answer: '' };
     const tool = adapterThat(async (host) => {
@@ -218,10 +222,8 @@ describe('a worker whose lease may be over', () => {
     const worker = await agentForTest(platform, { tools: [tool] });
     void worker.run();
     await holds(() => seen.started === 1);
-
-    setAway(true);
     await holds(() => seen.stopped === 1);
-    setAway(false);
+    comeBack();
     await holds(() => platform.ended.has(subtask.subtask_id));
     seen.goOn();
     await holds(() => seen.answer !== '');
@@ -231,28 +233,26 @@ describe('a worker whose lease may be over', () => {
   });
 
   it('no longer waits for the output of a parent that is on its way', async () => {
-    const { platform, setAway } = await shortLeases();
+    const { platform, comeBack } = await silentPlatform();
     platform.intercept('getInput', () => new Promise((resolve) => onTestFinished(() => resolve('pass'))));
     const subtask = platform.add({ ...LEASE, inputs: platform.parent('before', null, { included: false }) });
     let answer: unknown;
     const tool = adapterThat((_, job) => job.inputs().catch((error) => void (answer = error)));
-    const worker = await agentForTest(platform, { tools: [tool] });
+    const worker = await agentForTest(platform, { tools: [tool], timeoutMs: 30_000 });
     void worker.run();
     await holds(() => platform.of('getInput').length === 1);
-
-    setAway(true);
     await holds(() => answer !== undefined);
-    setAway(false);
+    comeBack();
     await holds(() => platform.ended.has(subtask.subtask_id));
 
     expect(answer).toMatchObject({ name: 'AbortError' });
   });
 
   it('asks before it begins, when the answer to its claim came as late as that', async () => {
-    const { platform } = await shortLeases();
+    const platform = await startPlatform();
     const begun = performance.now();
     platform.intercept('claimSubtasks', () => (performance.now() - begun < 2_000 ? 'cut-after' : 'pass'));
-    const subtask = platform.add(LEASE);
+    const subtask = platform.add({ lease_seconds: 1 });
     let confirmed = false;
     const tool = adapterThat(() => {
       confirmed = platform.of('heartbeat').some(({ body }) => body.leases.length > 0);
@@ -269,7 +269,8 @@ describe('a worker whose lease may be over', () => {
 
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', { timeout: 60_000 }, () => {
   it('loses no lease while that is short', async () => {
-    const { platform } = await shortLeases(7_000);
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 1_000, lease_ms: 7_000 };
     const subtask = platform.add({ lease_seconds: 7 });
     await blocked(platform, 8_500, 30_000);
 
