@@ -4,11 +4,12 @@ import { sweep } from '../../functions/schedule/sweep.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { enrol } from '../support/worker.ts';
 
+/** Times are long, so that what passes of them while a test runs makes no difference. */
 const holding = async () => {
-  const backend = await backendForTest({ env: { LEASE_MS: '60000', OUTAGE_MS: '15000' } });
+  const backend = await backendForTest({ env: { LEASE_MS: '600000', OUTAGE_MS: '150000' } });
   const worker = await enrol(backend);
   await sweep(backend.ctx);
-  await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', timeout_seconds: 60 }] } });
+  await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', timeout_seconds: 700 }] } });
   const [it] = await worker.claim();
   if (it === undefined) throw new Error('nothing was claimed');
   return { backend, worker, it };
@@ -24,7 +25,7 @@ const pass = async ({ ctx: { sql } }: Backend, seconds: number) => {
 describe('after the platform was away for longer than a lease', () => {
   it('nothing is ended that could not be told meanwhile, and results of that time land once', async () => {
     const { backend, worker, it: held } = await holding();
-    await pass(backend, 600);
+    await pass(backend, 6_000);
 
     expect(await sweep(backend.ctx)).toMatchObject({ reaped: 0 });
     expect(await worker.complete(held, 'made in the dark')).toMatchObject({ status: 200, body: { status: 'completed' } });
@@ -39,14 +40,14 @@ describe('after the platform was away for longer than a lease', () => {
     const look = () => consume(backend.ctx, 'subtasks')({ Records: [overdue] } as never);
     const open = async () =>
       (await backend.ctx.sql`select from attempts where subtask_id = ${held.subtask_id} and ended_at is null`).length;
-    await pass(backend, 600);
+    await pass(backend, 6_000);
 
     await look();
     await sweep(backend.ctx);
     await look();
     expect(await open()).toBe(1);
-    for (let seconds = 0; seconds <= 60; seconds += 10) {
-      await pass(backend, 10);
+    for (let seconds = 0; seconds <= 600; seconds += 100) {
+      await pass(backend, 100);
       await look();
     }
 
@@ -55,12 +56,12 @@ describe('after the platform was away for longer than a lease', () => {
 
   it('a clock that was set back makes no lease longer, and no such time', async () => {
     const { backend, it: held } = await holding();
-    await pass(backend, 600);
+    await pass(backend, 6_000);
     await sweep(backend.ctx);
-    await pass(backend, -7_200);
+    await pass(backend, -72_000);
 
     await sweep(backend.ctx);
-    await pass(backend, 61);
+    await pass(backend, 610);
 
     expect(await sweep(backend.ctx)).toMatchObject({ reaped: 1 });
     expect(held.attempt).toBe(1);
@@ -69,14 +70,14 @@ describe('after the platform was away for longer than a lease', () => {
   it('workers that do not come back within a lease lose theirs, and land nothing later', async () => {
     const { backend, worker, it: held } = await holding();
     await sweep(backend.ctx);
-    await pass(backend, 600);
+    await pass(backend, 6_000);
     await sweep(backend.ctx);
 
-    await pass(backend, 10);
+    await pass(backend, 100);
     const during = await sweep(backend.ctx);
-    await pass(backend, 10);
+    await pass(backend, 100);
     await sweep(backend.ctx);
-    await pass(backend, 41);
+    await pass(backend, 410);
     const after = await sweep(backend.ctx);
 
     expect([during.reaped, after.reaped]).toEqual([0, 1]);
@@ -86,9 +87,9 @@ describe('after the platform was away for longer than a lease', () => {
   it('there is one look at least between two such times, however late each sweep comes', async () => {
     const { backend } = await holding();
     await sweep(backend.ctx);
-    await pass(backend, 600);
+    await pass(backend, 6_000);
     const first = await sweep(backend.ctx);
-    await pass(backend, 600);
+    await pass(backend, 6_000);
 
     expect([first.reaped, (await sweep(backend.ctx)).reaped]).toEqual([0, 1]);
   });
@@ -97,12 +98,12 @@ describe('after the platform was away for longer than a lease', () => {
 describe('without an outage', () => {
   it('a lease that ran out is taken back at the next sweep', async () => {
     const { backend } = await holding();
-    for (let passed = 0; passed < 50; passed += 10) {
-      await pass(backend, 10);
+    for (let passed = 0; passed < 500; passed += 100) {
+      await pass(backend, 100);
       expect((await sweep(backend.ctx)).reaped).toBe(0);
     }
 
-    await pass(backend, 12);
+    await pass(backend, 120);
 
     expect((await sweep(backend.ctx)).reaped).toBe(1);
   });
