@@ -1,11 +1,11 @@
 import { describe, expect } from 'vitest';
 import { until } from '../support/processes.ts';
 import { behaves } from './support/behaviour.ts';
-import { NOTICED_MS, targetForFile } from './support/target.ts';
+import { NOTICED_MS, SHORT_LEASE, targetForFile } from './support/target.ts';
 import { startWorkers } from './support/workers.ts';
 
 describe('a lease', { timeout: 2 * NOTICED_MS }, () => {
-  const { owner } = targetForFile();
+  const { owner } = targetForFile(SHORT_LEASE);
   const subtaskOf = async (task_id: string) => (await owner().client.listSubtasks({ params: { task_id } })).items[0];
 
   behaves('of a worker process that was killed goes to another one', async () => {

@@ -5,6 +5,8 @@ import type { Event } from '../../schema/events.ts';
 import { followTask } from '../../schema/follow.ts';
 import type { Task } from '../../schema/task.ts';
 import { TASK_ENDS } from '../../schema/states.ts';
+import type { Worker } from '../../schema/worker.ts';
+import { until } from '../support/processes.ts';
 import { behaves } from './support/behaviour.ts';
 import { targetForFile } from './support/target.ts';
 import { startWorkers } from './support/workers.ts';
@@ -32,6 +34,9 @@ describe('10 workers', { timeout: 240_000 }, () => {
   behaves('carry out 24 tasks, whose results are right and whose events come from the first to the last', async () => {
     const { client } = owner();
     await startWorkers(owner(), 10);
+    const isOwn = ({ owner_ids }: Worker) => owner_ids?.includes(owner().owner_id);
+    const workers = async () => (await client.listWorkers({ query: { limit: '200' } })).items.filter(isOwn);
+    await until('all of them to be enrolled', async () => (await workers()).length === 10);
     const samples = Array.from({ length: TASKS }, (_, at) => fanIn(at));
 
     const tasks: Task[] = [];
@@ -47,8 +52,6 @@ describe('10 workers', { timeout: 240_000 }, () => {
       expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
       expect([events[0]?.type, events.at(-1)?.type]).toEqual(['task.submitted', 'task.completed']);
     }
-    const { items: workers } = await client.listWorkers({ query: { limit: '200' } });
-    expect(workers.filter(({ owner_ids }) => owner_ids?.includes(owner().owner_id))).toHaveLength(10);
   });
 
   behaves('repeat what failed by itself, and answer a retry with a new run of what failed for good', async () => {

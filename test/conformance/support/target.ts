@@ -27,13 +27,15 @@ const deployed = (url: string, { CONFORMANCE_ADMIN_KEY: adminKey, CONFORMANCE_QU
   return { url: url.replace(/\/+$/, ''), adminKey, queues: named && { client, ...named }, close: async () => client.destroy() };
 };
 
-/** Clocks with which a lost lease is noticed within seconds, and a failed message comes again at once. */
-const QUICK = { LEASE_MS: '3000', BUSY_HEARTBEAT_MS: '500', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '100' };
+/** Clocks with which a failed message comes again at once. */
+const QUICK = { BUSY_HEARTBEAT_MS: '500', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '100' };
+/** With this a lost lease is noticed within seconds; it is longer than a process stands still on a busy machine. */
+export const SHORT_LEASE = { LEASE_MS: '6000' };
 
-const home = async (): Promise<Target> => {
+const home = async (clocks: Record<string, string>): Promise<Target> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-conformance-'));
   const database = await createDatabase();
-  const env = { PATH: '', ...QUICK, DATABASE_URL: database.url };
+  const env = { PATH: '', ...QUICK, ...clocks, DATABASE_URL: database.url };
   const started = await startHome({ folder, env, redeliverSeconds: 0.2, log: () => {} });
   const { urls, deadUrls, ...at } = started.queues;
   const client = new SQSClient({ ...at, useQueueUrlAsEndpoint: false } satisfies SQSClientConfig);
@@ -61,14 +63,15 @@ export const NOTICED_MS = 200_000;
 export type Owner = { url: string; token: string; client: Client; owner_id: string };
 
 /**
- * What a file of the suite runs against, with an owner of its own: the deployment at CONFORMANCE_URL, or else a home on this machine.
+ * What a file of the suite runs against, with an owner of its own: the deployment at CONFORMANCE_URL, or else a home on this machine,
+ * which may have clocks of its own.
  * Files share a deployment; workers that take the work of their own owner only keep them apart.
  */
-export const targetForFile = () => {
+export const targetForFile = (clocks: Record<string, string> = {}) => {
   let target: Target;
   let owner: Owner;
   beforeAll(async () => {
-    target = CONFORMANCE_URL ? deployed(CONFORMANCE_URL, process.env) : await home();
+    target = CONFORMANCE_URL ? deployed(CONFORMANCE_URL, process.env) : await home(clocks);
     owner = await newOwner(target);
   }, 120_000);
   afterAll(() => target?.close());
