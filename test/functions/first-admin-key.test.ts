@@ -38,7 +38,7 @@ describe('the first admin key', () => {
     const keep = async (key: string) => {
       kept.push(key);
       second ??= bootstrap(ctx, keep); // before the first has committed
-      await until('the second to wait, or to have made a key too', isWaiting, 5_000);
+      await until('the second to wait, or to have made a key too', isWaiting, 15_000);
     };
 
     const first = await bootstrap(ctx, keep);
