@@ -40,7 +40,7 @@ describe('a subtask', () => {
     if (bytes === null) return; // counts of one connection came with PostgreSQL 18
     expect(bytes).toBeGreaterThan(500);
     expect(bytes).toBeLessThanOrEqual(6_000);
-  });
+  }, 60_000);
 });
 
 describe('a claim', () => {
