@@ -67,6 +67,8 @@ const underWay = (system: System, ids: readonly [string, ...string[]]): Promise<
 export const startLoaded = async () => {
   const system = await startSystem();
   await Promise.all(Array.from({ length: WORKERS }, () => system.addWorker()));
+  // The first ones to come would have finished too much when the last one begins.
+  await until('every worker to be enrolled', async () => (await system.admin.listWorkers()).items.length === WORKERS);
   const gate = join(system.data, '../gate');
   await writeFile(gate, '');
   const ids = await submitAll(system, gate);
