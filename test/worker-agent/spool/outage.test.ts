@@ -20,6 +20,8 @@ const waiting = (started: () => void, go: Promise<void>) =>
   });
 
 const COUNT = 50;
+/** All that they leave is made to last on the disk, one after another. */
+const DISK_MS = 60_000;
 
 /** A worker with fifty subtasks under way, whose platform then goes away; answers when all of them have ended. */
 const withoutPlatform = async (platform: FakePlatform, given: Parameters<typeof agentForTest>[1] = {}) => {
@@ -66,16 +68,16 @@ const expectLanded = (platform: FakePlatform, subtasks: { subtask_id: string; ke
   return endings as string[];
 };
 
-describe('while the platform is away', { timeout: 60_000 }, () => {
+describe('while the platform is away', { timeout: 180_000 }, () => {
   it('results, logs and files are kept, and land once and in order when it is back', async () => {
     const platform = await startPlatform();
     const { worker, run, subtasks } = await withoutPlatform(platform);
-    await holds(() => keptCount(worker) === COUNT);
+    await holds(() => keptCount(worker) === COUNT, DISK_MS);
     const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
     expect(worker.agent.spool).toMatchObject({ status: 'waiting' });
 
     platform.isAway = false;
-    await holds(() => worker.agent.spool.status === 'empty');
+    await holds(() => worker.agent.spool.status === 'empty', DISK_MS);
 
     expect(expectLanded(platform, subtasks)).toEqual(kept);
     worker.agent.drain('test');
@@ -86,7 +88,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
   it('they also land once and in order when the worker was restarted meanwhile, twice', async () => {
     const platform = await startPlatform();
     const { worker, run, subtasks } = await withoutPlatform(platform, { settings: { reportForMs: 100 } });
-    await holds(() => keptCount(worker) === COUNT);
+    await holds(() => keptCount(worker) === COUNT, DISK_MS);
     const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
     worker.agent.drain('the first end');
     await run;
@@ -100,7 +102,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     platform.isAway = false;
     const third = await agentForTest(platform, { stateDir: worker.stateDir });
     void third.run();
-    await holds(() => third.agent.spool.status === 'empty' && platform.ended.size === COUNT);
+    await holds(() => third.agent.spool.status === 'empty' && platform.ended.size === COUNT, DISK_MS);
 
     expect(expectLanded(platform, subtasks)).toEqual(kept);
     expect(readdirSync(`${worker.stateDir}/workspaces-spool`)).toEqual([]);
@@ -164,12 +166,12 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
   it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
-    await holds(() => keptCount(worker) === COUNT);
+    await holds(() => keptCount(worker) === COUNT, DISK_MS);
     const [lost] = subtasks;
     platform.lost.add(lost?.subtask_id as string);
 
     platform.isAway = false;
-    await holds(() => worker.agent.spool.status === 'empty');
+    await holds(() => worker.agent.spool.status === 'empty', DISK_MS);
 
     expect(platform.ended.has(lost?.subtask_id as string)).toBe(false);
     expect(platform.ended.size).toBe(COUNT - 1);
@@ -182,7 +184,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
   it('a result that the platform refuses fails the subtask and holds up no other', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
-    await holds(() => keptCount(worker) === COUNT);
+    await holds(() => keptCount(worker) === COUNT, DISK_MS);
     const bad = subtasks[3]?.subtask_id as string;
     const ill = subtasks[4]?.subtask_id as string;
     let isIll = true;
@@ -192,7 +194,7 @@ describe('while the platform is away', { timeout: 60_000 }, () => {
     });
 
     platform.isAway = false;
-    await holds(() => platform.ended.size === COUNT - 1);
+    await holds(() => platform.ended.size === COUNT - 1, DISK_MS);
     isIll = false;
     await holds(() => platform.ended.size === COUNT);
 
