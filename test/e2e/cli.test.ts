@@ -9,7 +9,7 @@ const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 type Task = { task_id: string; status: string; goal: string };
 type Detailed = Task & { subtasks: { subtask_id: string; key: string; status: string; result: unknown }[] };
 
-describe('maw', { timeout: 90_000 }, () => {
+describe('maw', { timeout: 240_000 }, () => {
   it('prints JSON with --json, whatever the command', async () => {
     const person = await personForTest();
     await startWorker(person);

@@ -66,7 +66,7 @@ const SUMMARY = [
 ];
 const verdicts = (output: string, verdict: 'right' | 'WRONG') => output.match(new RegExp(` 2?\\d/\\d .* ${verdict}$`, 'gm')) ?? [];
 
-describe('npm run demo -- --exit', { timeout: 120_000 }, () => {
+describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
   it('carries 24 tasks through, finds every output right, sums up and leaves nothing behind', async () => {
     const demo = await demoForTest();
 

@@ -15,7 +15,7 @@ const completed = (home: Home, taskId: string, ms: number) =>
   until('the task to be completed', async () => (await statusOf(home, taskId)) === 'completed', ms);
 const count = (events: readonly string[], event: string) => events.filter((it) => it === event).length;
 
-describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 }, () => {
+describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }, () => {
   it('is rung when there is something for it, the first time and later', async () => {
     const home = await homeForTest(SLOW);
     const { events } = await home.addWorker();
@@ -105,7 +105,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 90_000 },
   });
 });
 
-describe('a worker without push', { timeout: 90_000 }, () => {
+describe('a worker without push', { timeout: 240_000 }, () => {
   it('finds its work by asking', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '50', REDIS_URL: DEAD_REDIS });
     const { events } = await home.addWorker();

@@ -48,7 +48,7 @@ const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
 /** Where there is push. */
 const pushed = it.skipIf(NO_REDIS);
 
-describe('following a task of the platform', { timeout: 90_000 }, () => {
+describe('following a task of the platform', { timeout: 240_000 }, () => {
   pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await home.client.submitTask({ body: chain(60) });

@@ -13,7 +13,7 @@ const spec = {
   ],
 };
 
-describe('maw', { timeout: 90_000 }, () => {
+describe('maw', { timeout: 240_000 }, () => {
   it.skipIf(NO_REDIS)('leaves when it has shown all, though the server never answers that it closes the socket', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     let allowed = 0;

@@ -15,7 +15,7 @@ subtasks:
   - { key: next, goal: Go on, tool: scripted, input: { steps: [{ do: sum_inputs }] }, dependencies: [count] }
 `;
 
-describe('a subtask for a model', { timeout: 90_000 }, () => {
+describe('a subtask for a model', { timeout: 240_000 }, () => {
   it('is submitted, carried out with one repair, verified, and its result is handed on', async () => {
     const person = await personForTest();
     const { url, asked } = await modelServer(uses('write_file', { path: 'n.txt', content: '2' }), submits({ words: 2 }), submits({ n: 2 }));

@@ -28,7 +28,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const installed = (...path: string[]) => join(folder, 'node_modules', NAME, ...path);
 
-describe('the package of the worker, installed where nothing else of the project is,', { timeout: 120_000 }, () => {
+describe('the package of the worker, installed where nothing else of the project is,', { timeout: 240_000 }, () => {
   it('brings everything but Node, its licences too, and stays small', async () => {
     const { size } = await stat(join(folder, tarball));
 

@@ -19,7 +19,7 @@ const paste = (line: string, env: Record<string, string>) => {
   return closed;
 };
 
-describe('what the README says', { timeout: 90_000 }, () => {
+describe('what the README says', { timeout: 240_000 }, () => {
   it.skipIf(process.platform === 'win32')('carries a person from an empty system to two finished tasks', async () => {
     const person = await personForTest();
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { personForTest, startWorker } from './support/cli.ts';
 
-describe('maw, asked what a task waits for,', { timeout: 90_000 }, () => {
+describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
   it('says it by itself when nothing happens to a task that is followed, and shows the result in the end', async () => {
     const person = await personForTest();
     const submitted = person.start(['submit', 'say hello', '--wait']);

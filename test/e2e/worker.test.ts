@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { personForTest, startWorker } from './support/cli.ts';
 
-describe('maw worker', { timeout: 90_000 }, () => {
+describe('maw worker', { timeout: 240_000 }, () => {
   it('once carries out what is there and ends; status and doctor tell of it', async () => {
     const person = await personForTest();
     const { task_id } = await person.client.submitTask({ body: { goal: 'one' } });

@@ -14,7 +14,7 @@ import { exitOf, homeForTest, isAlive } from './support/start.ts';
 const isWindows = process.platform === 'win32';
 const KEY = /mak_[\w-]{20,}/;
 
-describe('npm start', { timeout: 120_000 }, () => {
+describe('npm start', { timeout: 180_000 }, () => {
   it('prints its addresses and, the first time only, the admin key, which works and stays with its owner', async () => {
     const home = await homeForTest();
 
@@ -86,8 +86,8 @@ describe('npm start', { timeout: 120_000 }, () => {
     process.kill(pid, 'SIGKILL');
 
     // A request may be answered by what is dying still, or by the new one before it counts as back.
-    await until('the home to say so', () => system.output().includes('PostgreSQL is back'), 30_000);
-    await until('requests to work again', () => client.submitTask({ body: { goal: 'after' } }).catch(() => null), 30_000);
+    await until('the home to say so', () => system.output().includes('PostgreSQL is back'));
+    await until('requests to work again', () => client.submitTask({ body: { goal: 'after' } }).catch(() => null));
     expect(await home.postgresPid()).not.toBe(pid);
     expect(await client.getTask({ params: { task_id } })).toMatchObject({ goal: 'before' });
   });

@@ -35,7 +35,7 @@ if (reason !== null) console.warn(`Two machines are not tested: network namespac
 describe('two machines', () => {
   it.skipIf(reason !== null)(
     'share the work: the server on one, a worker on the other, results too big for a request between them',
-    { timeout: 90_000 },
+    { timeout: 240_000 },
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'maw-machines-'));
       await chmod(folder, 0o711);
@@ -46,7 +46,7 @@ describe('two machines', () => {
       const server = here.start(['local/start.ts', '--data', data, '--port', '8080', '--listen', '0.0.0.0', '--public-url', url], {
         DATABASE_URL: '',
       });
-      await until(`the server to be ready: ${server.output()}`, () => server.output().includes('Ctrl-C stops it.'), 30_000);
+      await until(`the server to be ready: ${server.output()}`, () => server.output().includes('Ctrl-C stops it.'));
       const key = (await readFile(join(data, 'admin-key'), 'utf8')).trim();
       const caller = { MAW_URL: url, MAW_API_KEY: key };
       await writeFile(join(folder, 'task.json'), JSON.stringify(spec));

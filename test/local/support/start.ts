@@ -22,9 +22,7 @@ export const commandsWith = async (text: string): Promise<string[]> => {
 
 /** Answers the exit code of a process, once it has ended. */
 export const exitOf = ({ child, output }: Running): Promise<number> =>
-  until(`the process to end; it said: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }, 30_000).then(
-    ({ code }) => code,
-  );
+  until(`the process to end; it said: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }).then(({ code }) => code);
 
 /** A data folder of its own, and `npm start` in it as often as the test likes; whatever still runs at the end is stopped. */
 export const homeForTest = async () => {
