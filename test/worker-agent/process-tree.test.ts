@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -5,7 +7,7 @@ import { agentForTest, folderForTest, holds } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
 import type { JobSettings } from '../../worker-agent/src/job-context.ts';
 import type { AdapterHost, AgentAdapter, Outcome } from '../../worker-agent/src/tools/adapter.ts';
-import { ProcessTree } from '../../worker-agent/src/tools/process-tree.ts';
+import { killAll, ProcessTree } from '../../worker-agent/src/tools/process-tree.ts';
 import { watchTree } from '../../worker-agent/src/tools/watch.ts';
 import { bwrapWith, NO_BWRAP } from './support/bwrap.ts';
 import { DEAF, ESCAPES, strayForTest } from './support/strays.ts';
@@ -97,6 +99,19 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
 
     expect(ended()).toMatchObject({ kind: 'completed' });
     expect(pids()).toEqual([]);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('who is to be killed', () => {
+  it('is looked for twice: a process that is just becoming another program does not show its mark', async () => {
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    const looks = [[], [child.pid as number]];
+
+    const left = await killAll(() => looks.shift() ?? []);
+
+    expect(left).toEqual([]);
+    expect((await ended)[1]).toBe('SIGKILL');
   });
 });
 

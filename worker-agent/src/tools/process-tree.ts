@@ -17,11 +17,15 @@ const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
   for (const pid of pids) signalled(pid, signal);
 };
 
-/** Kills until `find` finds nobody: who forks in the meantime is met in the next round. Answers who is still there. */
+/**
+ * Kills until `find` finds nobody twice: who forks in the meantime is met in the next round, and who is just becoming another program
+ * shows no environment, and so no mark, for a moment. Answers who is still there.
+ */
 export const killAll = async (find: () => number[]): Promise<number[]> => {
-  for (let round = 1; ; round++) {
+  for (let round = 1, inVain = 0; ; round++) {
     const found = find();
-    if (found.length === 0 || round > ROUNDS) return found;
+    inVain = found.length === 0 ? inVain + 1 : 0;
+    if (inVain > 1 || round > ROUNDS) return found;
     signalAll(found, 'SIGKILL');
     await pause();
   }
