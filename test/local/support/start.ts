@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freePort, run, type Running, until } from '../../support/processes.ts';
+import { PATIENCE_MS } from '../../support/redis-kind.ts';
 
 export const isAlive = (pid: number): boolean => {
   try {
@@ -43,7 +44,8 @@ export const homeForTest = async () => {
     url,
     start: (flags: readonly string[] = [], env: Record<string, string> = {}): Running => {
       const unset = { DATABASE_URL: '', MAW_DATA: '', MAW_PORT: '', MAW_PUBLIC_URL: '', PUBLIC_URL: '' };
-      const each = run(['local/start.ts', '--data', data, '--port', String(port), ...flags], { ...unset, ...env });
+      const patient = { HEALTH_MS: String(PATIENCE_MS) };
+      const each = run(['local/start.ts', '--data', data, '--port', String(port), ...flags], { ...unset, ...patient, ...env });
       started.push(each);
       return each;
     },
