@@ -9,8 +9,8 @@ const WORKERS = 20;
 const OTHERS = 180;
 const TRIES = 1_000;
 const LEASE_MS = 5_000;
-/** From waking until everything that a stale attempt had started is gone, even where this process or that one stands still for a while. */
-const GONE_MS = 10_000;
+/** From waking until everything that a stale attempt had started is gone. */
+const GONE_MS = 2_000;
 
 const subtasks = (count: number, tool: string, input: object) =>
   Array.from({ length: count }, (_, n) => ({ key: `${tool}${n}`, goal: 'work', tool, input }));

@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { targetForFile } from '../conformance/support/target.ts';
 import { startWorkers } from '../conformance/support/workers.ts';
 import { until } from '../support/processes.ts';
 import { makeVersion } from './support/version.ts';
 
 const SUBTASKS = 200;
-/** So long that two workers, one subtask at a time each, take 50 seconds at least: longer than a deploy. */
+/** So long that a deploy falls into the work of one worker, while the other holds the subtask that ends with it. */
 const WORK_MS = 500;
 const DONE_MS = 240_000;
 const UPDATE = { '9998_update.sql': 'create table of_the_update (id int primary key);' };
@@ -13,9 +16,15 @@ const UPDATE = { '9998_update.sql': 'create table of_the_update (id int primary 
 describe('an update', { timeout: 600_000 }, () => {
   const { owner } = targetForFile();
   const versionNow = async () => (await owner().client.getRoot()).version;
-  const submitMany = (count: number) => {
+  const submitMany = (count: number, first: object[] = []) => {
     const input = { steps: [{ do: 'wait', ms: WORK_MS }] };
-    const subtasks = Array.from({ length: count }, (_, at) => ({ key: `s${at}`, goal: `${at}`, timeout_seconds: 600, input }));
+    const subtasks = Array.from({ length: count }, (_, at) => ({
+      key: `s${at}`,
+      goal: `${at}`,
+      timeout_seconds: 600,
+      input,
+      ...first[at],
+    }));
     return owner().client.submitTask({ body: { goal: 'go on', subtasks } });
   };
   const countDone = async (task_id: string) => (await owner().client.getTask({ params: { task_id } })).completed_count;
@@ -46,7 +55,11 @@ describe('an update', { timeout: 600_000 }, () => {
 
   it('with changed Lambdas and a migration fails no request and loses nothing, while 200 subtasks are worked on', async () => {
     const next = await makeVersion('100.0.0', UPDATE);
-    const { task_id } = await submitMany(SUBTASKS);
+    const folder = await mkdtemp(join(tmpdir(), 'maw-update-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const gate = join(folder, 'gate');
+    const wait = `const look = () => require('fs').existsSync(${JSON.stringify(gate)}) || setTimeout(look, 100); look()`;
+    const { task_id } = await submitMany(SUBTASKS, [{ tool: 'exec', input: { argv: ['node', '-e', wait] } }]);
     await startWorkers(owner(), 2);
     await until('the work to begin', async () => (await countDone(task_id)) > 0);
     const asking = keepAsking();
@@ -55,6 +68,7 @@ describe('an update', { timeout: 600_000 }, () => {
 
     expect(await versionNow()).toBe('100.0.0');
     expect(await countDone(task_id)).toBeLessThan(SUBTASKS);
+    await writeFile(gate, '');
     await until('all to be done', async () => (await owner().client.getTask({ params: { task_id } })).status === 'completed', DONE_MS);
     const { failed, calls } = await asking.stop();
     expect(failed).toEqual([]);
