@@ -11,7 +11,7 @@ describe('a lease', { timeout: 2 * NOTICED_MS }, () => {
   behaves('of a worker process that was killed goes to another one', async () => {
     const [victim] = await startWorkers(owner(), 1);
     // It ends by itself only where it is tried again.
-    const wait = "setTimeout(() => {}, process.env.MAW_ATTEMPT === '1' ? 1e6 : 0)";
+    const wait = "setTimeout(() => {}, process.env.MAW_ATTEMPT === '1' ? 300_000 : 0)";
     const { task_id } = await owner().client.submitTask({ body: { goal: 'survive', tool: 'exec', input: { argv: ['node', '-e', wait] } } });
     await until('it to run', async () => (await subtaskOf(task_id))?.status === 'running');
 

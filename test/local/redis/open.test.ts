@@ -17,11 +17,9 @@ const NOWHERE = '/nonexistent';
 const open = async (env: Record<string, string>) => {
   const said: string[] = [];
   const { folder, remove } = throwawayFolder();
+  onTestFinished(remove);
   const opened = await openRedis({ env, folder, patienceMs: PATIENCE_MS, say: (line) => void said.push(line) });
-  onTestFinished(async () => {
-    await opened.close();
-    await remove();
-  });
+  onTestFinished(() => opened.close());
   const works = (await hint(createRedis(opened.at, { timeoutMs: PATIENCE_MS }).set('a', 'x'), 'does not answer')) === 'OK';
   return { kind: opened.kind, said: said.join('\n'), works };
 };

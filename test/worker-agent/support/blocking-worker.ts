@@ -7,7 +7,7 @@ import { jobSettings } from '../../support/job-settings.ts';
 
 const { url, worker, intervals, stateDir, stallMs, pidFile, blockMs } = JSON.parse(process.argv[2] ?? '');
 
-const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setInterval(() => {}, 1_000)`;
+const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setTimeout(() => {}, 120_000)`; // outlives every test, but not for ever
 
 const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 
