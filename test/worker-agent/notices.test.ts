@@ -9,10 +9,13 @@ const TOKEN = 'a-token-of-the-machine';
 const metadata = async () => {
   const known = new Set<string>();
   const texts = new Map([['autoscaling/target-lifecycle-state', 'InService']]);
-  const state = { isAway: false };
+  const state = { isAway: false, refused: 0 };
   let asked = 0;
   const { endpoint } = await serve((request, response) => {
-    if (state.isAway) response.statusCode = 500;
+    if (state.isAway) {
+      response.statusCode = 500;
+      state.refused++;
+    }
     const path = request.url?.replace('/latest/', '') ?? '';
     const isToken = request.method === 'PUT' && path === 'api/token' && request.headers['x-aws-ec2-metadata-token-ttl-seconds'];
     if (!isToken && request.headers['x-aws-ec2-metadata-token'] !== TOKEN) response.statusCode = 401;
@@ -70,9 +73,12 @@ describe('notices that the machine is to be taken away', () => {
     known.add('spot/instance-action');
     state.isAway = true;
     const notices = watched(url);
+    await holds(() => state.refused > 1);
+    const before = [...notices];
 
     state.isAway = false;
 
     await holds(() => notices.length === 1);
+    expect(before).toEqual([]);
   });
 });
