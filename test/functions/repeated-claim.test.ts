@@ -52,6 +52,19 @@ describe('a claim that is repeated since its answer was lost', () => {
     expect(fresh).toBe(true);
   });
 
+  it('is answered with what was given out together with a completion', async () => {
+    const { backend, worker, first } = await lostAnswer();
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'next' } });
+    const claim = { claim_request_id: randomUUID(), limit: 1, start: true };
+    const completions = first.map((it) => ({ subtask_id: it.subtask_id, ...worker.fence(it), result: null }));
+    const { body } = await worker.as.completeSubtasks({ params: { worker_id: worker.worker_id }, body: { completions, claim } });
+
+    const again = await worker.claimReply(claim.claim_request_id);
+
+    expect(body.claim?.claimed).toMatchObject([{ task_id }]);
+    expect(again.body.claimed).toEqual(body.claim?.claimed);
+  });
+
   it('gets nothing while the reaper takes the attempt back, and waits for nobody', async () => {
     const { backend, worker, request } = await lostAnswer();
     await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;

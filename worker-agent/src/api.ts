@@ -62,8 +62,8 @@ export class WorkerApi {
     return this.#client.createWorkerTicket({ params: this.#params }, { signal });
   }
 
-  claim(body: { claim_request_id: string; limit: number; tools: string[] }, retry: RetryOptions): Promise<ClaimAnswer> {
-    let repeated = false;
+  claim(body: { claim_request_id: string; limit: number; tools: string[]; repeated: boolean }, retry: RetryOptions): Promise<ClaimAnswer> {
+    let { repeated } = body;
     const call = () => {
       const claim = { ...body, start: true, repeated };
       repeated = true;

@@ -36,6 +36,8 @@ export class ClaimLoop {
   #isRung = false;
   #pollMs = 0;
   #hasDoorbell = false;
+  /** Claims whose answers got lost. */
+  readonly #unanswered: string[] = [];
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
@@ -46,6 +48,12 @@ export class ClaimLoop {
   ring(): void {
     this.#isRung = true;
     this.#alarm.ring();
+  }
+
+  /** To be called when the answer to a claim got lost: what was given out in it is asked for, before anything new. */
+  askAgain(claimRequestId: string): void {
+    this.#unanswered.push(claimRequestId);
+    this.ring();
   }
 
   /** Says whether the server can ring. It may have done so in vain before, so this asks at once; without, at the server's pace again. */
@@ -101,12 +109,14 @@ export class ClaimLoop {
     };
     this.#isRung = false;
     const sentAt = clockMs();
+    const lost = this.#unanswered.shift();
     try {
       const answer = await api.claim(
-        { claim_request_id: randomUUID(), limit, tools: [...tools] },
+        { claim_request_id: lost ?? randomUUID(), limit, tools: [...tools], repeated: lost !== undefined },
         { signal: stopped, before, hurry: draining, again },
       );
       this.received(answer, limit, sentAt);
+      this.#isRung ||= lost !== undefined; // what is ready since was not looked for
     } catch (error) {
       this.#notBefore = performance.now() + (classify(error) === 'retryable' ? 0 : jittered(REFUSED_PAUSE_MS));
       this.slots.release(limit);

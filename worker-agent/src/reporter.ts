@@ -12,7 +12,12 @@ import type { Item } from './spool/spool.ts';
 
 type Completed = Extract<Ending, { kind: 'completed' }>;
 type Waiting = { job: RunningJob; ending: Completed; bytes: number; kept?: Item | undefined; answered: (kept?: Item) => void };
-export type Claims = { slots: Slots; isWanting(): boolean; received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void };
+export type Claims = {
+  slots: Slots;
+  isWanting(): boolean;
+  received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void;
+  askAgain(claimRequestId: string): void;
+};
 
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
@@ -106,6 +111,7 @@ export class Reporter {
     } catch (error) {
       await copied();
       await this.#refused(batch, error);
+      if (claims && classify(error) === 'retryable') this.#claims.askAgain(claim.claim.claim_request_id);
       slots.release(limit);
     }
     for (const { answered, kept } of given) answered(kept);

@@ -123,6 +123,23 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(new Set(bodies.map(({ result }) => JSON.stringify(result))).size).toBe(1);
   });
 
+  it('what was given out with an answer that got lost is asked for again at once', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, claim_poll_ms: 3_600_000 };
+    const [first, second] = [platform.add(), platform.add()];
+    platform.intercept('completeSubtasks', ({ body }) => (body.claim ? 'cut-after' : 'pass'));
+    const worker = await agentForTest(platform, { settings: { directMs: 1 } });
+    void worker.run();
+
+    await holds(() => platform.of('claimSubtasks').length > 1);
+    platform.intercept('completeSubtasks', () => 'pass');
+    await holds(() => platform.ended.has(first.subtask_id) && platform.ended.has(second.subtask_id));
+
+    await holds(() => platform.of('claimSubtasks').length > 2);
+    const { claim } = platform.of('completeSubtasks')[0]?.body ?? {};
+    expect(platform.of('claimSubtasks')[1]?.body).toMatchObject({ claim_request_id: claim.claim_request_id, repeated: true });
+  });
+
   it('a result to which no answer comes is kept before the request has failed', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
