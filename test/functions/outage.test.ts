@@ -34,6 +34,14 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await worker.complete(held, 'another')).toMatchObject({ status: 409 });
   });
 
+  it('nothing is ended either where nobody had ever looked before', async () => {
+    const { backend } = await holding();
+    await pass(backend, 6_000);
+    await backend.ctx.sql`update sweeps set swept_at = null`;
+
+    expect(await sweep(backend.ctx)).toMatchObject({ reaped: 0 });
+  });
+
   it('nothing is ended either by what the clock of the cloud sends itself, until the time is over', async () => {
     const { backend, it: held } = await holding();
     const overdue = { messageId: 'm', body: JSON.stringify({ topic: 'overdue' }), attributes: { ApproximateReceiveCount: '1' } };
