@@ -11,6 +11,7 @@ const Tools = z
   .max(32)
   .refine((tools) => new Set(tools).size === tools.length, 'must not name a tool twice')
   .meta({ uniqueItems: true });
+const Version = z.string().max(60);
 const Slots = z.int().min(1).max(64).describe('How many subtasks it carries out at once');
 
 export const Worker = z
@@ -56,7 +57,7 @@ export const WorkerSpec = z
     machine_name: Name,
     tools: Tools.describe('At most those of the enrolment token'),
     slots: Slots.default(1),
-    agent_version: z.string().max(60).default('unknown'),
+    agent_version: Version.default('unknown'),
     registration_id: Id.optional().describe("The worker's own id of this registration: repeated with it, the same worker is answered"),
   })
   .meta({ id: 'WorkerSpec' });
@@ -95,6 +96,10 @@ export const HeartbeatSpec = z
       .default([]),
     slots: Slots.optional().describe('How many it has; busy is who has none free'),
     info: atMostBytes(JsonObject, 4_096)
+      .refine(({ agent_version }) => Version.optional().safeParse(agent_version).success, {
+        path: ['agent_version'],
+        error: 'must be a text of at most 60 characters',
+      })
       .optional()
       .describe('load, cpus and the like; an agent_version in it is from then on that of the worker'),
   })

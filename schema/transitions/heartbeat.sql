@@ -15,7 +15,7 @@ begin
   update workers w
   set last_seen_at = clock_timestamp(),
     info = coalesce(p_info, w.info),
-    agent_version = coalesce(left(p_info->>'agent_version', 60), w.agent_version),
+    agent_version = coalesce(p_info->>'agent_version', w.agent_version),
     status = case when w.slots <= (select count(*) from attempts a where a.worker_id = p_worker and a.ended_at is null)
       then 'busy' else 'online' end
   where w.worker_id = p_worker and w.organization_id = p_organization and w.deleted_at is null

@@ -130,6 +130,16 @@ describe('a heartbeat', () => {
     expect(await shown({ load: 1 })).toEqual(['1.2.4', '1.2.4']);
   });
 
+  it.each([[7], [null], ['x'.repeat(61)]])('is refused with what is no version: %j', async (agent_version) => {
+    const backend = await backendForTest();
+    const { worker_id, as } = await enrol(backend);
+
+    const { status, body } = await as.heartbeat({ params: { worker_id }, body: { info: { agent_version } } });
+
+    expect([status, body]).toMatchObject([400, { errors: [{ path: 'body.info.agent_version' }] }]);
+    expect((await backend.admin.ok.getWorker({ params: { worker_id } })).agent_version).toBe('unknown');
+  });
+
   it('tells that a worker is busy whose slots are all in use, and online when one is free', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend, { slots: 1 });
