@@ -90,14 +90,17 @@ export class Reporter {
     const claims = isEmpty && this.#claims.isWanting();
     const extra = claims ? slots.reserve(LIMITS.batch - given.length) : 0;
     const limit = given.length + extra;
-    const claim = { claim: { claim_request_id: randomUUID(), limit, start: true } };
+    const claim = { claim_request_id: randomUUID(), limit, start: true };
     const batch = [...given];
     let sentAt: number | undefined;
     const body = () => {
       sentAt ??= clockMs();
       // The disk may have become full since the first try.
       const asks = claims && this.#ctx.spool.canKeep;
-      return { completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })), ...(asks ? claim : {}) };
+      return {
+        completions: batch.map(({ job, ending: { kind: _, ...result } }) => ({ ...job.fence, ...result })),
+        ...(asks ? { claim } : {}),
+      };
     };
     const copied = this.#copyWhenSlow(given);
     try {
@@ -111,7 +114,7 @@ export class Reporter {
     } catch (error) {
       await copied();
       await this.#refused(batch, error);
-      if (claims && classify(error) === 'retryable') this.#claims.askAgain(claim.claim.claim_request_id);
+      if (claims && classify(error) === 'retryable') this.#claims.askAgain(claim.claim_request_id);
       slots.release(limit);
     }
     for (const { answered, kept } of given) answered(kept);
