@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../functions/domain/context.ts';
-import { completeMany, start } from '../functions/domain/subtasks/subtasks.ts';
+import { start } from '../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
 import { claim, complete, heartbeat } from '../functions/domain/workers/workers.ts';
 import { type Composed, createContext } from '../functions/platform/context.ts';
@@ -47,14 +47,14 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
       const ten = await count('claim and start ten', () => take(10, true));
       await count('start', () => start(ctx, principal, fence(one)));
       await count('heartbeat', () => heartbeat(ctx, principal, { leases: [fence(one), ...ten.map(fence)] }));
-      await count('complete', () => completeMany(ctx, principal, done([one])));
-      await count('complete ten', () => completeMany(ctx, principal, done(ten)));
+      await count('complete', () => complete(ctx, principal, { completions: done([one]) }));
+      await count('complete ten', () => complete(ctx, principal, { completions: done(ten) }));
       const next = { claim_request_id: randomUUID(), limit: 1, start: true };
       const held = await take(1, true);
       const { claim: last } = await count('complete and claim the next', () =>
         complete(ctx, principal, { completions: done(held), claim: next }),
       );
-      await completeMany(ctx, principal, done(last?.claimed ?? []));
+      await complete(ctx, principal, { completions: done(last?.claimed ?? []) });
     };
     await walk(); // prepares the statements
     await walk();
@@ -85,7 +85,7 @@ export const countWal = (env: Env): Promise<number | null> =>
       for (;;) {
         const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
         if (claimed.length === 0) return;
-        for (const it of claimed) await completeMany(ctx, principal, done([it]));
+        for (const it of claimed) await complete(ctx, principal, { completions: done([it]) });
       }
     };
     await live();

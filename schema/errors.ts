@@ -16,7 +16,6 @@ export const ERRORS = {
   method_not_allowed: [405, 'This address does not take this method'],
   lease_lost: [409, 'The lease is no longer current: stop the work and send nothing more for this attempt'],
   attempt_ended: [409, 'This attempt has already ended with another outcome'],
-  attempt_not_started: [409, 'Start the attempt before it is completed'],
   task_ended: [409, 'The task has already ended'],
   task_not_ended: [409, 'The task has not ended yet; cancel it first or wait'],
   nothing_to_retry: [409, 'Nothing of this task failed, was cancelled or was skipped'],

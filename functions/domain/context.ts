@@ -5,6 +5,7 @@ import type { Push } from './live/push.ts';
 import type { Log } from './log.ts';
 import type { Queues } from './queues.ts';
 import type { Sql } from './sql.ts';
+import type { Advance } from './workers/advance.ts';
 
 /** What signs and reads the credentials of workers. */
 export type WorkerTokens = {
@@ -26,6 +27,8 @@ export type Context = {
   sockets: Sockets;
   /** Null where no gateway holds sockets: clients ask. */
   push: Push | null;
+  /** Completes and claims for workers, several at once. */
+  advance: Advance;
   tokens: WorkerTokens;
   vault: Vault;
   env: Env;

@@ -141,7 +141,6 @@ export const completeSubtask = route({
     'lease_lost',
     'worker_revoked',
     'attempt_ended',
-    'attempt_not_started',
     'artifact_not_found',
     'artifact_not_stored',
   ],

@@ -11,8 +11,7 @@ declare
   v_own boolean := p_outcome in ('failed', 'timed_out');
   v_error jsonb := jsonb_build_object('failure_class', p_class, 'message', p_message);
   v_again boolean;
-  v_skipped int := 0;
-  v_events task_event[];
+  v_events pending_event[];
 begin
   select * into s from subtasks where subtask_id = p_subtask;
   select * into t from tasks where task_id = s.task_id;
@@ -39,7 +38,7 @@ begin
   where subtask_id = p_subtask
   returning run_after into s.run_after;
   if v_again then
-    perform enqueue_subtasks(array[p_subtask], true);
+    perform queue_subtasks(array[p_subtask], true);
   end if;
 
   v_events := array[(s.task_id,
@@ -51,13 +50,13 @@ begin
       when v_own then 'Subtask %s will be tried again: %s'
       else 'Subtask %s goes to another worker: %s' end, s.key, p_message),
     s.subtask_id, s.attempt, s.worker_id,
-    jsonb_build_object('failure_class', p_class, 'run_after', s.run_after))::task_event];
+    jsonb_build_object('failure_class', p_class, 'run_after', s.run_after), null)::pending_event];
 
   if not v_again and t.on_failure = 'fail_task' then
-    v_events := v_events || cancel_open(s.task_id, format('subtask %s failed', s.key)) || (s.task_id, 'task.failed', 'error',
+    v_events := v_events || cancel_subtasks(s.task_id, format('subtask %s failed', s.key)) || (s.task_id, 'task.failed', 'error',
       format('The task failed: subtask %s failed', s.key), s.subtask_id, null, null,
       jsonb_build_object('error', jsonb_build_object('code', 'subtask_failed', 'subtask_id', s.subtask_id,
-        'message', format('subtask %s failed: %s', s.key, p_message))))::task_event;
+        'message', format('subtask %s failed: %s', s.key, p_message))), null)::pending_event;
   elsif not v_again then
     with recursive below as (
       select e.child_id from subtask_edges e where e.parent_id = p_subtask
@@ -71,13 +70,9 @@ begin
       returning k.subtask_id, k.key, k.position
     )
     select v_events || coalesce(array_agg((s.task_id, 'subtask.skipped', 'warning',
-      format('Subtask %s was skipped: %s failed', k.key, s.key), k.subtask_id, null, null, null)::task_event order by k.position), '{}'),
-      count(*)
-    into v_events, v_skipped
+      format('Subtask %s was skipped: %s failed', k.key, s.key), k.subtask_id, null, null, null, null)::pending_event order by k.position), '{}')
+    into v_events
     from skipped k;
-    if t.ended_count + 1 + v_skipped = t.subtask_count then
-      v_events := v_events || end_event(t, 1 + v_skipped, 0);
-    end if;
   end if;
 
   perform record_events(v_events);

@@ -333,16 +333,33 @@ describe('a claim', () => {
     expect((await worker.claimReply(crypto.randomUUID())).body).toMatchObject({ claimed: [], empty_reason: 'no_free_slot' });
   });
 
-  it('without start leaves the work to be started, and completing before that is refused', async () => {
+  it('without start leaves the work to be started, once', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     const it = first(await worker.claim(1, false));
 
     expect(it.started).toBe(false);
-    expect(await worker.complete(it)).toMatchObject({ status: 409, body: { code: 'attempt_not_started' } });
     expect([(await worker.start(it)).status, (await worker.start(it)).status]).toEqual([200, 200]);
     expect((await worker.complete(it)).status).toBe(200);
+  });
+
+  it('that was not started is started by its completion', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+
+    const reply = await worker.complete(first(await worker.claim(1, false)));
+
+    expect(reply).toMatchObject({ status: 200, body: { status: 'completed', task_status: 'completed' } });
+    const { items } = await backend.admin.ok.listEvents({ params: { task_id } });
+    expect(items.map(({ type }) => type)).toEqual([
+      'task.submitted',
+      'task.started',
+      'subtask.started',
+      'subtask.completed',
+      'task.completed',
+    ]);
   });
 
   it('of a paused or draining worker is empty and says why', async () => {

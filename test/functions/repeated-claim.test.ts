@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { endOverdue } from '../../functions/domain/maintenance/maintenance.ts';
 import type { Sql } from '../../functions/domain/sql.ts';
+import { completeAndClaim } from '../../functions/domain/workers/workers.sql.ts';
 import { openPool } from '../../functions/platform/postgres.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { until } from '../support/processes.ts';
@@ -88,7 +89,8 @@ describe('a claim that is repeated since its answer was lost', () => {
       backend,
       async (sql) => {
         await endOverdue({ ...backend.ctx, sql });
-        await sql`select claim_subtasks(${organization_id}, ${another.worker_id}, ${randomUUID()}, 1, true, 60000)`;
+        const claim = { claim_request_id: randomUUID(), limit: 1, start: true, window: null };
+        await completeAndClaim(sql, [{ ctx: { sql }, worker: { organization_id, worker_id: another.worker_id }, completions: [], claim }], 60_000);
       },
       () => worker.claimReply(request),
     );
@@ -101,7 +103,7 @@ describe('a claim that is repeated since its answer was lost', () => {
 
     const reply = await during(
       backend,
-      (sql) => sql`select cancel_open(${task_id}, 'x')`,
+      (sql) => sql`select cancel_subtasks(${task_id}, 'x')`,
       () => worker.claimReply(request),
     );
 

@@ -28,7 +28,6 @@ const BY_CODE: Readonly<Record<ErrorCode, Verdict>> = {
   artifact_not_found: 'refused',
   api_key_not_found: 'refused',
   method_not_allowed: 'refused',
-  attempt_not_started: 'refused',
   task_not_ended: 'refused',
   nothing_to_retry: 'refused',
   version_conflict: 'refused',

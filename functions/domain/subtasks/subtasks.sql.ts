@@ -68,16 +68,6 @@ export type Completion = Fenced & {
 };
 export type CompletionAnswer = { subtask_id: string } & (Refused | EndedAnswer);
 
-export const completeSubtasks = async (
-  sql: Sql,
-  worker: WorkerIdentity,
-  items: readonly Completion[],
-): Promise<Answered<CompletionAnswer[]>> => {
-  const [row] = await sql<[Answered<CompletionAnswer[]>]>`
-    select ${noteRequest(sql)}, complete_subtasks(${worker.organization_id}, ${worker.worker_id}, ${json(items)}) as answer, left_in_outbox() as left`;
-  return row;
-};
-
 export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: string; message: string; usage: unknown; hash: string };
 
 export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Answered<Refused | EndedAnswer>> => {

@@ -15,6 +15,7 @@ import * as rows from './subtasks.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
 type Subtasks = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
+type Completing = Subtasks & Pick<Context, 'env' | 'isAway' | 'advance'>;
 
 const missing = () => new AppError('subtask_not_found', 'There is no subtask with this id');
 
@@ -63,7 +64,7 @@ export const start = async (ctx: Subtasks, worker: WorkerIdentity, it: rows.Fenc
   return { subtask_id: it.subtask_id, status: accepted(answer).status };
 };
 
-/** What complete_subtasks.sql takes of a completion. */
+/** What complete_and_claim.sql takes of a completion. */
 export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completion => ({
   subtask_id: subtaskId,
   lease_token: spec.lease_token,
@@ -75,17 +76,9 @@ export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completi
   hash: jsonHash({ result: spec.result ?? null, result_artifact_id: spec.result_artifact_id ?? null }),
 });
 
-/** Completes several subtasks in one round trip, each judged by itself. */
-export const completeMany = async (ctx: Subtasks, worker: WorkerIdentity, specs: readonly (CompleteSpec & { subtask_id: string })[]) => {
-  const items = specs.map((spec) => completion(spec.subtask_id, spec));
-  const { answer, left } = await repeating(() => rows.completeSubtasks(ctx.sql, worker, items));
-  await announce(ctx, left);
-  return answer;
-};
-
-export const complete = async (ctx: Subtasks, worker: WorkerIdentity, subtaskId: string, spec: CompleteSpec) => {
-  const [answer] = await completeMany(ctx, worker, [{ ...spec, subtask_id: subtaskId }]);
-  return accepted(answer ?? { error: 'subtask_not_found' });
+export const complete = async (ctx: Completing, worker: WorkerIdentity, subtaskId: string, spec: CompleteSpec) => {
+  const { results } = await ctx.advance({ ctx, worker, completions: [completion(subtaskId, spec)], claim: null });
+  return accepted(results[0] ?? { error: 'subtask_not_found' });
 };
 
 const end = async (ctx: Subtasks, worker: WorkerIdentity, ending: rows.Ending) => {

@@ -114,7 +114,7 @@ export const insertSubtasks = async (
   return roots.map((row) => row.subtask_id);
 };
 
-export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select enqueue_subtasks(${subtaskIds}::uuid[])`;
+export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select queue_subtasks(${subtaskIds}::uuid[])`;
 
 /** The subtasks of a task by their keys, with those of them that ended without completing. */
 export const listKeys = async (sql: Sql, taskId: string): Promise<{ keys: Set<string>; dead: Set<string> }> => {
@@ -134,12 +134,12 @@ export type NewEvent = {
 
 /** Numbers and stores events and moves their tasks accordingly; the tasks must be locked. */
 export const recordEvents = (sql: Sql, events: readonly NewEvent[]) => sql`
-  select record_events(array(select e from jsonb_populate_recordset(null::task_event, ${json(events)}) e))`;
+  select record_events(array(select e from jsonb_populate_recordset(null::pending_event, ${json(events)}) e))`;
 
 /** Cancels what a locked task has not ended and ends the task; one statement, so that the events are in order. */
 export const cancelTask = (sql: Sql, taskId: string, reason: string, message: string) => sql`
-  select record_events(cancel_open(${taskId}, ${reason})
-    || (${taskId}::uuid, 'task.cancelled', 'warning', ${message}::text, null, null, null, null)::task_event)`;
+  select record_events(cancel_subtasks(${taskId}, ${reason})
+    || (${taskId}::uuid, 'task.cancelled', 'warning', ${message}::text, null, null, null, null, null)::pending_event)`;
 
 export const setPaused = (sql: Sql, taskId: string, paused: boolean) => sql`
   with task as (

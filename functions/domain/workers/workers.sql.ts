@@ -3,7 +3,7 @@ import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
 import type { WorkerIdentity } from '../context.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
-import { json, noteRequest, type Sql } from '../sql.ts';
+import { json, type Sql } from '../sql.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
@@ -119,33 +119,27 @@ export const removeWorker = async (sql: Sql, organizationId: string, workerId: s
 
 type Refused = { error: string };
 export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
+/** A claim with the ids that Redis proposes for it; null: Postgres looks at all that is ready. */
+export type NextClaim = Pick<ClaimSpec, 'claim_request_id' | 'limit' | 'start'> & { window: readonly string[] | null };
+type Step = { ctx: { sql: Sql }; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
+type Advanced = { answer: { results: CompletionAnswer[]; claims: (Refused | Claim | null)[] | null }; left: Left[] };
 
-export const claimSubtasks = async (
-  sql: Sql,
-  worker: WorkerIdentity,
-  spec: ClaimSpec,
-  leaseMs: number,
-  window: readonly string[] | null,
-) => {
-  const [row] = await sql<[{ answer: Refused | Claim; left: Left[] }]>`
-    select ${noteRequest(sql)}, claim_subtasks(${worker.organization_id}, ${worker.worker_id}, ${spec.claim_request_id}, ${spec.limit}, ${spec.start}, ${leaseMs},
-      ${window}::uuid[]) as answer, left_in_outbox() as left`;
+/** Completes and claims for several workers of one organization, in one round trip; see complete_and_claim.sql. */
+export const completeAndClaim = async (sql: Sql, steps: readonly Step[], leaseMs: number): Promise<Advanced> => {
+  const claims = steps.map(({ claim }) => claim);
+  const items = steps.flatMap(({ completions }, at) => completions.map((it) => ({ ...it, place: at + 1 })));
+  const [row] = await sql<[Advanced]>`
+    select complete_and_claim(
+      ${steps[0]?.worker.organization_id}, ${leaseMs}, ${steps.map(({ worker }) => worker.worker_id)}::uuid[],
+      ${steps.map(({ ctx }) => ctx.sql.request_id)}::text[], ${claims.map((it) => it?.claim_request_id ?? null)}::uuid[],
+      ${claims.map((it) => it?.limit ?? 0)}::int[], ${claims.map((it) => it?.start ?? false)}::boolean[],
+      ${json(claims.map((it) => it?.window ?? null))}, ${items.map((it) => it.place)}::int[], ${items.map((it) => it.subtask_id)}::uuid[],
+      ${items.map((it) => it.lease_token)}::uuid[], ${items.map((it) => it.attempt)}::int[], ${items.map((it) => json(it.result))}::jsonb[],
+      ${items.map((it) => it.result_bytes)}::int[], ${items.map((it) => it.result_artifact_id)}::uuid[],
+      ${items.map((it) => (it.usage === null ? null : json(it.usage)))}::jsonb[], ${items.map((it) => it.hash)}::text[]
+    ) as answer, left_in_outbox() as left`;
   return row;
 };
-
-export const completeAndClaim = async (
-  sql: Sql,
-  worker: WorkerIdentity,
-  items: readonly Completion[],
-  spec: ClaimSpec,
-  leaseMs: number,
-) => {
-  const [row] = await sql<[{ answer: { results: CompletionAnswer[]; claim: Refused | Claim }; left: Left[] }]>`
-    select ${noteRequest(sql)}, complete_and_claim(${worker.organization_id}, ${worker.worker_id}, ${json(items)}, ${spec.claim_request_id}, ${spec.limit},
-      ${spec.start}, ${leaseMs}) as answer, left_in_outbox() as left`;
-  return row;
-};
-
 export type Beat = Pick<HeartbeatAnswer, 'mode' | 'leases'>;
 
 export const heartbeat = async (sql: Sql, worker: WorkerIdentity, spec: HeartbeatSpec, leaseMs: number): Promise<Refused | Beat> => {

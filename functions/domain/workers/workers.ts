@@ -11,19 +11,18 @@ import type {
   WorkerSpec,
 } from '../../../schema/worker.ts';
 import type { Context, WorkerIdentity } from '../context.ts';
-import { announce, commit } from '../outbox/outbox.ts';
+import { commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import type { Sql } from '../sql.ts';
 import type { CompletionAnswer } from '../subtasks/subtasks.sql.ts';
-import { completeMany, completion, refusal } from '../subtasks/subtasks.ts';
-import { repeating } from '../transact.ts';
+import { completion, refusal } from '../subtasks/subtasks.ts';
 import * as rows from './workers.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
 type Announcing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
-type Workers = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
+type Workers = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log' | 'isAway' | 'advance'>;
 
 const missing = () => new AppError('worker_not_found', 'There is no worker with this id');
 
@@ -136,16 +135,12 @@ const WINDOW = 4;
 const proposals = async ({ hints }: Workers, worker: WorkerPrincipal, { tools, limit, repeated }: ClaimSpec): Promise<string[] | null> =>
   tools === undefined || repeated ? null : hints.propose(worker.organization_id, tools, limit * WINDOW);
 
-/** Redis was asked before, once is enough for a request: what was claimed is seen when the events come round. */
-const noted = async () => {};
-
 /** Leases ready subtasks to the worker, in one round trip. */
 export const claim = async (ctx: Workers, worker: WorkerPrincipal, spec: ClaimSpec) => {
   const window = await proposals(ctx, worker, spec);
   if (window?.length === 0) return claimed(ctx, { claimed: [], empty_reason: 'nothing_ready' });
-  const { answer, left } = await repeating(() => rows.claimSubtasks(ctx.sql, worker, spec, ctx.env.LEASE_MS, window));
-  await announce(ctx, left, noted);
-  return claimed(ctx, answer);
+  const answer = await ctx.advance({ ctx, worker, completions: [], claim: { ...spec, window } });
+  return claimed(ctx, answer.claim ?? { error: 'worker_revoked' });
 };
 
 const judged = (answer: CompletionAnswer) =>
@@ -153,20 +148,14 @@ const judged = (answer: CompletionAnswer) =>
     ? { ok: false as const, subtask_id: answer.subtask_id, code: answer.error, detail: refusal(answer.error).message }
     : { ok: true as const, ...answer };
 
-/** Completes what is done and claims the next, in one round trip. */
-const completeAndClaim = async (ctx: Workers, worker: WorkerPrincipal, completions: CompleteManySpec['completions'], next: ClaimSpec) => {
-  const items = completions.map((spec) => completion(spec.subtask_id, spec));
-  const { answer, left } = await repeating(() => rows.completeAndClaim(ctx.sql, worker, items, next, ctx.env.LEASE_MS));
-  await announce(ctx, left);
-  return { results: answer.results.map(judged), claim: claimed(ctx, answer.claim) };
-};
+const isRevoked = (answer: CompletionAnswer) => 'error' in answer && answer.error === 'worker_revoked';
 
-/** Completes what is done, each judged by itself, and claims the next if it is asked for. */
+/** Completes what is done, each judged by itself, and claims the next if it is asked for; in one round trip. */
 export const complete = async (ctx: Workers, worker: WorkerPrincipal, { completions, claim: next }: CompleteManySpec) => {
-  if (next !== undefined) return completeAndClaim(ctx, worker, completions, next);
-  const answers = await completeMany(ctx, worker, completions);
-  if (answers.some((answer) => 'error' in answer && answer.error === 'worker_revoked')) throw refusal('worker_revoked');
-  return { results: answers.map(judged), claim: null };
+  const items = completions.map((spec) => completion(spec.subtask_id, spec));
+  const { results, claim } = await ctx.advance({ ctx, worker, completions: items, claim: next ? { ...next, window: null } : null });
+  if (results.some(isRevoked)) throw refusal('worker_revoked');
+  return { results: results.map(judged), claim: claim === null ? null : claimed(ctx, claim) };
 };
 
 /** One that holds nothing and has not changed is answered by Redis alone, where Redis knows it; else Redis is told of it. */

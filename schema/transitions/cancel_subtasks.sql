@@ -1,8 +1,8 @@
 -- Cancels what a task has not ended and revokes its leases; answers the events, which the caller records. The caller holds the lock of the task.
-create or replace function cancel_open(p_task uuid, p_reason text) returns task_event[]
+create or replace function cancel_subtasks(p_task uuid, p_reason text) returns pending_event[]
 language plpgsql as $$
 declare
-  v_events task_event[];
+  v_events pending_event[];
 begin
   -- The queue first: this waits for claims that hold an entry (they wait for nobody), and none comes after it.
   delete from queue_entries q using subtasks s where s.task_id = p_task and q.subtask_id = s.subtask_id;
@@ -21,7 +21,7 @@ begin
     returning s.subtask_id, s.key, s.position, s.attempt, s.worker_id, o.lease_token is not null as held
   )
   select array_agg((p_task, 'subtask.cancelled', 'warning', format('Subtask %s was cancelled: %s', key, p_reason), subtask_id,
-    case when held then attempt end, case when held then worker_id end, null)::task_event order by position)
+    case when held then attempt end, case when held then worker_id end, null, null)::pending_event order by position)
   into v_events
   from ended;
   return coalesce(v_events, '{}');

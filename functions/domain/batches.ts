@@ -1,0 +1,79 @@
+import { AppError } from '../../schema/errors.ts';
+
+type Waiting<T, R> = { request: T; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
+
+export type BatchOptions<T, R> = {
+  /** Requests of one group share a batch. */
+  groupOf(request: T): string;
+  /** Two requests with the same key never share a batch. */
+  keyOf(request: T): string;
+  /** What a request adds to a batch of at most `mostWeight`. */
+  weightOf(request: T): number;
+  mostWeight: number;
+  /** Requests that wait, in all groups; one more is refused with `unavailable`. */
+  mostWaiting: number;
+  /** Carries out a batch. The next batch of the group begins when this returns; each request is answered with its own promise. */
+  run(requests: readonly T[]): Promise<readonly Promise<R>[]>;
+  /** Whether the requests of a batch that failed with this error are worth a try each by itself. */
+  isWorthATryAlone(requests: readonly T[], error: unknown): boolean;
+};
+
+/**
+ * Carries requests out together: those that come while a batch is under way share the next one. There is no timer, so a request that
+ * comes alone is carried out alone and at once. Where a batch fails, each of its requests is tried by itself, so that one bad request
+ * fails alone.
+ */
+export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) => Promise<R>) => {
+  const { groupOf, keyOf, weightOf, mostWeight, mostWaiting, run, isWorthATryAlone } = options;
+  const queues = new Map<string, Waiting<T, R>[]>();
+  const busy = new Set<string>();
+  let waiting = 0;
+
+  const takeBatch = (group: string): Waiting<T, R>[] => {
+    const keys = new Set<string>();
+    const batch: Waiting<T, R>[] = [];
+    const rest: Waiting<T, R>[] = [];
+    let weight = 0;
+    for (const it of queues.get(group) ?? []) {
+      const fits = batch.length === 0 || weight + weightOf(it.request) <= mostWeight;
+      if (fits && !keys.has(keyOf(it.request))) {
+        keys.add(keyOf(it.request));
+        weight += weightOf(it.request);
+        batch.push(it);
+      } else rest.push(it);
+    }
+    if (rest.length > 0) queues.set(group, rest);
+    else queues.delete(group);
+    waiting -= batch.length;
+    return batch;
+  };
+
+  const carryOut = async (batch: readonly Waiting<T, R>[]): Promise<void> => {
+    const requests = batch.map(({ request }) => request);
+    try {
+      const answers = await run(requests);
+      batch.forEach((it, at) => it.resolve(answers[at] as Promise<R>));
+    } catch (error) {
+      if (batch.length > 1 && isWorthATryAlone(requests, error)) for (const it of batch) void carryOut([it]);
+      else for (const it of batch) it.reject(error);
+    }
+  };
+
+  const flush = async (group: string): Promise<void> => {
+    if (busy.has(group)) return;
+    busy.add(group);
+    while (queues.has(group)) await carryOut(takeBatch(group));
+    busy.delete(group);
+  };
+
+  return (request) =>
+    new Promise((resolve, reject) => {
+      if (waiting >= mostWaiting) return reject(new AppError('unavailable', 'Too many requests of workers wait; repeat this one shortly'));
+      const group = groupOf(request);
+      const queue = queues.get(group) ?? [];
+      queue.push({ request, resolve, reject });
+      queues.set(group, queue);
+      waiting++;
+      queueMicrotask(() => void flush(group));
+    });
+};

@@ -1,0 +1,47 @@
+import { createBatches } from '../batches.ts';
+import type { Context, WorkerIdentity } from '../context.ts';
+import { announce } from '../outbox/outbox.ts';
+import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
+import { repeating } from '../transact.ts';
+import { type Claim, completeAndClaim, type NextClaim } from './workers.sql.ts';
+
+type Advancing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log' | 'env' | 'isAway'>;
+/** What a worker finished and what it wants next; either may be missing. */
+export type WorkerStep = { ctx: Advancing; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
+export type StepAnswer = { results: CompletionAnswer[]; claim: { error: string } | Claim | null };
+export type Advance = (step: WorkerStep) => Promise<StepAnswer>;
+
+/** Completions and subtasks to claim in one statement: its answer and its outbox rows stay small. */
+const MOST_WEIGHT = 500;
+const MOST_WAITING = 10_000;
+/** A lock that somebody holds, a deadlock, a serialization failure: such a statement fails because of one of its requests. */
+const CONTENTION = new Set(['55P03', '40P01', '40001']);
+
+/** A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive. */
+const skipNote = async () => {};
+
+const runSteps = async (steps: readonly WorkerStep[]): Promise<Promise<StepAnswer>[]> => {
+  const [{ ctx }] = steps as [WorkerStep];
+  const work = () => completeAndClaim(ctx.sql, steps, ctx.env.LEASE_MS);
+  const { answer, left } = await (steps.length === 1 ? repeating(work) : work());
+  const isClaimsOnly = steps.every(({ completions }) => completions.length === 0);
+  const announced = announce(ctx, left, isClaimsOnly ? skipNote : undefined);
+  let first = 0;
+  return steps.map(async ({ completions }, at) => {
+    const results = answer.results.slice(first, (first += completions.length));
+    await announced;
+    return { results, claim: answer.claims?.[at] ?? null };
+  });
+};
+
+/** The steps of workers that come at the same time share statements: one organization each, one step of a worker each. */
+export const createAdvance = (): Advance =>
+  createBatches<WorkerStep, StepAnswer>({
+    groupOf: ({ worker }) => worker.organization_id,
+    keyOf: ({ worker }) => worker.worker_id,
+    weightOf: ({ completions, claim }) => completions.length + (claim?.limit ?? 0),
+    mostWeight: MOST_WEIGHT,
+    mostWaiting: MOST_WAITING,
+    run: runSteps,
+    isWorthATryAlone: ([step], error) => CONTENTION.has((error as { code?: string }).code ?? '') || step?.ctx.isAway(error) === false,
+  });
