@@ -26,7 +26,7 @@ create cast (text as artifact_status) with inout as assignment;
 create cast (text as checkpoint_status) with inout as assignment;
 create cast (subtask_status as attempt_status) with inout as assignment;
 
-create domain json_array as jsonb check (jsonb_typeof(value) = 'array');
+create domain json_list as jsonb check (jsonb_typeof(value) = 'array');
 create domain positive_int as int check (value > 0);
 create domain task_priority as smallint check (value between 0 and 9);
 create domain slot_count as int check (value between 1 and 64);
@@ -37,7 +37,7 @@ alter table workers
   alter status drop default, alter mode drop default,
   alter status type worker_status using status::worker_status,
   alter mode type worker_mode using mode::worker_mode,
-  alter tools type json_array, alter slots type slot_count,
+  alter tools type json_list, alter slots type slot_count,
   alter status set default 'online', alter mode set default 'active';
 
 alter table tasks
@@ -60,7 +60,7 @@ alter table subtasks
   alter status drop default, alter kind drop default,
   alter status type subtask_status using status::subtask_status,
   alter kind type subtask_kind using kind::subtask_kind,
-  alter dependencies type json_array, alter verify type json_array,
+  alter dependencies type json_list, alter verify type json_list,
   alter idle_timeout_seconds type positive_int, alter first_event_timeout_seconds type positive_int,
   alter status set default 'blocked', alter kind set default 'work',
   add constraint subtasks_leased check ((status in ('claimed', 'running')) = (lease_token is not null)),

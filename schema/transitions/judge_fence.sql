@@ -9,7 +9,7 @@ begin
     when w.worker_id is null then 'worker_revoked'
     when s.subtask_id is null then 'subtask_not_found'
     when a.subtask_id is null or a.lease_token <> p_token then 'lease_lost'
-    when a.status = p_outcome and a.outcome_hash = p_hash then 'repeated'
+    when a.status = p_outcome::attempt_status and a.outcome_hash = p_hash then 'repeated'
     when a.outcome_hash is not null then 'attempt_ended'
     when s.lease_token is distinct from p_token or s.attempt <> p_attempt then 'lease_lost'
   end

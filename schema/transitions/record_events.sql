@@ -25,7 +25,7 @@ begin
   ), changed as (
     select c.task_id, c.events, c.completed, c.ended, c.retried, c.error, last.reached,
       coalesce(case when not last.reached then null when t.completed_count + c.completed = t.subtask_count then 'completed' else 'failed' end,
-        c.status) as status
+        c.status)::task_status as status
     from counted c
     join tasks t using (task_id)
     cross join lateral (
