@@ -35,12 +35,13 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     const rest: Waiting<T, R>[] = [];
     let weight = 0;
     for (const it of queues.get(group) ?? []) {
-      const fits = batch.length === 0 || weight + weightOf(it.request) <= mostWeight;
-      if (fits && !keys.has(keyOf(it.request))) {
-        keys.add(keyOf(it.request));
-        weight += weightOf(it.request);
+      const { request } = it;
+      const fits = batch.length === 0 || weight + weightOf(request) <= mostWeight;
+      if (fits && !keys.has(keyOf(request))) {
+        weight += weightOf(request);
         batch.push(it);
       } else rest.push(it);
+      keys.add(keyOf(request)); // what comes later with this key stays behind it
     }
     if (rest.length > 0) queues.set(group, rest);
     else queues.delete(group);

@@ -136,14 +136,7 @@ export const completeSubtask = route({
   summary: 'Complete a subtask; the same result sent again is answered the same',
   body: CompleteSpec,
   output: Ended,
-  errors: [
-    'subtask_not_found',
-    'lease_lost',
-    'worker_revoked',
-    'attempt_ended',
-    'artifact_not_found',
-    'artifact_not_stored',
-  ],
+  errors: ['subtask_not_found', 'lease_lost', 'worker_revoked', 'attempt_ended', 'artifact_not_found', 'artifact_not_stored'],
 });
 
 export const failSubtask = route({

@@ -24,9 +24,12 @@ const claimOne = async (worker: TestWorker): Promise<Claimed> => {
 
 const count = (statuses: readonly number[], status: number) => statuses.filter((it) => it === status).length;
 
-describe('on many connections at once', () => {
+describe.each([
+  ['one process, whose workers share statements', false],
+  ['a process for each request', true],
+])('on many connections at once, in %s,', (_, isServerless) => {
   it('one result of two different ones is recorded, the other refused', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
       const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -56,7 +59,7 @@ describe('on many connections at once', () => {
   });
 
   it('completion, cancelling and the reaper leave exactly one end', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
       const { task_id } = await backend.admin.ok.submitTask({
@@ -91,7 +94,7 @@ describe('on many connections at once', () => {
   });
 
   it('two parents that end together release their child once', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
       const parents = ['a', 'b', 'c', 'd'];
@@ -113,7 +116,7 @@ describe('on many connections at once', () => {
   });
 
   it('dense fan-in of 8 × 8 layers runs through without a deadlock', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const layers = Array.from({ length: 8 }, (_, layer) => Array.from({ length: 8 }, (_, at) => `l${layer}n${at}`));
     const subtasks = layers.flatMap((keys, layer) => keys.map((key) => ({ key, goal: key, dependencies: layers[layer - 1] ?? [] })));
     const tasks = await Promise.all(Array.from({ length: 4 }, () => backend.admin.ok.submitTask({ body: { goal: 'dense', subtasks } })));
@@ -139,7 +142,7 @@ describe('on many connections at once', () => {
   });
 
   it('sixteen claims give every subtask to exactly one worker', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const workers = await Promise.all(Array.from({ length: CONNECTIONS }, () => enrol(backend)));
     for (let round = 0; round < ROUNDS; round++) {
       const subtasks = Array.from({ length: CONNECTIONS }, (_, n) => ({ key: `s${n}`, goal: 'x' }));
@@ -158,7 +161,7 @@ describe('on many connections at once', () => {
   });
 
   it('claims of one worker never take more than its slots', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend, { slots: 3 });
     await backend.admin.ok.submitTask({
       body: { goal: 'x', subtasks: Array.from({ length: 40 }, (_, n) => ({ key: `s${n}`, goal: 'x' })) },
@@ -174,7 +177,7 @@ describe('on many connections at once', () => {
   });
 
   it('a child that is added while its parent completes is released', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
       const { task_id } = await backend.admin.ok.submitTask({
@@ -201,7 +204,7 @@ describe('on many connections at once', () => {
   });
 
   it('nothing starts once a cancel has been answered', async () => {
-    const backend = await backendForTest({ pool: CONNECTIONS });
+    const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const workers = await Promise.all(Array.from({ length: 6 }, () => enrol(backend)));
     for (let round = 0; round < ROUNDS; round++) {
       const { task_id } = await backend.admin.ok.submitTask({

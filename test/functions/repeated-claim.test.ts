@@ -90,7 +90,11 @@ describe('a claim that is repeated since its answer was lost', () => {
       async (sql) => {
         await endOverdue({ ...backend.ctx, sql });
         const claim = { claim_request_id: randomUUID(), limit: 1, start: true, window: null };
-        await completeAndClaim(sql, [{ ctx: { sql }, worker: { organization_id, worker_id: another.worker_id }, completions: [], claim }], 60_000);
+        await completeAndClaim(
+          sql,
+          [{ ctx: { sql }, worker: { organization_id, worker_id: another.worker_id }, completions: [], claim }],
+          60_000,
+        );
       },
       () => worker.claimReply(request),
     );

@@ -11,6 +11,7 @@ import { newSecret, secretHash } from '../../functions/domain/secrets.ts';
 import { type HttpHandler, personApi, workerApi } from '../../functions/http/api.ts';
 import { type Composed, createContext, type Parts } from '../../functions/platform/context.ts';
 import { SCOPES, type Scope } from '../../schema/route.ts';
+import { createAdvance } from '../../functions/domain/workers/advance.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
 import { TEMPLATE } from './global-setup.ts';
 import { openTestRedis } from './redis.ts';
@@ -53,8 +54,8 @@ export const createDatabase = async (): Promise<{ url: string; drop(): Promise<v
 export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
 /** The real handlers over a database of their own, called as Lambda calls them. */
-export const createBackend = async (options: Parts & { env?: Record<string, string>; pool?: number } = {}) => {
-  const { env: given, pool = 4, ...parts } = options;
+export const createBackend = async (options: Parts & { env?: Record<string, string>; pool?: number; isServerless?: boolean } = {}) => {
+  const { env: given, pool = 4, isServerless = false, ...parts } = options;
   const database = await createDatabase();
   const env = parseEnv({
     DATABASE_URL: database.url,
@@ -76,9 +77,11 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
       if (level === 'warn' || level === 'error') logged.push({ event, fields });
     },
   });
-  const handlers = { 'person-api': personApi(ctx), 'worker-api': workerApi(ctx) };
+  const handlersOf = (composed: Composed) => ({ 'person-api': personApi(composed), 'worker-api': workerApi(composed) });
+  const shared = handlersOf(ctx);
   const { admin_key } = await bootstrap(ctx);
-  const send = (request: RawRequest) => invoke(handlers, request);
+  // Requests of several Lambda instances never share a statement; those of one process may.
+  const send = (request: RawRequest) => invoke(isServerless ? handlersOf({ ...ctx, advance: createAdvance() }) : shared, request);
   return {
     ctx,
     logged,

@@ -11,7 +11,7 @@ const INVARIANTS = {
     left join attempts a on a.subtask_id = s.subtask_id and a.ended_at is null
     group by s.subtask_id
     having count(a.attempt) <> (s.lease_token is not null)::int
-      or (s.lease_token is not null and not bool_and(a.lease_token = s.lease_token and a.attempt = s.attempt and a.status = s.status
+      or (s.lease_token is not null and not bool_and(a.lease_token = s.lease_token and a.attempt = s.attempt and a.status::text = s.status::text
         and a.worker_id = s.worker_id))`,
 
   'attempts are numbered 1, 2, 3 and each has a lease of its own': `

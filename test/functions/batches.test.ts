@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createBatches } from '../../functions/domain/batches.ts';
+
+type Request = { group: string; key: string; weight: number; fails: boolean; id: number };
+
+const batchesOf = (options: { mostWeight?: number; mostWaiting?: number } = {}) => {
+  const ran: (readonly Request[])[] = [];
+  const send = createBatches<Request, number>({
+    groupOf: ({ group }) => group,
+    keyOf: ({ key }) => key,
+    weightOf: ({ weight }) => weight,
+    mostWeight: options.mostWeight ?? 10,
+    mostWaiting: options.mostWaiting ?? 1_000,
+    run: async (requests) => {
+      ran.push(requests);
+      await new Promise((resolve) => setImmediate(resolve));
+      if (requests.some(({ fails }) => fails)) throw new Error('one of them fails');
+      return requests.map(async ({ id }) => id);
+    },
+    isWorthATryAlone: () => true,
+  });
+  return { send, ran };
+};
+
+const request = fc.record({
+  group: fc.constantFrom('a', 'b'),
+  key: fc.constantFrom('k1', 'k2', 'k3', 'k4', 'k5'),
+  weight: fc.integer({ min: 1, max: 12 }),
+  fails: fc.boolean(),
+});
+
+describe('requests that are carried out in batches', () => {
+  it('are each answered once; a bad one fails alone', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { maxLength: 40 }), async (specs) => {
+        const { send } = batchesOf();
+
+        const answers = await Promise.allSettled(specs.map((spec, id) => send({ ...spec, id })));
+
+        answers.forEach((answer, id) => {
+          expect(answer.status).toBe(specs[id]?.fails ? 'rejected' : 'fulfilled');
+          if (answer.status === 'fulfilled') expect(answer.value).toBe(id);
+        });
+      }),
+    );
+  });
+
+  it('never share a batch with another group or an equal key, nor make it heavier than allowed, and keep the order of a key', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { maxLength: 40 }), async (specs) => {
+        const { send, ran } = batchesOf();
+
+        await Promise.allSettled(specs.map((spec, id) => send({ ...spec, fails: false, id })));
+
+        for (const batch of ran) {
+          expect(new Set(batch.map(({ group }) => group)).size).toBe(1);
+          expect(new Set(batch.map(({ key }) => key)).size).toBe(batch.length);
+          if (batch.length > 1) expect(batch.reduce((sum, { weight }) => sum + weight, 0)).toBeLessThanOrEqual(10);
+        }
+        for (const of of Map.groupBy(ran.flat(), ({ group, key }) => `${group} ${key}`).values())
+          expect(of.map(({ id }) => id)).toEqual(of.map(({ id }) => id).toSorted((a, b) => a - b));
+      }),
+    );
+  });
+
+  it('go together when they come while a batch is under way, and at once when they come alone', async () => {
+    const { send, ran } = batchesOf();
+    const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
+
+    const first = one(0);
+    await Promise.resolve();
+    await Promise.all([first, one(1), one(2), one(3)]);
+
+    expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [1, 2, 3]]);
+  });
+
+  it('are refused with a known error when too many wait', async () => {
+    const { send } = batchesOf({ mostWaiting: 2 });
+    const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
+
+    const answers = await Promise.allSettled([one(0), one(1), one(2)]);
+
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect((answers[2] as PromiseRejectedResult).reason).toMatchObject({ code: 'unavailable' });
+  });
+});
