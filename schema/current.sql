@@ -6,7 +6,7 @@ table activity_logs (
   seq bigint not null,
   organization_id uuid not null,
   type text not null,
-  level text not null,
+  level event_level not null,
   message text not null,
   run integer not null,
   subtask_id uuid,
@@ -15,7 +15,6 @@ table activity_logs (
   data jsonb default '{}'::jsonb not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   request_id text,
-  constraint activity_logs_level_check CHECK ((level = ANY (ARRAY['info'::text, 'warning'::text, 'error'::text]))),
   constraint activity_logs_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
   constraint activity_logs_pkey PRIMARY KEY (task_id, seq)
 );
@@ -47,11 +46,10 @@ table artifacts (
   content_type text not null,
   size_bytes bigint not null,
   sha256 text not null,
-  status text default 'pending'::text not null,
+  status artifact_status default 'pending'::artifact_status not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   stored_at timestamp with time zone,
   constraint artifacts_size_bytes_check CHECK ((size_bytes >= 0)),
-  constraint artifacts_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'stored'::text]))),
   constraint artifacts_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
   constraint artifacts_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
   constraint artifacts_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
@@ -65,10 +63,9 @@ table attempt_logs (
   subtask_id uuid not null,
   attempt integer not null,
   chunk integer not null,
-  stream text not null,
+  stream log_stream not null,
   content text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
-  constraint attempt_logs_stream_check CHECK ((stream = ANY (ARRAY['stdout'::text, 'stderr'::text, 'system'::text]))),
   constraint attempt_logs_subtask_id_attempt_fkey FOREIGN KEY (subtask_id, attempt) REFERENCES attempts(subtask_id, attempt) ON DELETE CASCADE,
   constraint attempt_logs_pkey PRIMARY KEY (subtask_id, attempt, chunk)
 );
@@ -82,7 +79,7 @@ table attempts (
   worker_id uuid not null,
   run integer not null,
   claim_request_id uuid not null,
-  status text not null,
+  status attempt_status not null,
   lease_token uuid not null,
   lease_expires_at timestamp with time zone not null,
   claimed_at timestamp with time zone default clock_timestamp() not null,
@@ -94,8 +91,7 @@ table attempts (
   progress jsonb,
   usage jsonb,
   outcome_hash text,
-  constraint attempts_ended CHECK (((status <> ALL (ARRAY['claimed'::text, 'running'::text])) = (ended_at IS NOT NULL))),
-  constraint attempts_status_check CHECK ((status = ANY (ARRAY['claimed'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'timed_out'::text, 'lost'::text, 'cancelled'::text, 'released'::text]))),
+  constraint attempts_ended CHECK (((status <> ALL (ARRAY['claimed'::attempt_status, 'running'::attempt_status])) = (ended_at IS NOT NULL))),
   constraint attempts_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
   constraint attempts_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES workers(worker_id),
   constraint attempts_pkey PRIMARY KEY (subtask_id, attempt)
@@ -107,13 +103,12 @@ table checkpoints (
   organization_id uuid not null,
   task_id uuid not null,
   subtask_id uuid,
-  status text default 'pending'::text not null,
+  status checkpoint_status default 'pending'::checkpoint_status not null,
   payload jsonb default '{}'::jsonb not null,
   decided_by uuid,
   created_at timestamp with time zone default clock_timestamp() not null,
   timeout_at timestamp with time zone,
   decided_at timestamp with time zone,
-  constraint checkpoints_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text, 'expired'::text]))),
   constraint checkpoints_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES users(user_id),
   constraint checkpoints_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
   constraint checkpoints_subtask_id_fkey FOREIGN KEY (subtask_id) REFERENCES subtasks(subtask_id) ON DELETE CASCADE,
@@ -121,7 +116,7 @@ table checkpoints (
   constraint checkpoints_pkey PRIMARY KEY (checkpoint_id)
 );
 CREATE INDEX checkpoints_of_task ON public.checkpoints USING btree (task_id);
-CREATE INDEX checkpoints_pending ON public.checkpoints USING btree (organization_id, created_at DESC) WHERE (status = 'pending'::text);
+CREATE INDEX checkpoints_pending ON public.checkpoints USING btree (organization_id, created_at DESC) WHERE (status = 'pending'::checkpoint_status);
 
 table corrections (
   correction_id uuid default gen_random_uuid() not null,
@@ -249,13 +244,13 @@ table subtasks (
   owner_id uuid not null,
   key text not null,
   position integer not null,
-  kind text default 'work'::text not null,
+  kind subtask_kind default 'work'::subtask_kind not null,
   goal text not null,
   tool text not null,
   input jsonb default '{}'::jsonb not null,
   labels jsonb default '{}'::jsonb not null,
-  dependencies jsonb default '[]'::jsonb not null,
-  status text default 'blocked'::text not null,
+  dependencies json_list default '[]'::jsonb not null,
+  status subtask_status default 'blocked'::subtask_status not null,
   blocked_by integer default 0 not null,
   run_after timestamp with time zone,
   attempt integer default 0 not null,
@@ -273,21 +268,19 @@ table subtasks (
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   search tsvector generated always as search_terms(goal) stored,
-  idle_timeout_seconds integer,
-  first_event_timeout_seconds integer,
-  verify jsonb default '[]'::jsonb not null,
+  idle_timeout_seconds positive_int,
+  first_event_timeout_seconds positive_int,
+  verify json_list default '[]'::jsonb not null,
   result_schema jsonb,
-  constraint subtasks_blocked CHECK (((status <> 'blocked'::text) OR (blocked_by > 0))),
-  constraint subtasks_blocked_by_check CHECK ((blocked_by >= 0)),
-  constraint subtasks_dependencies_check CHECK ((jsonb_typeof(dependencies) = 'array'::text)),
-  constraint subtasks_ended CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
-  constraint subtasks_first_event_timeout_seconds_check CHECK ((first_event_timeout_seconds > 0)),
-  constraint subtasks_idle_timeout_seconds_check CHECK ((idle_timeout_seconds > 0)),
-  constraint subtasks_kind_check CHECK ((kind = ANY (ARRAY['work'::text, 'plan'::text, 'review'::text, 'vote'::text, 'evaluate'::text]))),
-  constraint subtasks_leased CHECK (((status = ANY (ARRAY['claimed'::text, 'running'::text])) = (lease_token IS NOT NULL))),
-  constraint subtasks_status_check CHECK ((status = ANY (ARRAY['blocked'::text, 'ready'::text, 'claimed'::text, 'running'::text, 'in_review'::text, 'awaiting_input'::text, 'awaiting_checkpoint'::text, 'waiting_quota'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'skipped'::text]))),
-  constraint subtasks_unblocked CHECK (((blocked_by = 0) OR (status = ANY (ARRAY['blocked'::text, 'cancelled'::text, 'skipped'::text])))),
-  constraint subtasks_verify_check CHECK ((jsonb_typeof(verify) = 'array'::text)),
+  constraint subtasks_blocked CHECK (
+CASE status
+    WHEN 'blocked'::subtask_status THEN (blocked_by > 0)
+    WHEN 'cancelled'::subtask_status THEN (blocked_by >= 0)
+    WHEN 'skipped'::subtask_status THEN (blocked_by >= 0)
+    ELSE (blocked_by = 0)
+END),
+  constraint subtasks_ended CHECK (((status = ANY (ARRAY['completed'::subtask_status, 'failed'::subtask_status, 'cancelled'::subtask_status, 'skipped'::subtask_status])) = (ended_at IS NOT NULL))),
+  constraint subtasks_leased CHECK (((status = ANY (ARRAY['claimed'::subtask_status, 'running'::subtask_status])) = (lease_token IS NOT NULL))),
   constraint subtasks_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
   constraint subtasks_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES workers(worker_id),
   constraint subtasks_pkey PRIMARY KEY (subtask_id),
@@ -309,10 +302,10 @@ table tasks (
   organization_id uuid not null,
   owner_id uuid not null,
   goal text not null,
-  status text default 'pending'::text not null,
+  status task_status default 'pending'::task_status not null,
   paused_at timestamp with time zone,
-  on_failure text default 'fail_task'::text not null,
-  priority smallint default 5 not null,
+  on_failure failure_policy default 'fail_task'::failure_policy not null,
+  priority task_priority default 5 not null,
   metadata jsonb default '{}'::jsonb not null,
   run integer default 1 not null,
   version bigint default 1 not null,
@@ -327,20 +320,15 @@ CASE
     ELSE ((completed_count * 100) / subtask_count)
 END stored,
   error jsonb,
-  timeout_seconds integer,
+  timeout_seconds positive_int,
   deadline_at timestamp with time zone,
   created_at timestamp with time zone default clock_timestamp() not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   updated_at timestamp with time zone default clock_timestamp() not null,
   search tsvector generated always as search_terms(goal) stored,
-  constraint tasks_counts CHECK (((0 <= completed_count) AND (completed_count <= ended_count) AND (ended_count <= subtask_count))),
-  constraint tasks_ended CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) = (ended_at IS NOT NULL))),
-  constraint tasks_on_failure_check CHECK ((on_failure = ANY (ARRAY['fail_task'::text, 'continue'::text]))),
-  constraint tasks_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
-  constraint tasks_run_check CHECK ((run >= 1)),
-  constraint tasks_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'planning'::text, 'running'::text, 'awaiting_checkpoint'::text, 'completed'::text, 'failed'::text, 'cancelled'::text]))),
-  constraint tasks_timeout_seconds_check CHECK ((timeout_seconds > 0)),
+  constraint tasks_counts CHECK (((0 <= completed_count) AND (completed_count <= ended_count) AND (ended_count <= subtask_count) AND (run >= 1))),
+  constraint tasks_ended CHECK (((status = ANY (ARRAY['completed'::task_status, 'failed'::task_status, 'cancelled'::task_status])) = (ended_at IS NOT NULL))),
   constraint tasks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
   constraint tasks_pkey PRIMARY KEY (task_id)
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
@@ -367,11 +355,11 @@ table workers (
   registration_id uuid,
   name text not null,
   machine_name text not null,
-  status text default 'online'::text not null,
-  mode text default 'active'::text not null,
-  tools jsonb not null,
+  status worker_status default 'online'::worker_status not null,
+  mode worker_mode default 'active'::worker_mode not null,
+  tools json_list not null,
   labels jsonb default '{}'::jsonb not null,
-  slots integer not null,
+  slots slot_count not null,
   owner_ids uuid[],
   agent_version text default 'unknown'::text not null,
   info jsonb default '{}'::jsonb not null,
@@ -379,39 +367,39 @@ table workers (
   registered_at timestamp with time zone default clock_timestamp() not null,
   last_seen_at timestamp with time zone default clock_timestamp() not null,
   deleted_at timestamp with time zone,
-  constraint workers_mode_check CHECK ((mode = ANY (ARRAY['active'::text, 'draining'::text, 'paused'::text]))),
-  constraint workers_slots_check CHECK (((slots >= 1) AND (slots <= 64))),
-  constraint workers_status_check CHECK ((status = ANY (ARRAY['online'::text, 'busy'::text, 'offline'::text]))),
-  constraint workers_tools_check CHECK ((jsonb_typeof(tools) = 'array'::text)),
   constraint workers_enrolment_token_id_fkey FOREIGN KEY (enrolment_token_id) REFERENCES enrolment_tokens(enrolment_token_id),
   constraint workers_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
   constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=70);
 CREATE INDEX workers_newest ON public.workers USING btree (organization_id, registered_at DESC, worker_id DESC) WHERE (deleted_at IS NULL);
 
+type pending_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb, request_id text);
 type task_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb);
 
 function attempt_deadline(p_timeout_seconds integer) returns timestamp with time zone;
-function cancel_open(p_task uuid, p_reason text) returns task_event[];
-function claim_subtasks(p_organization uuid, p_worker uuid, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer, p_window uuid[] DEFAULT NULL::uuid[]) returns jsonb;
-function complete_and_claim(p_organization uuid, p_worker uuid, p_items jsonb, p_request uuid, p_limit integer, p_start boolean, p_lease_ms integer) returns jsonb;
-function complete_subtasks(p_organization uuid, p_worker uuid, p_items jsonb) returns jsonb;
+function cancel_subtasks(p_task uuid, p_reason text) returns pending_event[];
+function claim_subtasks(p_organization uuid, p_lease_ms integer, p_workers uuid[], p_request_ids text[], p_claims uuid[], p_limits integer[], p_starts boolean[], p_windows jsonb, p_locked uuid[], OUT answers jsonb[], OUT events pending_event[]) returns record;
+function claimed_subtask(s subtasks, p_task_goal text, p_lease_ms integer, p_input_bytes integer) returns jsonb;
+function complete_and_claim(p_organization uuid, p_lease_ms integer, p_workers uuid[], p_request_ids text[], p_claims uuid[], p_limits integer[], p_starts boolean[], p_windows jsonb, p_places integer[], p_subtasks uuid[], p_tokens uuid[], p_attempts integer[], p_results jsonb[], p_bytes integer[], p_artifacts uuid[], p_usages jsonb[], p_hashes text[]) returns jsonb;
+function complete_subtasks(p_organization uuid, p_workers uuid[], p_request_ids text[], p_places integer[], p_subtasks uuid[], p_tokens uuid[], p_attempts integer[], p_results jsonb[], p_bytes integer[], p_artifacts uuid[], p_usages jsonb[], p_hashes text[], OUT locked uuid[], OUT completed uuid[], OUT events pending_event[]) returns record;
 function end_attempt(p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns void;
-function end_event(t tasks, p_ended integer, p_completed integer) returns task_event;
-function enqueue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function expire_tasks(p_limit integer) returns integer;
 function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
+function judge_completion(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_artifact uuid, p_hash text) returns jsonb;
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
 function left_in_outbox() returns jsonb;
 function note_sweep(p_outage_ms integer, p_grace_ms integer) returns boolean;
+function pick_ready(p_organization uuid, p_tools jsonb, p_labels jsonb, p_owners uuid[], p_limit integer, p_window uuid[], p_taken uuid[], OUT ids uuid[], OUT tasks uuid[], OUT bytes integer[], OUT tools text[], OUT priorities smallint[], OUT turns bigint[]) returns record;
+function queue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function reap_attempts(p_limit integer) returns integer;
-function record_events(p_events task_event[]) returns void;
-function record_starts(p_subtasks uuid[]) returns void;
+function record_events(p_events pending_event[]) returns jsonb;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
+function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms integer) returns jsonb;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
 function search_query(words text) returns tsquery;
 function search_terms(content text) returns tsvector;
+function start_claimed(p_organization uuid, p_workers uuid[], p_request_ids text[], p_places integer[], p_subtasks uuid[], p_tokens uuid[], p_attempts integer[]) returns uuid[];
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;

@@ -3,7 +3,7 @@ import { completionOf, endingOf } from './ending.ts';
 import { createHost, type Heard } from './host.ts';
 import type { Ending, JobContext } from './job-context.ts';
 import { LogSender } from './log-sender.ts';
-import { retrying } from './retry.ts';
+import { classify, retrying } from './retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { createWorkspace, NoWorkspace, type Workspace } from './workspace.ts';
 
@@ -13,6 +13,7 @@ type Done = { ending: Ending; cleanUp(): Promise<void> };
 /** Carries out a leased subtask; never throws. */
 export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> => {
   let cleanUp = async () => {};
+  const done = new AbortController();
   const { claimed } = job;
   const { timeout_seconds } = claimed;
   const heard: Heard = {};
@@ -24,8 +25,8 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
   try {
     // The answer to a claim may have come late.
     await retrying(() => job.confirm(), retry);
-    if (!claimed.started) await ctx.api.start(job.fence, retry);
     job.beginWork();
+    if (!claimed.started) void reportStart(ctx, job, AbortSignal.any([job.sending, done.signal]));
     const workspace = await workspaceOf(ctx, job);
     cleanUp = workspace.remove;
     const logs = createLogs(ctx, job);
@@ -39,7 +40,19 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
   } catch (error) {
     return { ending: endingOf(ctx, job, error, heard), cleanUp };
   } finally {
+    done.abort();
     clearTimeout(timer);
+  }
+};
+
+/** The work does not wait for this: the completion of an attempt starts it where no start came before. */
+const reportStart = async (ctx: JobContext, job: RunningJob, signal: AbortSignal): Promise<void> => {
+  try {
+    await ctx.api.start(job.fence, { ...job.retry(ctx.settings.reportForMs), signal });
+  } catch (error) {
+    if (signal.aborted) return;
+    if (classify(error) === 'lease_lost') job.stop('lost');
+    else ctx.journal('warn', 'start.failed', { subtask_id: job.claimed.subtask_id, error: (error as Error).message });
   }
 };
 
