@@ -395,6 +395,7 @@ function pick_ready(p_organization uuid, p_tools jsonb, p_labels jsonb, p_owners
 function queue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function reap_attempts(p_limit integer) returns integer;
 function record_events(p_events pending_event[]) returns jsonb;
+function record_events(p_events task_event[]) returns void;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
 function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms integer) returns jsonb;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
