@@ -26,6 +26,7 @@ describe('what is remembered recently', () => {
     recent.set('a', 1);
     recent.set('b', 2);
     recent.set('b', 3);
+    expect(recent.get('a')).toBe(1);
     recent.set('a', 5);
     expect([recent.get('a'), recent.get('b')]).toEqual([5, 3]);
 
