@@ -42,6 +42,11 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
     const take = async (limit: number, begin: boolean) =>
       (await claim(ctx, principal, { claim_request_id: randomUUID(), limit, start: begin })).claimed;
     const walk = async () => {
+      const spec = fanOutAndIn(2);
+      await count('submit', () => tasks.submit(ctx, caller, spec));
+      const once = { key: randomUUID(), operation: 'submitTask', hash: 'x', secret: false };
+      await count('submit under a key', () => tasks.submit(ctx, caller, spec, once));
+      await count('submit under a key again', () => tasks.submit(ctx, caller, spec, once));
       const [one] = await count('claim', () => take(1, false));
       if (one === undefined) throw new Error('nothing was claimed');
       const ten = await count('claim and start ten', () => take(10, true));

@@ -402,6 +402,8 @@ function enqueue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) retu
 function expire_tasks(p_limit integer) returns integer;
 function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
+function insert_subtasks(p_task uuid, p_subtasks jsonb, p_edges jsonb) returns uuid[];
+function iso_time(p_time timestamp with time zone) returns text;
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
 function left_in_outbox() returns jsonb;
@@ -414,4 +416,5 @@ function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precis
 function search_query(words text) returns tsquery;
 function search_terms(content text) returns tsvector;
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
+function submit_task(p_request text, p_organization uuid, p_owner uuid, p_task jsonb, p_subtasks jsonb, p_edges jsonb, p_once jsonb DEFAULT NULL::jsonb) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;
