@@ -74,10 +74,10 @@ const written = async (ctx: Context): Promise<number> => {
 };
 
 /**
- * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed by itself.
- * Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
+ * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed `together` by that
+ * many. Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
  */
-export const countWal = (env: Env): Promise<number | null> =>
+export const countWal = (env: Env, together = 1): Promise<number | null> =>
   counted(env, async (composed) => {
     const [server] = await composed.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
     if (server.version < 180_000) return null;
@@ -90,7 +90,7 @@ export const countWal = (env: Env): Promise<number | null> =>
       for (;;) {
         const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
         if (claimed.length === 0) return;
-        for (const it of claimed) await completeMany(ctx, principal, done([it]));
+        for (let at = 0; at < claimed.length; at += together) await completeMany(ctx, principal, done(claimed.slice(at, at + together)));
       }
     };
     await live();
