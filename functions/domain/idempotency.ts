@@ -25,11 +25,11 @@ const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<Stor
 };
 
 /** The answer of the first request under a key, for the same request again; another request is refused. */
-export const repeated = <T>({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): T => {
+export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): unknown => {
   if (stored.operation !== request?.operation || stored.request_hash !== request.hash)
     throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
   const { response } = stored;
-  return ('sealed' in response ? JSON.parse(vault.open(response.sealed)) : response.plain) as T;
+  return 'sealed' in response ? JSON.parse(vault.open(response.sealed)) : response.plain;
 };
 
 /**
@@ -39,7 +39,7 @@ export const repeated = <T>({ vault }: Pick<Context, 'vault'>, stored: StoredAns
 export const once = <T>(ctx: Context, caller: Caller, request: OnceRequest, work: (ctx: Context) => Promise<T>): Promise<T> =>
   commit(ctx, async (sql) => {
     if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash)))
-      return repeated<T>(ctx, await storedAnswer(sql, caller, request.key), request);
+      return repeated(ctx, await storedAnswer(sql, caller, request.key), request) as T;
     const answer = await work({ ...ctx, sql });
     const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
     await sql`

@@ -58,17 +58,21 @@ const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane =>
     if (failed.length > 0) await queues.send(queue, failed);
   };
 
+  const begin = (run: NonNullable<typeof handle>) => {
+    const work: Promise<void> = call(waiting.splice(0, batchSize), run)
+      .catch(onError)
+      .finally(() => {
+        running.delete(work);
+        pump();
+      });
+    running.add(work);
+  };
+
+  const mayBegin = () => !stopped && waiting.length > 0 && running.size < concurrency;
+
   const pump = () => {
     isDue = false;
-    while (!stopped && handle !== null && waiting.length > 0 && running.size < concurrency) {
-      const work: Promise<void> = call(waiting.splice(0, batchSize), handle)
-        .catch(onError)
-        .finally(() => {
-          running.delete(work);
-          pump();
-        });
-      running.add(work);
-    }
+    if (handle !== null) while (mayBegin()) begin(handle);
   };
 
   /** In a turn of its own: the request that sent is answered first, and what others send meanwhile goes along. */

@@ -58,7 +58,7 @@ export const submit = async (
   const stored = positioned(subtasks, ctx.env.DEFAULT_TOOL, 0);
   await orWakeLater(ctx, ctx.hints.bump());
   const answer = await repeating(() => rows.submitTask(ctx.sql, caller, spec, stored, edges, once));
-  if ('stored' in answer) return repeated<Task>(ctx, answer.stored, once);
+  if ('stored' in answer) return repeated(ctx, answer.stored, once) as Task;
   await announce(ctx, answer.outbox);
   return answer.task;
 };
