@@ -42,6 +42,11 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
     const take = async (limit: number, begin: boolean) =>
       (await claim(ctx, principal, { claim_request_id: randomUUID(), limit, start: begin })).claimed;
     const walk = async () => {
+      const spec = fanOutAndIn(2);
+      await count('submit', () => tasks.submit(ctx, caller, spec));
+      const once = { key: randomUUID(), operation: 'submitTask', hash: 'x', secret: false };
+      await count('submit under a key', () => tasks.submit(ctx, caller, spec, once));
+      await count('submit under a key again', () => tasks.submit(ctx, caller, spec, once));
       const [one] = await count('claim', () => take(1, false));
       if (one === undefined) throw new Error('nothing was claimed');
       const ten = await count('claim and start ten', () => take(10, true));
@@ -69,10 +74,10 @@ const written = async (ctx: Context): Promise<number> => {
 };
 
 /**
- * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed by itself.
- * Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
+ * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed `together` by that
+ * many. Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
  */
-export const countWal = (env: Env): Promise<number | null> =>
+export const countWal = (env: Env, together = 1): Promise<number | null> =>
   counted(env, async (composed) => {
     const [server] = await composed.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
     if (server.version < 180_000) return null;
@@ -85,7 +90,8 @@ export const countWal = (env: Env): Promise<number | null> =>
       for (;;) {
         const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
         if (claimed.length === 0) return;
-        for (const it of claimed) await complete(ctx, principal, { completions: done([it]) });
+        for (let at = 0; at < claimed.length; at += together)
+          await complete(ctx, principal, { completions: done(claimed.slice(at, at + together)) });
       }
     };
     await live();

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Agent, request } from 'node:http';
 import type { Context } from '../functions/domain/context.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
 import { start } from '../functions/domain/subtasks/subtasks.ts';
 import { claim, complete } from '../functions/domain/workers/workers.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { ClaimSpec, CompleteManySpec } from '../schema/worker.ts';
+import { send } from './http.ts';
 
 type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]; claim: { claimed: Claimed[] } | null };
 type Fence = { lease_token: string; attempt: number };
@@ -18,7 +18,9 @@ type Asking = {
 };
 
 /** One turn of a worker: completes what it did, claims the next and starts what the claim could not start itself. */
-export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly Claimed[]>;
+export type Step = (done: readonly Claimed[], limit: number) => Promise<{ claimed: readonly Claimed[]; startCalls: number }>;
+/** Subtasks a second, and the share of them that needed a start call of their own. */
+export type Driven = { rate: number; startCalls: number };
 
 const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, attempt });
 
@@ -36,8 +38,9 @@ const stepOf =
   (asking: Asking): Step =>
   async (done, limit) => {
     const claimed = await next(asking, done, limit);
-    for (const it of claimed) if (!it.started) await asking.start(it.subtask_id, fenceOf(it));
-    return claimed;
+    const waiting = claimed.filter((it) => !it.started);
+    for (const it of waiting) await asking.start(it.subtask_id, fenceOf(it));
+    return { claimed, startCalls: waiting.length };
   };
 
 /** The floor: the same statements without HTTP. */
@@ -48,26 +51,7 @@ export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
     start: (subtask_id, fence) => start(ctx, principal, { subtask_id, ...fence }),
   });
 
-const agent = new Agent({ keepAlive: true });
-
-const post = <T>(url: string, token: string, body: unknown): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const payload = JSON.stringify(body);
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) };
-    const sent = request(url, { method: 'POST', agent, headers, timeout: 30_000 }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        if (response.statusCode === 200) resolve(JSON.parse(text));
-        else reject(new Error(`${url} answered ${response.statusCode}: ${text}`));
-      });
-    });
-    sent.on('timeout', () => sent.destroy(new Error(`${url} did not answer in time`)));
-    sent.on('error', reject);
-    sent.end(payload);
-  });
+const post = <T>(url: string, token: string, body: unknown) => send<T>({ method: 'POST', url, token, body });
 
 export const httpStep = (url: string, workerId: string, credential: string): Step =>
   stepOf({
@@ -78,9 +62,10 @@ export const httpStep = (url: string, workerId: string, credential: string): Ste
 
 const LONGEST_MS = 120_000;
 
-/** Carries out `total` subtasks with one loop a step; answers how many a second. */
-export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<number> => {
+/** Carries out `total` subtasks with one loop a step. */
+export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<Driven> => {
   let left = total;
+  let startCalls = 0;
   const started = performance.now();
   const loop = async (step: Step) => {
     let done: readonly Claimed[] = [];
@@ -88,11 +73,12 @@ export const drive = async (steps: readonly Step[], limit: number, total: number
       if (performance.now() - started > LONGEST_MS)
         throw new Error(`${left} of ${total} subtasks were not carried out in ${LONGEST_MS} ms`);
       const count = done.length;
-      const claimed = await step(done, limit);
+      const next = await step(done, limit);
       left -= count;
-      done = claimed;
+      startCalls += next.startCalls;
+      done = next.claimed;
     }
   };
   await Promise.all(steps.map(loop));
-  return total / ((performance.now() - started) / 1_000);
+  return { rate: total / ((performance.now() - started) / 1_000), startCalls: startCalls / total };
 };

@@ -1,4 +1,4 @@
-/** The HTTP side in a process of its own, as it runs on one machine: told by environment, answers its address by message. */
+/** The HTTP side in a process of its own, set by its environment; sends its address as a message. */
 import { personApi, workerApi } from '../functions/http/api.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { startGateway } from '../local/gateway.ts';

@@ -1,8 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import type { Caller, WorkerPrincipal } from '../functions/domain/principal.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
 import * as workers from '../functions/domain/workers/workers.ts';
 import type { Context } from '../functions/domain/context.ts';
+import type { Sql } from '../functions/domain/sql.ts';
+import { createClient } from '../schema/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';
 
@@ -42,4 +45,32 @@ export const fanOutAndIn = (width: number): TaskSpec => {
 
 export const submitMany = async (ctx: Context, caller: Caller, count: number, width: number) => {
   for (let n = 0; n < count; n++) await tasks.submit(ctx, caller, fanOutAndIn(width));
+};
+
+/** Workers of a running platform, enrolled as any worker is. */
+export const enrolWorkers = (url: string, adminKey: string, count: number) =>
+  Promise.all(
+    Array.from({ length: count }, async () => {
+      const { enrolment_token } = await createClient({ url, token: adminKey }).createEnrolmentToken({ body: { tools: ['scripted'] } });
+      const body = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 64 };
+      const { worker, credential } = await createClient({ url, token: enrolment_token }).registerWorker({ body });
+      return { worker_id: worker.worker_id, credential };
+    }),
+  );
+
+/** Submits tasks by the API and waits until what follows from them is done; returns their ids. */
+export const submitByApi = async (url: string, adminKey: string, sql: Sql, count: number, width: number): Promise<string[]> => {
+  const client = createClient({ url, token: adminKey });
+  const ids: string[] = [];
+  for (let n = 0; n < count; n++) ids.push((await client.submitTask({ body: fanOutAndIn(width) })).task_id);
+  await settled(sql);
+  return ids;
+};
+
+const SETTLE_MS = 30_000;
+
+const settled = async (sql: Sql) => {
+  for (const end = performance.now() + SETTLE_MS; performance.now() < end; await pause(20))
+    if ((await sql`select from outbox limit 1`).length === 0) return;
+  throw new Error(`the outbox did not drain within ${SETTLE_MS} ms`);
 };

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../functions/domain/log.ts';
+import { QUEUES } from '../functions/domain/queues.ts';
 import { createPush } from '../functions/platform/push.ts';
 import { createQueues } from '../functions/platform/queues.ts';
 import { createRedis } from '../functions/platform/redis.ts';
@@ -10,6 +11,7 @@ import { consume } from '../functions/queue/consume.ts';
 import { socket } from '../functions/socket/socket.ts';
 import { createAwsKey, REGION } from './aws-key.ts';
 import { type LocalQueues, startQueues } from './queues.ts';
+import { createDirectQueues } from './queues/direct.ts';
 import { openRedis } from './redis.ts';
 import { createSocketGateway, type SocketGateway } from './socket-gateway.ts';
 
@@ -57,7 +59,7 @@ const listenForPosts = async (gateway: () => SocketGateway | null) => {
   };
 };
 
-/** Redis, SQS and the WebSocket gateway as this machine has them. */
+/** Redis, SQS and the WebSocket gateway as this machine has them; a message that is due spares SQS. */
 export const openEdges = async (options: EdgeOptions): Promise<Edges> => {
   const { env, folder, say, log, redeliverSeconds = REDELIVER_SECONDS, redisPatienceMs: patienceMs } = options;
   const key = createAwsKey();
@@ -68,17 +70,23 @@ export const openEdges = async (options: EdgeOptions): Promise<Edges> => {
   const queues = await startQueues({ key, onError });
   const posts = await listenForPosts(() => gateway);
   const client = createQueues({ ...queues, log });
+  const direct = createDirectQueues({ queues: client, retrySeconds: redeliverSeconds, onError });
   const push = createPush({ endpoint: posts.endpoint, region: REGION, credentials: key });
   return {
-    parts: { redis: createRedis(redis.at, { log, ...(patienceMs === undefined ? {} : { timeoutMs: patienceMs }) }), queues: client, push },
+    parts: { redis: createRedis(redis.at, { log, ...(patienceMs === undefined ? {} : { timeoutMs: patienceMs }) }), queues: direct, push },
     queues,
     deliver: (ctx) => {
       gateway = createSocketGateway({ key, handler: socket(ctx), onError });
-      for (const queue of ['subtasks', 'events'] as const) queues.poll(queue, consume(ctx, queue), { visibilitySeconds: redeliverSeconds });
+      for (const queue of QUEUES) {
+        const handler = consume(ctx, queue);
+        direct.deliver(queue, handler);
+        queues.poll(queue, handler, { visibilitySeconds: redeliverSeconds });
+      }
       return gateway;
     },
     close: async () => {
       await gateway?.close();
+      await direct.close();
       await queues.close();
       await posts.close();
       push.destroy();

@@ -4,6 +4,7 @@ import { buildApp } from 'fauxqs';
 import type { QueueName } from '../functions/domain/queues.ts';
 import { type AwsKey, holdsKey, REGION } from './aws-key.ts';
 import type { Handler } from './lambda.ts';
+import { arnOf } from './queues/event.ts';
 import { poll, type Poller, type PollOptions } from './queues/poll.ts';
 
 export type LocalQueues = {
@@ -19,8 +20,6 @@ export type LocalQueues = {
 
 const NAMES = ['subtasks', 'events'] as const satisfies QueueName[];
 const MAX_RECEIVES = 5;
-
-const arnOf = (name: string) => `arn:aws:sqs:${REGION}:000000000000:${name}`;
 
 /**
  * SQS in this process: two queues, each with one for its dead letters. Messages live in memory and end with the process, as do

@@ -4,7 +4,9 @@ import type { Caller } from './principal.ts';
 import { json, type Sql } from './sql.ts';
 import { commit } from './outbox/outbox.ts';
 
-type Stored = { operation: string; request_hash: string; response: { plain: unknown } | { sealed: string } };
+/** A caller's request under its Idempotency-Key; the hash is of all that matters in it. */
+export type OnceRequest = { key: string; operation: string; hash: string; secret: boolean };
+export type StoredAnswer = { operation: string; request_hash: string; response: { plain: unknown } | { sealed: string } };
 
 const reserveKey = async (sql: Sql, caller: Caller, key: string, operation: string, hash: string): Promise<boolean> => {
   const reserved = await sql`
@@ -14,35 +16,30 @@ const reserveKey = async (sql: Sql, caller: Caller, key: string, operation: stri
   return reserved.count === 1;
 };
 
-const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<Stored> => {
-  const [stored] = await sql<[Stored]>`
+const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<StoredAnswer> => {
+  const [stored] = await sql<[StoredAnswer]>`
     select operation, request_hash, response
     from idempotency_keys
     where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${key}`;
   return stored;
 };
 
+/** The answer of the first request under a key, for the same request again; another request is refused. */
+export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): unknown => {
+  if (stored.operation !== request?.operation || stored.request_hash !== request.hash)
+    throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
+  const { response } = stored;
+  return 'sealed' in response ? JSON.parse(vault.open(response.sealed)) : response.plain;
+};
+
 /**
  * Carries out a caller's request once for its key, in one transaction with its effect: the same request again gets the
  * same answer, another one under the key is refused. A second request waits for the first. Errors are not kept.
  */
-export const once = <T>(
-  ctx: Context,
-  caller: Caller,
-  request: { key: string; operation: string; hash: string; secret: boolean },
-  work: (ctx: Context) => Promise<T>,
-): Promise<T> =>
+export const once = <T>(ctx: Context, caller: Caller, request: OnceRequest, work: (ctx: Context) => Promise<T>): Promise<T> =>
   commit(ctx, async (sql) => {
-    if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash))) {
-      const stored = await storedAnswer(sql, caller, request.key);
-      if (stored.operation !== request.operation || stored.request_hash !== request.hash)
-        throw new AppError(
-          'idempotency_key_reused',
-          'This Idempotency-Key was used with another request; make a new key for a new request',
-        );
-      const { response } = stored;
-      return ('sealed' in response ? JSON.parse(ctx.vault.open(response.sealed)) : response.plain) as T;
-    }
+    if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash)))
+      return repeated(ctx, await storedAnswer(sql, caller, request.key), request) as T;
     const answer = await work({ ...ctx, sql });
     const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
     await sql`

@@ -3,7 +3,7 @@ import { AppError, type FieldError } from '../../schema/errors.ts';
 import type { Body, Output, Params, Query, Route } from '../../schema/route.ts';
 import { jsonHash } from '../domain/canonical.ts';
 import type { Context } from '../domain/context.ts';
-import { once } from '../domain/idempotency.ts';
+import { once, type OnceRequest } from '../domain/idempotency.ts';
 import type { Principal } from '../domain/principal.ts';
 import { authenticate, type PrincipalOf } from './authenticate.ts';
 import { checkText, readBody } from './body.ts';
@@ -19,6 +19,8 @@ export type Request<R extends Route> = {
   query: Query<R>;
   body: Body<R>;
   headers: Record<string, string | undefined>;
+  /** The Idempotency-Key, where the use case heeds it by itself. */
+  once: OnceRequest | null;
 };
 export type Answer<T> = T | { answer: T; status: number };
 export type Endpoint = { route: Route; handle(ctx: Context, event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> };
@@ -61,8 +63,15 @@ const checkSelf = (principal: Principal, params: Record<string, unknown> | undef
     throw new AppError('worker_not_found', 'There is no worker with this id');
 };
 
-/** Binds a contract to its use case: authentication, parsing, idempotency, the parsed output, caching. */
-export const endpoint = <const R extends Route>(route: R, work: (request: Request<R>) => Promise<Answer<Output<R>>>): Endpoint => ({
+/**
+ * Binds a contract to its use case: authentication, parsing, idempotency, the parsed output, caching. A use case that `heedsKey`
+ * gets the Idempotency-Key; others run within the transaction that keeps their answer.
+ */
+export const endpoint = <const R extends Route>(
+  route: R,
+  work: (request: Request<R>) => Promise<Answer<Output<R>>>,
+  { heedsKey = false }: { heedsKey?: boolean } = {},
+): Endpoint => ({
   route,
   handle: async (ctx, event) => {
     const { headers } = event;
@@ -73,12 +82,13 @@ export const endpoint = <const R extends Route>(route: R, work: (request: Reques
       body: readBody(route, event),
     });
     checkSelf(principal, parts.params);
-    const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers };
-    const key = route.idempotent ? idempotencyKey(headers) : null;
+    const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers, once: null };
+    const key = route.idempotent && principal.kind === 'caller' ? idempotencyKey(headers) : null;
+    const kept = key === null ? null : keyed(route, key, parts, headers);
     const answer =
-      key === null || principal.kind !== 'caller'
-        ? await work(request)
-        : await once(ctx, principal, keyed(route, key, parts, headers), (inner) => work({ ...request, ctx: inner }));
+      kept === null || heedsKey || principal.kind !== 'caller'
+        ? await work({ ...request, once: kept })
+        : await once(ctx, principal, kept, (inner) => work({ ...request, ctx: inner }));
     return respond(route, answer, headers);
   },
 });
@@ -88,7 +98,7 @@ const keyed = (
   key: string,
   parts: { params: never; query: never; body: never },
   headers: Record<string, string | undefined>,
-) => ({
+): OnceRequest => ({
   key,
   operation: route.name,
   hash: jsonHash({ ...parts, if_match: headers['if-match'] ?? null }),

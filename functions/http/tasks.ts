@@ -5,7 +5,7 @@ import { type Endpoint, endpoint } from './endpoint.ts';
 import { wantedVersion } from './etag.ts';
 
 export const taskEndpoints: readonly Endpoint[] = [
-  endpoint(ROUTES.submitTask, ({ ctx, principal, body }) => tasks.submit(ctx, principal, body)),
+  endpoint(ROUTES.submitTask, ({ ctx, principal, body, once }) => tasks.submit(ctx, principal, body, once), { heedsKey: true }),
   endpoint(ROUTES.listTasks, ({ ctx, principal, query }) => tasks.list(ctx, principal, query)),
   endpoint(ROUTES.getTask, ({ ctx, principal, params }) => tasks.get(ctx, principal, params.task_id)),
   endpoint(ROUTES.listSubtasks, ({ ctx, principal, params, query }) => subtasks.list(ctx, principal, params.task_id, query)),

@@ -1,22 +1,50 @@
 import { hkdfSync } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
-import type { WorkerTokens } from '../domain/context.ts';
+import type { WorkerIdentity, WorkerTokens } from '../domain/context.ts';
+import { createRecent } from './recent.ts';
 
 const ISSUER = 'multi-agent-on-the-web';
 const AUDIENCE = 'worker-api';
 const TYPE = 'worker+jwt';
 const LIFE_SECONDS = 90 * 24 * 3_600;
 const RENEW_SECONDS = LIFE_SECONDS / 3;
+const REMEMBERED = { most: 10_000, ms: 60_000 };
 
 /** A key for one purpose, derived from the deployment's secret. */
 export const deriveKey = (secret: string, purpose: string): Uint8Array => new Uint8Array(hkdfSync('sha256', secret, '', purpose, 32));
 
+type Verified = WorkerIdentity & { exp: number };
+
+const verifyWith = async (key: Uint8Array, token: string): Promise<Verified | null> => {
+  const verified = await jwtVerify<{ organization_id: string }>(token, key, {
+    algorithms: ['HS256'],
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    typ: TYPE,
+    requiredClaims: ['sub', 'exp', 'organization_id'],
+  }).catch(() => null);
+  if (verified === null) return null;
+  const { sub = '', exp = 0, organization_id } = verified.payload;
+  return { worker_id: sub, organization_id, exp };
+};
+
 /**
  * Workers' credentials: signed, so that they are checked without the database (revocation is checked by the statements that
  * change something). 90 days; renewed by heartbeat in the last 30. Algorithm, issuer, audience and type are pinned.
+ *
+ * A verified credential is remembered for 60 s, since a check costs more than the rest of a small request; a refused one is not, so
+ * only holders of good credentials take memory. The expiry is compared with the clock each time.
  */
 export const createWorkerTokens = (secret: string): WorkerTokens => {
   const key = deriveKey(secret, 'worker-credentials');
+  const recent = createRecent<Verified>(REMEMBERED);
+  const verify = async (token: string): Promise<Verified | null> => {
+    const known = recent.get(token);
+    if (known !== undefined) return known;
+    const verified = await verifyWith(key, token);
+    if (verified !== null) recent.set(token, verified);
+    return verified;
+  };
   return {
     sign: ({ worker_id, organization_id }) =>
       new SignJWT({ organization_id })
@@ -28,16 +56,11 @@ export const createWorkerTokens = (secret: string): WorkerTokens => {
         .setExpirationTime(`${LIFE_SECONDS}s`)
         .sign(key),
     verify: async (token) => {
-      const verified = await jwtVerify<{ organization_id: string }>(token, key, {
-        algorithms: ['HS256'],
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        typ: TYPE,
-        requiredClaims: ['sub', 'exp', 'organization_id'],
-      }).catch(() => null);
+      const verified = await verify(token);
       if (verified === null) return null;
-      const { sub, exp, organization_id } = verified.payload;
-      return { worker_id: sub ?? '', organization_id, nears_end: (exp ?? 0) - Date.now() / 1000 < RENEW_SECONDS };
+      const { exp, ...identity } = verified;
+      const leftSeconds = exp - Math.floor(Date.now() / 1_000); // a credential ends with a whole second
+      return leftSeconds > 0 ? { ...identity, nears_end: leftSeconds < RENEW_SECONDS } : null;
     },
   };
 };

@@ -2,6 +2,8 @@ import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSMessageAttribute, SQSRecord } from 'aws-lambda';
 import { REGION } from '../aws-key.ts';
 
+export const arnOf = (queue: string) => `arn:aws:sqs:${REGION}:000000000000:${queue}`;
+
 const attributeOf = ({ DataType, StringValue, BinaryValue }: MessageAttributeValue): SQSMessageAttribute => ({
   ...(StringValue === undefined ? {} : { stringValue: StringValue }),
   ...(BinaryValue === undefined ? {} : { binaryValue: Buffer.from(BinaryValue).toString('base64') }),

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type Handler, invoke, within } from '../lambda.ts';
-import { failuresOf, sqsEvent } from './event.ts';
+import { type Handler, within } from '../lambda.ts';
+import { createHandle } from './handle.ts';
 
 export type PollOptions = {
   /** How many messages a call gets at most. */
@@ -35,6 +34,7 @@ export const poll = (
   const stopping = new AbortController();
   const { signal } = stopping;
   const running = new Set<Promise<void>>();
+  const handle = createHandle(handler, { arn, timeoutMs, onError });
 
   const receive = async (): Promise<Message[]> => {
     const wanted = { MaxNumberOfMessages: batchSize, WaitTimeSeconds: WAIT_SECONDS, VisibilityTimeout: visibilitySeconds };
@@ -52,21 +52,6 @@ export const poll = (
       await pause(AWAY_MS, undefined, { signal }).catch(() => {});
       return [];
     }
-  };
-
-  /** Those that are done. */
-  const handle = async (messages: Message[]): Promise<Message[]> => {
-    const outcome = await invoke(handler, sqsEvent(messages, arn), randomUUID(), timeoutMs);
-    if (outcome.kind === 'failed') onError(outcome.error);
-    if (outcome.kind === 'late') onError(new Error(`The handler of ${arn} took longer than ${timeoutMs} ms`));
-    if (outcome.kind !== 'answered') return [];
-    const failed = failuresOf(
-      outcome.answer,
-      messages.map(({ MessageId = '' }) => MessageId),
-    );
-    if (failed === null)
-      onError(new Error(`The handler of ${arn} answered batchItemFailures that are not of its batch; all of it comes again`));
-    return failed === null ? [] : messages.filter(({ MessageId = '' }) => !failed.has(MessageId));
   };
 
   const deliver = async (messages: Message[]): Promise<void> => {

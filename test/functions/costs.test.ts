@@ -18,6 +18,9 @@ const freshEnv = async () => {
 describe('a hot transition', () => {
   it('costs one round trip to the database, be it of one subtask or of ten', async () => {
     expect(await countRoundTrips(await freshEnv())).toEqual({
+      submit: 1,
+      'submit under a key': 1,
+      'submit under a key again': 1,
       claim: 1,
       'claim and start ten': 1,
       start: 1,

@@ -1,7 +1,10 @@
 import type { Event, EventType } from '../../../schema/events.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
+import type { OnceRequest, StoredAnswer } from '../idempotency.ts';
+import type { Left } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
+import type { Caller } from '../principal.ts';
 import { json, type Sql, type Statement } from '../sql.ts';
 import type { DagEdge } from './dag.ts';
 
@@ -55,64 +58,36 @@ const foundBy = (sql: Sql, organizationId: string, q: string) => sql`
   union
   select task_id from subtasks where search @@ search_query(${q}) and organization_id = ${organizationId}`;
 
-export const insertTask = async (sql: Sql, organizationId: string, ownerId: string, spec: TaskSpec): Promise<string> => {
-  const [row] = await sql<[{ task_id: string }]>`
-    insert into tasks (organization_id, owner_id, goal, on_failure, priority, metadata, timeout_seconds, deadline_at)
-    values (${organizationId}, ${ownerId}, ${spec.goal}, ${spec.on_failure}, ${spec.priority}, ${json(spec.metadata)},
-      ${spec.timeout_seconds ?? null}, clock_timestamp() + make_interval(secs => ${spec.timeout_seconds ?? null}::int))
-    returning task_id`;
-  return row.task_id;
-};
-
 export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
 
-/** Stores subtasks as blocked by all their parents that have not completed, or as ready; answers the ids of those that wait for nothing. */
-export const insertSubtasks = async (
+type Submitted = { task: Task; outbox: Left[] } | { stored: StoredAnswer };
+
+/** Stores a task with its DAG in one statement; with `once`, returns what is stored for its key where the key was used before. */
+export const submitTask = async (
   sql: Sql,
-  taskId: string,
+  caller: Caller,
+  spec: TaskSpec,
   subtasks: readonly NewSubtask[],
   edges: readonly DagEdge[],
-): Promise<string[]> => {
-  const roots = await sql<{ subtask_id: string }[]>`
-    with spec as (
-      select * from jsonb_to_recordset(${json(subtasks)}) as spec(
-        key text, position int, goal text, tool text, input jsonb, labels jsonb, dependencies jsonb, timeout_seconds int,
-        idle_timeout_seconds int, first_event_timeout_seconds int, verify jsonb, result_schema jsonb, retry jsonb
-      )
-    ), edge as (
-      select * from jsonb_to_recordset(${json(edges)}) as edge(parent text, child text)
-    ), waits as (
-      select e.child, count(*)::int as parents
-      from edge e
-      left join subtasks p on p.task_id = ${taskId} and p.key = e.parent
-      where p.status is distinct from 'completed'
-      group by e.child
-    ), added as (
-      insert into subtasks (task_id, organization_id, owner_id, key, position, goal, tool, input, labels, dependencies, timeout_seconds,
-        idle_timeout_seconds, first_event_timeout_seconds, verify, result_schema, retry, blocked_by, status)
-      select t.task_id, t.organization_id, t.owner_id, s.key, s.position, s.goal, s.tool, s.input, s.labels, s.dependencies, s.timeout_seconds,
-        s.idle_timeout_seconds, s.first_event_timeout_seconds, s.verify, s.result_schema, s.retry, coalesce(w.parents, 0), case when w.parents is null then 'ready' else 'blocked' end
-      from spec s
-      cross join tasks t
-      left join waits w on w.child = s.key
-      where t.task_id = ${taskId}
-      order by s.position
-      returning subtask_id, organization_id, key, status
-    ), joined as (
-      insert into subtask_edges (parent_id, child_id, organization_id)
-      select coalesce(fresh.subtask_id, old.subtask_id), child.subtask_id, child.organization_id
-      from edge e
-      join added child on child.key = e.child
-      left join added fresh on fresh.key = e.parent
-      left join subtasks old on old.task_id = ${taskId} and old.key = e.parent
-    ), counted as (
-      update tasks
-      set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
-      where task_id = ${taskId}
-    )
-    select subtask_id from added where status = 'ready'`;
-  return roots.map((row) => row.subtask_id);
+  once: OnceRequest | null,
+): Promise<Submitted> => {
+  const { goal, on_failure, priority, metadata, timeout_seconds = null } = spec;
+  const key = once && { principal_id: caller.principal_id, key: once.key, operation: once.operation, request_hash: once.hash };
+  const [row] = await sql<[{ answer: Submitted }]>`
+    select submit_task(${sql.request_id ?? ''}, ${caller.organization_id}, ${caller.owner_id},
+      ${json({ goal, on_failure, priority, metadata, timeout_seconds })}, ${json(subtasks)}, ${json(edges)},
+      ${key && json(key)}) as answer`;
+  return row.answer;
 };
+
+/** Adds subtasks to a locked task, and enqueues those that wait for nothing. */
+export const addSubtasks = (sql: Sql, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]) => sql`
+  with counted as (
+    update tasks
+    set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
+    where task_id = ${taskId}
+  )
+  select queue_subtasks(insert_subtasks(${taskId}, ${json(subtasks)}, ${json(edges)}))`;
 
 export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select queue_subtasks(${subtaskIds}::uuid[])`;
 

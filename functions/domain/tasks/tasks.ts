@@ -4,11 +4,13 @@ import { SubtaskSpec as SubtaskSpecSchema } from '../../../schema/task.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
-import { commit } from '../outbox/outbox.ts';
+import { type OnceRequest, repeated } from '../idempotency.ts';
+import { announce, commit } from '../outbox/outbox.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
 import type { Sql } from '../sql.ts';
-import { type DagEdge, validateDag } from './dag.ts';
+import { repeating } from '../transact.ts';
+import { validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 
 type Tasks = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
@@ -38,27 +40,27 @@ const lockOpen = async (sql: Sql, who: Who, taskId: string): Promise<rows.Locked
 const positioned = (subtasks: readonly SubtaskSpec[], defaultTool: string, first: number): rows.NewSubtask[] =>
   subtasks.map((subtask, at) => ({ ...subtask, tool: subtask.tool ?? defaultTool, position: first + at }));
 
-const storeSubtasks = async (sql: Sql, taskId: string, subtasks: rows.NewSubtask[], edges: DagEdge[]) => {
-  const ready = await rows.insertSubtasks(sql, taskId, subtasks, edges);
-  if (ready.length > 0) await rows.enqueueSubtasks(sql, ready);
-};
-
 const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
   spec.subtasks ?? [SubtaskSpecSchema.parse({ key: 'main', goal: spec.goal, tool: spec.tool, input: spec.input, labels: spec.labels })];
 
-/** Stores a task with its DAG, or nothing at all; throws invalid_dag. */
-export const submit = async (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, spec: TaskSpec): Promise<Task> => {
+/**
+ * Stores a task with its DAG, or nothing at all, in one round trip; throws invalid_dag. With `once`, a repeated request gets the
+ * answer of the first.
+ */
+export const submit = async (
+  ctx: Tasks & Pick<Context, 'env' | 'vault'>,
+  caller: Caller,
+  spec: TaskSpec,
+  once: OnceRequest | null = null,
+): Promise<Task> => {
   const subtasks = subtasksOf(spec);
   const edges = validateDag(subtasks);
+  const stored = positioned(subtasks, ctx.env.DEFAULT_TOOL, 0);
   await orWakeLater(ctx, ctx.hints.bump());
-  return commit(ctx, async (sql) => {
-    const taskId = await rows.insertTask(sql, caller.organization_id, caller.owner_id, spec);
-    await storeSubtasks(sql, taskId, positioned(subtasks, ctx.env.DEFAULT_TOOL, 0), edges);
-    await rows.recordEvents(sql, [
-      { task_id: taskId, type: 'task.submitted', message: 'The task was submitted', data: { subtask_count: subtasks.length } },
-    ]);
-    return readBack(sql, caller, taskId);
-  });
+  const answer = await repeating(() => rows.submitTask(ctx.sql, caller, spec, stored, edges, once));
+  if ('stored' in answer) return repeated(ctx, answer.stored, once) as Task;
+  await announce(ctx, answer.outbox);
+  return answer.task;
 };
 
 /** Adds subtasks to a task that has not ended; those whose parents have all completed are ready at once. */
@@ -67,7 +69,7 @@ export const addSubtasks = (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, t
     const task = await lockOpen(sql, caller, taskId);
     const existing = await rows.listKeys(sql, taskId);
     const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
-    await storeSubtasks(sql, taskId, positioned(added.subtasks, ctx.env.DEFAULT_TOOL, existing.keys.size), edges);
+    await rows.addSubtasks(sql, taskId, positioned(added.subtasks, ctx.env.DEFAULT_TOOL, existing.keys.size), edges);
     await rows.recordEvents(sql, [
       {
         task_id: taskId,

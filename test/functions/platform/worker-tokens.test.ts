@@ -99,3 +99,72 @@ describe("a worker's credential", () => {
       expect(await tokens.verify(given)).toBeNull();
   });
 });
+
+/** How often signatures are checked, with the clocks stopped. */
+const countChecks = () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  const checks = vi.spyOn(crypto.subtle, 'verify');
+  onTestFinished(() => {
+    checks.mockRestore();
+    vi.useRealTimers();
+  });
+  return { made: () => checks.mock.calls.length, pass: (ms: number) => void vi.advanceTimersByTime(ms) };
+};
+
+describe('a verified credential', () => {
+  it('is remembered for 60 s, however often it is used', async () => {
+    const { made, pass } = countChecks();
+    const tokens = createWorkerTokens(SECRET);
+    const token = await tokens.sign(worker);
+
+    for (const ms of [0, 30_000, 29_999]) {
+      pass(ms);
+      expect(await tokens.verify(token)).toEqual({ ...worker, nears_end: false });
+    }
+    expect(made()).toBe(1);
+    pass(1);
+    await tokens.verify(token);
+
+    expect(made()).toBe(2);
+  });
+
+  it('is refused once it has expired, remembered or not', async () => {
+    const { made, pass } = countChecks();
+    const tokens = createWorkerTokens(SECRET);
+    const token = await forge({ life: '10s' });
+    expect(await tokens.verify(token)).toMatchObject(worker);
+
+    pass(9_000);
+    expect(await tokens.verify(token)).toMatchObject(worker);
+    pass(1_000);
+
+    expect(await tokens.verify(token)).toBeNull();
+    expect(made()).toBe(1);
+  });
+
+  it('is remembered by the monotonic clock: a wall clock that is set back does not prolong it', async () => {
+    const { made, pass } = countChecks();
+    const tokens = createWorkerTokens(SECRET);
+    const token = await tokens.sign(worker);
+    await tokens.verify(token);
+
+    pass(60_000);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    await tokens.verify(token);
+
+    expect(made()).toBe(2);
+  });
+
+  it('stands for itself: another one is checked, and a refused one is checked each time', async () => {
+    const { made } = countChecks();
+    const tokens = createWorkerTokens(SECRET);
+    const other = { ...worker, worker_id: randomUUID() };
+    const forged = await forge({ key: deriveKey('another secret', 'worker-credentials') });
+    await tokens.verify(await tokens.sign(worker));
+
+    expect(await tokens.verify(await tokens.sign(other))).toEqual({ ...other, nears_end: false });
+    for (const _ of [1, 2]) expect(await tokens.verify(forged)).toBeNull();
+
+    expect(made()).toBe(4);
+  });
+});
