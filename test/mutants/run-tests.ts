@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 export type TestRun = {
   folder: string;
@@ -37,7 +38,7 @@ const outcomeOf = (reportPath: string, code: number | null, output: string): Tes
   const results = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? [];
   const failed = results.find(({ status }) => status === 'failed');
   if (failed) return { kind: 'failed', test: failed.fullName };
-  if (!results.some(({ status }) => status === 'passed')) return { kind: 'broken', output };
+  if (!results.some(({ status }) => status === 'passed')) return { kind: 'broken', output: stripVTControlCharacters(output) };
   return code === 0 ? { kind: 'passed' } : { kind: 'failed', test: 'an error outside of the tests' };
 };
 

@@ -1,12 +1,95 @@
 import type { Mutant } from './mutant.ts';
 
+const LEASE = ['test/worker-agent/lease.test.ts'];
+const OUTAGE = ['test/worker-agent/spool/outage.test.ts'];
+
 export const workerMutants: readonly Mutant[] = [
   {
-    name: 'a late answer extends the lease from when it arrived',
+    name: 'a lease counts from when the answer arrived',
     file: 'worker-agent/src/lease.ts',
     find: 'BigInt(Math.floor(sentAtMs + lengthMs))',
     replace: 'BigInt(Math.floor(clockMs() + lengthMs))',
-    tests: ['test/worker-agent/lease.test.ts'],
+    tests: LEASE,
     only: 'counts from when the request was sent',
+  },
+  {
+    name: 'a heartbeat renews from when its answer arrived',
+    file: 'worker-agent/src/heartbeat-loop.ts',
+    find: 'renew(named, answer, sentAt);',
+    replace: 'renew(named, answer, clockMs());',
+    tests: LEASE,
+    only: 'renew a lease from when',
+  },
+  {
+    name: 'a heartbeat renews for a whole lease, although the platform says that less is left',
+    file: 'worker-agent/src/heartbeat-loop.ts',
+    find: 'left_ms ?? intervals.lease_ms',
+    replace: 'intervals.lease_ms',
+    tests: LEASE,
+    only: 'count what the platform says',
+  },
+  {
+    name: 'leases are renewed although the main thread hangs',
+    file: 'worker-agent/src/beat-thread.ts',
+    find: 'mayBeat: () => !isStalled()',
+    replace: 'mayBeat: () => true',
+    tests: LEASE,
+    only: 'ended by the other thread',
+  },
+  {
+    name: 'the beat thread leaves the tools of a hanging worker running',
+    file: 'worker-agent/src/beat-thread.ts',
+    find: 'if (isWorking && (stalled || lease.isOver)) lease.fence();',
+    replace: 'if (isWorking && lease.isOver) lease.fence();',
+    tests: LEASE,
+    only: 'ended by the other thread',
+  },
+  {
+    name: 'beats come at the interval of the platform, also where it is longer than a lease',
+    file: 'worker-agent/src/heartbeat-loop.ts',
+    find: 'Math.min(busy_heartbeat_ms, lease_ms / 3)',
+    replace: 'busy_heartbeat_ms',
+    tests: LEASE,
+    only: 'come three times in a lease',
+  },
+  {
+    name: 'beats come twice in a lease only',
+    file: 'worker-agent/src/heartbeat-loop.ts',
+    find: 'Math.min(busy_heartbeat_ms, lease_ms / 3)',
+    replace: 'Math.min(busy_heartbeat_ms, lease_ms / 2)',
+    tests: LEASE,
+    only: 'come three times in a lease',
+  },
+  {
+    name: 'a kept result is sent before the kept logs of its attempt, which the platform refused for now',
+    file: 'worker-agent/src/spool/spool-sender.ts',
+    find: 'if (read === null || waiting.has(read.entry.subtask_id)) continue;',
+    replace: 'if (read === null) continue;',
+    tests: OUTAGE,
+    only: 'waits for the kept logs',
+  },
+  {
+    name: 'a result is sent at once although logs of its attempt are kept',
+    file: 'worker-agent/src/reporter.ts',
+    find: 'if (!isEmpty) throw new Waits();',
+    replace: '',
+    tests: OUTAGE,
+    only: 'waits for the kept logs',
+  },
+  {
+    name: 'what is refused for now is dropped from the disk',
+    file: 'worker-agent/src/spool/spool-sender.ts',
+    find: "return isOfEntry(error) ? 'this' : 'all';",
+    replace: "if (!isOfEntry(error)) return 'all';",
+    tests: OUTAGE,
+    only: 'waits for the kept logs',
+  },
+  {
+    name: 'kept entries that cannot be sent hold up those of all other attempts',
+    file: 'worker-agent/src/spool/spool-sender.ts',
+    find: "return isOfEntry(error) ? 'this' : 'all';",
+    replace: "return 'all';",
+    tests: OUTAGE,
+    only: 'waits for the kept logs|holds up no other',
   },
 ];

@@ -1,6 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { clockFor, clockMs, comparing } from '../../worker-agent/src/clock.ts';
+import { WorkerApi } from '../../worker-agent/src/api.ts';
+import { HeartbeatLoop } from '../../worker-agent/src/heartbeat-loop.ts';
 import { Lease } from '../../worker-agent/src/lease.ts';
 import { adapterThat } from '../support/adapter.ts';
 import { until as waitFor } from '../support/processes.ts';
@@ -62,6 +64,70 @@ describe('the clock of leases', () => {
     expect(pass(1_000, 61_000)).toBe(61_000);
     expect(pass(1_000, -7_200_000)).toBe(1_000);
     expect(pass(1_000, 1_000)).toBe(1_000);
+  });
+});
+
+/** A loop that renews one lease of the fake platform, and when the platform received its beats. */
+const beating = (platform: FakePlatform) => {
+  const { url, intervals, worker } = platform;
+  const { subtask_id, lease_token, attempt } = platform.add();
+  const lease = new Lease();
+  const held = [
+    { fence: { subtask_id, lease_token, attempt }, progress: undefined, cells: lease.cells, isWorking: true, trees: new Map() },
+  ];
+  const api = new WorkerApi({ url, workerId: worker.worker_id, timeoutMs: 30_000, credential: () => worker.credential });
+  const options = { api, intervals, slots: 1, held: () => held, mayBeat: () => true, onAnswer: () => {}, onError: () => {} };
+  return { loop: new HeartbeatLoop(options), lease };
+};
+
+describe('heartbeats', () => {
+  it('renew a lease from when they were sent, however late the answer comes', async () => {
+    const platform = await startPlatform();
+    const { loop, lease } = beating(platform);
+    const sentAt = performance.now();
+    platform.intercept('heartbeat', async () => {
+      await holds(() => performance.now() - sentAt >= 5_000);
+      return 'pass' as const;
+    });
+
+    await loop.beat(new AbortController().signal);
+
+    expect(lease.leftMs).toBeLessThanOrEqual(platform.intervals.lease_ms - 4_900);
+    expect(lease.leftMs).toBeGreaterThan(platform.intervals.lease_ms - 15_000);
+  });
+
+  it('count what the platform says is left from when they were sent, too', async () => {
+    const platform = await startPlatform();
+    const { loop, lease } = beating(platform);
+    platform.intercept('heartbeat', async ({ body: { leases } }) => {
+      const [{ subtask_id, attempt }] = leases;
+      const answer = { leases: [{ subtask_id, attempt, state: 'renewed', directive: null, left_ms: 20_000 }] };
+      return { answer: { ...answer, mode: 'active', intervals: platform.intervals, credential: null } };
+    });
+
+    await loop.beat(new AbortController().signal);
+
+    expect(lease.leftMs).toBeLessThanOrEqual(20_000);
+    expect(lease.leftMs).toBeGreaterThan(10_000);
+  });
+
+  it('come three times in a lease or more often, whatever interval the platform asks for', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000, lease_ms: 3_000 };
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const { loop } = beating(platform);
+    const beatenAt: number[] = [];
+    platform.intercept('heartbeat', () => {
+      beatenAt.push(performance.now());
+      return 'pass';
+    });
+    void loop.run(stop.signal);
+
+    await holds(() => beatenAt.length > 3, 6_000);
+
+    const [first = 0, , , fourth = 0] = beatenAt;
+    expect(fourth - first).toBeLessThan(4_200);
   });
 });
 
@@ -267,6 +333,17 @@ describe('a worker whose lease may be over', () => {
   });
 });
 
+/** When heartbeats that name a lease came. */
+const timesOfRenewals = (platform: FakePlatform): number[] => {
+  const times: number[] = [];
+  platform.intercept('heartbeat', ({ body }) => {
+    if (body.leases.length > 0) times.push(performance.now());
+    return 'pass';
+  });
+  return times;
+};
+const longestGap = (times: readonly number[]): number => Math.max(0, ...times.slice(1).map((time, at) => time - (times[at] as number)));
+
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', { timeout: 60_000 }, () => {
   it('loses no lease while that is short', async () => {
     const platform = await startPlatform();
@@ -282,6 +359,7 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
   it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
+    const renewedAt = timesOfRenewals(platform);
     const { running, lives } = await blocked(platform, 12_000, 4_000);
 
     await waitFor('the command to be gone', () => !lives(), 20_000);
@@ -291,6 +369,7 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
 
     expect(output).not.toContain('unblocked');
     expect(said).toEqual([]);
+    expect(longestGap(renewedAt)).toBeGreaterThan(6_000);
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
   });
 });
