@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ApiError } from '../../schema/client.ts';
 import type { Event } from '../../schema/events.ts';
 import { type FollowOptions, followTask } from '../../schema/follow.ts';
@@ -38,6 +38,20 @@ const following = (live: Live, options: FollowOptions = {}) => {
   /** Awaits the end. */
   const end = () => soon('the follower to end', following);
   return { seen, end, stop };
+};
+/** Time that goes on only as the test wants it. */
+const stopClock = () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+};
+const gapsOf = (times: readonly number[]) => times.slice(1).map((time, at) => time - (times[at] as number));
+/** Each wait is the expected one, give or take 30 %, as timers of whole milliseconds keep it. */
+const expectWaits = (waits: readonly number[], expected: readonly number[]) => {
+  expect(waits.length).toBeGreaterThanOrEqual(expected.length);
+  for (const [at, ms] of expected.entries()) {
+    expect(waits[at]).toBeGreaterThanOrEqual(0.7 * ms - 1);
+    expect(waits[at]).toBeLessThanOrEqual(1.3 * ms + 1);
+  }
 };
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
 const publish = (live: Live, ...events: Event[]) => {
@@ -86,6 +100,17 @@ describe('following a task', () => {
     expect(whole.seen).toEqual(upTo(7));
   });
 
+  it('goes on after the end of a task that was retried', async () => {
+    const live = fakeLive(...eventsOf(2), eventOf(3, 'task.failed'), eventOf(4, 'task.retried'));
+    const { seen, end } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    publish(live, eventOf(5, 'task.completed'));
+    await end();
+
+    expect(seen).toEqual(upTo(5));
+  });
+
   it('orders what was overtaken and leaves out what comes twice, without looking', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live);
@@ -105,6 +130,7 @@ describe('following a task', () => {
 
     live.log.push(eventOf(2), eventOf(3));
     live.say(frameOf([eventOf(3)]));
+    live.say(frameOf([eventOf(1)]));
     await until('the lost one', () => seen.length === 3);
 
     expect(seen).toEqual(upTo(3));
@@ -158,18 +184,65 @@ describe('following a task', () => {
   });
 
   it.each([
-    ['answers nothing', () => []],
-    ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }]],
-  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer) => {
+    ['answers nothing', () => [], { answerMs: 20 }],
+    ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }], {}],
+  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer, clocks) => {
     const live = fakeLive(...eventsOf(1));
     live.edge.answer = answer;
-    const { seen } = following(live, { pollMs: 5, clocks: { answerMs: 20 } });
+    const { seen } = following(live, { pollMs: 5, clocks });
 
     await until('a second socket', () => live.counts.tickets > 1);
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
     expect(live.heard.length).toBeGreaterThan(1);
+  });
+
+  it('gives a socket up that does not open', async () => {
+    const live = fakeLive(...eventsOf(1));
+    live.edge.opens = false;
+    const { seen } = following(live, { clocks: { openMs: 20 } });
+    await until('a second socket', () => live.counts.tickets > 1);
+
+    live.edge.opens = true;
+    await until('one that opens', () => live.heard.length > 0);
+    publish(live, eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('polls again as soon as its socket is cut and no other opens', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { pollMs: 5 });
+    const subscribed = () => live.heard.length > 0 && live.isOpen();
+    await until('the socket', subscribed);
+    await tick();
+
+    live.edge.opens = false;
+    live.cut();
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('opens sockets with growing pauses while none of them works, and no sooner than the platform asks', async () => {
+    stopClock();
+    const clocks = { retryMs: 100, longestRetryMs: 1_000 };
+    const refusing = fakeLive(...eventsOf(1));
+    const asking = fakeLive(...eventsOf(1));
+    const askedAt = new Map([refusing, asking].map((live) => [live, [] as number[]]));
+    for (const [live, times] of askedAt) live.edge.ticket = () => void times.push(performance.now());
+    refusing.edge.answer = () => [{ type: 'error', code: 'unavailable', detail: 'no' }];
+    asking.edge.ticket = () => {
+      askedAt.get(asking)?.push(performance.now());
+      throw refusal('unavailable', 503, [900, 3_600_000][asking.counts.tickets - 1] ?? null);
+    };
+
+    for (const live of askedAt.keys()) following(live, { clocks });
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    expectWaits(gapsOf(askedAt.get(refusing) ?? []), [200, 400, 800, 1_000, 1_000, 1_000]);
+    const [first = 0, second = 0] = gapsOf(askedAt.get(asking) ?? []);
+    expect(first).toBeGreaterThanOrEqual(899);
+    expect(second).toBeLessThanOrEqual(1_301);
   });
 
   it('looks by HTTP when a live socket says nothing for long, since nobody may know any more who is subscribed', async () => {
@@ -260,6 +333,41 @@ describe('following a task', () => {
       ['unavailable', 1],
       ['unreachable', 2],
     ]);
+  });
+
+  it('waits longer after each look that fails, for 10 s at most, and begins again after one that succeeds', async () => {
+    stopClock();
+    const live = fakeLive(...eventsOf(1));
+    const lookedAt: number[] = [];
+    live.edge.look = () => {
+      lookedAt.push(performance.now());
+      if (lookedAt.length !== 9) throw refusal('unavailable', 503);
+    };
+    const tries: number[] = [];
+
+    following(live, { WebSocket: null, pollMs: 1_000, onAway: (_, count) => void tries.push(count) });
+    await vi.advanceTimersByTimeAsync(90_000);
+
+    expectWaits(gapsOf(lookedAt), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 1_000, 250, 500]);
+    expect(tries.slice(0, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 1, 2]);
+  });
+
+  it('looks no sooner than the platform asks, but after 10 s even so', async () => {
+    stopClock();
+    const live = fakeLive(...eventsOf(1));
+    const lookedAt: number[] = [];
+    live.edge.look = () => {
+      lookedAt.push(performance.now());
+      throw refusal('unavailable', 503, lookedAt.length === 1 ? 5_000 : 3_600_000);
+    };
+
+    following(live, { WebSocket: null });
+    await vi.advanceTimersByTimeAsync(30_000);
+
+    const [first = 0, second = 0] = gapsOf(lookedAt);
+    expect(first).toBeGreaterThanOrEqual(4_999);
+    expect(second).toBeGreaterThanOrEqual(9_999);
+    expect(second).toBeLessThanOrEqual(10_001);
   });
 
   it('throws what the API refuses, and what onAway throws', async () => {

@@ -4,11 +4,13 @@ import { clockFor, clockMs, comparing } from '../../worker-agent/src/clock.ts';
 import { WorkerApi } from '../../worker-agent/src/api.ts';
 import { HeartbeatLoop } from '../../worker-agent/src/heartbeat-loop.ts';
 import { Lease } from '../../worker-agent/src/lease.ts';
+import { Unconfirmed } from '../../worker-agent/src/retry.ts';
+import { RunningJob } from '../../worker-agent/src/running-job.ts';
 import { adapterThat } from '../support/adapter.ts';
 import { until as waitFor } from '../support/processes.ts';
 import { agentForTest, holds } from './support/agent.ts';
 import { blocked } from './support/blocked.ts';
-import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
+import { type FakePlatform, startPlatform, type Verdict } from './support/fake-platform.ts';
 
 describe('a lease', () => {
   it('counts from when the request was sent, and an older answer does not shorten it', () => {
@@ -33,6 +35,19 @@ describe('a lease', () => {
 
     expect(other.isOver).toBe(false);
     expect(lease.isFenced).toBe(true);
+  });
+});
+
+describe('a job whose lease may be over', () => {
+  it('lets nothing be sent after an answer that did not renew the lease', async () => {
+    const platform = await startPlatform();
+    const asked: string[] = [];
+    const beats = { ask: async () => void asked.push('lease'), leasesChanged: () => {} };
+    const job = new RunningJob(platform.add(), new Lease(), beats);
+
+    await expect(job.confirm()).rejects.toBeInstanceOf(Unconfirmed);
+
+    expect(asked).toEqual(['lease']);
   });
 });
 
@@ -314,22 +329,75 @@ describe('a worker whose lease may be over', () => {
     expect(answer).toMatchObject({ name: 'AbortError' });
   });
 
+  it('beats again in time when a beat gets no answer, however long answers are waited for elsewhere', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 100, lease_ms: LEASE.lease_seconds * 1_000 };
+    const subtask = platform.add(LEASE);
+    const renewals = () => platform.of('heartbeat').filter(({ body }) => body.leases.length > 0).length;
+    platform.intercept('heartbeat', ({ body }) =>
+      body.leases.length > 0 && renewals() === 1 ? new Promise<Verdict>((resolve) => onTestFinished(() => resolve('pass'))) : 'pass',
+    );
+    const tool = adapterThat(({ signal }) => holds(() => signal.aborted || renewals() > 2));
+    const worker = await agentForTest(platform, { tools: [tool], timeoutMs: 30_000 });
+
+    void worker.run();
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(platform.ended.get(subtask.subtask_id)?.kind).toBe('completed');
+  });
+
+  /** Confirms leases a while after it was asked. */
+  const slowToConfirm = (platform: FakePlatform) => {
+    const confirmedAt = new Map<string, number>();
+    const begunAt = new Map<string, number>();
+    platform.intercept('heartbeat', async ({ body }): Promise<Verdict> => {
+      if (body.leases.length === 0) return 'pass';
+      const askedAt = performance.now();
+      await holds(() => performance.now() - askedAt > 1_000);
+      for (const { subtask_id } of body.leases) if (!confirmedAt.has(subtask_id)) confirmedAt.set(subtask_id, performance.now());
+      return 'pass';
+    });
+    const tool = adapterThat((_, { subtask_id }) => {
+      begunAt.set(subtask_id, performance.now());
+      return 'done';
+    });
+    const expectAskedFirst = ({ subtask_id }: { subtask_id: string }) =>
+      expect(begunAt.get(subtask_id)).toBeGreaterThan(confirmedAt.get(subtask_id) ?? Infinity);
+    return { tool, expectAskedFirst };
+  };
+
   it('asks before it begins, when the answer to its claim came as late as that', async () => {
     const platform = await startPlatform();
     const begun = performance.now();
     platform.intercept('claimSubtasks', () => (performance.now() - begun < 2_000 ? 'cut-after' : 'pass'));
     const subtask = platform.add({ lease_seconds: 1 });
-    let confirmed = false;
-    const tool = adapterThat(() => {
-      confirmed = platform.of('heartbeat').some(({ body }) => body.leases.length > 0);
-      return 'done';
-    });
+    const { tool, expectAskedFirst } = slowToConfirm(platform);
     const worker = await agentForTest(platform, { tools: [tool] });
 
     await worker.finish();
 
-    expect(confirmed).toBe(true);
+    expectAskedFirst(subtask);
     expect(platform.output(subtask)).toBe('done');
+  });
+
+  it('asks before it begins, when the claim that came with a completion was first sent as long ago as that', async () => {
+    const platform = await startPlatform();
+    platform.add({ key: 'first' });
+    const second = platform.add({ key: 'second', lease_seconds: 1 });
+    let tries = 0;
+    platform.intercept('completeSubtasks', async (): Promise<Verdict> => {
+      if (tries++ > 0) return 'pass';
+      const sentAt = performance.now();
+      await holds(() => performance.now() - sentAt > 1_500);
+      return 'cut-after';
+    });
+    const { tool, expectAskedFirst } = slowToConfirm(platform);
+    const worker = await agentForTest(platform, { tools: [tool], settings: { directMs: 60_000 } });
+    void worker.run();
+
+    await holds(() => platform.ended.has(second.subtask_id));
+
+    expectAskedFirst(second);
   });
 });
 

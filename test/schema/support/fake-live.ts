@@ -27,8 +27,8 @@ export const eventOf = (seq: number, type: EventType = 'subtask.ready'): Event =
 export const eventsOf = (count: number): Event[] => Array.from({ length: count }, (_, at) => eventOf(at + 1));
 export const frameOf = (events: readonly Event[]): ServerFrame => ({ type: 'events', topic: TOPIC, events: [...events] });
 
-export const refusal = (code: string, status: number) =>
-  new ApiError({ type: `urn:x:${code}`, title: code, status, detail: code, code, errors: [], request_id: 'r-1' });
+export const refusal = (code: string, status: number, retryAfterMs: number | null = null) =>
+  new ApiError({ type: `urn:x:${code}`, title: code, status, detail: code, code, errors: [], request_id: 'r-1' }, { retryAfterMs });
 
 /** A platform of one task, in place of the network: a log of events that can be read, and sockets on which the test says what it likes. */
 export const fakeLive = (...log: Event[]) => {
@@ -44,12 +44,14 @@ export const fakeLive = (...log: Event[]) => {
   const edge = {
     look: (): void => {},
     ticket: (): void => {},
+    opens: true,
     answer: (frame: ClientFrame): ServerFrame[] => (frame.action === 'subscribe' ? replay(frame.after_seq ?? 0) : [{ type: 'pong' }]),
   };
 
   class FakeSocket extends EventTarget {
     constructor() {
       super();
+      if (!edge.opens) return;
       queueMicrotask(() => {
         sockets.add(this);
         this.dispatchEvent(new globalThis.Event('open'));

@@ -204,6 +204,20 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(second - first).toBeGreaterThanOrEqual(2_000);
   });
 
+  it('a kept result is offered again whenever a heartbeat is answered', async () => {
+    const platform = await startPlatform();
+    const { subtask_id } = platform.add();
+    platform.intercept('completeSubtasks', () => 'cut-before');
+    const worker = await agentForTest(platform);
+    void worker.run();
+    await holds(() => keptCount(worker) === 1);
+    const tries = platform.of('completeSubtasks').length;
+
+    await holds(() => platform.of('completeSubtasks').length > tries + 10, 8_000);
+    platform.intercept('completeSubtasks', () => 'pass');
+    await holds(() => platform.ended.has(subtask_id));
+  });
+
   it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
