@@ -16,6 +16,7 @@ const BASELINE_LIMIT_MS = 30 * 60_000;
 type Verdict = 'killed' | 'survived' | 'broken';
 type Place = Pick<TestRun, 'folder' | 'env' | 'signal'>;
 
+const seconds = (ms: number) => (ms / 1_000).toFixed(1);
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
 const chosen = (words: readonly string[]): readonly Mutant[] =>
@@ -65,7 +66,7 @@ const detailOf = (mutant: Mutant, outcome: TestOutcome): string => {
   const verdict = verdictOf(outcome);
   if (outcome.kind === 'broken') return `\n    no test was run to its end:\n${outcome.output}`;
   if (verdict === 'killed' && mutant.survives !== undefined) return `\n    its reason to survive is out of date: ${mutant.survives}`;
-  if (outcome.kind === 'failed') return `\n    by: ${outcome.test}`;
+  if (outcome.kind === 'failed') return `\n    after ${seconds(outcome.ms)} s by: ${outcome.test}`;
   if (outcome.kind === 'timed out') return `\n    by the time limit of ${LIMIT_MS / 1_000} s`;
   return mutant.survives === undefined ? '\n    no test finds it' : `\n    as expected: ${mutant.survives}`;
 };
@@ -79,8 +80,8 @@ const tryAll = async (place: Place, mutants: readonly Mutant[]): Promise<number>
     const startedAt = performance.now();
     const outcome = await tryMutant(place, mutant);
     const verdict = verdictOf(outcome);
-    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-    say(`${verdict.padEnd(8)} ${seconds.padStart(5)} s  ${mutant.name}${detailOf(mutant, outcome)}`);
+    const took = seconds(performance.now() - startedAt);
+    say(`${verdict.padEnd(8)} ${took.padStart(5)} s  ${mutant.name}${detailOf(mutant, outcome)}`);
     counts[verdict]++;
     if (!isExpected(mutant, verdict)) counts.unexpected++;
   }

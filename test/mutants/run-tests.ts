@@ -15,11 +15,11 @@ export type TestRun = {
 /** What came of tests: `broken` when none of them was run to an end, so that they say nothing about the code. */
 export type TestOutcome =
   | { kind: 'passed' }
-  | { kind: 'failed'; test: string }
+  | { kind: 'failed'; test: string; ms: number }
   | { kind: 'timed out' }
   | { kind: 'broken'; output: string };
 
-type Report = { success: boolean; testResults: { assertionResults: { status: string; fullName: string }[] }[] };
+type Report = { success: boolean; testResults: { assertionResults: { status: string; fullName: string; duration?: number | null }[] }[] };
 
 const OUTPUT_CHARACTERS = 4_000;
 
@@ -37,9 +37,9 @@ const outcomeOf = (reportPath: string, code: number | null, output: string): Tes
   const report = existsSync(reportPath) ? (JSON.parse(readFileSync(reportPath, 'utf8')) as Report) : null;
   const results = report?.testResults.flatMap(({ assertionResults }) => assertionResults) ?? [];
   const failed = results.find(({ status }) => status === 'failed');
-  if (failed) return { kind: 'failed', test: failed.fullName };
+  if (failed) return { kind: 'failed', test: failed.fullName, ms: failed.duration ?? 0 };
   if (!results.some(({ status }) => status === 'passed')) return { kind: 'broken', output: stripVTControlCharacters(output) };
-  return code === 0 ? { kind: 'passed' } : { kind: 'failed', test: 'an error outside of the tests' };
+  return code === 0 ? { kind: 'passed' } : { kind: 'failed', test: 'an error outside of the tests', ms: 0 };
 };
 
 /** Runs tests in a copy of the checkout until the first one fails. */

@@ -92,7 +92,7 @@ const beating = (platform: FakePlatform) => {
   ];
   const api = new WorkerApi({ url, workerId: worker.worker_id, timeoutMs: 30_000, credential: () => worker.credential });
   const options = { api, intervals, slots: 1, held: () => held, mayBeat: () => true, onAnswer: () => {}, onError: () => {} };
-  return { loop: new HeartbeatLoop(options), lease };
+  return { loop: new HeartbeatLoop(options), lease, fence: { subtask_id, attempt } };
 };
 
 describe('heartbeats', () => {
@@ -111,19 +111,45 @@ describe('heartbeats', () => {
     expect(lease.leftMs).toBeGreaterThan(platform.intervals.lease_ms - 15_000);
   });
 
-  it('count what the platform says is left from when they were sent, too', async () => {
+  it.each([
+    ['for as long as the platform says is left', { state: 'renewed', left_ms: 20_000 }, 20_000],
+    ['not at all when the platform says that it is lost', { state: 'lost', left_ms: 20_000 }, 0],
+    ['not at all when the platform renews another attempt', { state: 'renewed', attempt: 2 }, 0],
+  ])('renew a lease %s', async (_, said, mostMs) => {
     const platform = await startPlatform();
-    const { loop, lease } = beating(platform);
-    platform.intercept('heartbeat', async ({ body: { leases } }) => {
-      const [{ subtask_id, attempt }] = leases;
-      const answer = { leases: [{ subtask_id, attempt, state: 'renewed', directive: null, left_ms: 20_000 }] };
-      return { answer: { ...answer, mode: 'active', intervals: platform.intervals, credential: null } };
-    });
+    const { loop, lease, fence } = beating(platform);
+    const { intervals } = platform;
+    platform.intercept('heartbeat', () => ({
+      answer: { leases: [{ ...fence, directive: null, ...said }], mode: 'active', intervals, credential: null },
+    }));
 
     await loop.beat(new AbortController().signal);
 
-    expect(lease.leftMs).toBeLessThanOrEqual(20_000);
-    expect(lease.leftMs).toBeGreaterThan(10_000);
+    expect(lease.leftMs).toBeLessThanOrEqual(mostMs);
+    if (mostMs > 0) expect(lease.leftMs).toBeGreaterThan(mostMs - 10_000);
+  });
+
+  it('are not sent at once for each question while the platform does not answer', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000 };
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const { loop } = beating(platform);
+    const beatenAt: number[] = [];
+    platform.intercept('heartbeat', () => {
+      beatenAt.push(performance.now());
+      return 'cut-before';
+    });
+    void loop.run(stop.signal);
+    let questions = 0;
+
+    await holds(() => {
+      loop.ask(++questions);
+      return beatenAt.length > 2;
+    });
+
+    const [, second = 0, third = 0] = beatenAt;
+    expect(third - second).toBeGreaterThanOrEqual(900);
   });
 
   it('come three times in a lease or more often, whatever interval the platform asks for', async () => {
@@ -331,14 +357,14 @@ describe('a worker whose lease may be over', () => {
 
   it('beats again in time when a beat gets no answer, however long answers are waited for elsewhere', async () => {
     const platform = await startPlatform();
-    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 100, lease_ms: LEASE.lease_seconds * 1_000 };
-    const subtask = platform.add(LEASE);
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 100, lease_ms: 9_000 };
+    const subtask = platform.add({ lease_seconds: 9 });
     const renewals = () => platform.of('heartbeat').filter(({ body }) => body.leases.length > 0).length;
     platform.intercept('heartbeat', ({ body }) =>
       body.leases.length > 0 && renewals() === 1 ? new Promise<Verdict>((resolve) => onTestFinished(() => resolve('pass'))) : 'pass',
     );
     const tool = adapterThat(({ signal }) => holds(() => signal.aborted || renewals() > 2));
-    const worker = await agentForTest(platform, { tools: [tool], timeoutMs: 30_000 });
+    const worker = await agentForTest(platform, { tools: [tool], timeoutMs: 60_000 });
 
     void worker.run();
     await holds(() => platform.ended.has(subtask.subtask_id));
