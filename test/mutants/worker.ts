@@ -27,12 +27,12 @@ export const workerMutants: readonly Mutant[] = [
     only: 'renew a lease from when',
   },
   {
-    name: 'a heartbeat renews for a whole lease, although the platform says that less is left',
+    name: 'a heartbeat renews for a whole lease, although the platform reports less',
     file: 'worker-agent/src/heartbeat-loop.ts',
     find: 'left_ms ?? intervals.lease_ms',
     replace: 'intervals.lease_ms',
     tests: LEASE,
-    only: 'as long as the platform says is left',
+    only: 'for as long as the platform reports',
   },
   {
     name: 'leases are renewed although the main thread hangs',
@@ -571,12 +571,12 @@ export const workerMutants: readonly Mutant[] = [
     only: 'renews another attempt',
   },
   {
-    name: 'a lease is extended that the platform says is lost',
+    name: 'a lease is extended that the platform reports as lost',
     file: 'worker-agent/src/heartbeat-loop.ts',
     find: "it !== undefined && state === 'renewed'",
     replace: 'it !== undefined',
     tests: LEASE,
-    only: 'says that it is lost',
+    only: 'reports it as lost',
   },
   {
     name: 'a follower opens no other socket after a cut',

@@ -1,4 +1,4 @@
-/** Less than a test may take: what never comes fails by its name, not by the time limit of the test. */
+/** Less than a test may take: an error names what never came, before the test itself times out. */
 const SOON_MS = 4_000;
 
 /** Waits for a promise, but not longer than what is pushed or read again takes. */

@@ -112,15 +112,15 @@ describe('heartbeats', () => {
   });
 
   it.each([
-    ['for as long as the platform says is left', { state: 'renewed', left_ms: 20_000 }, 20_000],
-    ['not at all when the platform says that it is lost', { state: 'lost', left_ms: 20_000 }, 0],
+    ['for as long as the platform reports', { state: 'renewed', left_ms: 20_000 }, 20_000],
+    ['not at all when the platform reports it as lost', { state: 'lost', left_ms: 20_000 }, 0],
     ['not at all when the platform renews another attempt', { state: 'renewed', attempt: 2 }, 0],
-  ])('renew a lease %s', async (_, said, mostMs) => {
+  ])('renew a lease %s', async (_, reported, mostMs) => {
     const platform = await startPlatform();
     const { loop, lease, fence } = beating(platform);
     const { intervals } = platform;
     platform.intercept('heartbeat', () => ({
-      answer: { leases: [{ ...fence, directive: null, ...said }], mode: 'active', intervals, credential: null },
+      answer: { leases: [{ ...fence, directive: null, ...reported }], mode: 'active', intervals, credential: null },
     }));
 
     await loop.beat(new AbortController().signal);
