@@ -3,7 +3,7 @@ import { startSystem, until } from '../support/processes.ts';
 import { processTable } from '../../worker-agent/src/tools/process-table.ts';
 import { lastingForTest, living } from './support/lasting.ts';
 import { expectSound } from './support/load.ts';
-import { staleFences, staleTraces, tryStaleWrites } from './support/stale.ts';
+import { beginUploads, staleFences, staleTraces, tryStaleWrites } from './support/stale.ts';
 
 const WORKERS = 20;
 const OTHERS = 180;
@@ -32,6 +32,7 @@ describe.skipIf(process.platform === 'win32')('workers that were stopped for twi
     const worksOf = (pid: number | undefined) => works.filter(([root]) => parents.get(root) === pid).flat();
     const ids = [held, await submit('others', subtasks(OTHERS, 'scripted', { steps: [{ do: 'log', text: 'here' }] }))];
 
+    await until('an upload of each attempt', () => beginUploads(system));
     const stoppedAt = performance.now();
     for (const { child } of workers) child.kill('SIGSTOP');
     await until('twice the lease to be over and all of them to be lost', async () => {

@@ -20,6 +20,26 @@ const chain = (count: number) => ({
   })),
 });
 
+/** So long a follower may not see what the platform has recorded. */
+const LAG_MS = 5_000;
+const ENDS: readonly (string | undefined)[] = ['task.completed', 'task.failed', 'task.cancelled'];
+
+/** Throws when nothing new was seen for too long although there is more. */
+const lagCheck = (client: Client, taskId: string, seen: readonly Event[]) => {
+  let count = 0;
+  let currentAt = performance.now();
+  return async () => {
+    const query = { after_seq: String(seen.at(-1)?.seq ?? 0), limit: '1' };
+    const more = await client.listEvents({ params: { task_id: taskId }, query }).catch(() => null); // it may be restarting
+    const isBehind = more !== null && (more.items.length > 0 || ENDS.includes(seen.at(-1)?.type));
+    if (!isBehind || seen.length > count) currentAt = performance.now();
+    count = seen.length;
+    const lag = performance.now() - currentAt;
+    if (lag > LAG_MS)
+      throw new Error(`after ${count} events the follower saw nothing for ${LAG_MS} ms; the platform has ${more?.last_seq}`);
+  };
+};
+
 const collect = (client: Client, taskId: string, options: FollowOptions = {}) => {
   const seen: Event[] = [];
   const looks: unknown[] = [];
@@ -39,7 +59,21 @@ const collect = (client: Client, taskId: string, options: FollowOptions = {}) =>
     for await (const event of followTask(counting, taskId, options)) seen.push(event);
   })();
   done.catch(() => {});
-  return { seen, looks, tickets, done };
+  const check = lagCheck(client, taskId, seen);
+  /** Waits for a condition while the follower keeps up. */
+  const reach = (what: string, condition: () => boolean) =>
+    until(what, async () => {
+      await check();
+      return condition();
+    });
+  const end = async () => {
+    let isOver = false;
+    const over = done.finally(() => (isOver = true));
+    over.catch(() => {});
+    await reach('the follower to end', () => isOver);
+    await over;
+  };
+  return { seen, looks, tickets, reach, end };
 };
 
 const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
@@ -52,7 +86,7 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
   pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await home.client.submitTask({ body: chain(60) });
-    const { seen, tickets, done } = collect(home.client, task_id, {
+    const { seen, tickets, reach, end } = collect(home.client, task_id, {
       pollMs: NEVER,
       clocks: { retryMs: 5, longestRetryMs: 20 },
     });
@@ -63,10 +97,10 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
       if (cuts++ < 50) home.cable.cut();
       const runs = cuts;
       const started = () => seen.filter((event) => event.type === 'subtask.started').length;
-      if (Math.random() < 0.5) await until('it to be followed again', () => started() >= runs);
+      if (Math.random() < 0.5) await reach('it to be followed again', () => started() >= runs);
     });
     await home.addWorker({ tools: [cutting] });
-    await done;
+    await end();
 
     expect(cuts).toBe(60);
     expect(tickets.length).toBeGreaterThan(10);
@@ -78,11 +112,11 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
   pushed('is pushed what happens, and looks only at the begin and at the end', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, looks, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
-    await until('the socket', () => tickets.length === 1);
+    const { seen, looks, tickets, end } = collect(home.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
+    await until('the socket', () => tickets.length === 1, LAG_MS);
 
     await home.addWorker();
-    await done;
+    await end();
 
     expect(looks).toHaveLength(2);
     expect(seen).toEqual(await logOf(home.client, task_id));
@@ -94,13 +128,13 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     const { events } = await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     await until('the socket of the worker', () => events.includes('push.began'));
     const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
-    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+    const { seen, tickets, reach, end } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
+    await reach('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
 
     // One that was given up meanwhile counts, too.
-    await until('both sockets', () => home.cable.silence('GET /ws?') >= 2);
+    await until('both sockets', () => home.cable.silence('GET /ws?') >= 2, LAG_MS);
     isFree = true;
-    await done;
+    await end();
 
     expect(tickets.length).toBeGreaterThan(1);
     expect(seen).toEqual(await logOf(home.client, task_id));
@@ -109,10 +143,10 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
   it('goes on by looking where there is no push', async () => {
     const home = await homeForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
     const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: 50 });
+    const { seen, tickets, end } = collect(home.client, task_id, { pollMs: 50 });
 
     await home.addWorker();
-    await done;
+    await end();
 
     expect(tickets).toEqual([]);
     expect(seen).toEqual(await logOf(home.client, task_id));
@@ -123,12 +157,12 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     let isFree = false;
     await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     const { task_id } = await home.client.submitTask({ body: chain(2) });
-    const { seen, tickets, done } = collect(home.client, task_id, { pollMs: NEVER });
-    await until('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
+    const { seen, tickets, reach, end } = collect(home.client, task_id, { pollMs: NEVER, clocks: { retryMs: 50, longestRetryMs: 500 } });
+    await reach('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
 
     await home.restart();
     isFree = true;
-    await done;
+    await end();
 
     expect(tickets.length).toBeGreaterThan(1);
     expect(seen).toEqual(await logOf(home.client, task_id));

@@ -1,12 +1,13 @@
+import { getEventListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { ApiError, createClient, repeatCall } from '../../schema/client.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ApiError, createClient, isTransient, repeatCall } from '../../schema/client.ts';
 import { freePort } from '../support/processes.ts';
 
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
-type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never';
+type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never' | 'half';
 
 /** A server that gives its replies one after another, the last again and again. */
 const serving = async (...replies: Reply[]) => {
@@ -15,6 +16,10 @@ const serving = async (...replies: Reply[]) => {
     seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: await text(request) });
     const reply = replies[Math.min(seen.length, replies.length) - 1];
     if (reply === 'never') return;
+    if (reply === 'half') {
+      response.writeHead(200).write('{');
+      return;
+    }
     if (reply === 'cut' || reply === undefined) {
       request.socket.destroy();
       return;
@@ -92,6 +97,7 @@ describe('the client', () => {
   it('throws unreachable when nothing answers, the connection is cut, or time is up', async () => {
     const { url } = await serving('cut');
     const silent = await serving('never');
+    const halting = await serving('half');
 
     expect(await failure(createClient({ url: `http://127.0.0.1:${await freePort()}` }).listTasks())).toMatchObject({
       status: 0,
@@ -99,18 +105,33 @@ describe('the client', () => {
       message: expect.stringContaining('ECONNREFUSED'),
     });
     expect(await failure(createClient({ url }).listTasks())).toMatchObject({ status: 0, code: 'unreachable' });
-    expect(await failure(createClient({ url: silent.url, timeoutMs: 50 }).listTasks())).toMatchObject({
-      code: 'unreachable',
-      message: expect.stringContaining('no answer within 50 ms'),
-    });
+    for (const { url } of [silent, halting])
+      expect(await failure(createClient({ url, timeoutMs: 50 }).listTasks())).toMatchObject({
+        code: 'unreachable',
+        message: expect.stringContaining('no answer within 50 ms'),
+      });
   });
 
   it('throws the reason of an abort, not an ApiError', async () => {
     const { url } = await serving('never');
     const abort = new AbortController();
     const call = createClient({ url }).listTasks({}, { signal: abort.signal });
-    abort.abort(new Error('no longer wanted'));
-    await expect(call).rejects.toThrow('no longer wanted');
+    const reason = new Error('no longer wanted');
+    abort.abort(reason);
+    await expect(call).rejects.toBe(reason);
+  });
+
+  it('sends nothing when its signal has aborted before, and leaves no listener on one that has not', async () => {
+    const { seen, url } = await serving({ body: page });
+    const client = createClient({ url });
+    const reason = new Error('no longer wanted');
+    const { signal } = new AbortController();
+
+    await expect(client.listTasks({}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(seen).toEqual([]);
+    await client.listTasks({}, { signal });
+
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it.each([
@@ -124,7 +145,40 @@ describe('the client', () => {
   });
 });
 
+const errorOf = (status: number, retryAfterMs: number | null = null) => new ApiError({ ...problem, status }, { retryAfterMs });
+
 describe('repeating a call', () => {
+  it.each([
+    [true, [0, 408, 429, 500, 502, 503]],
+    [false, [301, 400, 401, 404, 409, 410]],
+  ])('may help: %s, for the statuses %j', (helps, statuses) => {
+    expect(statuses.map((status) => isTransient(errorOf(status)))).toEqual(statuses.map(() => helps));
+  });
+
+  it('waits longer each time, within bounds, or as long as the server asks, within bounds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const waits = async (error: ApiError) => {
+      const times: number[] = [];
+      const call = () => {
+        times.push(performance.now());
+        return Promise.reject(error);
+      };
+      const ended = failure(repeatCall(call, { tries: 6, baseMs: 100, maxMs: 1_000 }));
+      await vi.advanceTimersByTimeAsync(6 * 3_600_000);
+      await ended;
+      return times.slice(1).map((time, at) => time - (times[at] as number));
+    };
+
+    const longer = await waits(errorOf(503));
+    for (const [at, most] of [100, 200, 400, 800, 1_000].entries()) {
+      expect(longer[at]).toBeGreaterThanOrEqual(most / 2 - 1);
+      expect(longer[at]).toBeLessThanOrEqual(most + 1);
+    }
+    expect(await waits(errorOf(503, 2_000))).toEqual([2_000, 2_000, 2_000, 2_000, 2_000]);
+    expect(await waits(errorOf(503, 3_600_000))).toEqual([30_000, 30_000, 30_000, 30_000, 30_000]);
+  });
+
   it('keeps one key through passing errors', async () => {
     const { seen, url } = await serving('cut', { status: 503, body: { ...problem, status: 503, code: 'unavailable' } }, { body: removed });
     const client = createClient({ url });

@@ -1,13 +1,17 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ApiError } from '../../schema/client.ts';
 import type { Event } from '../../schema/events.ts';
 import { type FollowOptions, followTask } from '../../schema/follow.ts';
-import { until } from '../support/processes.ts';
+import { until as waitFor } from '../support/processes.ts';
+import { soon } from '../support/soon.ts';
 import { eventOf, eventsOf, fakeLive, frameOf, QUICK, refusal, TASK_ID } from './support/fake-live.ts';
 
 const NEVER = 1_000_000;
+/** More than any test publishes. */
+const MOST_EVENTS = 10_000;
+const until = (what: string, check: () => boolean) => waitFor(what, check, 4_000);
 type Live = ReturnType<typeof fakeLive>;
 
 /** Follows the task of a fake for the running test; nothing is looked for by the clock unless the test wants it. */
@@ -25,11 +29,29 @@ const following = (live: Live, options: FollowOptions = {}) => {
     ...options,
     clocks: { ...QUICK, ...options.clocks },
   };
-  const done = (async () => {
-    for await (const event of followTask(client, TASK_ID, given)) seen.push(event.seq);
-  })();
-  done.catch(() => {});
-  return { seen, done, stop };
+  const follow = async () => {
+    for await (const event of followTask(client, TASK_ID, given))
+      if (seen.push(event.seq) > MOST_EVENTS) throw new Error('the follower gives events without end');
+  };
+  const following = follow();
+  following.catch(() => {});
+  /** Awaits the end. */
+  const end = () => soon('the follower to end', following);
+  return { seen, end, stop };
+};
+/** Time that goes on only as the test wants it. */
+const stopClock = () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+};
+const gapsOf = (times: readonly number[]) => times.slice(1).map((time, at) => time - (times[at] as number));
+/** Each wait is the expected one, give or take 30 %, as timers of whole milliseconds keep it. */
+const expectWaits = (waits: readonly number[], expected: readonly number[]) => {
+  expect(waits.length).toBeGreaterThanOrEqual(expected.length);
+  for (const [at, ms] of expected.entries()) {
+    expect(waits[at]).toBeGreaterThanOrEqual(0.7 * ms - 1);
+    expect(waits[at]).toBeLessThanOrEqual(1.3 * ms + 1);
+  }
 };
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
 const publish = (live: Live, ...events: Event[]) => {
@@ -41,8 +63,8 @@ describe('following a task', () => {
   it('reads what there was, and ends at once when the task has ended, without a socket', async () => {
     const live = fakeLive(...eventsOf(1_200), eventOf(1_201, 'task.completed'));
 
-    const { seen, done } = following(live);
-    await done;
+    const { seen, end } = following(live);
+    await end();
 
     expect(seen).toEqual(upTo(1_201));
     expect(live.counts).toEqual({ looks: 3, tickets: 0 });
@@ -50,13 +72,13 @@ describe('following a task', () => {
 
   it('gives what is pushed as it comes, and looks once more at the end', async () => {
     const live = fakeLive(...eventsOf(2));
-    const { seen, done } = following(live);
+    const { seen, end } = following(live);
     await until('the socket', () => live.heard.length > 0);
 
     for (const seq of [3, 4, 5]) publish(live, eventOf(seq));
     await until('them all', () => seen.length === 5);
     publish(live, eventOf(6, 'task.failed'));
-    await done;
+    await end();
 
     expect(seen).toEqual(upTo(6));
     expect(live.counts).toEqual({ looks: 2, tickets: 1 });
@@ -69,13 +91,24 @@ describe('following a task', () => {
     const retried = fakeLive(...ended.log, eventOf(6, 'task.retried'), eventOf(7, 'task.completed'));
 
     const middle = following(ended, { afterSeq: 3 });
-    const end = following(ended, { afterSeq: 5 });
+    const last = following(ended, { afterSeq: 5 });
     const after = following(retried, { afterSeq: 5 });
     const whole = following(retried);
-    await Promise.all([middle.done, end.done, after.done, whole.done]);
+    await Promise.all([middle, last, after, whole].map(({ end }) => end()));
 
-    expect([middle.seen, end.seen, after.seen]).toEqual([[4, 5], [], [6, 7]]);
+    expect([middle.seen, last.seen, after.seen]).toEqual([[4, 5], [], [6, 7]]);
     expect(whole.seen).toEqual(upTo(7));
+  });
+
+  it('goes on after the end of a task that was retried', async () => {
+    const live = fakeLive(...eventsOf(2), eventOf(3, 'task.failed'), eventOf(4, 'task.retried'));
+    const { seen, end } = following(live);
+    await until('the socket', () => live.heard.length > 0);
+
+    publish(live, eventOf(5, 'task.completed'));
+    await end();
+
+    expect(seen).toEqual(upTo(5));
   });
 
   it('orders what was overtaken and leaves out what comes twice, without looking', async () => {
@@ -97,6 +130,7 @@ describe('following a task', () => {
 
     live.log.push(eventOf(2), eventOf(3));
     live.say(frameOf([eventOf(3)]));
+    live.say(frameOf([eventOf(1)]));
     await until('the lost one', () => seen.length === 3);
 
     expect(seen).toEqual(upTo(3));
@@ -150,18 +184,65 @@ describe('following a task', () => {
   });
 
   it.each([
-    ['answers nothing', () => []],
-    ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }]],
-  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer) => {
+    ['answers nothing', () => [], { answerMs: 20 }],
+    ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }], {}],
+  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer, clocks) => {
     const live = fakeLive(...eventsOf(1));
     live.edge.answer = answer;
-    const { seen } = following(live, { pollMs: 5, clocks: { answerMs: 20 } });
+    const { seen } = following(live, { pollMs: 5, clocks });
 
     await until('a second socket', () => live.counts.tickets > 1);
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
     expect(live.heard.length).toBeGreaterThan(1);
+  });
+
+  it('gives a socket up that does not open', async () => {
+    const live = fakeLive(...eventsOf(1));
+    live.edge.opens = false;
+    const { seen } = following(live, { clocks: { openMs: 20 } });
+    await until('a second socket', () => live.counts.tickets > 1);
+
+    live.edge.opens = true;
+    await until('one that opens', () => live.heard.length > 0);
+    publish(live, eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('polls again as soon as its socket is cut and no other opens', async () => {
+    const live = fakeLive(...eventsOf(1));
+    const { seen } = following(live, { pollMs: 5 });
+    const subscribed = () => live.heard.length > 0 && live.isOpen();
+    await until('the socket', subscribed);
+    await tick();
+
+    live.edge.opens = false;
+    live.cut();
+    live.log.push(eventOf(2));
+    await until('it', () => seen.length === 2);
+  });
+
+  it('opens sockets with growing pauses while none of them works, and no sooner than the platform asks', async () => {
+    stopClock();
+    const clocks = { retryMs: 100, longestRetryMs: 1_000 };
+    const refusing = fakeLive(...eventsOf(1));
+    const asking = fakeLive(...eventsOf(1));
+    const askedAt = new Map([refusing, asking].map((live) => [live, [] as number[]]));
+    for (const [live, times] of askedAt) live.edge.ticket = () => void times.push(performance.now());
+    refusing.edge.answer = () => [{ type: 'error', code: 'unavailable', detail: 'no' }];
+    asking.edge.ticket = () => {
+      askedAt.get(asking)?.push(performance.now());
+      throw refusal('unavailable', 503, [900, 3_600_000][asking.counts.tickets - 1] ?? null);
+    };
+
+    for (const live of askedAt.keys()) following(live, { clocks });
+    await vi.advanceTimersByTimeAsync(20_000);
+
+    expectWaits(gapsOf(askedAt.get(refusing) ?? []), [200, 400, 800, 1_000, 1_000, 1_000]);
+    const [first = 0, second = 0] = gapsOf(askedAt.get(asking) ?? []);
+    expect(first).toBeGreaterThanOrEqual(899);
+    expect(second).toBeLessThanOrEqual(1_301);
   });
 
   it('looks by HTTP when a live socket says nothing for long, since nobody may know any more who is subscribed', async () => {
@@ -210,11 +291,11 @@ describe('following a task', () => {
     live.edge.ticket = () => {
       throw refusal('unavailable', 503);
     };
-    const { seen, done } = following(live, { pollMs: 5, ...options });
+    const { seen, end } = following(live, { pollMs: 5, ...options });
     await until('the first', () => seen.length === 1);
 
     live.log.push(eventOf(2), eventOf(3, 'task.cancelled'));
-    await done;
+    await end();
 
     expect(seen).toEqual(upTo(3));
     expect(live.heard).toEqual([]);
@@ -244,14 +325,49 @@ describe('following a task', () => {
     };
     const told: [string, number][] = [];
 
-    const { seen, done } = following(live, { onAway: (error, tries) => void told.push([error.code, tries]) });
-    await done;
+    const { seen, end } = following(live, { onAway: (error, tries) => void told.push([error.code, tries]) });
+    await end();
 
     expect(seen).toEqual([1, 2]);
     expect(told).toEqual([
       ['unavailable', 1],
       ['unreachable', 2],
     ]);
+  });
+
+  it('waits longer after each look that fails, for 10 s at most, and begins again after one that succeeds', async () => {
+    stopClock();
+    const live = fakeLive(...eventsOf(1));
+    const lookedAt: number[] = [];
+    live.edge.look = () => {
+      lookedAt.push(performance.now());
+      if (lookedAt.length !== 9) throw refusal('unavailable', 503);
+    };
+    const tries: number[] = [];
+
+    following(live, { WebSocket: null, pollMs: 1_000, onAway: (_, count) => void tries.push(count) });
+    await vi.advanceTimersByTimeAsync(90_000);
+
+    expectWaits(gapsOf(lookedAt), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 1_000, 250, 500]);
+    expect(tries.slice(0, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 1, 2]);
+  });
+
+  it('looks no sooner than the platform asks, but after 10 s even so', async () => {
+    stopClock();
+    const live = fakeLive(...eventsOf(1));
+    const lookedAt: number[] = [];
+    live.edge.look = () => {
+      lookedAt.push(performance.now());
+      throw refusal('unavailable', 503, lookedAt.length === 1 ? 5_000 : 3_600_000);
+    };
+
+    following(live, { WebSocket: null });
+    await vi.advanceTimersByTimeAsync(30_000);
+
+    const [first = 0, second = 0] = gapsOf(lookedAt);
+    expect(first).toBeGreaterThanOrEqual(4_999);
+    expect(second).toBeGreaterThanOrEqual(9_999);
+    expect(second).toBeLessThanOrEqual(10_001);
   });
 
   it('throws what the API refuses, and what onAway throws', async () => {
@@ -267,27 +383,31 @@ describe('following a task', () => {
       throw new Error('long enough');
     };
 
-    await expect(following(gone).done).rejects.toThrow(ApiError);
-    await expect(following(away, { onAway }).done).rejects.toThrow('long enough');
+    await expect(following(gone).end()).rejects.toThrow(ApiError);
+    await expect(following(away, { onAway }).end()).rejects.toThrow('long enough');
   });
 
   it('ends without an error when its signal aborts, and closes the socket', async () => {
     const live = fakeLive(...eventsOf(1));
-    const { done, stop } = following(live);
+    const { end, stop } = following(live);
     await until('the socket', () => live.isOpen());
 
     stop.abort();
-    await done;
+    await end();
 
     expect(live.isOpen()).toBe(false);
-    await following(live, { signal: AbortSignal.abort() }).done;
+    await following(live, { signal: AbortSignal.abort() }).end();
   });
 
   it('closes the socket when the caller has seen enough', async () => {
     const live = fakeLive(...eventsOf(1));
     const pushed = until('the socket', () => live.isOpen()).then(() => publish(live, eventOf(2)));
 
-    for await (const event of followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, clocks: QUICK })) if (event.seq === 2) break;
+    const events = followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, clocks: QUICK });
+    const watch = async () => {
+      for await (const event of events) if (event.seq === 2) break;
+    };
+    await soon('the second event', watch());
     await pushed;
 
     expect(live.isOpen()).toBe(false);
@@ -297,13 +417,13 @@ describe('following a task', () => {
     const live = fakeLive(...eventsOf(1));
     const events = followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, pollMs: NEVER, gapMs: 1, clocks: QUICK });
     onTestFinished(() => events.return().then(() => {}));
-    expect((await events.next()).value?.seq).toBe(1);
+    expect((await soon('the first', events.next())).value?.seq).toBe(1);
     const second = events.next();
     await until('the socket', () => live.heard.length > 0);
 
     for (let seq = 2; seq <= 3_000; seq++) publish(live, eventOf(seq));
-    const seen = [(await second).value?.seq];
-    while (seen.at(-1) !== 3_000) seen.push((await events.next()).value?.seq);
+    const seen = [(await soon('the second', second)).value?.seq];
+    while (seen.length < 2_999) seen.push((await soon('the next', events.next())).value?.seq);
 
     expect(seen).toEqual(upTo(3_000).slice(1));
     expect(live.counts.looks).toBeGreaterThan(4);
@@ -327,7 +447,7 @@ describe('following a task', () => {
         live.edge.ticket = () => {
           if (failing === 'no ticket') throw refusal('unavailable', 503);
         };
-        const { seen, done } = following(live, { gapMs: 1, pollMs: 5, clocks: { beatMs: 10 } });
+        const { seen, end } = following(live, { gapMs: 1, pollMs: 5, clocks: { beatMs: 10 } });
 
         for (const { events, fate, edge, ticks } of steps) {
           failing = edge;
@@ -342,11 +462,12 @@ describe('following a task', () => {
         }
         failing = '';
         live.log.push(eventOf(live.log.length + 1, 'task.completed'));
-        await done;
+        await end();
 
         expect(seen).toEqual(upTo(live.log.length));
       }),
-      { numRuns: 150 },
+      // Where a failure takes long, no smaller example is looked for.
+      { numRuns: 150, interruptAfterTimeLimit: 4_500 },
     );
   });
 });

@@ -2,6 +2,8 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { WorkerRevoked } from '../../worker-agent/src/agent.ts';
+import { WorkerApi } from '../../worker-agent/src/api.ts';
+import { ClaimLoop } from '../../worker-agent/src/claim-loop.ts';
 import { adapterThat } from '../support/adapter.ts';
 import { agentForTest, holds, until } from './support/agent.ts';
 import { startPlatform } from './support/fake-platform.ts';
@@ -343,6 +345,31 @@ describe('a worker', () => {
 
     expect(platform.ended.get(good.subtask_id)?.kind).toBe('completed');
     expect(platform.ended.get(bad.subtask_id)).toMatchObject({ kind: 'failed', body: { failure_class: 'invalid_result' } });
+  });
+});
+
+describe('a claim', () => {
+  it('gives its slots back when it is refused', async () => {
+    const platform = await startPlatform();
+    platform.intercept('claimSubtasks', () => new AppError('invalid_request', 'no'));
+    const { url, worker } = platform;
+    const { signal } = new AbortController();
+    const errors: unknown[] = [];
+    const loop = new ClaimLoop({
+      api: new WorkerApi({ url, workerId: worker.worker_id, timeoutMs: 5_000, credential: () => worker.credential }),
+      slots: 3,
+      tools: ['scripted'],
+      canClaim: () => true,
+      draining: signal,
+      stopped: signal,
+      onClaimed: () => 0,
+      onError: (error) => void errors.push(error),
+    });
+
+    await loop.once();
+
+    expect(errors).toHaveLength(1);
+    expect(loop.slots.free).toBe(3);
   });
 });
 

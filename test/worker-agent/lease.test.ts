@@ -1,12 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
 import { clockFor, clockMs, comparing } from '../../worker-agent/src/clock.ts';
+import { WorkerApi } from '../../worker-agent/src/api.ts';
+import { HeartbeatLoop } from '../../worker-agent/src/heartbeat-loop.ts';
 import { Lease } from '../../worker-agent/src/lease.ts';
+import { Unconfirmed } from '../../worker-agent/src/retry.ts';
+import { RunningJob } from '../../worker-agent/src/running-job.ts';
 import { adapterThat } from '../support/adapter.ts';
 import { until as waitFor } from '../support/processes.ts';
 import { agentForTest, holds } from './support/agent.ts';
 import { blocked } from './support/blocked.ts';
-import { type FakePlatform, startPlatform } from './support/fake-platform.ts';
+import { type FakePlatform, startPlatform, type Verdict } from './support/fake-platform.ts';
 
 describe('a lease', () => {
   it('counts from when the request was sent, and an older answer does not shorten it', () => {
@@ -31,6 +35,19 @@ describe('a lease', () => {
 
     expect(other.isOver).toBe(false);
     expect(lease.isFenced).toBe(true);
+  });
+});
+
+describe('a job whose lease may be over', () => {
+  it('lets nothing be sent after an answer that did not renew the lease', async () => {
+    const platform = await startPlatform();
+    const asked: string[] = [];
+    const beats = { ask: async () => void asked.push('lease'), leasesChanged: () => {} };
+    const job = new RunningJob(platform.add(), new Lease(), beats);
+
+    await expect(job.confirm()).rejects.toBeInstanceOf(Unconfirmed);
+
+    expect(asked).toEqual(['lease']);
   });
 });
 
@@ -62,6 +79,96 @@ describe('the clock of leases', () => {
     expect(pass(1_000, 61_000)).toBe(61_000);
     expect(pass(1_000, -7_200_000)).toBe(1_000);
     expect(pass(1_000, 1_000)).toBe(1_000);
+  });
+});
+
+/** A loop that renews one lease of the fake platform, and when the platform received its beats. */
+const beating = (platform: FakePlatform) => {
+  const { url, intervals, worker } = platform;
+  const { subtask_id, lease_token, attempt } = platform.add();
+  const lease = new Lease();
+  const held = [
+    { fence: { subtask_id, lease_token, attempt }, progress: undefined, cells: lease.cells, isWorking: true, trees: new Map() },
+  ];
+  const api = new WorkerApi({ url, workerId: worker.worker_id, timeoutMs: 30_000, credential: () => worker.credential });
+  const options = { api, intervals, slots: 1, held: () => held, mayBeat: () => true, onAnswer: () => {}, onError: () => {} };
+  return { loop: new HeartbeatLoop(options), lease, fence: { subtask_id, attempt } };
+};
+
+describe('heartbeats', () => {
+  it('renew a lease from when they were sent, however late the answer comes', async () => {
+    const platform = await startPlatform();
+    const { loop, lease } = beating(platform);
+    const sentAt = performance.now();
+    platform.intercept('heartbeat', async () => {
+      await holds(() => performance.now() - sentAt >= 5_000);
+      return 'pass' as const;
+    });
+
+    await loop.beat(new AbortController().signal);
+
+    expect(lease.leftMs).toBeLessThanOrEqual(platform.intervals.lease_ms - 4_900);
+    expect(lease.leftMs).toBeGreaterThan(platform.intervals.lease_ms - 15_000);
+  });
+
+  it.each([
+    ['for as long as the platform reports', { state: 'renewed', left_ms: 20_000 }, 20_000],
+    ['not at all when the platform reports it as lost', { state: 'lost', left_ms: 20_000 }, 0],
+    ['not at all when the platform renews another attempt', { state: 'renewed', attempt: 2 }, 0],
+  ])('renew a lease %s', async (_, reported, mostMs) => {
+    const platform = await startPlatform();
+    const { loop, lease, fence } = beating(platform);
+    const { intervals } = platform;
+    platform.intercept('heartbeat', () => ({
+      answer: { leases: [{ ...fence, directive: null, ...reported }], mode: 'active', intervals, credential: null },
+    }));
+
+    await loop.beat(new AbortController().signal);
+
+    expect(lease.leftMs).toBeLessThanOrEqual(mostMs);
+    if (mostMs > 0) expect(lease.leftMs).toBeGreaterThan(mostMs - 10_000);
+  });
+
+  it('are not sent at once for each question while the platform does not answer', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000 };
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const { loop } = beating(platform);
+    const beatenAt: number[] = [];
+    platform.intercept('heartbeat', () => {
+      beatenAt.push(performance.now());
+      return 'cut-before';
+    });
+    void loop.run(stop.signal);
+    let questions = 0;
+
+    await holds(() => {
+      loop.ask(++questions);
+      return beatenAt.length > 2;
+    });
+
+    const [, second = 0, third = 0] = beatenAt;
+    expect(third - second).toBeGreaterThanOrEqual(900);
+  });
+
+  it('come three times in a lease or more often, whatever interval the platform asks for', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000, lease_ms: 3_000 };
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const { loop } = beating(platform);
+    const beatenAt: number[] = [];
+    platform.intercept('heartbeat', () => {
+      beatenAt.push(performance.now());
+      return 'pass';
+    });
+    void loop.run(stop.signal);
+
+    await holds(() => beatenAt.length > 3, 6_000);
+
+    const [first = 0, , , fourth = 0] = beatenAt;
+    expect(fourth - first).toBeLessThan(4_200);
   });
 });
 
@@ -248,24 +355,88 @@ describe('a worker whose lease may be over', () => {
     expect(answer).toMatchObject({ name: 'AbortError' });
   });
 
+  it('beats again in time when a beat gets no answer, however long answers are waited for elsewhere', async () => {
+    const platform = await startPlatform();
+    platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 100, lease_ms: 9_000 };
+    const subtask = platform.add({ lease_seconds: 9 });
+    const renewals = () => platform.of('heartbeat').filter(({ body }) => body.leases.length > 0).length;
+    platform.intercept('heartbeat', ({ body }) =>
+      body.leases.length > 0 && renewals() === 1 ? new Promise<Verdict>((resolve) => onTestFinished(() => resolve('pass'))) : 'pass',
+    );
+    const tool = adapterThat(({ signal }) => holds(() => signal.aborted || renewals() > 2));
+    const worker = await agentForTest(platform, { tools: [tool], timeoutMs: 60_000 });
+
+    void worker.run();
+    await holds(() => platform.ended.has(subtask.subtask_id));
+
+    expect(platform.ended.get(subtask.subtask_id)?.kind).toBe('completed');
+  });
+
+  /** Confirms leases a while after it was asked. */
+  const slowToConfirm = (platform: FakePlatform) => {
+    const confirmedAt = new Map<string, number>();
+    const begunAt = new Map<string, number>();
+    platform.intercept('heartbeat', async ({ body }): Promise<Verdict> => {
+      if (body.leases.length === 0) return 'pass';
+      const askedAt = performance.now();
+      await holds(() => performance.now() - askedAt > 1_000);
+      for (const { subtask_id } of body.leases) if (!confirmedAt.has(subtask_id)) confirmedAt.set(subtask_id, performance.now());
+      return 'pass';
+    });
+    const tool = adapterThat((_, { subtask_id }) => {
+      begunAt.set(subtask_id, performance.now());
+      return 'done';
+    });
+    const expectAskedFirst = ({ subtask_id }: { subtask_id: string }) =>
+      expect(begunAt.get(subtask_id)).toBeGreaterThan(confirmedAt.get(subtask_id) ?? Infinity);
+    return { tool, expectAskedFirst };
+  };
+
   it('asks before it begins, when the answer to its claim came as late as that', async () => {
     const platform = await startPlatform();
     const begun = performance.now();
     platform.intercept('claimSubtasks', () => (performance.now() - begun < 2_000 ? 'cut-after' : 'pass'));
     const subtask = platform.add({ lease_seconds: 1 });
-    let confirmed = false;
-    const tool = adapterThat(() => {
-      confirmed = platform.of('heartbeat').some(({ body }) => body.leases.length > 0);
-      return 'done';
-    });
+    const { tool, expectAskedFirst } = slowToConfirm(platform);
     const worker = await agentForTest(platform, { tools: [tool] });
 
     await worker.finish();
 
-    expect(confirmed).toBe(true);
+    expectAskedFirst(subtask);
     expect(platform.output(subtask)).toBe('done');
   });
+
+  it('asks before it begins, when the claim that came with a completion was first sent as long ago as that', async () => {
+    const platform = await startPlatform();
+    platform.add({ key: 'first' });
+    const second = platform.add({ key: 'second', lease_seconds: 1 });
+    let tries = 0;
+    platform.intercept('completeSubtasks', async (): Promise<Verdict> => {
+      if (tries++ > 0) return 'pass';
+      const sentAt = performance.now();
+      await holds(() => performance.now() - sentAt > 1_500);
+      return 'cut-after';
+    });
+    const { tool, expectAskedFirst } = slowToConfirm(platform);
+    const worker = await agentForTest(platform, { tools: [tool], settings: { directMs: 60_000 } });
+    void worker.run();
+
+    await holds(() => platform.ended.has(second.subtask_id));
+
+    expectAskedFirst(second);
+  });
 });
+
+/** When heartbeats that name a lease came. */
+const timesOfRenewals = (platform: FakePlatform): number[] => {
+  const times: number[] = [];
+  platform.intercept('heartbeat', ({ body }) => {
+    if (body.leases.length > 0) times.push(performance.now());
+    return 'pass';
+  });
+  return times;
+};
+const longestGap = (times: readonly number[]): number => Math.max(0, ...times.slice(1).map((time, at) => time - (times[at] as number)));
 
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', { timeout: 60_000 }, () => {
   it('loses no lease while that is short', async () => {
@@ -282,6 +453,7 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
   it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
+    const renewedAt = timesOfRenewals(platform);
     const { running, lives } = await blocked(platform, 12_000, 4_000);
 
     await waitFor('the command to be gone', () => !lives(), 20_000);
@@ -291,6 +463,7 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
 
     expect(output).not.toContain('unblocked');
     expect(said).toEqual([]);
+    expect(longestGap(renewedAt)).toBeGreaterThan(6_000);
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
   });
 });

@@ -15,8 +15,7 @@ describe('the output of an attempt', () => {
     await worker.finish();
 
     const names = platform.calls.map(({ name }) => name).filter((name) => name === 'appendLogs' || name === 'completeSubtasks');
-    expect(names[0]).toBe('appendLogs');
-    expect(names.lastIndexOf('appendLogs')).toBeLessThan(names.indexOf('completeSubtasks'));
+    expect(names).toEqual(['appendLogs', 'completeSubtasks']);
     expect(platform.logs.get(subtask.subtask_id)).toEqual([{ chunk: 0, stream: 'stdout', content: 'a line\n' }]);
   });
 
@@ -35,6 +34,31 @@ describe('the output of an attempt', () => {
     const stored = platform.logs.get(subtask.subtask_id) ?? [];
     expect(stored.map(({ chunk }) => chunk)).toEqual(stored.map((_, at) => at));
     expect(stored.map(({ content }) => content).join('')).toBe(lines.join(''));
+  });
+
+  it('is sent from the first chunk on that is not acknowledged, also when that came while a request was on its way', async () => {
+    const platform = await startPlatform();
+    const { subtask_id } = platform.add();
+    let letGo = () => {};
+    const more = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    platform.intercept('appendLogs', () => more.then(() => 'pass'));
+    const parts = ['first\n', ...['b', 'c', 'd'].map((letter) => `${letter.repeat(70_000)}\n`)];
+    const tool = adapterThat(async (host) => {
+      const print = (text: string | undefined) => host.emit({ type: 'log', stream: 'stdout', text: text ?? '' });
+      print(parts[0]);
+      await holds(() => platform.of('appendLogs').length === 1);
+      for (const part of parts.slice(1)) print(part);
+      letGo();
+    });
+    const worker = await agentForTest(platform, { tools: [tool] });
+
+    await worker.finish();
+
+    const stored = platform.logs.get(subtask_id) ?? [];
+    expect(stored.map(({ chunk }) => chunk)).toEqual(stored.map((_, at) => at));
+    expect(stored.map(({ content }) => content).join('')).toBe(parts.join(''));
   });
 
   it('is sent while the tool still runs', async () => {

@@ -114,13 +114,16 @@ describe('retrying', () => {
     expect(calls).toBe(1);
   });
 
-  it('ends its wait when it is aborted', async () => {
+  it('ends its wait when it is aborted, and does not call again', async () => {
     const abort = new AbortController();
+    let calls = 0;
     const call = async () => {
+      calls++;
       queueMicrotask(() => abort.abort());
       throw error('unreachable', 0);
     };
     await expect(retrying(call, { signal: abort.signal, baseMs: 60_000, maxMs: 60_000 })).rejects.toMatchObject({ code: 'unreachable' });
+    expect(calls).toBe(1);
   });
 
   it('waits longer each time, within bounds, and no shorter than the server asks', () => {

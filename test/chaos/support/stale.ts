@@ -1,11 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { openPool } from '../../../functions/platform/postgres.ts';
 import { ApiError, type Client, createClient } from '../../../schema/client.ts';
 import type { System } from '../../support/processes.ts';
 
-type Stale = { subtask_id: string; attempt: number; lease_token: string; worker_id: string };
+type Held = { subtask_id: string; attempt: number; lease_token: string; worker_id: string };
+/** With a file that was uploaded while the lease was good, and not confirmed. */
+type Stale = Held & { artifact_id: string };
 
 const inDatabase = async <T>(system: System, ask: (sql: ReturnType<typeof openPool>) => Promise<T>): Promise<T> => {
   const sql = openPool((await system.postgres()).url);
@@ -16,10 +18,14 @@ const inDatabase = async <T>(system: System, ask: (sql: ReturnType<typeof openPo
   }
 };
 
-/** The fences of attempts that were lost. */
+/** The fences of attempts that were lost, of those that have begun an upload. */
 export const staleFences = (system: System): Promise<Stale[]> =>
   inDatabase(system, async (sql) => [
-    ...(await sql<Stale[]>`select subtask_id, attempt, lease_token, worker_id from attempts where status = 'lost' order by subtask_id`),
+    ...(await sql<Stale[]>`
+      select subtask_id, attempt, lease_token, worker_id, artifact_id
+      from attempts join artifacts using (subtask_id, attempt)
+      where attempts.status = 'lost' and artifacts.name = ${BEGUN}
+      order by subtask_id`),
   ]);
 
 /** The workers' own credentials, from where they keep them. */
@@ -33,29 +39,64 @@ const clientsOf = async ({ data, url, workers }: System): Promise<Map<string, Cl
 };
 
 const WORD = 'written by a stale attempt';
+const BEGUN = 'begun before the lease was lost';
+
+const fileOf = ({ subtask_id }: Held) => {
+  const content = `file of ${subtask_id}`;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  return { content, spec: { name: BEGUN, content_type: 'text/plain', size_bytes: content.length, sha256 } };
+};
+
+const upload = async (system: System, client: Client, it: Held): Promise<void> => {
+  const { content, spec } = fileOf(it);
+  const { upload } = await client.createArtifact({ params: at(it), body: { ...fenceOf(it), ...spec } });
+  if (upload === null) throw new Error('a new file has nothing to upload');
+  const response = await fetch(new URL(upload.url, system.url), { method: upload.method, headers: upload.headers, body: content });
+  if (!response.ok) throw new Error(`the upload was answered by ${response.status}`);
+};
+
+/** Uploads a file for each attempt that runs, and confirms none of them; false when an attempt was lost meanwhile. */
+export const beginUploads = async (system: System): Promise<boolean> => {
+  const clients = await clientsOf(system);
+  const held = await inDatabase(system, async (sql) => [
+    ...(await sql<Held[]>`select subtask_id, attempt, lease_token, worker_id from attempts where status = 'running'`),
+  ]);
+  try {
+    await Promise.all(held.map((it) => upload(system, clients.get(it.worker_id) as Client, it)));
+    return true;
+  } catch (error) {
+    if (REFUSED.has(codeOf(error))) return false;
+    throw error;
+  }
+};
+
+const at = ({ subtask_id }: Held) => ({ subtask_id });
+const fenceOf = ({ attempt, lease_token }: Held) => ({ attempt, lease_token });
+const fencedOf = (it: Held) => ({ ...at(it), ...fenceOf(it) });
 
 /** Every write that a worker can do for an attempt. */
 const WRITES: readonly ((client: Client, stale: Stale) => Promise<unknown>)[] = [
-  (client, { subtask_id, worker_id: _, ...fence }) => client.completeSubtask({ params: { subtask_id }, body: { ...fence, result: WORD } }),
-  (client, { worker_id, ...fenced }) =>
-    client.completeSubtasks({ params: { worker_id }, body: { completions: [{ ...fenced, result: WORD }] } }).then(({ results }) => {
-      if (results[0]?.ok === false) throw new Error(results[0].code);
-    }),
-  (client, { subtask_id, worker_id: _, ...fence }) =>
-    client.failSubtask({ params: { subtask_id }, body: { ...fence, failure_class: 'tool_error', message: WORD } }),
-  (client, { subtask_id, worker_id: _, ...fence }) => client.releaseSubtask({ params: { subtask_id }, body: { ...fence, reason: WORD } }),
-  (client, { subtask_id, worker_id: _, ...fence }) => client.startSubtask({ params: { subtask_id }, body: fence }),
-  (client, { subtask_id, worker_id: _, ...fence }) =>
-    client.appendLogs({ params: { subtask_id }, body: { ...fence, chunks: [{ chunk: 0, stream: 'stdout', content: WORD }] } }),
-  (client, { subtask_id, worker_id: _, ...fence }) =>
-    client.createArtifact({
-      params: { subtask_id },
-      body: { ...fence, name: `${WORD} ${randomUUID()}`, content_type: 'text/plain', size_bytes: 1, sha256: '0'.repeat(64) },
-    }),
-  (client, { worker_id, ...fenced }) =>
-    client.heartbeat({ params: { worker_id }, body: { leases: [{ ...fenced, progress: { message: WORD } }] } }).then(({ leases }) => {
-      if (leases[0]?.state === 'lost') throw new Error('lease_lost');
-    }),
+  (client, it) => client.completeSubtask({ params: at(it), body: { ...fenceOf(it), result: WORD } }),
+  async (client, it) => {
+    const body = { completions: [{ ...fencedOf(it), result: WORD }] };
+    const { results } = await client.completeSubtasks({ params: { worker_id: it.worker_id }, body });
+    if (results[0]?.ok === false) throw new Error(results[0].code);
+  },
+  (client, it) => client.failSubtask({ params: at(it), body: { ...fenceOf(it), failure_class: 'tool_error', message: WORD } }),
+  (client, it) => client.releaseSubtask({ params: at(it), body: { ...fenceOf(it), reason: WORD } }),
+  (client, it) => client.startSubtask({ params: at(it), body: fenceOf(it) }),
+  (client, it) => client.appendLogs({ params: at(it), body: { ...fenceOf(it), chunks: [{ chunk: 0, stream: 'stdout', content: WORD }] } }),
+  (client, it) => {
+    const file = { name: `${WORD} ${randomUUID()}`, content_type: 'text/plain', size_bytes: 1, sha256: '0'.repeat(64) };
+    return client.createArtifact({ params: at(it), body: { ...fenceOf(it), ...file } });
+  },
+  (client, it) => client.createArtifact({ params: at(it), body: { ...fenceOf(it), ...fileOf(it).spec } }),
+  (client, it) => client.storeArtifact({ params: { ...at(it), artifact_id: it.artifact_id }, body: fenceOf(it) }),
+  async (client, it) => {
+    const body = { leases: [{ ...fencedOf(it), progress: { message: WORD } }] };
+    const { leases } = await client.heartbeat({ params: { worker_id: it.worker_id }, body });
+    if (leases[0]?.state === 'lost') throw new Error('lease_lost');
+  },
 ];
 
 const REFUSED = new Set(['lease_lost', 'attempt_ended']);
@@ -87,6 +128,8 @@ export const staleTraces = (system: System): Promise<number> =>
     const [row] = await sql<[{ count: number }]>`
       select ((select count(*) from attempt_logs where content like ${like}) + (select count(*) from artifacts where name like ${like})
         + (select count(*) from subtasks where result::text like ${like} or error::text like ${like})
-        + (select count(*) from attempts where progress::text like ${like} or error::text like ${like}))::int as count`;
+        + (select count(*) from attempts where progress::text like ${like} or error::text like ${like})
+        + (select count(*) from artifacts where name = ${BEGUN} and status = 'stored')
+        + (select count(*) from activity_logs where type = 'artifact.stored' and data->>'name' = ${BEGUN}))::int as count`;
     return row.count;
   });

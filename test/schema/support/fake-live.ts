@@ -6,6 +6,8 @@ export const TASK_ID = '00000000-0000-4000-8000-00000000000a';
 /** Comes again at once; nothing else happens by the clock unless the test wants it. */
 export const QUICK = { openMs: 60_000, answerMs: 60_000, beatMs: 1_000_000, retryMs: 1, longestRetryMs: 5 };
 
+/** More than any test needs: a follower that looks again and again without a pause would keep every timer from firing. */
+const MOST_LOOKS = 5_000;
 const TOPIC = `task:${TASK_ID}` as const;
 
 export const eventOf = (seq: number, type: EventType = 'subtask.ready'): Event => ({
@@ -25,8 +27,8 @@ export const eventOf = (seq: number, type: EventType = 'subtask.ready'): Event =
 export const eventsOf = (count: number): Event[] => Array.from({ length: count }, (_, at) => eventOf(at + 1));
 export const frameOf = (events: readonly Event[]): ServerFrame => ({ type: 'events', topic: TOPIC, events: [...events] });
 
-export const refusal = (code: string, status: number) =>
-  new ApiError({ type: `urn:x:${code}`, title: code, status, detail: code, code, errors: [], request_id: 'r-1' });
+export const refusal = (code: string, status: number, retryAfterMs: number | null = null) =>
+  new ApiError({ type: `urn:x:${code}`, title: code, status, detail: code, code, errors: [], request_id: 'r-1' }, { retryAfterMs });
 
 /** A platform of one task, in place of the network: a log of events that can be read, and sockets on which the test says what it likes. */
 export const fakeLive = (...log: Event[]) => {
@@ -42,12 +44,14 @@ export const fakeLive = (...log: Event[]) => {
   const edge = {
     look: (): void => {},
     ticket: (): void => {},
+    opens: true,
     answer: (frame: ClientFrame): ServerFrame[] => (frame.action === 'subscribe' ? replay(frame.after_seq ?? 0) : [{ type: 'pong' }]),
   };
 
   class FakeSocket extends EventTarget {
     constructor() {
       super();
+      if (!edge.opens) return;
       queueMicrotask(() => {
         sockets.add(this);
         this.dispatchEvent(new globalThis.Event('open'));
@@ -71,7 +75,7 @@ export const fakeLive = (...log: Event[]) => {
 
   const client: Pick<Client, 'listEvents' | 'createTicket'> = {
     listEvents: async ({ query }) => {
-      counts.looks++;
+      if (++counts.looks > MOST_LOOKS) throw new Error(`the follower has looked ${MOST_LOOKS} times`);
       edge.look();
       const { after_seq = 0, limit = 200 } = query ?? {};
       return { items: log.filter(({ seq }) => seq > Number(after_seq)).slice(0, Number(limit)), last_seq: lastSeq() };

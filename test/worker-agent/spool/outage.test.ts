@@ -123,6 +123,30 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(new Set(bodies.map(({ result }) => JSON.stringify(result))).size).toBe(1);
   });
 
+  it('a kept result waits for the kept logs of its attempt, also while those of others can be sent', async () => {
+    const platform = await startPlatform();
+    const [first, second] = [platform.add({ key: 'first' }), platform.add({ key: 'second' })];
+    const prints = adapterThat((host, { key }) => host.emit({ type: 'log', stream: 'stdout', text: key }));
+    let isRefused = true;
+    platform.intercept('appendLogs', ({ params }) =>
+      params.subtask_id === first.subtask_id && isRefused ? new AppError('internal', 'a bug') : 'pass',
+    );
+    const worker = await agentForTest(platform, { slots: 2, tools: [prints] });
+    void worker.run();
+    const triesOf = ({ subtask_id }: { subtask_id: string }) =>
+      platform.of('appendLogs').filter(({ params }) => params.subtask_id === subtask_id).length;
+
+    await holds(() => keptCount(worker) > 0 && platform.ended.has(second.subtask_id));
+    const tries = triesOf(first);
+    await holds(() => triesOf(first) > tries + 1);
+    const endedBefore = platform.ended.has(first.subtask_id);
+    isRefused = false;
+    await holds(() => platform.ended.has(first.subtask_id));
+
+    expect(endedBefore).toBe(false);
+    expect(platform.logs.get(first.subtask_id)).toMatchObject([{ content: 'first' }]);
+  });
+
   it('what was given out with an answer that got lost is asked for again at once', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, claim_poll_ms: 3_600_000 };
@@ -178,6 +202,20 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     const [first = 0, second = 0] = triedAt;
     expect(worker.events()).toContain('result.kept');
     expect(second - first).toBeGreaterThanOrEqual(2_000);
+  });
+
+  it('a kept result is offered again whenever a heartbeat is answered', async () => {
+    const platform = await startPlatform();
+    const { subtask_id } = platform.add();
+    platform.intercept('completeSubtasks', () => 'cut-before');
+    const worker = await agentForTest(platform);
+    void worker.run();
+    await holds(() => keptCount(worker) === 1);
+    const tries = platform.of('completeSubtasks').length;
+
+    await holds(() => platform.of('completeSubtasks').length > tries + 10, 8_000);
+    platform.intercept('completeSubtasks', () => 'pass');
+    await holds(() => platform.ended.has(subtask_id));
   });
 
   it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {

@@ -236,6 +236,15 @@ describe('the spool', () => {
     expect(events()).toEqual(['spool.full']);
   });
 
+  it('holds no more than that of what is put in at the same time', async () => {
+    const { spool } = await spoolForTest({ maxBytes: 10_000 });
+
+    const puts = await Promise.allSettled(['a', 'b', 'c'].map((letter) => spool.put(completed(letter.repeat(6_000)))));
+
+    expect(puts.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(spool.bytes).toBeLessThan(10_000);
+  });
+
   it('shows a disk that is full or fails, loses nothing that it has, and works again when the disk does', async () => {
     let code: string | null = null;
     const write: typeof writeDurably = (path, content) => (code === null ? writeDurably(path, content) : Promise.reject(failure(code)));

@@ -1,0 +1,5 @@
+import { backendMutants } from './backend.ts';
+import type { Mutant } from './mutant.ts';
+import { workerMutants } from './worker.ts';
+
+export const allMutants: readonly Mutant[] = [...workerMutants, ...backendMutants];
