@@ -377,6 +377,27 @@ describe('a completion', () => {
     expect((await eventTypes(backend, task_id)).filter((type) => type === 'subtask.completed')).toHaveLength(1);
   });
 
+  it('sent again with the same result is refused under another lease_token or attempt, alone and with others', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const it = first(await worker.claim());
+    await worker.complete(it, 1);
+    const strange = { ...it, lease_token: crypto.randomUUID() };
+    const among = ({ subtask_id, ...fenced }: typeof it) =>
+      worker.as.ok.completeSubtasks({
+        params: { worker_id: worker.worker_id },
+        body: { completions: [{ subtask_id, ...worker.fence({ subtask_id, ...fenced }), result: 1 }] },
+      });
+
+    for (const other of [strange, { ...it, attempt: it.attempt + 1 }]) {
+      expect(await worker.complete(other, 1)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
+      expect((await among(other)).results).toMatchObject([{ ok: false, code: 'lease_lost' }]);
+    }
+    expect((await worker.complete(it, 1)).status).toBe(200);
+    expect((await among(it)).results).toMatchObject([{ ok: true }]);
+  });
+
   it('of several judges each by itself and claims the next in the same request', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);

@@ -141,6 +141,17 @@ describe.each([
     expect(await patch(path, { ...change, version })).toMatchObject({ status: 412, body: { code: 'version_conflict' } });
   });
 
+  it('refuses a change to a version that does not exist yet', async () => {
+    const path = await make();
+    const before = (await get(path)).body as { version: number };
+    const refused = { status: 412, body: { code: 'version_conflict' } };
+
+    expect(await patch(path, { ...change, version: before.version + 1 })).toMatchObject(refused);
+    expect(await patch(path, change, { 'if-match': `"${before.version + 1}"` })).toMatchObject(refused);
+
+    expect((await get(path)).body).toMatchObject({ version: before.version });
+  });
+
   it('must be given for a change, and say the same as version', async () => {
     const path = await make();
     const refused = { status: 400, body: { errors: [{ path: 'body.version' }] } };

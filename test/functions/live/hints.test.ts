@@ -150,6 +150,21 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     expect(after.last_seq).toBeGreaterThan(between.last_seq);
   });
 
+  it('is not taken from an old copy either when an older number is noted after a newer one', async () => {
+    const { backend, settle } = await backendWithQueues(breakableRedis());
+    const { hints, sql } = backend.ctx;
+    const { task_id, last_seq } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const own = await organizationOf(sql);
+    await settle();
+    expect(await hints.readTask(own, task_id)).toMatchObject({ last_seq });
+
+    // Two requests changed it; the one that committed first notes its number last.
+    await hints.outdate([{ task_id, last_seq: last_seq + 2 }]);
+    await hints.outdate([{ task_id, last_seq }]);
+
+    expect(await hints.readTask(own, task_id)).toBeNull();
+  });
+
   it('of another organization is not found, cached or not', async () => {
     const { backend } = await backendWithQueues(breakableRedis());
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });

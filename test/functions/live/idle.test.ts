@@ -104,6 +104,25 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).not.toBeNull();
   });
 
+  it('does not rest while something of the last task has not left the outbox', async () => {
+    const { backend, hold, settle, redis } = await idleSystem();
+    hold(true);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'short' } });
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    hold(false);
+    await letSettle(redis);
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await backend.ctx.sql`update outbox set available_at = clock_timestamp()`;
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await settle();
+    await letSettle(redis);
+    await tick(backend.ctx);
+
+    expect(await tick(backend.ctx)).toBeNull();
+  });
+
   it('hears of a change of mode and of its removal', async () => {
     const { backend, workers } = await idleSystem();
     const [draining, removed] = workers;

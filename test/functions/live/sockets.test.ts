@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
 import { socket } from '../../../functions/socket/socket.ts';
+import type { Claimed } from '../../../schema/attempt.ts';
 import type { ServerFrame } from '../../../schema/live.ts';
+import type { Backend } from '../../support/backend.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
-import { drain, enrol } from '../../support/worker.ts';
+import { drain, enrol, type TestWorker } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis, fakePush } from './support/live.ts';
 
 type Event = Parameters<ReturnType<typeof socket>>[0];
+type Held = { backend: Backend; worker: TestWorker; claimed: Claimed };
 
 const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: string, rest: object = {}) => {
   const requestContext = { eventType, connectionId, requestId: 'r', routeKey: '$default' };
@@ -15,7 +19,7 @@ const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: st
 const setup = async () => {
   const { redis, setAway } = breakableRedis();
   const { push, posted, closed } = fakePush();
-  const { backend } = await backendWithQueues({ redis, push });
+  const { backend, settle } = await backendWithQueues({ redis, push });
   const handle = socket(backend.ctx);
   const ticketOf = (url: string) => new URL(url).searchParams.get('ticket') ?? '';
   const connect = (id: string, ticket: string, headers: Record<string, string> = {}) =>
@@ -28,7 +32,7 @@ const setup = async () => {
     handle(event('MESSAGE', id, { body: typeof frame === 'string' ? frame : JSON.stringify(frame) }));
   const heard = (id: string) => (posted.get(id) ?? []) as ServerFrame[];
   const events = (id: string) => heard(id).flatMap((frame) => (frame.type === 'events' ? frame.events.map((it) => it.seq) : []));
-  return { backend, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed };
+  return { backend, settle, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed };
 };
 
 describe.skipIf(NO_REDIS)('a ticket', () => {
@@ -66,6 +70,34 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await expect.poll(() => new Set(events('one')).size, { timeout: 15_000 }).toBe(last_seq);
     expect(Math.max(...events('one'))).toBe(last_seq);
   });
+
+  it.each(['before', 'after'] as const)(
+    'misses nothing that happens right %s it is subscribed, of a task that it asks for from the start',
+    async (when) => {
+      const { backend, settle, open, heard, events } = await setup();
+      const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+      await settle();
+      await open('one');
+      const { sockets } = backend.ctx;
+      /** Recorded, and told to all who follow by then. */
+      const happen = async () => {
+        await backend.admin.ok.pauseTask({ params: { task_id } });
+        await settle();
+      };
+      const subscribe: typeof sockets.subscribe = async (...to) => {
+        if (when === 'before') await happen();
+        const isSubscribed = await sockets.subscribe(...to);
+        if (when === 'after') await happen();
+        return isSubscribed;
+      };
+      const handle = socket({ ...backend.ctx, sockets: { ...sockets, subscribe } });
+
+      await handle(event('MESSAGE', 'one', { body: JSON.stringify({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 }) }));
+
+      expect(heard('one').at(-1)).toMatchObject({ type: 'subscribed', last_seq: 2 });
+      expect(new Set(events('one'))).toEqual(new Set([1, 2]));
+    },
+  );
 
   it('hears of tasks and workers in few words, and of nothing after it has unsubscribed', async () => {
     const { backend, open, say, heard } = await setup();
@@ -197,5 +229,44 @@ describe.skipIf(NO_REDIS)('a worker', () => {
         subtask_id: claimed?.subtask_id,
         attempt: 1,
       });
+  });
+
+  it.each([
+    ['its attempt failed and may be repeated', (it: Held) => it.worker.fail(it.claimed)],
+    ['its worker gave it back', (it: Held) => it.worker.release(it.claimed)],
+    [
+      'its lease ran out',
+      async ({ backend }: Held) => {
+        await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+        expect(await endOverdue(backend.ctx)).toMatchObject({ reaped: 1 });
+      },
+    ],
+    ['its worker was removed', ({ backend, worker: { worker_id } }: Held) => backend.admin.ok.deleteWorker({ params: { worker_id } })],
+    [
+      'its task is retried',
+      async ({ backend, claimed: { task_id } }: Held) => {
+        await backend.admin.ok.cancelTask({ params: { task_id } });
+        await backend.admin.ok.retryTask({ params: { task_id } });
+      },
+    ],
+  ])('is rung by nothing but the queue for a subtask that is ready again because %s', async (_, giveBack) => {
+    const { backend, settle, connect, ticketOf, say, heard } = await setup();
+    const worker = await enrol(backend);
+    const retry = { on: ['tool_error' as const], base_ms: 100, max_ms: 100 };
+    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a', retry }] } });
+    const [claimed] = await worker.claim();
+    if (claimed === undefined) throw new Error('nothing was claimed');
+    const free = await enrol(backend, { name: 'free' });
+    await free.heartbeat();
+    await settle();
+    await connect('w', ticketOf((await free.as.ok.createWorkerTicket({ params: { worker_id: free.worker_id } })).url));
+    await say('w', { action: 'subscribe', topic: `worker:${free.worker_id}` });
+    const bells = () => heard('w').filter(({ type }) => type === 'doorbell').length;
+    expect(bells()).toBe(0);
+
+    await giveBack({ backend, worker, claimed });
+
+    await expect.poll(bells, { timeout: 15_000 }).toBeGreaterThan(0);
+    expect(await free.claim()).toMatchObject([{ subtask_id: claimed.subtask_id }]);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -19,6 +20,33 @@ const watchedQueues = async (count: string, canMove: boolean) => {
       response.writeHead(canMove ? 200 : 400).end(JSON.stringify(canMove ? { TaskHandle: 'x' } : { __type: 'UnknownOperationException' }));
   };
   const { endpoint } = await serve((request, response) => void answer(request, response));
+  return { ...queuesAt(endpoint), asked };
+};
+
+const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+
+/** An SQS with one dead letter, which takes no message back into the queue. */
+const fullQueues = async () => {
+  const asked: string[] = [];
+  const letter = {
+    MessageId: 'm',
+    ReceiptHandle: 'r',
+    Body: '1',
+    MD5OfBody: md5('1'),
+    Attributes: { ApproximateReceiveCount: '5', SentTimestamp: '0' },
+  };
+  const answers: Record<string, object> = {
+    GetQueueAttributes: { Attributes: { QueueArn: 'arn', ApproximateNumberOfMessages: '1', ApproximateNumberOfMessagesNotVisible: '0' } },
+    ReceiveMessage: { Messages: [letter] },
+    DeleteMessage: {},
+  };
+  const { endpoint } = await serve((request, response) => {
+    const action = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+    asked.push(action);
+    const refusal = action === 'SendMessage' ? 'AccessDenied' : 'UnknownOperationException';
+    response.setHeader('content-type', 'application/x-amz-json-1.0');
+    response.writeHead(answers[action] ? 200 : 400).end(JSON.stringify(answers[action] ?? { __type: refusal }));
+  });
   return { ...queuesAt(endpoint), asked };
 };
 
@@ -99,6 +127,15 @@ describe('dead letters', () => {
       body: { SourceArn: 'arn:http://sqs/0/events-dead', DestinationArn: 'arn:http://sqs/0/events' },
     });
     expect(asked.every(({ action }) => action !== 'ReceiveMessage')).toBe(true);
+  });
+
+  it('that their queue does not take stay where they are', async () => {
+    const { queues, asked } = await fullQueues();
+
+    await expect(queues.redrive('events')).rejects.toThrow("can't be reached");
+
+    expect(asked).toContain('SendMessage');
+    expect(asked).not.toContain('DeleteMessage');
   });
 
   it('that can not be reached are a clear error', async () => {
