@@ -97,20 +97,22 @@ describe('a DAG', () => {
     expect((await drain(worker)).map((it) => it.key).at(-1)).toBe('end');
   });
 
-  it('refuses a subtask that depends on one that failed', async () => {
+  it('refuses a subtask that depends on one that failed, or was skipped for it', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { ...diamond, on_failure: 'continue' } });
     await backend.admin.ok.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'other', goal: 'x' }] } });
     await worker.fail(first(await worker.claim()));
 
-    const reply = await backend.admin.addSubtasks({
-      params: { task_id },
-      body: { subtasks: [{ key: 'z', goal: 'z', dependencies: ['top'] }] },
-    });
+    for (const parent of ['top', 'bottom']) {
+      const reply = await backend.admin.addSubtasks({
+        params: { task_id },
+        body: { subtasks: [{ key: 'z', goal: 'z', dependencies: [parent] }] },
+      });
 
-    expect(reply).toMatchObject({ status: 422, body: { code: 'invalid_dag' } });
-    expect(JSON.stringify(reply.body)).toContain('z depends on top, which ended without completing');
+      expect(reply).toMatchObject({ status: 422, body: { code: 'invalid_dag' } });
+      expect(JSON.stringify(reply.body)).toContain(`z depends on ${parent}, which ended without completing`);
+    }
   });
 });
 

@@ -85,17 +85,17 @@ describe('completing and claiming in one request', () => {
       const worker = await enrol(backend);
       const { task_id } = await taskWith(backend, ['a', 'b']);
       const held = await claimOne(worker);
-      const calls = [() => remove(backend, worker), () => completeAndClaim(worker, [held])];
+      const calls = [() => remove(backend, worker), () => completeAndClaim(worker, [held])] as const;
+      const [first, second] = isRemovedFirst ? calls : [calls[1], calls[0]];
 
       const running = await whileLocked(backend, task_id, async () => {
-        const [first, second] = isRemovedFirst ? calls : calls.toReversed();
-        const one = first?.();
+        const one = first();
         await untilBlocked(backend.ctx.sql, 1);
-        const two = second?.();
+        const two = second();
         await untilBlocked(backend.ctx.sql, 2);
-        return [one, two];
+        return [one, two] as const;
       });
-      const statuses = (await Promise.all(running)).map((reply) => reply?.status);
+      const statuses = (await Promise.all<{ status: number }>(running)).map(({ status }) => status);
 
       expect(statuses).toEqual(isRemovedFirst ? [200, 401] : [200, 200]);
       await backend.admin.ok.cancelTask({ params: { task_id } });

@@ -1,4 +1,5 @@
-import type { Sql, Statement } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/sql.ts';
+import { beforeStatements } from './statements.ts';
 
 export type PlanNode = {
   'Node Type': string;
@@ -7,38 +8,22 @@ export type PlanNode = {
   Filter?: string;
   Plans?: PlanNode[];
 };
-export type Plan = { statement: string; nodes: PlanNode[] };
+export type Plan = { text: string; nodes: PlanNode[] };
 
 const nodesOf = (plan: PlanNode): PlanNode[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 
-/**
- * Returns the plan of each statement that `work` sends over the `sql` that it is given, with the values that it sends: the
- * statements of the use case itself, whatever they are. They are carried out as well. A statement that is only part of another
- * one has no plan of its own.
- */
+/** Returns the plan of each statement that `work` sends over the `sql` that it gets, with the values that it sends. They are carried out as well. */
 export const plansOf = async (sql: Sql, work: (sql: Sql) => Promise<unknown>): Promise<Plan[]> => {
   const plans: Plan[] = [];
-  const explain = async (strings: readonly string[], statement: Statement) => {
+  const explained = beforeStatements(sql, async (text, statement) => {
     const [row] = await sql<[{ 'QUERY PLAN': [{ Plan: PlanNode }] }]>`explain (format json) ${statement}`;
-    plans.push({ statement: strings.join('…'), nodes: nodesOf(row['QUERY PLAN'][0].Plan) });
-  };
-  const tag = (strings: TemplateStringsArray, ...values: readonly unknown[]): Statement => {
-    const statement = sql(strings, ...values);
-    // Whoever waits for the statement has it explained first; as a part of another one it is never waited for.
-    const waited: Statement['then'] = (done, failed) => explain(strings, statement).then(() => statement.then(done, failed), failed);
-    return new Proxy(statement, {
-      get: (target, name) => {
-        if (name === 'then') return waited;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  };
-  await work(Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as Sql);
+    plans.push({ text, nodes: nodesOf(row['QUERY PLAN'][0].Plan) });
+  });
+  await work(explained);
   return plans;
 };
 
-/** The relations of which a plan reads every row, and those that it reaches by an index of a kind (`gin`). */
+/** The tables of which a plan reads every row. */
 export const scansOf = ({ nodes }: Plan): string[] =>
   nodes.flatMap((node) => (node['Node Type'] === 'Seq Scan' ? (node['Relation Name'] ?? []) : []));
 

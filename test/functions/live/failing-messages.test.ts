@@ -4,10 +4,12 @@ import type { LiveEvent } from '../../../functions/domain/hints.ts';
 import type { QueueMessage, QueueName } from '../../../functions/domain/queues.ts';
 import type { Sql } from '../../../functions/domain/sql.ts';
 import { createContext } from '../../../functions/platform/context.ts';
+import { ConnectionLost } from '../../../functions/platform/postgres.ts';
 import { consume } from '../../../functions/queue/consume.ts';
 import { sqsEvent } from '../../../local/queues/event.ts';
 import { type Backend, backendForTest } from '../../support/backend.ts';
 import { freePort } from '../../support/processes.ts';
+import { beforeStatements } from '../../support/statements.ts';
 
 const BATCH = 10;
 /** Then SQS itself would move a message aside, without a reason. */
@@ -131,5 +133,23 @@ describe('a message that finds no database', () => {
 
     expect(buried).toEqual([]);
     expect(await rowsLeft(backend)).toEqual(bodies.map(rowOf));
+  });
+
+  it('has its effect or stays in the outbox, at whichever statement of its work the database goes away', async () => {
+    const { backend, bodies, queues } = await tenMessages();
+    const { done, ctx } = watched(backend);
+
+    for (const [at, body] of bodies.entries()) {
+      let sent = 0;
+      const sql = beforeStatements(ctx.sql, async () => {
+        if (++sent > at) throw new ConnectionLost('the database went away');
+      });
+      await consume({ ...ctx, sql, queues, log: () => {} }, 'events')(batchOf([body], 1));
+
+      const { payload } = JSON.parse(body) as { payload: { ranges: [string, number, number][] } };
+      const isDone = payload.ranges.every(([task_id, , last]) => done.includes(`${task_id} ${last}`));
+      expect([at, isDone]).toEqual([at, !(await rowsLeft(backend)).includes(rowOf(body))]);
+    }
+    expect(done.length).toBeGreaterThan(0);
   });
 });

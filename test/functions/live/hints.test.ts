@@ -91,6 +91,20 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(proposed).toEqual([...ready, unread].map((it) => it.subtask_id));
   });
 
+  it('loses what it has wrong with a reconcile', async () => {
+    const backend = await backendForTest();
+    const { hints, sql } = backend.ctx;
+    const organization_id = await organizationOf(sql);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await reconcile(backend.ctx);
+    await hints.place([{ organization_id, tool: 'scripted', subtask_id: crypto.randomUUID(), priority: 9, turn: 1 }], []);
+    expect(await hints.propose(organization_id, ['scripted'], 10)).toHaveLength(2);
+
+    await reconcile(backend.ctx);
+
+    expect(await hints.propose(organization_id, ['scripted'], 10)).toEqual(await readySet(sql));
+  });
+
   it('proposes and does not decide: what it has wrong or lacks is found all the same', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
