@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { BlobStore } from '../../../functions/domain/blobs.ts';
+import type { Parts } from '../../../functions/platform/context.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
 import { drain, enrol } from '../../support/worker.ts';
@@ -14,9 +16,12 @@ const letSettle = async (redis: ReturnType<typeof breakableRedis>['redis']) => {
   await redis.set('work:generation', `${Date.now() - 3_600_000}${generation.slice(generation.indexOf('-'))}`);
 };
 
-const idleSystem = async () => {
+const refuse = () => Promise.reject(new Error('of no use here'));
+const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
+
+const idleSystem = async (parts: Parts = {}) => {
   const broken = breakableRedis();
-  const { backend, client, held, hold, settle } = await backendWithQueues({ redis: broken.redis });
+  const { backend, client, held, hold, settle } = await backendWithQueues({ redis: broken.redis, ...parts });
   const workers = await Promise.all(Array.from({ length: WORKERS }, (_, n) => enrol(backend, { name: `w${n}` })));
   const [first] = workers;
   const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'the last task' } });
@@ -92,6 +97,21 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     await backend.admin.ok.retryTask({ params: { task_id: cancelled } });
 
     expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
+  it('removes the files of a task that is deleted', async () => {
+    const removed: string[] = [];
+    const { backend, cancelled: task_id } = await idleSystem({ blobs: { ...noBlobs, remove: async (key) => void removed.push(key) } });
+    const [artifact] = await backend.ctx.sql<[{ artifact_id: string }]>`
+      insert into artifacts (organization_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256)
+      select organization_id, task_id, subtask_id, 1, 'a.txt', 'text/plain', 1, repeat('0', 64) from subtasks where task_id = ${task_id}
+      returning artifact_id`;
+    expect(await tick(backend.ctx)).toBeNull();
+
+    await backend.admin.ok.deleteTask({ params: { task_id } });
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(removed).toEqual([artifact.artifact_id]);
   });
 
   it('hears of anything after a flush', async () => {
