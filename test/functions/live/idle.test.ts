@@ -124,6 +124,36 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).not.toBeNull();
   });
 
+  it('does not rest before a transaction that was announced must have ended', async () => {
+    const { backend, redis } = await idleSystem();
+    await backend.ctx.hints.bump(); // whose task is not committed yet
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await letSettle(redis);
+    expect(await tick(backend.ctx)).not.toBeNull();
+
+    expect(await tick(backend.ctx)).toBeNull();
+  });
+
+  it('does not rest for what was announced while the tick was under way', async () => {
+    const { backend, redis } = await idleSystem();
+    const { hints } = backend.ctx;
+    await hints.bump();
+    await letSettle(redis);
+    let isAnnounced = false;
+    const activity = async () => {
+      const before = await hints.activity();
+      if (!isAnnounced) isAnnounced = await hints.bump();
+      return before;
+    };
+
+    await tick({ ...backend.ctx, hints: { ...hints, activity } });
+    await letSettle(redis);
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
   it('does not rest while something of the last task has not left the outbox', async () => {
     const { backend, hold, settle, redis } = await idleSystem();
     hold(true);
