@@ -563,4 +563,25 @@ describe('logs', () => {
       complete: true,
     });
   });
+
+  it('are complete once their attempt has ended, which takes no more of them', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const it = first(await worker.claim());
+    const params = { subtask_id: it.subtask_id };
+    const send = (chunk: number) =>
+      worker.as.appendLogs({ params, body: { ...worker.fence(it), chunks: [{ chunk, stream: 'stdout', content: 'x' }] } });
+    const read = async () => {
+      const { items, complete } = await backend.admin.ok.listLogs({ params, query: {} });
+      return [items.length, complete];
+    };
+
+    await send(0);
+    expect(await read()).toEqual([1, false]);
+    await worker.complete(it);
+
+    expect(await send(1)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
+    expect(await read()).toEqual([1, true]);
+  });
 });
