@@ -59,6 +59,8 @@ describe('an artifact', () => {
     expect(await confirm(artifact_id)).toMatchObject({ status: 409, body: { code: 'artifact_not_stored' } });
     world.blobs.put(artifact_id, Buffer.from('cut'));
     expect(await confirm(artifact_id)).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
+    world.blobs.put(artifact_id, Buffer.alloc(BYTES.length, 'x')); // as many bytes, but others
+    expect(await confirm(artifact_id)).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
     world.blobs.put(artifact_id, BYTES);
     expect(await confirm(artifact_id)).toMatchObject({ status: 200, body: { status: 'stored' } });
   });

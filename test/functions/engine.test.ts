@@ -97,20 +97,22 @@ describe('a DAG', () => {
     expect((await drain(worker)).map((it) => it.key).at(-1)).toBe('end');
   });
 
-  it('refuses a subtask that depends on one that failed', async () => {
+  it('refuses a subtask that depends on one that failed, or was skipped for it', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { ...diamond, on_failure: 'continue' } });
     await backend.admin.ok.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'other', goal: 'x' }] } });
     await worker.fail(first(await worker.claim()));
 
-    const reply = await backend.admin.addSubtasks({
-      params: { task_id },
-      body: { subtasks: [{ key: 'z', goal: 'z', dependencies: ['top'] }] },
-    });
+    for (const parent of ['top', 'bottom']) {
+      const reply = await backend.admin.addSubtasks({
+        params: { task_id },
+        body: { subtasks: [{ key: 'z', goal: 'z', dependencies: [parent] }] },
+      });
 
-    expect(reply).toMatchObject({ status: 422, body: { code: 'invalid_dag' } });
-    expect(JSON.stringify(reply.body)).toContain('z depends on top, which ended without completing');
+      expect(reply).toMatchObject({ status: 422, body: { code: 'invalid_dag' } });
+      expect(JSON.stringify(reply.body)).toContain(`z depends on ${parent}, which ended without completing`);
+    }
   });
 });
 
@@ -394,6 +396,27 @@ describe('a completion', () => {
     expect((await eventTypes(backend, task_id)).filter((type) => type === 'subtask.completed')).toHaveLength(1);
   });
 
+  it('sent again with the same result is refused under another lease_token or attempt, alone and with others', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const it = first(await worker.claim());
+    await worker.complete(it, 1);
+    const strange = { ...it, lease_token: crypto.randomUUID() };
+    const among = ({ subtask_id, ...fenced }: typeof it) =>
+      worker.as.ok.completeSubtasks({
+        params: { worker_id: worker.worker_id },
+        body: { completions: [{ subtask_id, ...worker.fence({ subtask_id, ...fenced }), result: 1 }] },
+      });
+
+    for (const other of [strange, { ...it, attempt: it.attempt + 1 }]) {
+      expect(await worker.complete(other, 1)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
+      expect((await among(other)).results).toMatchObject([{ ok: false, code: 'lease_lost' }]);
+    }
+    expect((await worker.complete(it, 1)).status).toBe(200);
+    expect((await among(it)).results).toMatchObject([{ ok: true }]);
+  });
+
   it('of several judges each by itself and claims the next in the same request', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
@@ -556,5 +579,26 @@ describe('logs', () => {
       items: [{ content: '3;' }],
       complete: true,
     });
+  });
+
+  it('are complete once their attempt has ended, which takes no more of them', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const it = first(await worker.claim());
+    const params = { subtask_id: it.subtask_id };
+    const send = (chunk: number) =>
+      worker.as.appendLogs({ params, body: { ...worker.fence(it), chunks: [{ chunk, stream: 'stdout', content: 'x' }] } });
+    const read = async () => {
+      const { items, complete } = await backend.admin.ok.listLogs({ params, query: {} });
+      return [items.length, complete];
+    };
+
+    await send(0);
+    expect(await read()).toEqual([1, false]);
+    await worker.complete(it);
+
+    expect(await send(1)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
+    expect(await read()).toEqual([1, true]);
   });
 });

@@ -28,6 +28,18 @@ describe('an enrolment token', () => {
     expect(await workersOf(backend)).toEqual([['exec']]);
   });
 
+  it('enrols nobody after its time, but a registration from before is repeated', async () => {
+    const { backend, token } = await tokenForTest();
+    const late = (await backend.admin.ok.createEnrolmentToken({ body: { tools: ['exec'] } })).enrolment_token;
+    const registration = { registration_id: crypto.randomUUID() };
+    await register(backend, token, registration);
+    await backend.ctx.sql`update enrolment_tokens set expires_at = clock_timestamp() - interval '1 second'`;
+
+    expect(await register(backend, late)).toMatchObject({ status: 401, body: { code: 'enrolment_refused' } });
+    expect((await register(backend, token, registration)).status).toBe(201);
+    expect(await workersOf(backend)).toHaveLength(1);
+  });
+
   it('enrols one worker, also when several come at once', async () => {
     const { backend, token } = await tokenForTest();
 

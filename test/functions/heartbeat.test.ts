@@ -6,7 +6,7 @@ import type { Json } from '../../schema/json.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { NO_REDIS } from '../support/redis-kind.ts';
 import { enrol } from '../support/worker.ts';
-import { backendWithQueues } from './live/support/live.ts';
+import { backendWithQueues, breakableRedis } from './live/support/live.ts';
 
 /** Two attempts of one worker whose leases are about to run out. */
 const heldForTest = async () => {
@@ -167,6 +167,17 @@ describe('a heartbeat', () => {
     };
 
     expect([await statusAfter(100), await statusAfter(121), await statusAfter(0)]).toEqual(['online', 'offline', 'online']);
+  });
+
+  it.skipIf(NO_REDIS)('is remembered in Redis for two minutes, too, and then nothing of the worker is', async () => {
+    const { redis } = breakableRedis();
+    const backend = await backendForTest({ redis });
+    const { worker_id, heartbeat: beat } = await enrol(backend);
+    await beat();
+
+    const lives = await Promise.all(['status', 'info'].map((part) => redis.ttl(`workers:${worker_id}:${part}`)));
+
+    expect(lives.filter((seconds) => seconds <= 0 || seconds > 120)).toEqual([]);
   });
 
   it('does not wait for the disk, but what its connection commits next does', async () => {

@@ -32,4 +32,19 @@ describe('the purge', () => {
     expect(await countOf(sql, 'attempt_logs')).toBe(100);
     expect(await countOf(sql, 'idempotency_keys')).toBe(1);
   });
+
+  it('keeps an idempotency key for the whole of its 24 hours', async () => {
+    const backend = await backendForTest();
+    const submit = () => backend.admin.ok.submitTask({ body: { goal: 'x' }, headers: { 'idempotency-key': 'k' } });
+    const age = (minutes: number) =>
+      backend.ctx.sql`update idempotency_keys set created_at = clock_timestamp() - make_interval(mins => ${minutes})`;
+    const { task_id } = await submit();
+
+    await age(24 * 60 - 10);
+    expect((await purge(backend.ctx)).idempotency_keys).toBe(0);
+    expect((await submit()).task_id).toBe(task_id);
+    await age(24 * 60 + 10);
+    expect((await purge(backend.ctx)).idempotency_keys).toBe(1);
+    expect((await submit()).task_id).not.toBe(task_id);
+  });
 });

@@ -55,6 +55,20 @@ describe('the outbox', () => {
     }
   });
 
+  it('is worked off by several at once, of whom none waits for what another one has taken', async () => {
+    const { ctx, removed, store } = await outboxForTest();
+    store.failsAt = '';
+
+    const reply = await ctx.sql.begin(async (sql) => {
+      await sql`select from outbox where payload ->> 'key' = 'a' for update`;
+      return relay(ctx);
+    });
+
+    expect(reply).toEqual({ relayed: 1, postponed: 0 });
+    expect(removed).toEqual(['b']);
+    expect(await relay(ctx)).toEqual({ relayed: 1, postponed: 0 });
+  });
+
   it('puts nothing off by more than an hour', async () => {
     const { ctx, now, left } = await outboxForTest();
     await ctx.sql`update outbox set tries = 5000`;

@@ -171,3 +171,23 @@ describe('a subtask that is to be tried again', () => {
     expect(error).toEqual({ failure_class: 'rate_limited', message: 'too fast' });
   });
 });
+
+describe('a task that is retried', () => {
+  it.each([
+    ['tries that failed', (worker: TestWorker, it: Claimed) => worker.fail(it, 'rate_limited')],
+    ['tries that were lost or given back', (worker: TestWorker, it: Claimed) => worker.release(it)],
+  ])('has all of its %s before it again', async (_, end) => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const { task_id } = await submitRetried(backend, { max_attempts: 2, max_infra_attempts: 2, base_ms: 0 });
+    const endNext = async () => {
+      await end(worker, await claimOne(worker));
+      return (await backend.admin.ok.getTask({ params: { task_id } })).status;
+    };
+    expect([await endNext(), await endNext()]).toEqual(['running', 'failed']);
+
+    await backend.admin.ok.retryTask({ params: { task_id } });
+
+    expect([await endNext(), await endNext()]).toEqual(['running', 'failed']);
+  });
+});

@@ -170,10 +170,13 @@ export const retry = async (ctx: Tasks, caller: Caller, taskId: string): Promise
   });
 };
 
-export const remove = (ctx: Tasks, caller: Caller, taskId: string) =>
-  commit(ctx, async (sql) => {
+/** Deletes a task that has ended. Its files are removed by the clock, which has to be awake for that. */
+export const remove = async (ctx: Tasks, caller: Caller, taskId: string) => {
+  await orWakeLater(ctx, ctx.hints.bump());
+  return commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before it is deleted`);
     await rows.deleteTask(sql, caller.organization_id, taskId);
     return { task_id: taskId, deleted: true as const };
   });
+};

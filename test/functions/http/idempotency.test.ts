@@ -130,7 +130,11 @@ describe('an Idempotency-Key', () => {
     const headers = { 'idempotency-key': 'shared' };
     const callers = [world.admin, world.backend.as((await world.backend.newKey()).key), (await abroad(world)).admin];
 
-    const submit = () => Promise.all(callers.map((caller) => caller.ok.submitTask({ body: { goal: 'the same' }, headers })));
+    const submit = async () => {
+      const tasks: { task_id: string }[] = [];
+      for (const caller of callers) tasks.push(await caller.ok.submitTask({ body: { goal: 'the same' }, headers }));
+      return tasks;
+    };
     const tasks = await submit();
 
     expect(new Set(tasks.map(({ task_id }) => task_id)).size).toBe(3);

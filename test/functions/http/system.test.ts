@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openapi } from '../../../functions/http/openapi.ts';
 import type { Problem } from '../../../schema/errors.ts';
+import { LIMITS } from '../../../schema/json.ts';
 import { apiOf } from '../../../schema/route.ts';
 import { allRoutes, ROUTES } from '../../../schema/routes.ts';
 import { backendForTest, type RawRequest } from '../../support/backend.ts';
@@ -141,6 +142,17 @@ describe.each([
     expect(await patch(path, { ...change, version })).toMatchObject({ status: 412, body: { code: 'version_conflict' } });
   });
 
+  it('refuses a change to a version that does not exist yet', async () => {
+    const path = await make();
+    const before = (await get(path)).body as { version: number };
+    const refused = { status: 412, body: { code: 'version_conflict' } };
+
+    expect(await patch(path, { ...change, version: before.version + 1 })).toMatchObject(refused);
+    expect(await patch(path, change, { 'if-match': `"${before.version + 1}"` })).toMatchObject(refused);
+
+    expect((await get(path)).body).toMatchObject({ version: before.version });
+  });
+
   it('must be given for a change, and say the same as version', async () => {
     const path = await make();
     const refused = { status: 400, body: { errors: [{ path: 'body.version' }] } };
@@ -233,5 +245,25 @@ describe('an error of ours', () => {
     expect([reply.status, code, unlisted(ROUTES.listTasks, reply)]).toEqual([500, 'internal', null]);
     expect(JSON.stringify(reply.body)).not.toMatch(/goal|column|select|postgres/i);
     expect(backend.logged).toMatchObject([{ event: 'request.failed', fields: { request_id, error: { code: '42703' } } }]);
+  });
+});
+
+describe('a body', () => {
+  const nested = (levels: number): unknown => (levels === 1 ? {} : { in: nested(levels - 1) });
+
+  it('may be nested as deep as the limit, and no deeper', async () => {
+    const submit = (levels: number) =>
+      send('POST', '/api/v1/tasks', { token: world.key, body: { goal: 'deep', metadata: nested(levels - 1) } });
+
+    expect((await submit(LIMITS.json_depth)).status).toBe(201);
+    expect(await submit(LIMITS.json_depth + 1)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+  });
+
+  it('is measured in bytes, not in characters', async () => {
+    const text = JSON.stringify({ goal: 'é'.repeat(LIMITS.request_bytes / 2) });
+
+    const { status, body } = await send('POST', '/api/v1/tasks', { token: world.key, text });
+
+    expect([status, (body as Problem).code]).toEqual([413, 'body_too_large']);
   });
 });

@@ -91,6 +91,20 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(proposed).toEqual([...ready, unread].map((it) => it.subtask_id));
   });
 
+  it('loses what it has wrong with a reconcile', async () => {
+    const backend = await backendForTest();
+    const { hints, sql } = backend.ctx;
+    const organization_id = await organizationOf(sql);
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await reconcile(backend.ctx);
+    await hints.place([{ organization_id, tool: 'scripted', subtask_id: crypto.randomUUID(), priority: 9, turn: 1 }], []);
+    expect(await hints.propose(organization_id, ['scripted'], 10)).toHaveLength(2);
+
+    await reconcile(backend.ctx);
+
+    expect(await hints.propose(organization_id, ['scripted'], 10)).toEqual(await readySet(sql));
+  });
+
   it('proposes and does not decide: what it has wrong or lacks is found all the same', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
@@ -148,6 +162,21 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
 
     expect(between.progress).toBeGreaterThan(before);
     expect(after.last_seq).toBeGreaterThan(between.last_seq);
+  });
+
+  it('is not taken from an old copy either when an older number is noted after a newer one', async () => {
+    const { backend, settle } = await backendWithQueues(breakableRedis());
+    const { hints, sql } = backend.ctx;
+    const { task_id, last_seq } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const own = await organizationOf(sql);
+    await settle();
+    expect(await hints.readTask(own, task_id)).toMatchObject({ last_seq });
+
+    // Two requests changed it; the one that committed first notes its number last.
+    await hints.outdate([{ task_id, last_seq: last_seq + 2 }]);
+    await hints.outdate([{ task_id, last_seq }]);
+
+    expect(await hints.readTask(own, task_id)).toBeNull();
   });
 
   it('of another organization is not found, cached or not', async () => {

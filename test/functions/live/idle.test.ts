@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { BlobStore } from '../../../functions/domain/blobs.ts';
+import type { Parts } from '../../../functions/platform/context.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
 import { drain, enrol } from '../../support/worker.ts';
@@ -14,9 +16,12 @@ const letSettle = async (redis: ReturnType<typeof breakableRedis>['redis']) => {
   await redis.set('work:generation', `${Date.now() - 3_600_000}${generation.slice(generation.indexOf('-'))}`);
 };
 
-const idleSystem = async () => {
+const refuse = () => Promise.reject(new Error('of no use here'));
+const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
+
+const idleSystem = async (parts: Parts = {}) => {
   const broken = breakableRedis();
-  const { backend, client, held, hold, settle } = await backendWithQueues({ redis: broken.redis });
+  const { backend, client, held, hold, settle } = await backendWithQueues({ redis: broken.redis, ...parts });
   const workers = await Promise.all(Array.from({ length: WORKERS }, (_, n) => enrol(backend, { name: `w${n}` })));
   const [first] = workers;
   const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'the last task' } });
@@ -94,6 +99,21 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).not.toBeNull();
   });
 
+  it('removes the files of a task that is deleted', async () => {
+    const removed: string[] = [];
+    const { backend, cancelled: task_id } = await idleSystem({ blobs: { ...noBlobs, remove: async (key) => void removed.push(key) } });
+    const [artifact] = await backend.ctx.sql<[{ artifact_id: string }]>`
+      insert into artifacts (organization_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256)
+      select organization_id, task_id, subtask_id, 1, 'a.txt', 'text/plain', 1, repeat('0', 64) from subtasks where task_id = ${task_id}
+      returning artifact_id`;
+    expect(await tick(backend.ctx)).toBeNull();
+
+    await backend.admin.ok.deleteTask({ params: { task_id } });
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(removed).toEqual([artifact.artifact_id]);
+  });
+
   it('hears of anything after a flush', async () => {
     const { backend, redis } = await idleSystem();
     expect(await tick(backend.ctx)).toBeNull();
@@ -102,6 +122,55 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
 
     expect(await tick(backend.ctx)).not.toBeNull();
     expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
+  it('does not rest before a transaction that was announced must have ended', async () => {
+    const { backend, redis } = await idleSystem();
+    await backend.ctx.hints.bump(); // whose task is not committed yet
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await letSettle(redis);
+    expect(await tick(backend.ctx)).not.toBeNull();
+
+    expect(await tick(backend.ctx)).toBeNull();
+  });
+
+  it('does not rest for what was announced while the tick was under way', async () => {
+    const { backend, redis } = await idleSystem();
+    const { hints } = backend.ctx;
+    await hints.bump();
+    await letSettle(redis);
+    let isAnnounced = false;
+    const activity = async () => {
+      const before = await hints.activity();
+      if (!isAnnounced) isAnnounced = await hints.bump();
+      return before;
+    };
+
+    await tick({ ...backend.ctx, hints: { ...hints, activity } });
+    await letSettle(redis);
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+  });
+
+  it('does not rest while something of the last task has not left the outbox', async () => {
+    const { backend, hold, settle, redis } = await idleSystem();
+    hold(true);
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'short' } });
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    hold(false);
+    await letSettle(redis);
+
+    expect(await tick(backend.ctx)).not.toBeNull();
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await backend.ctx.sql`update outbox set available_at = clock_timestamp()`;
+    expect(await tick(backend.ctx)).not.toBeNull();
+    await settle();
+    await letSettle(redis);
+    await tick(backend.ctx);
+
+    expect(await tick(backend.ctx)).toBeNull();
   });
 
   it('hears of a change of mode and of its removal', async () => {

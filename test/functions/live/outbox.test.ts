@@ -49,6 +49,31 @@ describe('what a transaction leaves', () => {
     expect(new Set(sent)).toEqual(new Set(items.map((event) => event.request_id)));
   });
 
+  it.each([
+    ['held back by SQS for a wait of up to 15 minutes', 10 * 60_000],
+    ['kept for the relay where the wait is longer, since SQS would bring it too early', 3_600_000],
+  ])('is %s', async (_, base_ms) => {
+    const { backend, held, hold } = await backendWithQueues();
+    const worker = await enrol(backend);
+    const retry = { on: ['tool_error' as const], base_ms, max_ms: base_ms };
+    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a', retry }] } });
+    const [claimed] = await worker.claim();
+    if (!claimed) throw new Error('nothing was claimed');
+    await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
+    hold(true);
+
+    await worker.fail(claimed);
+
+    const sent = held
+      .filter(([queue]) => queue === 'subtasks')
+      .flatMap(([, messages]) => messages.map(({ delaySeconds = 0 }) => delaySeconds));
+    if (base_ms > 900_000) expect(sent).toEqual([]);
+    else expect(sent.filter((seconds) => seconds >= base_ms / 2_000 && seconds <= base_ms / 1_000)).toHaveLength(1);
+    const [row] = await backend.ctx.sql<[{ seconds: number }]>`
+      select extract(epoch from available_at - clock_timestamp())::float8 as seconds from outbox where topic = 'ready'`;
+    expect(row.seconds).toBeGreaterThan(base_ms / 2_000);
+  });
+
   it('goes through the queues at once too where the reaper left it', async () => {
     const { backend } = await backendWithQueues();
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });

@@ -1,21 +1,38 @@
 import { describe, expect, it } from 'vitest';
+import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
+import { createSockets } from '../../../functions/platform/hints/sockets.ts';
+import type { RedisClient } from '../../../functions/platform/redis.ts';
 import { socket } from '../../../functions/socket/socket.ts';
+import type { Claimed } from '../../../schema/attempt.ts';
 import type { ServerFrame } from '../../../schema/live.ts';
+import type { Backend } from '../../support/backend.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
-import { drain, enrol } from '../../support/worker.ts';
+import { drain, enrol, type TestWorker } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis, fakePush } from './support/live.ts';
 
 type Event = Parameters<ReturnType<typeof socket>>[0];
+type Held = { backend: Backend; worker: TestWorker; claimed: Claimed };
 
 const event = (eventType: 'CONNECT' | 'MESSAGE' | 'DISCONNECT', connectionId: string, rest: object = {}) => {
   const requestContext = { eventType, connectionId, requestId: 'r', routeKey: '$default' };
   return { requestContext, isBase64Encoded: false, ...rest } as unknown as Event;
 };
 
+const keysOf = async (redis: RedisClient, match: string): Promise<string[]> => {
+  const found: string[] = [];
+  let cursor = '0';
+  do {
+    const [next, keys] = await redis.scan(cursor, { match, count: 1_000 });
+    found.push(...keys);
+    cursor = next;
+  } while (cursor !== '0');
+  return found;
+};
+
 const setup = async () => {
   const { redis, setAway } = breakableRedis();
-  const { push, posted, closed } = fakePush();
-  const { backend } = await backendWithQueues({ redis, push });
+  const { push, posted, closed, slow } = fakePush();
+  const { backend, settle } = await backendWithQueues({ redis, push });
   const handle = socket(backend.ctx);
   const ticketOf = (url: string) => new URL(url).searchParams.get('ticket') ?? '';
   const connect = (id: string, ticket: string, headers: Record<string, string> = {}) =>
@@ -28,7 +45,7 @@ const setup = async () => {
     handle(event('MESSAGE', id, { body: typeof frame === 'string' ? frame : JSON.stringify(frame) }));
   const heard = (id: string) => (posted.get(id) ?? []) as ServerFrame[];
   const events = (id: string) => heard(id).flatMap((frame) => (frame.type === 'events' ? frame.events.map((it) => it.seq) : []));
-  return { backend, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed };
+  return { backend, settle, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed, slow };
 };
 
 describe.skipIf(NO_REDIS)('a ticket', () => {
@@ -40,6 +57,33 @@ describe.skipIf(NO_REDIS)('a ticket', () => {
     expect(await connect('two', ticketOf(url))).toEqual({ statusCode: 401 });
     expect(await connect('three', 'nonsense')).toEqual({ statusCode: 401 });
     expect(await connect('four', '')).toEqual({ statusCode: 401 });
+  });
+
+  it('is good for half a minute', async () => {
+    const { backend, redis } = await setup();
+    await backend.admin.ok.createTicket();
+
+    const [ticket = ''] = await keysOf(redis, 'ws:ticket:*');
+    const seconds = await redis.ttl(ticket);
+
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(30);
+  });
+
+  it('opens none for a request that has read it and finds that another one has taken it', async () => {
+    const owner = JSON.stringify({ kind: 'caller', id: 'x', organization_id: 'y' });
+
+    expect(await createSockets(async () => [owner, 1]).takeTicket('hash')).toMatchObject({ kind: 'caller' });
+    expect(await createSockets(async () => [owner, 0]).takeTicket('hash')).toBeNull();
+  });
+
+  it('opens one socket of many that use it at once', async () => {
+    const { backend, connect, ticketOf } = await setup();
+    const { url } = await backend.admin.ok.createTicket();
+
+    const answers = await Promise.all(['one', 'two', 'three', 'four'].map((id) => connect(id, ticketOf(url))));
+
+    expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([200, 401, 401, 401]);
   });
 
   it('is not taken from a page of another origin', async () => {
@@ -67,6 +111,34 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     expect(Math.max(...events('one'))).toBe(last_seq);
   });
 
+  it.each(['before', 'after'] as const)(
+    'misses nothing that happens right %s it is subscribed, of a task that it asks for from the start',
+    async (when) => {
+      const { backend, settle, open, heard, events } = await setup();
+      const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+      await settle();
+      await open('one');
+      const { sockets } = backend.ctx;
+      /** Recorded, and told to all who follow by then. */
+      const happen = async () => {
+        await backend.admin.ok.pauseTask({ params: { task_id } });
+        await settle();
+      };
+      const subscribe: typeof sockets.subscribe = async (...to) => {
+        if (when === 'before') await happen();
+        const isSubscribed = await sockets.subscribe(...to);
+        if (when === 'after') await happen();
+        return isSubscribed;
+      };
+      const handle = socket({ ...backend.ctx, sockets: { ...sockets, subscribe } });
+
+      await handle(event('MESSAGE', 'one', { body: JSON.stringify({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 }) }));
+
+      expect(heard('one').at(-1)).toMatchObject({ type: 'subscribed', last_seq: 2 });
+      expect(new Set(events('one'))).toEqual(new Set([1, 2]));
+    },
+  );
+
   it('hears of tasks and workers in few words, and of nothing after it has unsubscribed', async () => {
     const { backend, open, say, heard } = await setup();
     await open('one');
@@ -90,7 +162,7 @@ describe.skipIf(NO_REDIS)('a socket', () => {
   });
 
   it('may follow only what is its own', async () => {
-    const { backend, connect, ticketOf, open, say, heard } = await setup();
+    const { backend, settle, connect, ticketOf, open, say, heard, events } = await setup();
     const { key } = await backend.newKey({ organization: 'abroad' });
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -109,6 +181,16 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     }
     await say('worker', { action: 'subscribe', topic: `worker:${worker.worker_id}` });
     expect(heard('worker').at(-1)).toMatchObject({ type: 'subscribed' });
+
+    await say('abroad', { action: 'ping', topics: [`task:${task_id}`] });
+    await say('worker', { action: 'ping', topics: ['tasks', 'workers'] });
+    await open('follower');
+    await say('follower', { action: 'ping', topics: [`task:${task_id}`] });
+    const before = ['abroad', 'worker'].map((id) => heard(id).length);
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+    await expect.poll(() => events('follower').length, { timeout: 15_000 }).toBeGreaterThan(0);
+    await settle();
+    expect(['abroad', 'worker'].map((id) => heard(id).length)).toEqual(before);
   });
 
   it('is told what is wrong with what it says, and what would be right', async () => {
@@ -158,6 +240,33 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     expect(posted.size).toBe(1);
   });
 
+  it('that does not read is closed and forgotten: its client comes again and catches up', async () => {
+    const { backend, redis, open, say, closed, slow } = await setup();
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await open('one');
+    await say('one', { action: 'subscribe', topic: `task:${task_id}` });
+
+    slow.add('one');
+    await backend.admin.ok.cancelTask({ params: { task_id } });
+
+    await expect.poll(() => redis.exists('ws:connection:one'), { timeout: 15_000 }).toBe(0);
+    expect([...closed]).toEqual(['one']);
+  });
+
+  it('leaves nothing in Redis that outlives it', async () => {
+    const { backend, redis, open, say } = await setup();
+    const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await open('one');
+    await say('one', { action: 'subscribe', topic: 'tasks' });
+    await say('one', { action: 'ping', topics: [`task:${task_id}`] });
+
+    const keys = await keysOf(redis, 'ws:*');
+    const lives = await Promise.all(keys.map((key) => redis.ttl(key)));
+
+    expect(keys).toHaveLength(3);
+    expect(lives.filter((seconds) => seconds <= 0 || seconds > 7_800)).toEqual([]);
+  });
+
   it('that is gone is forgotten', async () => {
     const { backend, redis, open, say, closed } = await setup();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -197,5 +306,74 @@ describe.skipIf(NO_REDIS)('a worker', () => {
         subtask_id: claimed?.subtask_id,
         attempt: 1,
       });
+  });
+
+  it('that is draining is not rung; once it is active again it is, and those who follow the workers hear of both', async () => {
+    const { backend, settle, connect, ticketOf, open, say, heard } = await setup();
+    const [drained, other] = [await enrol(backend), await enrol(backend)];
+    for (const [id, { worker_id, as }] of [
+      ['drained', drained],
+      ['other', other],
+    ] as const) {
+      await as.ok.heartbeat({ params: { worker_id }, body: {} });
+      await connect(id, ticketOf((await as.ok.createWorkerTicket({ params: { worker_id } })).url));
+      await say(id, { action: 'subscribe', topic: `worker:${worker_id}` });
+    }
+    await open('follower');
+    await say('follower', { action: 'subscribe', topic: 'workers' });
+    await settle();
+    const before = { drained: heard('drained').length, other: heard('other').length };
+    const params = { worker_id: drained.worker_id };
+    const { version } = await backend.admin.ok.updateWorker({ params, body: { version: 1, mode: 'draining' } });
+    await settle();
+
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await expect.poll(() => heard('other').length, { timeout: 15_000 }).toBeGreaterThan(before.other);
+    await settle();
+    expect(heard('drained')).toHaveLength(before.drained);
+    await backend.admin.ok.updateWorker({ params, body: { version, mode: 'active' } });
+
+    await expect.poll(() => heard('drained').at(-1)?.type, { timeout: 15_000 }).toBe('doorbell');
+    const told = heard('follower').filter(({ type }) => type === 'worker');
+    expect(told).toMatchObject(['draining', 'active'].map((mode) => ({ type: 'worker', worker: { mode, ...params } })));
+  });
+
+  it.each([
+    ['its attempt failed and may be repeated', (it: Held) => it.worker.fail(it.claimed)],
+    ['its worker gave it back', (it: Held) => it.worker.release(it.claimed)],
+    [
+      'its lease ran out',
+      async ({ backend }: Held) => {
+        await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
+        expect(await endOverdue(backend.ctx)).toMatchObject({ reaped: 1 });
+      },
+    ],
+    ['its worker was removed', ({ backend, worker: { worker_id } }: Held) => backend.admin.ok.deleteWorker({ params: { worker_id } })],
+    [
+      'its task is retried',
+      async ({ backend, claimed: { task_id } }: Held) => {
+        await backend.admin.ok.cancelTask({ params: { task_id } });
+        await backend.admin.ok.retryTask({ params: { task_id } });
+      },
+    ],
+  ])('is rung by nothing but the queue for a subtask that is ready again because %s', async (_, giveBack) => {
+    const { backend, settle, connect, ticketOf, say, heard } = await setup();
+    const worker = await enrol(backend);
+    const retry = { on: ['tool_error' as const], base_ms: 100, max_ms: 100 };
+    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a', retry }] } });
+    const [claimed] = await worker.claim();
+    if (claimed === undefined) throw new Error('nothing was claimed');
+    const free = await enrol(backend, { name: 'free' });
+    await free.heartbeat();
+    await settle();
+    await connect('w', ticketOf((await free.as.ok.createWorkerTicket({ params: { worker_id: free.worker_id } })).url));
+    await say('w', { action: 'subscribe', topic: `worker:${free.worker_id}` });
+    const bells = () => heard('w').filter(({ type }) => type === 'doorbell').length;
+    expect(bells()).toBe(0);
+
+    await giveBack({ backend, worker, claimed });
+
+    await expect.poll(bells, { timeout: 15_000 }).toBeGreaterThan(0);
+    expect(await free.claim()).toMatchObject([{ subtask_id: claimed.subtask_id }]);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
@@ -19,6 +20,34 @@ const watchedQueues = async (count: string, canMove: boolean) => {
       response.writeHead(canMove ? 200 : 400).end(JSON.stringify(canMove ? { TaskHandle: 'x' } : { __type: 'UnknownOperationException' }));
   };
   const { endpoint } = await serve((request, response) => void answer(request, response));
+  return { ...queuesAt(endpoint), asked };
+};
+
+const md5 = (text: string) => createHash('md5').update(text).digest('hex');
+
+const letter = {
+  MessageId: 'm',
+  ReceiptHandle: 'r',
+  Body: '1',
+  MD5OfBody: md5('1'),
+  Attributes: { ApproximateReceiveCount: '5', SentTimestamp: '0' },
+};
+const counted = (count: number) => ({
+  Attributes: { QueueArn: 'arn', ApproximateNumberOfMessages: String(count), ApproximateNumberOfMessagesNotVisible: '0' },
+});
+
+/** An SQS with these answers, the last of each again and again; it refuses everything else. */
+const scriptedQueues = async (answers: Record<string, (object | null)[]>) => {
+  const asked: string[] = [];
+  const { endpoint } = await serve((request, response) => {
+    const action = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+    asked.push(action);
+    const left = answers[action] ?? [null];
+    const answer = left.length > 1 ? left.shift() : left[0];
+    const __type = action === 'StartMessageMoveTask' ? 'UnknownOperationException' : 'AccessDenied';
+    response.setHeader('content-type', 'application/x-amz-json-1.0');
+    response.writeHead(answer ? 200 : 400).end(JSON.stringify(answer ?? { __type }));
+  });
   return { ...queuesAt(endpoint), asked };
 };
 
@@ -99,6 +128,31 @@ describe('dead letters', () => {
       body: { SourceArn: 'arn:http://sqs/0/events-dead', DestinationArn: 'arn:http://sqs/0/events' },
     });
     expect(asked.every(({ action }) => action !== 'ReceiveMessage')).toBe(true);
+  });
+
+  it('that their queue does not take stay where they are', async () => {
+    const { queues, asked } = await scriptedQueues({
+      GetQueueAttributes: [counted(1)],
+      ReceiveMessage: [{ Messages: [letter] }],
+      DeleteMessage: [{}],
+    });
+
+    await expect(queues.redrive('events')).rejects.toThrow("can't be reached");
+
+    expect(asked).toContain('SendMessage');
+    expect(asked).not.toContain('DeleteMessage');
+  });
+
+  it('are seen again at once when a list of them fails half-way', async () => {
+    const { queues, asked } = await scriptedQueues({
+      GetQueueAttributes: [counted(2)],
+      ReceiveMessage: [{ Messages: [letter] }, null],
+      ChangeMessageVisibilityBatch: [{ Successful: [], Failed: [] }],
+    });
+
+    await expect(queues.listDead('events')).rejects.toThrow("can't be reached");
+
+    expect(asked.at(-1)).toBe('ChangeMessageVisibilityBatch');
   });
 
   it('that can not be reached are a clear error', async () => {

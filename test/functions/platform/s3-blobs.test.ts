@@ -10,6 +10,17 @@ const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a secret' };
 
 describeBlobStore('a bucket of S3', async () => createS3Blobs(await bucketForTest()));
 
+describe('an upload to a bucket of S3', () => {
+  it('is signed with the length, the hash and the type that were announced', async () => {
+    const blobs = createS3Blobs({ url: 'http://artifacts.test', credentials });
+
+    const { url } = await blobs.upload(randomUUID(), announced(bytes));
+
+    const signed = new URL(url).searchParams.get('X-Amz-SignedHeaders')?.split(';');
+    expect(signed).toEqual(expect.arrayContaining(['content-length', 'content-type', 'x-amz-checksum-sha256']));
+  });
+});
+
 describe('a bucket that is away', () => {
   const unavailable = { code: 'unavailable', status: 503 };
 

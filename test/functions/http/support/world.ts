@@ -6,7 +6,8 @@ import { type Backend, createBackend } from '../../../support/backend.ts';
 import { enrol } from '../../../support/worker.ts';
 
 export const BYTES = Buffer.from('what an attempt leaves');
-export const SHA256 = createHash('sha256').update(BYTES).digest('hex');
+const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+export const SHA256 = hashOf(BYTES);
 
 /** A blob store in memory; `put` stands for a client's upload. */
 const memoryBlobs = () => {
@@ -23,7 +24,7 @@ const memoryBlobs = () => {
     stat: async (key) => stored.get(key) ?? null,
     remove: async (key) => void stored.delete(key),
   };
-  return { ...store, put: (key: string, bytes: Buffer) => stored.set(key, { size_bytes: bytes.length, sha256: SHA256 }) };
+  return { ...store, put: (key: string, bytes: Buffer) => stored.set(key, { size_bytes: bytes.length, sha256: hashOf(bytes) }) };
 };
 
 export type World = ReturnType<typeof inhabit>;

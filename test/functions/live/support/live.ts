@@ -25,16 +25,19 @@ export const breakableRedis = () => {
   return { redis, requester, setAway: (away: boolean) => void (isAway = away) };
 };
 
-/** Sockets as a gateway would hold them: what was posted to each. */
+/** Sockets as a gateway would hold them: what was posted to each; those that are `slow` do not read. */
 export const fakePush = () => {
   const posted = new Map<string, unknown[]>();
   const closed = new Set<string>();
+  const slow = new Set<string>();
   return {
     posted,
     closed,
+    slow,
     push: {
       post: async (id: string, data: string) => {
         if (closed.has(id)) return 'gone' as const;
+        if (slow.has(id)) return 'slow' as const;
         posted.set(id, [...(posted.get(id) ?? []), JSON.parse(data)]);
         return 'sent' as const;
       },
