@@ -231,6 +231,17 @@ table queue_entries (
 CREATE INDEX queue_entries_order ON public.queue_entries USING btree (organization_id, tool, priority DESC, turn, created_at) WHERE (NOT paused);
 CREATE INDEX queue_entries_owner ON public.queue_entries USING btree (organization_id, tool, priority, owner_id, turn);
 
+table search_documents (
+  task_id uuid not null,
+  organization_id uuid not null,
+  created_at timestamp with time zone not null,
+  terms tsvector not null,
+  constraint search_documents_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint search_documents_pkey PRIMARY KEY (task_id)
+);
+CREATE INDEX search_documents_newest ON public.search_documents USING btree (organization_id, created_at DESC, task_id DESC);
+CREATE INDEX search_documents_terms ON public.search_documents USING gin (terms) WITH (fastupdate=off);
+
 table subtask_edges (
   parent_id uuid not null,
   child_id uuid not null,
@@ -272,7 +283,6 @@ table subtasks (
   created_at timestamp with time zone default clock_timestamp() not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
-  search tsvector generated always as search_terms(goal) stored,
   idle_timeout_seconds integer,
   first_event_timeout_seconds integer,
   verify jsonb default '[]'::jsonb not null,
@@ -294,7 +304,6 @@ table subtasks (
   constraint subtasks_task_id_key_key UNIQUE (task_id, key)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX subtasks_of_task ON public.subtasks USING btree (task_id, "position");
-CREATE INDEX subtasks_search ON public.subtasks USING gin (search) WITH (fastupdate=off);
 
 table sweeps (
   only_row boolean default true not null,
@@ -333,7 +342,6 @@ END stored,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   updated_at timestamp with time zone default clock_timestamp() not null,
-  search tsvector generated always as search_terms(goal) stored,
   constraint tasks_counts CHECK (((0 <= completed_count) AND (completed_count <= ended_count) AND (ended_count <= subtask_count))),
   constraint tasks_ended CHECK (((status = ANY (ARRAY['completed'::text, 'failed'::text, 'cancelled'::text])) = (ended_at IS NOT NULL))),
   constraint tasks_on_failure_check CHECK ((on_failure = ANY (ARRAY['fail_task'::text, 'continue'::text]))),
@@ -347,7 +355,6 @@ END stored,
 CREATE INDEX tasks_by_status ON public.tasks USING btree (organization_id, status, created_at DESC, task_id DESC);
 CREATE INDEX tasks_deadline ON public.tasks USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX tasks_newest ON public.tasks USING btree (organization_id, created_at DESC, task_id DESC);
-CREATE INDEX tasks_search ON public.tasks USING gin (search) WITH (fastupdate=off);
 
 table users (
   user_id uuid default gen_random_uuid() not null,
@@ -401,6 +408,7 @@ function end_event(t tasks, p_ended integer, p_completed integer) returns task_e
 function enqueue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function expire_tasks(p_limit integer) returns integer;
 function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
+function find_tasks(p_organization uuid, p_words text, p_status text, p_before timestamp with time zone, p_before_id uuid, p_limit integer) returns SETOF tasks;
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
@@ -411,7 +419,9 @@ function record_events(p_events task_event[]) returns void;
 function record_starts(p_subtasks uuid[]) returns void;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
-function search_query(words text) returns tsquery;
+function search_document(organization_id uuid, known tsvector, goals text[]) returns tsvector;
+function search_prefix(organization_id uuid) returns text;
+function search_query(organization_id uuid, words text) returns tsquery;
 function search_terms(content text) returns tsvector;
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;

@@ -36,24 +36,28 @@ export type TaskFilter = {
   limit: number;
 };
 
-/** Newest first. A word may stand in the task's goal or in the goal of one of its subtasks. */
+/** Newest first. Each word of `q` stands in the goal of the task or of one of its subtasks. */
 export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Statement<Counted<Task>[]> =>
   cut<Task>(sql, tasksOf(sql, organizationId, { status, q, after, limit }), sql`created_at desc, task_id desc`);
 
-const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => sql`
-  select ${taskColumns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes
-  from tasks
-  where organization_id = ${organizationId}
-    ${status === undefined ? sql`` : sql`and status = ${status}`}
-    ${after === null ? sql`` : sql`and (created_at, task_id) < (${after.time}::timestamptz, ${after.id})`}
-    ${q === undefined ? sql`` : sql`and task_id in (${foundBy(sql, organizationId, q)})`}
-  order by created_at desc, task_id desc
-  limit ${limit}`;
+/** The place before all tasks in the order of the list. */
+const FIRST = { time: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
-const foundBy = (sql: Sql, organizationId: string, q: string) => sql`
-  select task_id from tasks where search @@ search_query(${q}) and organization_id = ${organizationId}
-  union
-  select task_id from subtasks where search @@ search_query(${q}) and organization_id = ${organizationId}`;
+const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => {
+  const listed = sql`${taskColumns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes`;
+  if (q !== undefined) {
+    const { time, id } = after ?? FIRST;
+    return sql`select ${listed} from find_tasks(${organizationId}, ${q}, ${status ?? null}, ${time}, ${id}, ${limit})`;
+  }
+  return sql`
+    select ${listed}
+    from tasks
+    where organization_id = ${organizationId}
+      ${status === undefined ? sql`` : sql`and status = ${status}`}
+      ${after === null ? sql`` : sql`and (created_at, task_id) < (${after.time}::timestamptz, ${after.id})`}
+    order by created_at desc, task_id desc
+    limit ${limit}`;
+};
 
 export const insertTask = async (sql: Sql, organizationId: string, ownerId: string, spec: TaskSpec): Promise<string> => {
   const [row] = await sql<[{ task_id: string }]>`
@@ -66,7 +70,10 @@ export const insertTask = async (sql: Sql, organizationId: string, ownerId: stri
 
 export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
 
-/** Stores subtasks as blocked by all their parents that have not completed, or as ready; answers the ids of those that wait for nothing. */
+/**
+ * Stores subtasks as blocked by all their parents that have not completed, or as ready, and what a search reads of the task. Returns the
+ * ids of those that wait for nothing. The task must be locked.
+ */
 export const insertSubtasks = async (
   sql: Sql,
   taskId: string,
@@ -105,6 +112,14 @@ export const insertSubtasks = async (
       join added child on child.key = e.child
       left join added fresh on fresh.key = e.parent
       left join subtasks old on old.task_id = ${taskId} and old.key = e.parent
+    ), documented as (
+      insert into search_documents (task_id, organization_id, created_at, terms)
+      select t.task_id, t.organization_id, t.created_at, search_document(t.organization_id, known.terms,
+        case when known.task_id is null then array[t.goal] end || array(select goal from spec order by position))
+      from tasks t
+      left join search_documents known using (task_id)
+      where t.task_id = ${taskId}
+      on conflict (task_id) do update set terms = excluded.terms where search_documents.terms <> excluded.terms
     ), counted as (
       update tasks
       set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
