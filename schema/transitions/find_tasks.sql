@@ -1,7 +1,8 @@
 -- The newest p_limit tasks of an organization that have all words of a query, among those behind a place in the order of the list.
 -- The newest thousand are looked through one by one: they fill a page with words that many tasks have, and what is read ends with the
 -- page. Where they do not fill it, the index names all tasks that have the words. The settings leave one plan to each statement: the walk
--- follows its index in the order of the list, and what the index of terms found is sorted once. Takes no locks.
+-- follows its index in the order of the list; what the index of terms finds is sorted once, and `offset 0` keeps every other condition
+-- away from it, so that no second index is read from end to end to fulfil one. Takes no locks.
 create or replace function find_tasks(
   p_organization uuid, p_words text, p_status tasks.status%type, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns setof tasks
@@ -71,20 +72,19 @@ begin
       join tasks t on t.task_id = found.task_id;
   else
     return query
-      with matching as materialized (
-        select d.task_id, d.created_at from search_documents d where d.terms @@ v_words and d.organization_id = p_organization
-      )
       select t.*
       from (
-        select m.task_id, m.created_at
-        from matching m
-        where (m.created_at, m.task_id) < (p_before, p_before_id)
-        order by m.created_at desc, m.task_id desc
-        offset 0
-      ) m
-      join tasks t on t.task_id = m.task_id
+        select d.task_id, d.created_at
+        from (
+          select d.task_id, d.organization_id, d.created_at from search_documents d where d.terms @@ v_words offset 0
+        ) d
+        where d.organization_id = p_organization and (d.created_at, d.task_id) < (p_before, p_before_id)
+        order by d.created_at desc, d.task_id desc
+        limit case when p_status is null then p_limit end
+      ) found
+      join tasks t on t.task_id = found.task_id
       where p_status is null or t.status = p_status
-      order by m.created_at desc, m.task_id desc
+      order by found.created_at desc, found.task_id desc
       limit p_limit;
   end if;
 end

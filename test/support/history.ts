@@ -166,12 +166,8 @@ const wearQueues = async (tx: Sql) => {
     from made_subtasks`;
   await tx`delete from queue_entries q using made_subtasks m where q.subtask_id = m.subtask_id`;
   await tx`
-    with written as (
-      insert into outbox (organization_id, topic, payload, available_at)
-      select organization_id, 'ready', jsonb_build_object('subtask_ids', jsonb_build_array(subtask_id)), created_at + interval '10 seconds'
-      from made_subtasks
-      returning outbox_id
-    )
-    select count(*) from written`;
-  await tx`delete from outbox o using made_subtasks m where o.payload = jsonb_build_object('subtask_ids', jsonb_build_array(m.subtask_id))`;
+    insert into outbox (organization_id, topic, payload, available_at)
+    select organization_id, 'history', jsonb_build_object('subtask_ids', jsonb_build_array(subtask_id)), created_at + interval '10 seconds'
+    from made_subtasks`;
+  await tx`delete from outbox where topic = 'history'`;
 };
