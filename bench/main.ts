@@ -1,12 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { openPool } from '../functions/platform/postgres.ts';
 import { createContext } from '../functions/platform/context.ts';
-import { migrate } from '../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
-import { parseEnv } from '../schema/env.ts';
+import type { Env } from '../schema/env.ts';
 import { countRoundTrips, countWal } from './counts.ts';
+import { freshDatabase } from './database.ts';
 import { measureDispatch, POLL_MS } from './dispatch.ts';
 import { drive, httpStep, sqlStep, type Step } from './drive.ts';
 import { countRedisTrips } from './redis.ts';
@@ -18,28 +17,10 @@ const WIDTH = 8;
 const LOOPS = 8;
 const DISPATCHES = 10 * ROUNDS;
 
-const SCHEMA = join(import.meta.dirname, '../schema');
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
-const freshDatabase = async (serverUrl: string, name: string) => {
-  const admin = openPool(serverUrl);
-  await admin.unsafe(`create database ${name}`);
-  await admin.end();
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  await migrate({ url: url.href, folder: SCHEMA });
-  const secret = 'a secret for the bench that is long enough';
-  return parseEnv({
-    DATABASE_URL: url.href,
-    SECRET_KEY: secret,
-    DATABASE_POOL_SIZE: String(LOOPS),
-    DATABASE_PREPARE: 'true',
-    LOG_LEVEL: 'error',
-  });
-};
-
-const startServer = async (env: ReturnType<typeof parseEnv>) => {
+const startServer = async (env: Env) => {
   const variables = {
     DATABASE_URL: env.DATABASE_URL,
     SECRET_KEY: env.SECRET_KEY,
@@ -54,7 +35,7 @@ const startServer = async (env: ReturnType<typeof parseEnv>) => {
 
 /** All four ways in turn, round by round, so that a machine that grows slower does so for all of them. */
 const measure = async (serverUrl: string) => {
-  const env = await freshDatabase(serverUrl, 'throughput');
+  const env = await freshDatabase(serverUrl, 'throughput', LOOPS);
   const ctx = createContext(env);
   const server = await startServer(env);
   try {

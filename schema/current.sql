@@ -72,7 +72,7 @@ table attempt_logs (
   constraint attempt_logs_subtask_id_attempt_fkey FOREIGN KEY (subtask_id, attempt) REFERENCES attempts(subtask_id, attempt) ON DELETE CASCADE,
   constraint attempt_logs_pkey PRIMARY KEY (subtask_id, attempt, chunk)
 );
-CREATE INDEX attempt_logs_age ON public.attempt_logs USING brin (created_at);
+CREATE INDEX attempt_logs_age ON public.attempt_logs USING btree (created_at);
 
 table attempts (
   subtask_id uuid not null,
@@ -120,6 +120,7 @@ table checkpoints (
   constraint checkpoints_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
   constraint checkpoints_pkey PRIMARY KEY (checkpoint_id)
 );
+CREATE INDEX checkpoints_of_subtask ON public.checkpoints USING btree (subtask_id);
 CREATE INDEX checkpoints_of_task ON public.checkpoints USING btree (task_id);
 CREATE INDEX checkpoints_pending ON public.checkpoints USING btree (organization_id, created_at DESC) WHERE (status = 'pending'::text);
 
@@ -203,7 +204,7 @@ table outbox (
   tries integer default 0 not null,
   last_error text,
   constraint outbox_pkey PRIMARY KEY (outbox_id)
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
 
 table queue_clocks (
   organization_id uuid not null,
@@ -395,6 +396,7 @@ table workers (
   constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=70);
 CREATE INDEX workers_newest ON public.workers USING btree (organization_id, registered_at DESC, worker_id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX workers_of_token ON public.workers USING btree (enrolment_token_id);
 
 type task_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb);
 
@@ -425,3 +427,4 @@ function search_query(organization_id uuid, words text) returns tsquery;
 function search_terms(content text) returns tsvector;
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;
+function take_due(p_after bigint, p_limit integer) returns SETOF outbox;
