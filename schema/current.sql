@@ -69,7 +69,7 @@ table attempt_logs (
   constraint attempt_logs_subtask_id_attempt_fkey FOREIGN KEY (subtask_id, attempt) REFERENCES attempts(subtask_id, attempt) ON DELETE CASCADE,
   constraint attempt_logs_pkey PRIMARY KEY (subtask_id, attempt, chunk)
 );
-CREATE INDEX attempt_logs_age ON public.attempt_logs USING brin (created_at);
+CREATE INDEX attempt_logs_age ON public.attempt_logs USING btree (created_at);
 
 table attempts (
   subtask_id uuid not null,
@@ -115,6 +115,7 @@ table checkpoints (
   constraint checkpoints_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
   constraint checkpoints_pkey PRIMARY KEY (checkpoint_id)
 );
+CREATE INDEX checkpoints_of_subtask ON public.checkpoints USING btree (subtask_id);
 CREATE INDEX checkpoints_of_task ON public.checkpoints USING btree (task_id);
 CREATE INDEX checkpoints_pending ON public.checkpoints USING btree (organization_id, created_at DESC) WHERE (status = 'pending'::checkpoint_status);
 
@@ -198,7 +199,7 @@ table outbox (
   tries integer default 0 not null,
   last_error text,
   constraint outbox_pkey PRIMARY KEY (outbox_id)
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000);
 
 table queue_clocks (
   organization_id uuid not null,
@@ -225,6 +226,17 @@ table queue_entries (
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX queue_entries_order ON public.queue_entries USING btree (organization_id, tool, priority DESC, turn, created_at) WHERE (NOT paused);
 CREATE INDEX queue_entries_owner ON public.queue_entries USING btree (organization_id, tool, priority, owner_id, turn);
+
+table search_documents (
+  task_id uuid not null,
+  organization_id uuid not null,
+  created_at timestamp with time zone not null,
+  terms tsvector not null,
+  constraint search_documents_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(task_id) ON DELETE CASCADE,
+  constraint search_documents_pkey PRIMARY KEY (task_id)
+);
+CREATE INDEX search_documents_newest ON public.search_documents USING btree (organization_id, created_at DESC, task_id DESC);
+CREATE INDEX search_documents_terms ON public.search_documents USING gin (terms) WITH (fastupdate=off);
 
 table subtask_edges (
   parent_id uuid not null,
@@ -267,7 +279,6 @@ table subtasks (
   created_at timestamp with time zone default clock_timestamp() not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
-  search tsvector generated always as search_terms(goal) stored,
   idle_timeout_seconds positive_int,
   first_event_timeout_seconds positive_int,
   verify json_list default '[]'::jsonb not null,
@@ -287,7 +298,6 @@ END),
   constraint subtasks_task_id_key_key UNIQUE (task_id, key)
 ) with (fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX subtasks_of_task ON public.subtasks USING btree (task_id, "position");
-CREATE INDEX subtasks_search ON public.subtasks USING gin (search) WITH (fastupdate=off);
 
 table sweeps (
   only_row boolean default true not null,
@@ -326,7 +336,6 @@ END stored,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
   updated_at timestamp with time zone default clock_timestamp() not null,
-  search tsvector generated always as search_terms(goal) stored,
   constraint tasks_counts CHECK (((0 <= completed_count) AND (completed_count <= ended_count) AND (ended_count <= subtask_count) AND (run >= 1))),
   constraint tasks_ended CHECK (((status = ANY (ARRAY['completed'::task_status, 'failed'::task_status, 'cancelled'::task_status])) = (ended_at IS NOT NULL))),
   constraint tasks_organization_id_fkey FOREIGN KEY (organization_id) REFERENCES organizations(organization_id),
@@ -335,7 +344,6 @@ END stored,
 CREATE INDEX tasks_by_status ON public.tasks USING btree (organization_id, status, created_at DESC, task_id DESC);
 CREATE INDEX tasks_deadline ON public.tasks USING btree (deadline_at) WHERE ((deadline_at IS NOT NULL) AND (ended_at IS NULL));
 CREATE INDEX tasks_newest ON public.tasks USING btree (organization_id, created_at DESC, task_id DESC);
-CREATE INDEX tasks_search ON public.tasks USING gin (search) WITH (fastupdate=off);
 
 table users (
   user_id uuid default gen_random_uuid() not null,
@@ -372,6 +380,7 @@ table workers (
   constraint workers_pkey PRIMARY KEY (worker_id)
 ) with (fillfactor=70);
 CREATE INDEX workers_newest ON public.workers USING btree (organization_id, registered_at DESC, worker_id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX workers_of_token ON public.workers USING btree (enrolment_token_id);
 
 type pending_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb, request_id text);
 type task_event (task_id uuid, type text, level text, message text, subtask_id uuid, attempt integer, worker_id uuid, data jsonb);
@@ -385,6 +394,7 @@ function complete_subtasks(p_organization uuid, p_workers uuid[], p_request_ids 
 function end_attempt(p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns void;
 function expire_tasks(p_limit integer) returns integer;
 function fail_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text) returns jsonb;
+function find_tasks(p_organization uuid, p_words text, p_status task_status, p_before timestamp with time zone, p_before_id uuid, p_limit integer) returns SETOF tasks;
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
 function insert_subtasks(p_task uuid, p_subtasks jsonb, p_edges jsonb) returns uuid[];
 function iso_time(p_time timestamp with time zone) returns text;
@@ -396,14 +406,17 @@ function note_sweep(p_outage_ms integer, p_grace_ms integer) returns boolean;
 function pick_ready(p_organization uuid, p_tools jsonb, p_labels jsonb, p_owners uuid[], p_limit integer, p_window uuid[], p_taken uuid[], OUT ids uuid[], OUT tasks uuid[], OUT bytes integer[], OUT tools text[], OUT priorities smallint[], OUT turns bigint[]) returns record;
 function queue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function reap_attempts(p_limit integer) returns integer;
-function record_events(p_events task_event[]) returns void;
 function record_events(p_events pending_event[]) returns jsonb;
+function record_events(p_events task_event[]) returns void;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
 function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms integer) returns jsonb;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
-function search_query(words text) returns tsquery;
+function search_document(organization_id uuid, known tsvector, goals text[]) returns tsvector;
+function search_prefix(organization_id uuid) returns text;
+function search_query(organization_id uuid, words text) returns tsquery;
 function search_terms(content text) returns tsvector;
 function start_claimed(p_organization uuid, p_workers uuid[], p_request_ids text[], p_places integer[], p_subtasks uuid[], p_tokens uuid[], p_attempts integer[]) returns uuid[];
 function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer) returns jsonb;
 function submit_task(p_request text, p_organization uuid, p_owner uuid, p_task jsonb, p_subtasks jsonb, p_edges jsonb, p_once jsonb DEFAULT NULL::jsonb) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;
+function take_due(p_after bigint, p_limit integer) returns SETOF outbox;

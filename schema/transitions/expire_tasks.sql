@@ -1,6 +1,10 @@
--- Fails tasks that have not ended by their deadline, at most p_limit; answers how many.
+-- Fails tasks that have not ended by their deadline, at most p_limit, the most overdue first; returns how many. What others have locked is
+-- skipped, so their order needs not be that of the other locks.
 create or replace function expire_tasks(p_limit int) returns int
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off
+as $$
 declare
   v_task uuid;
   v_count int := 0;
@@ -8,8 +12,8 @@ begin
   for v_task in
     select task_id
     from tasks
-    where deadline_at < clock_timestamp() and ended_at is null
-    order by task_id
+    where deadline_at < statement_timestamp() and ended_at is null
+    order by deadline_at
     limit p_limit
     for no key update skip locked
   loop

@@ -5,6 +5,7 @@ create or replace function heartbeat(p_organization uuid, p_worker uuid, p_lease
 returns jsonb
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_mode text;

@@ -1,5 +1,5 @@
--- Stores subtasks of a task with their edges: blocked by all their parents that have not completed, or ready. Returns the ids of
--- those that wait for nothing, which the caller enqueues. The caller holds the lock of the task and counts what it added.
+-- Stores subtasks of a task with their edges, blocked by all their parents that have not completed or ready, and what a search reads
+-- of the task. Returns the ids of those that wait for nothing, which the caller enqueues. The caller holds the lock of the task and counts what it added.
 create or replace function insert_subtasks(p_task uuid, p_subtasks jsonb, p_edges jsonb) returns uuid[]
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -39,6 +39,14 @@ begin
     join added child on child.key = e.child
     left join added fresh on fresh.key = e.parent
     left join subtasks old on old.task_id = p_task and old.key = e.parent
+  ), documented as (
+    insert into search_documents (task_id, organization_id, created_at, terms)
+    select t.task_id, t.organization_id, t.created_at, search_document(t.organization_id, known.terms,
+      case when known.task_id is null then array[t.goal] end || array(select goal from spec order by position))
+    from tasks t
+    left join search_documents known using (task_id)
+    where t.task_id = p_task
+    on conflict (task_id) do update set terms = excluded.terms where search_documents.terms <> excluded.terms
   )
   select coalesce(array_agg(subtask_id) filter (where status = 'ready'), '{}') into v_ready from added;
   return v_ready;

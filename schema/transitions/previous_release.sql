@@ -1,5 +1,5 @@
--- For code of the previous release, which still runs while an update is under way: it records events that name no request. To be
--- dropped, with task_event, by a migration of the next release.
+-- For code of the previous release, which still runs while an update is under way: it records events that name no request, and
+-- writes nothing for searches to read. To be dropped, with task_event, by a migration of the next release.
 create or replace function record_events(p_events task_event[]) returns void
 language plpgsql as $$
 begin
@@ -8,5 +8,11 @@ begin
     from unnest(p_events) with ordinality as e(task_id, type, level, message, subtask_id, attempt, worker_id, data, place)
     order by e.place
   ));
+  insert into search_documents (task_id, organization_id, created_at, terms)
+  select t.task_id, t.organization_id, t.created_at, search_document(t.organization_id, null,
+    t.goal || array(select s.goal from subtasks s where s.task_id = t.task_id order by s.position))
+  from tasks t
+  where t.task_id in (select e.task_id from unnest(p_events) e where e.type = 'task.submitted')
+  on conflict do nothing;
 end
 $$;

@@ -2,15 +2,17 @@
 create or replace function reap_attempts(p_limit int) returns int
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_due uuid[];
+  v_tasks uuid[];
   a attempts;
   v_count int := 0;
 begin
-  select array_agg(subtask_id) into v_due
+  select array_agg(subtask_id), array_agg(distinct task_id) into v_due, v_tasks
   from (
-    select subtask_id
+    select subtask_id, task_id
     from attempts
     where ended_at is null and (lease_expires_at < clock_timestamp() or deadline_at < clock_timestamp())
     limit p_limit
@@ -21,7 +23,7 @@ begin
 
   perform 1
   from tasks
-  where task_id in (select s.task_id from subtasks s where s.subtask_id = any (v_due))
+  where task_id = any (v_tasks)
   order by task_id
   for no key update;
 

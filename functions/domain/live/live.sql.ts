@@ -13,10 +13,15 @@ export const takeEvents = (sql: Sql, outboxIds: readonly number[], ranges: reado
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])
   )
   select l.seq, l.type, l.level, l.message, l.task_id, l.run, l.subtask_id, l.attempt, l.worker_id, l.data, l.request_id, l.created_at, l.organization_id,
-    s.tool
+    (select s.tool from subtasks s where s.subtask_id = l.subtask_id) as tool
   from jsonb_array_elements(${json(ranges)}::jsonb) as r
-  join activity_logs l on l.task_id = (r ->> 0)::uuid and l.seq between (r ->> 1)::bigint and (r ->> 2)::bigint
-  left join subtasks s on s.subtask_id = l.subtask_id
+  cross join lateral (
+    select *
+    from activity_logs
+    where task_id = (r ->> 0)::uuid and seq between (r ->> 1)::bigint and (r ->> 2)::bigint
+    order by seq
+    offset 0 -- one range after the other, whatever the planner believes of their number
+  ) l
   order by l.task_id, l.seq`;
 
 export const readTasks = (sql: Sql, taskIds: readonly string[]): Promise<LiveTask[]> => sql<LiveTask[]>`
@@ -37,12 +42,23 @@ export const takeReady = (sql: Sql, outboxIds: readonly number[], subtaskIds: re
   left join queue_entries q using (subtask_id)
   where s.subtask_id = any (${subtaskIds}::uuid[])`;
 
+/** A row where organization `o` has a task that has not ended: one look into the index of the list for each status, whatever has ended. */
+const openTask = (sql: Sql) => sql`
+  (select 1 from tasks where organization_id = o.organization_id and status = 'pending' order by created_at desc, task_id desc limit 1)
+  union all
+  (select 1 from tasks where organization_id = o.organization_id and status = 'running' order by created_at desc, task_id desc limit 1)`;
+
 /** Organizations that have something to do or workers who ask for it. */
 export const busyOrganizations = async (sql: Sql, limit: number): Promise<string[]> => {
   const rows = await sql<{ organization_id: string }[]>`
-    select organization_id from tasks where status in ('pending', 'running')
-    union
-    select organization_id from workers where deleted_at is null
+    select o.organization_id
+    from organizations o
+    cross join lateral (
+      ${openTask(sql)}
+      union all
+      (select 1 from workers where organization_id = o.organization_id and deleted_at is null order by registered_at desc, worker_id desc limit 1)
+      limit 1
+    ) busy
     limit ${limit}`;
   return rows.map((row) => row.organization_id);
 };
@@ -74,6 +90,7 @@ export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: r
 /** Whether there is nothing to do: no task is open, and nothing waits to leave. */
 export const isDone = async (sql: Sql): Promise<boolean> => {
   const [row] = await sql<[{ done: boolean }]>`
-    select not exists (select from tasks where status in ('pending', 'running')) and not exists (select from outbox) as done`;
+    select not exists (select from outbox)
+      and not exists (select from organizations o cross join lateral (${openTask(sql)} limit 1) open) as done`;
   return row.done;
 };

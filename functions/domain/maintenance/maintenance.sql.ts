@@ -22,11 +22,15 @@ export const expireTasks = async (sql: Sql): Promise<Ended> => {
   return row;
 };
 
+// An index can be asked for what is older than the start of the statement, but not than clock_timestamp(), which changes from row to row.
+
 export const purgeIdempotencyKeys = async (sql: Sql): Promise<number> =>
   (
     await sql`
     delete from idempotency_keys
-    where ctid = any (array(select ctid from idempotency_keys where created_at < clock_timestamp() - interval '24 hours' limit ${BATCH}))`
+    where ctid = any (array(
+      select ctid from idempotency_keys where created_at < statement_timestamp() - interval '24 hours' order by created_at limit ${BATCH}
+    ))`
   ).count;
 
 export const purgeLogs = async (sql: Sql, days: number): Promise<number> =>
@@ -34,6 +38,6 @@ export const purgeLogs = async (sql: Sql, days: number): Promise<number> =>
     await sql`
     delete from attempt_logs
     where ctid = any (array(
-      select ctid from attempt_logs where created_at < clock_timestamp() - make_interval(days => ${days}) limit ${BATCH}
+      select ctid from attempt_logs where created_at < statement_timestamp() - make_interval(days => ${days}) order by created_at limit ${BATCH}
     ))`
   ).count;

@@ -25,23 +25,11 @@ export const leftInOutbox = async (sql: Sql): Promise<Left[]> => {
 };
 
 /**
- * Takes what is due and was not sent, or was sent so long ago that it must be lost, and puts it off: 30 s, doubled with each try, at
- * most an hour. Two at once take different rows.
+ * Takes the next `limit` rows behind `after` that are due and were not sent, or were sent so long ago that they must be lost, and
+ * postpones them: 30 s, doubled with each try, at most an hour. Two callers at once take different rows.
  */
-export const takeDue = (sql: Sql, limit: number): Promise<Left[]> => sql<Left[]>`
-  update outbox o
-  set tries = o.tries + 1,
-    available_at = clock_timestamp() + make_interval(secs => least(3600, 30 * 2 ^ least(o.tries, 12)) * (0.5 + random() / 2))
-  from (
-    select outbox_id
-    from outbox
-    where available_at <= clock_timestamp()
-    order by outbox_id
-    limit ${limit}
-    for update skip locked
-  ) due
-  where o.outbox_id = due.outbox_id
-  returning o.outbox_id, o.organization_id, o.topic, o.payload, 0 as delay_ms, null as request_id`;
+export const takeDue = (sql: Sql, after: number, limit: number): Promise<Left[]> => sql<Left[]>`
+  select outbox_id, organization_id, topic, payload, 0 as delay_ms, null as request_id from take_due(${after}, ${limit})`;
 
 export const deleteOutbox = (sql: Sql, ids: readonly number[]) => sql`delete from outbox where outbox_id = any (${ids}::bigint[])`;
 

@@ -13,21 +13,23 @@ const LONGEST_MS = 10_000;
  */
 export const relay = async (ctx: Context): Promise<{ relayed: number; postponed: number }> => {
   const total = { relayed: 0, postponed: 0 };
+  let last = 0;
   for (const end = performance.now() + LONGEST_MS; ; ) {
-    const { taken, relayed, postponed } = await relayBatch(ctx);
+    const { due, relayed, postponed } = await relayBatch(ctx, last);
     total.relayed += relayed;
     total.postponed += postponed;
-    if (taken < BATCH || performance.now() > end) return total;
+    last = due.at(-1)?.outbox_id ?? last;
+    if (due.length < BATCH || performance.now() > end) return total;
   }
 };
 
-const relayBatch = async (ctx: Context) => {
-  const due = await takeDue(ctx.sql, BATCH);
+const relayBatch = async (ctx: Context, after: number) => {
+  const due = await takeDue(ctx.sql, after, BATCH);
   const unsent = await sendLeft(ctx, due);
   const done: number[] = [];
   for (const row of unsent) if (await isCarriedOut(ctx, row)) done.push(row.outbox_id);
   if (done.length > 0) await deleteOutbox(ctx.sql, done);
-  return { taken: due.length, relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
+  return { due, relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
 };
 
 const isCarriedOut = async (ctx: Context, row: Left): Promise<boolean> => {

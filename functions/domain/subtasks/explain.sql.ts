@@ -40,17 +40,27 @@ export const openParents = async (sql: Sql, subtaskId: string): Promise<{ count:
 
 const MOST_AHEAD = 1_000;
 
-/** How many ready subtasks go before this one at a worker that may take it, counted up to 1,000: those that only others may take hold up nobody. */
+/**
+ * How many ready subtasks go before this one at a worker that may take it, counted up to 1,000: those that only others may take hold up
+ * nobody. Both parts are ranges of the queue's order, so that nothing behind the subtask is read.
+ */
 export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> => {
   const [row] = await sql<[{ ahead: number }]>`
     select count(*)::int as ahead
     from (
       select 1
       from queue_entries me
-      join queue_entries o on o.organization_id = me.organization_id and o.tool = me.tool and not o.paused
-        and (o.run_after is null or o.run_after <= clock_timestamp())
-        and (-o.priority, o.turn, o.created_at) < (-me.priority, me.turn, me.created_at)
-      where me.subtask_id = ${subtaskId} and exists (
+      cross join lateral (
+        select labels, owner_id, run_after
+        from queue_entries
+        where organization_id = me.organization_id and tool = me.tool and not paused and priority > me.priority
+        union all
+        select labels, owner_id, run_after
+        from queue_entries
+        where organization_id = me.organization_id and tool = me.tool and not paused and priority = me.priority
+          and (turn, created_at) < (me.turn, me.created_at)
+      ) o
+      where me.subtask_id = ${subtaskId} and (o.run_after is null or o.run_after <= clock_timestamp()) and exists (
         select from workers w
         where w.organization_id = me.organization_id and w.deleted_at is null and w.tools ? me.tool
           and me.labels <@ w.labels and o.labels <@ w.labels

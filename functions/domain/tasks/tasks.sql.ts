@@ -39,24 +39,28 @@ export type TaskFilter = {
   limit: number;
 };
 
-/** Newest first. A word may stand in the task's goal or in the goal of one of its subtasks. */
+/** Newest first. Each word of `q` stands in the goal of the task or of one of its subtasks. */
 export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Statement<Counted<Task>[]> =>
   cut<Task>(sql, tasksOf(sql, organizationId, { status, q, after, limit }), sql`created_at desc, task_id desc`);
 
-const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => sql`
-  select ${taskColumns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes
-  from tasks
-  where organization_id = ${organizationId}
-    ${status === undefined ? sql`` : sql`and status = ${status}`}
-    ${after === null ? sql`` : sql`and (created_at, task_id) < (${after.time}::timestamptz, ${after.id})`}
-    ${q === undefined ? sql`` : sql`and task_id in (${foundBy(sql, organizationId, q)})`}
-  order by created_at desc, task_id desc
-  limit ${limit}`;
+/** The place before all tasks in the order of the list. */
+const FIRST = { time: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
-const foundBy = (sql: Sql, organizationId: string, q: string) => sql`
-  select task_id from tasks where search @@ search_query(${q}) and organization_id = ${organizationId}
-  union
-  select task_id from subtasks where search @@ search_query(${q}) and organization_id = ${organizationId}`;
+const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => {
+  const listed = sql`${taskColumns(sql)}, octet_length(goal) + octet_length(metadata::text) as bytes`;
+  if (q !== undefined) {
+    const { time, id } = after ?? FIRST;
+    return sql`select ${listed} from find_tasks(${organizationId}, ${q}, ${status ?? null}, ${time}, ${id}, ${limit})`;
+  }
+  return sql`
+    select ${listed}
+    from tasks
+    where organization_id = ${organizationId}
+      ${status === undefined ? sql`` : sql`and status = ${status}`}
+      ${after === null ? sql`` : sql`and (created_at, task_id) < (${after.time}::timestamptz, ${after.id})`}
+    order by created_at desc, task_id desc
+    limit ${limit}`;
+};
 
 export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
 

@@ -1,0 +1,79 @@
+import { basename } from 'node:path';
+import type { Pool, Sql, Statement } from '../../functions/domain/sql.ts';
+import { fetchedBlocks, restartCounts } from '../../test/support/blocks.ts';
+
+/** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */
+export type Run = { name: string; text: string; ms: number; blocks: number };
+
+type Tag = (strings: TemplateStringsArray, ...values: readonly unknown[]) => Statement;
+type Parts = { strings: readonly string[]; values: readonly unknown[]; statement: Statement };
+
+/** What stands behind each statement that is handed out, so that it can be a part of another one. */
+const parts = new WeakMap<object, Parts>();
+const partsOf = (value: unknown) => (typeof value === 'object' && value !== null ? parts.get(value) : undefined);
+
+const textOf = ({ strings, values }: Parts): string =>
+  strings.reduce((text, string, at) => {
+    const part = partsOf(values[at - 1]);
+    return text + (part === undefined ? '?' : textOf(part)) + string;
+  });
+
+const DOMAIN = /at (?:async )?(?:(?:Object|Module)\.)?([\w$]+)?.*functions\/domain\/(.+?)\.ts:\d+/;
+
+/** The functions of `*.sql.ts` that were called, be it for a part of a statement. */
+export const touchedStatements = new Set<string>();
+
+/** Statements are functions of `*.sql.ts`: the outermost of them on the stack, else whoever in the domain sends it. */
+const nameOfCaller = (): string => {
+  const frames = (new Error('here').stack ?? '').split('\n').flatMap((line) => {
+    const [, name = '', file = ''] = DOMAIN.exec(line) ?? [];
+    return file === '' ? [] : [{ name: `${basename(file, '.sql')} ${name}`, isSql: file.endsWith('.sql') }];
+  });
+  for (const { name } of frames) touchedStatements.add(name);
+  return (frames.findLast(({ isSql }) => isSql) ?? frames[0])?.name ?? '';
+};
+
+/** A pool of one connection that reports each statement sent by it. Statements wait for each other, so that each is counted alone. */
+export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
+  const on = <S extends Sql>(sql: S, isTransaction: boolean): S => {
+    let last: Promise<unknown> = Promise.resolve();
+    const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+      const mine = last.then(work);
+      last = mine.catch(() => {});
+      return mine;
+    };
+    const run = (name: string, mine: Parts) =>
+      inTurn(async () => {
+        if (!isTransaction) await restartCounts(sql);
+        const before = await fetchedBlocks(sql);
+        const started = performance.now();
+        const rows = await mine.statement;
+        const ms = performance.now() - started;
+        report({ name, text: textOf(mine), ms, blocks: (await fetchedBlocks(sql)) - before });
+        return rows;
+      });
+    const tag: Tag = (strings, ...values) => {
+      const given = values.map((value) => partsOf(value)?.statement ?? value);
+      const mine: Parts = { strings, values, statement: sql(strings, ...given) };
+      const name = nameOfCaller();
+      let running: ReturnType<typeof run> | undefined;
+      const answer = () => (running ??= run(name, mine));
+      const statement = {
+        // biome-ignore lint/suspicious/noThenProperty: it stands for a promise that begins when somebody waits for it
+        then: (...args: Parameters<Statement['then']>) => answer().then(...args), // oxlint-disable-line unicorn/no-thenable
+        catch: (...args: Parameters<Statement['catch']>) => answer().catch(...args),
+        finally: (...args: Parameters<Statement['finally']>) => answer().finally(...args),
+      } as Statement;
+      parts.set(statement, mine);
+      return statement;
+    };
+    return Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as unknown as S;
+  };
+  const metered = on(pool, false);
+  return Object.assign(metered, {
+    of: (requestId: string) => meter(pool.of(requestId), report),
+    begin: <T>(work: (sql: Sql) => Promise<T>) => pool.begin((sql) => work(on(sql, true))),
+    counted: pool.counted,
+    end: pool.end,
+  });
+};
