@@ -32,8 +32,6 @@ export type ConnectionSettings = {
 };
 export type Connection = {
   readonly openedAt: number;
-  /** Statements that are not answered yet. */
-  waiting(): number;
   isLost(): boolean;
   send(sent: Sent): Promise<Answer>;
   /** Lets statements that were sent be answered first, for at most this long. */
@@ -67,16 +65,22 @@ export const openConnection = (target: Target, settings: ConnectionSettings, onL
     failures.clear();
     onLost();
   };
-  /** Begins the time again in which something must be answered. */
+  /** Begins the time again in which something must be answered. The timer is kept for the next statement, which costs less than a new one. */
   const watch = () => {
-    clearTimeout(timer);
     const limitMs = isAccepted ? answerMs : connectMs;
-    if (lost !== null || failures.size === 0 || limitMs === undefined) return;
-    timer = setTimeout(() => lose(new Error(`no answer within ${limitMs} ms`)), limitMs);
+    if (lost !== null || limitMs === undefined) clearTimeout(timer);
+    else if (timer !== undefined) timer.refresh();
+    else timer = setTimeout(silent, limitMs, limitMs).unref(); // what waits has a socket, which keeps the process
+  };
+  const silent = (limitMs: number) => {
+    timer = undefined;
+    if (failures.size > 0) lose(new Error(`no answer within ${limitMs} ms`));
   };
   const accepted = () => {
     if (isAccepted) return;
     isAccepted = true;
+    clearTimeout(timer); // that of connecting
+    timer = undefined;
     watch();
   };
   const dial = async (): Promise<Socket> => {
@@ -124,7 +128,7 @@ export const openConnection = (target: Target, settings: ConnectionSettings, onL
       };
       query.then(
         (result) => {
-          resolve(answerOf(result as unknown as DriverRows));
+          resolve(answerOf(result));
           settle();
         },
         (error: Error) => {
@@ -139,7 +143,6 @@ export const openConnection = (target: Target, settings: ConnectionSettings, onL
 
   return {
     openedAt: performance.now(),
-    waiting: () => failures.size,
     isLost: () => lost !== null,
     send,
     close: async (withinMs) => {
@@ -148,7 +151,6 @@ export const openConnection = (target: Target, settings: ConnectionSettings, onL
     },
   };
 };
-
 
 const optionsOf = ({ options }: Target, session: Record<string, string | number>): string => {
   const own = Object.entries({ TimeZone: 'UTC', ...session }).map(([name, value]) => `-c ${name}=${value}`);

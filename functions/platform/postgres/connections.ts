@@ -62,7 +62,7 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
 
   const closeIdle = () => {
     const before = performance.now() - IDLE_MS;
-    for (const { connection, since } of [...idle]) if (since <= before) drop(connection);
+    for (const { connection } of idle.filter(({ since }) => since <= before)) drop(connection);
     timer = idle.length > 0 ? setTimeout(closeIdle, IDLE_MS).unref() : undefined;
   };
 
@@ -141,8 +141,8 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
       if (ending === null) {
         ending = Promise.withResolvers<void>();
         for (const lane of inOrder)
-          for (const waiter of [...lane.queue]) waiter.refuse(new ConnectionLost('The pool of connections was closed'));
-        for (const { connection } of [...idle]) drop(connection);
+          for (const waiter of lane.queue.splice(0)) waiter.refuse(new ConnectionLost('The pool of connections was closed'));
+        for (const { connection } of idle.splice(0)) drop(connection);
         clearTimeout(timer);
         if (all.size === 0) ending.resolve();
         const hurry = setTimeout(() => [...all].forEach((connection) => void connection.close(0)), END_MS);

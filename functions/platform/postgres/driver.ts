@@ -12,4 +12,5 @@ const loadDriver = async () => {
 
 /** The driver, repaired: see repair.ts. */
 export const postgres = await loadDriver();
-if (!isRepaired()) throw new Error('The driver postgres was loaded before its repair: import it from functions/platform/postgres/driver.ts');
+if (!isRepaired())
+  throw new Error('The driver postgres was loaded before its repair: import it from functions/platform/postgres/driver.ts');

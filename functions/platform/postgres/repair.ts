@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The driver `postgres` has two faults that can end or block a process, and one habit that costs a round trip. This module changes
- * the text of its connection.js when it is loaded, by Node as well as by the bundler of the Lambdas. It knows one version, and
- * refuses every other text.
+ * The driver `postgres` has faults that can end or block a process when a connection is lost, and a habit that costs a round trip.
+ * This module changes the text of its connection.js when it is loaded, by Node as well as by the bundler of the Lambdas. It knows one
+ * version, and refuses every other text.
  */
 export const VERSION = '3.4.9';
 const SHA256 = 'ee3a218d9aa6a6f2887c1a19da50009335fe84c11a5431d5cab72d6bc528632f';
@@ -60,8 +60,17 @@ const CHANGES: readonly (readonly [before: string, after: string])[] = [
     socket.removeListener('data', data)
 `,
   ],
-  // A statement that was sent between the error of a socket and its end was never settled.
-  [`    !hadError && (query || sent.length) && error(`, `    ;(query || sent.length) && error(`],
+  // Two more of the same kind: a statement that was sent between the error of a socket and its end was never settled, and what was
+  // received last was taken for the answer of the first statement on the next socket.
+  [
+    `    !hadError && (query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options, socket))
+`,
+    `    ;(query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options))
+    query = errorResponse = results = null
+    result = new Result()
+    rows = 0
+`,
+  ],
   // The habit: the first use of a statement waited for the types of its parameters. Ours are text, so nothing depends on them.
   [`q.describeFirst = q.onlyDescribe || (parameters.length && !q.prepared)`, `q.describeFirst = q.onlyDescribe`],
 ];
@@ -71,7 +80,9 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 /** The repaired text of connection.js; throws when the text is not the known one. */
 export const repair = (text: string): string => {
   if (sha256(text) !== SHA256)
-    throw new Error(`connection.js of the package postgres is not that of ${VERSION}; review functions/platform/postgres/repair.ts for the new text`);
+    throw new Error(
+      `connection.js of the package postgres is not that of ${VERSION}; review functions/platform/postgres/repair.ts for the new text`,
+    );
   let repaired = text;
   for (const [before, after] of CHANGES) {
     if (repaired.split(before).length !== 2) throw new Error(`The repair of postgres finds this text not exactly once:\n${before}`);

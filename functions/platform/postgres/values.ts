@@ -6,9 +6,10 @@ const bytea = (bytes: Uint8Array) => `\\x${Buffer.from(bytes.buffer, bytes.byteO
 
 const scalar = (value: unknown): string => {
   if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   if (value instanceof Uint8Array) return bytea(value);
   if (value instanceof Date) return value.toISOString();
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return JSON.stringify(value);
 };
 
 /** Each element is quoted, so that none is taken for NULL, a brace or a comma. */
