@@ -3,6 +3,7 @@ import { App, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { allRoutes } from '../schema/routes.ts';
 import { FleetStack } from './fleet.ts';
+import { buildBundles } from './function.ts';
 import { LAMBDAS } from './lambdas.ts';
 import { acknowledge } from './nag.ts';
 import { readSettings } from './settings.ts';
@@ -12,6 +13,7 @@ const app = new App({
   outdir: process.env.CDK_OUTDIR ?? join(import.meta.dirname, '../cdk.out'),
   context: { '@aws-cdk/core:defaultCrossStackReferences': 'strong' },
 });
+await buildBundles(app.outdir);
 const settings = readSettings(app.node);
 const data = new DataStack(app, 'MultiAgentOnTheWebData', settings);
 const stack = new AppStack(app, 'MultiAgentOnTheWeb', { settings, data });

@@ -1,22 +1,26 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
+import { build as bundle, type Plugin } from 'esbuild';
+import { CONNECTION_FILE, repairFile } from '../functions/platform/postgres/repair.ts';
 import type { LambdaName } from './lambdas.ts';
-
-/** Packages in CommonJS require Node's modules, which an ES module can't by itself. */
-const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
 
 const ROOT = join(import.meta.dirname, '..');
 
 /** What the migration reads. */
 const SCRIPTS = ['migrations', 'transitions'];
 
+/** The driver of the database as the running backend has it: see the module that repairs it. */
+const repairedDriver: Plugin = {
+  name: 'repaired-driver',
+  setup: ({ onLoad }) => onLoad({ filter: CONNECTION_FILE }, ({ path }) => ({ contents: repairFile(path) })),
+};
+
 /**
  * Builds `functions/<name>.lambda.ts` into a folder: one ES module with everything in it but Node's own. Answers what it is made of.
  * Zod is imported as `* as z` throughout: of `{ z }` esbuild would keep all languages, a quarter of the module.
  */
-export const build = (name: LambdaName, folder: string): string[] => {
-  const { metafile } = buildSync({
+export const build = async (name: LambdaName, folder: string): Promise<string[]> => {
+  const { metafile } = await bundle({
     absWorkingDir: ROOT,
     entryPoints: [`functions/${name}.lambda.ts`],
     outfile: join(folder, 'index.mjs'),
@@ -28,10 +32,10 @@ export const build = (name: LambdaName, folder: string): string[] => {
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': './functions/platform/lambda-credentials.ts' },
     charset: 'utf8',
-    banner: { js: BANNER },
     minify: true,
     lineLimit: 200, // a stack trace then tells lines, not columns of one line
     metafile: true,
+    plugins: [repairedDriver],
     logLevel: 'warning',
   });
   if (name === 'migrate') for (const part of SCRIPTS) cpSync(join(ROOT, 'schema', part), join(folder, 'schema', part), { recursive: true });

@@ -11,7 +11,7 @@ export const environment = (settings: Settings, { apiUrl, socketUrl }: Addresses
   ({
     // A Lambda serves one request at a time; what pools connections is before Postgres.
     DATABASE_POOL_SIZE: '1',
-    DATABASE_PREPARE: 'false',
+    DATABASE_PREPARE: 'true',
     PUBLIC_URL: settings.publicUrl ?? apiUrl,
     SOCKET_URL: socketUrl,
     CORS_ORIGINS: settings.corsOrigins,

@@ -1,19 +1,21 @@
 import { join } from 'node:path';
 import { type Duration, RemovalPolicy, Stage, type Stack } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, type AssetCode, Code, Function as LambdaFunction, type FunctionOptions, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, Code, Function as LambdaFunction, type FunctionOptions, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { build } from './build.ts';
-import type { LambdaName } from './lambdas.ts';
+import { type LambdaName, LAMBDAS } from './lambdas.ts';
 
 /** A log group that goes with the stack; without one Lambda makes its own, which keeps everything for ever. */
 export const logGroup = (stack: Stack, id: string): LogGroup =>
   new LogGroup(stack, id, { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
 
-const bundle = (stack: Stack, name: LambdaName): AssetCode => {
-  const folder = join(Stage.of(stack)?.outdir ?? '', 'bundles', name);
-  build(name, folder);
-  return Code.fromAsset(folder);
+/** Where the bundle of a Lambda is, below the folder of the templates. */
+const bundleOf = (outdir: string, name: LambdaName) => join(outdir, 'bundles', name);
+
+/** Bundles take time that constructs can't wait for, so all are built before the first stack is made. */
+export const buildBundles = async (outdir: string) => {
+  await Promise.all(LAMBDAS.map((name) => build(name, bundleOf(outdir, name))));
 };
 
 export type Options = FunctionOptions & { timeout: Duration; memorySize: number };
@@ -28,7 +30,7 @@ export const lambda = (stack: Stack, id: string, name: LambdaName, environment: 
     environment,
     role,
     description: `${name} of Multi-Agent on the Web`,
-    code: bundle(stack, name),
+    code: Code.fromAsset(bundleOf(Stage.of(stack)?.outdir ?? '', name)),
     handler: 'index.handler',
     runtime: Runtime.NODEJS_24_X,
     architecture: Architecture.ARM_64,

@@ -23,7 +23,7 @@ export const Env = z.object({
     'PostgreSQL, 15 or newer; with ?auth=iam the password is a token of IAM, for RDS and Aurora',
   ),
   DATABASE_POOL_SIZE: whole(1, 200, 1).describe('Connections at most; 1 behind a transaction pooler'),
-  DATABASE_PREPARE: flag('false').describe('Prepared statements; false behind a transaction pooler'),
+  DATABASE_PREPARE: flag('true').describe('Prepared statements; false behind a transaction pooler that does not carry them'),
   SECRET_KEY: z
     .string({ error: KEY_FAULT })
     .min(32, { error: KEY_FAULT })

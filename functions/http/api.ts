@@ -74,14 +74,17 @@ const cors = (origins: readonly string[]) =>
     vary: 'Origin',
   });
 
-const forRequest = (ctx: Composed, event: APIGatewayProxyEventV2): Context => ({ ...ctx, sql: ctx.sql.of(event.requestContext.requestId) });
+const forRequest = (ctx: Composed, route: Route, event: APIGatewayProxyEventV2): Context => ({
+  ...ctx,
+  sql: ctx.sql.of(event.requestContext.requestId, route.method === 'GET' ? 'reads' : 'writes'),
+});
 
 const httpLambda = (ctx: Composed, served: readonly Endpoint[]): HttpHandler => {
   const routes = served.flatMap(({ route, handle }) =>
     methodsOf(route).map((method) => ({
       method,
       path: route.path,
-      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(forRequest(ctx, event), event),
+      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(forRequest(ctx, route, event), event),
     })),
   );
   const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyResultV2>();

@@ -1,80 +1,60 @@
-import { createHash } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
-import pg from 'pg';
 import type { Env } from '../../schema/env.ts';
-import type { Pool, Sql } from '../domain/sql.ts';
-import { createRdsToken } from './rds-token.ts';
-import { createSql, type Run } from './statement.ts';
+import type { Lane, Pool, Sql } from '../domain/sql.ts';
+import { type Answer, type Connection, ConnectionLost, isRefusal, openConnection } from './postgres/connection.ts';
+import { createConnections, type LaneSettings } from './postgres/connections.ts';
+import { targetOf } from './postgres/target.ts';
+import { createSql, type Run, type Sent } from './statement.ts';
 
-const END_MS = 5_000;
+export { ConnectionLost };
 
-/** Times stay text, in UTC and to the microsecond: keyset cursors compare them again. */
-const time = (text: string) => `${text.replace(' ', 'T').replace(/\+00$/, '')}Z`;
-const PARSERS = new Map<number, (text: string) => unknown>([
-  [pg.types.builtins.INT8, Number],
-  [pg.types.builtins.TIMESTAMPTZ, time],
-]);
-const types = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') => PARSERS.get(oid) ?? pg.types.getTypeParser(oid, format),
-};
-
-/** The connection to the database was lost, or could not be made in time. */
-export class ConnectionLost extends Error {
-  override readonly name = 'ConnectionLost';
-}
-
-const isAnswer = (error: unknown): error is pg.DatabaseError => error instanceof pg.DatabaseError;
-
-/** After an error that Postgres answered the connection is good; after any other nobody knows, and it is closed. */
+/** The stack of an error ends in the socket; it is to begin where the statement was sent. */
 const rethrow = (error: unknown): never => {
-  if (isAnswer(error)) Error.captureStackTrace(error); // its own ends in the socket
-  throw isAnswer(error) ? error : new ConnectionLost(`The database is out of reach: ${(error as Error).message}`, { cause: error });
+  if (error instanceof ConnectionLost) throw new ConnectionLost(error.message, { cause: error.cause });
+  if (isRefusal(error)) Error.captureStackTrace(error);
+  throw error;
 };
 
-const names = new Map<string, string>();
-/** One name for one text: a connection prepares it once. */
-const nameOf = (text: string): string => {
-  const known = names.get(text);
-  if (known !== undefined) return known;
-  const name = createHash('sha256').update(text).digest('base64url').slice(0, 24);
-  names.set(text, name);
-  return name;
-};
+type Send = (sent: Sent) => Promise<Answer>;
+const sendOn =
+  (connection: Connection): Send =>
+  (sent) =>
+    connection.send(sent).catch(rethrow);
 
-/** Statements of a code base are few; those without values may be scripts, which can't be prepared. */
-const runOn =
-  (client: pg.ClientBase, prepare: boolean): Run =>
-  async ({ text, values }) => {
-    const query = prepare && values.length > 0 ? { name: nameOf(text), text, values } : { text, values };
-    const answer: pg.QueryResult | pg.QueryResult[] = await client.query(query).catch(rethrow);
-    const last = Array.isArray(answer) ? answer.at(-1) : answer;
-    return Object.assign(last?.rows ?? [], { count: last?.rowCount ?? 0 });
+/** One statement after the other, also where they are sent at once; none after the end. */
+const oneByOne = (send: Send) => {
+  let last: Promise<unknown> = Promise.resolve();
+  let isOver = false;
+  return {
+    send: (sent: Sent): Promise<Answer> => {
+      if (isOver) return Promise.reject(new Error('The transaction of this statement has ended'));
+      const answer = last.then(() => send(sent));
+      last = answer.catch(() => {});
+      return answer;
+    },
+    end: () => {
+      isOver = true;
+    },
   };
-
-const withClient = async <T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
-  const client = await pool.connect().catch(rethrow);
-  try {
-    const answer = await work(client);
-    client.release();
-    return answer;
-  } catch (error) {
-    client.release(error instanceof ConnectionLost);
-    throw error;
-  }
 };
 
+const statement = (text: string): Sent => ({ text, values: [] });
+const quote = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const begin = (requestId: string | null) =>
-  requestId === null ? 'begin' : `begin; select set_config('maw.request_id', ${pg.escapeLiteral(requestId)}, true)`;
+  statement(requestId === null ? 'begin' : `begin; select set_config('maw.request_id', ${quote(requestId)}, true)`);
 
-const inTransaction = async <T>(client: pg.PoolClient, requestId: string | null, work: () => Promise<T>): Promise<T> => {
-  await client.query(begin(requestId)).catch(rethrow);
+const inTransaction = async <T>(connection: Connection, requestId: string | null, work: (send: Send) => Promise<T>): Promise<T> => {
+  const { send, end } = oneByOne(sendOn(connection));
+  await send(begin(requestId));
   try {
-    const answer = await work();
-    await client.query('commit').catch(rethrow);
-    return answer;
+    const result = await work(send);
+    const { command } = await send(statement('commit'));
+    if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed, so it was rolled back');
+    return result;
   } catch (error) {
-    if (!(error instanceof ConnectionLost)) await client.query('rollback').catch(rethrow);
+    if (!connection.isLost()) await send(statement('rollback'));
     throw error;
+  } finally {
+    end();
   }
 };
 
@@ -83,73 +63,48 @@ export type PoolSettings = {
   /** Statements are prepared under names, which a transaction pooler may not carry. */
   prepare?: boolean;
   connectMs?: number;
-  /** How long a statement may take before its connection is taken for dead. */
+  /** How long a connection may answer nothing while a statement waits, before it is closed. */
   answerMs?: number;
   /** Settings of the session, such as `lock_timeout`. */
   session?: Record<string, string | number>;
 };
 
-/** Where to connect and as whom. With `auth=iam` in the URL each connection gets a token of IAM for its password, over TLS. */
-const targetOf = (url: string): pg.PoolConfig => {
-  const at = new URL(url);
-  if (at.searchParams.get('auth') !== 'iam') return { connectionString: url };
-  const [hostname, port, user] = [at.hostname, Number(at.port || 5432), decodeURIComponent(at.username)];
-  const token = createRdsToken();
-  const password = () => token({ hostname, port, user });
-  return { host: hostname, port, user, database: decodeURIComponent(at.pathname.slice(1)), ssl: { rejectUnauthorized: true }, password };
-};
+/** From so many connections on, reads share some of them. */
+const SHARED_FROM = 4;
 
-const connectTo = (url: string, { max = 1, connectMs = 5_000, answerMs, session = {} }: PoolSettings): pg.Pool => {
-  const pool = new pg.Pool({
-    ...targetOf(url),
-    max,
-    types,
-    connectionTimeoutMillis: connectMs,
-    ...(answerMs === undefined ? {} : { query_timeout: answerMs }),
-    idleTimeoutMillis: 300_000,
-    maxLifetimeSeconds: 3_600,
-    keepAlive: true,
-    application_name: 'multi-agent-on-the-web',
-    options: Object.entries({ TimeZone: 'UTC', ...session })
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
-  });
-  // A connection that breaks is told by its statement, or leaves the pool; without listeners it would end the process.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
-};
+const lanesOf = (max: number): Record<Lane, LaneSettings> => ({
+  writes: { most: max, shares: false },
+  reads: max < SHARED_FROM ? { most: max, shares: false } : { most: Math.floor(max / SHARED_FROM), shares: true },
+});
 
 /** Connections to a database, made when they are needed. */
 export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
-  const { prepare = false } = settings;
-  const pool = connectTo(url, settings);
-  let ended: Promise<void> | undefined;
+  const { max = 1, prepare = true, connectMs = 5_000, answerMs, session = {} } = settings;
+  const target = targetOf(url);
+  const open = (onLost: () => void) => openConnection(target, { prepare, connectMs, answerMs, session }, onLost);
+  const connections = createConnections<Lane>({ max, lanes: lanesOf(max), waitMs: connectMs, open });
   let statements = 0;
-  const runOnCounted = (client: pg.ClientBase): Run => {
-    const run = runOn(client, prepare);
-    return (sent) => {
+  const counted =
+    (run: Run): Run =>
+    (sent) => {
       statements++;
       return run(sent);
     };
-  };
-  const end = async () => {
-    ended ??= pool.end();
-    await Promise.race([ended, pause(END_MS, undefined, { ref: false })]);
-  };
-  const make = (requestId: string | null): Pool => {
-    const sql = createSql((sent) => withClient(pool, (client) => runOnCounted(client)(sent)), requestId);
-    return Object.assign(sql, {
-      of: make,
+  const make = (requestId: string | null, lane: Lane): Pool => {
+    const run: Run = (sent) => connections.use(lane, (connection) => sendOn(connection)(sent));
+    return Object.assign(createSql(counted(run), requestId), {
+      of: (requestId: string, lane: Lane = 'writes') => make(requestId, lane),
       begin: <T>(work: (sql: Sql) => Promise<T>) => {
         statements += 2;
-        return withClient(pool, (client) => inTransaction(client, requestId, () => work(createSql(runOnCounted(client), requestId))));
+        return connections.use('writes', (connection) =>
+          inTransaction(connection, requestId, (send) => work(createSql(counted(send), requestId))),
+        );
       },
       counted: () => statements,
-      end,
+      end: () => connections.end(),
     });
   };
-  return make(null);
+  return make(null, 'writes');
 };
 
 /**
@@ -174,4 +129,4 @@ export const createPool = (env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' 
 const AWAY = /^(08|53|57|55P03|40001|40P01)/;
 
 export const isDatabaseAway = (error: unknown): boolean =>
-  error instanceof ConnectionLost || (isAnswer(error) && AWAY.test(error.code ?? ''));
+  error instanceof ConnectionLost || (isRefusal(error) && AWAY.test(error.code ?? ''));

@@ -1,6 +1,6 @@
 import type { Rows, Sql, Statement } from '../domain/sql.ts';
 
-type Sent = { text: string; values: unknown[] };
+export type Sent = { text: string; values: unknown[] };
 export type Run = (sent: Sent) => Promise<Rows<unknown[]>>;
 
 /* oxlint-disable unicorn/no-thenable, promise/no-callback-in-promise -- a promise of our own */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const sources = new Map<string, string[]>();
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'maw-bundles-'));
-  for (const name of LAMBDAS) sources.set(name, build(name, join(folder, name)));
+  for (const name of LAMBDAS) sources.set(name, await build(name, join(folder, name)));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -150,6 +150,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
       );
       expect((await readdir(join(bundleOf(name), '..'))).filter((file) => file !== 'schema')).toEqual(['index.mjs']);
       expect(size).toBeLessThan(MOST_BYTES);
+      expect(await readFile(bundleOf(name), 'utf8')).toContain('postgres 3.4.9 is repaired');
       expect(made).toContain(`functions/${name}.lambda.ts`);
       expect(new Set(made.map((path) => path.split('/')[0]))).toEqual(new Set(['functions', 'node_modules', 'schema']));
     }

@@ -107,7 +107,7 @@ describe('each Lambda', () => {
   it('is deployed as one file; the migration also has the scripts', async () => {
     for (const name of LAMBDAS) {
       expect((await readdir(read.assetOf(name))).filter((file) => file !== 'schema')).toEqual(['index.mjs']);
-      build(name, join(made.folder, 'again', name));
+      await build(name, join(made.folder, 'again', name));
       const [deployed, built] = [read.assetOf(name), join(made.folder, 'again', name)].map((it) => readFile(join(it, 'index.mjs'), 'utf8'));
       expect(await deployed).toBe(await built);
     }

@@ -69,6 +69,10 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
     loseAnswers: (count: number) => {
       dropAnswers = count;
     },
+    /** Connections of this moment pass nothing on any more, as when a machine on the way fails; later ones do. */
+    silenceAll: () => {
+      for (const [client] of pairs) silent.add(client);
+    },
     /** Those whose last HTTP request begins so pass nothing on any more; answers how many are silent. */
     silence: (begin: string): number => {
       for (const [client, request] of requests) if (request.startsWith(begin)) silent.add(client);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, type Sql } from '../../../functions/domain/sql.ts';
@@ -102,6 +104,161 @@ describe('a transaction', () => {
 
     expect(await names(sql)).toEqual(['kept']);
   });
+
+  it('sends its statements one after the other, also where they are not awaited one by one', async () => {
+    const { sql } = await poolForTest();
+
+    const rows = await sql.begin((tx) =>
+      Promise.all(
+        [1, 2, 3].map(async (n) => {
+          await tx`insert into organizations (name) values (${`${n}`})`;
+          const [row] = await tx<[{ count: number }]>`select count(*) as count from organizations`;
+          return row.count;
+        }),
+      ),
+    );
+
+    expect(rows).toEqual([3, 3, 3]);
+  });
+
+  it('takes no statement after its end, which would be carried out by itself', async () => {
+    const { sql } = await poolForTest();
+
+    const tx = await sql.begin(async (tx) => ({ late: () => tx`insert into organizations (name) values ('late')` }));
+
+    await expect(async () => tx.late()).rejects.toThrow('The transaction of this statement has ended');
+    expect(await names(sql)).toEqual([]);
+  });
+
+  it('fails when one of its statements failed, even if its work goes on as if nothing had been', async () => {
+    const { sql } = await poolForTest();
+
+    const transaction = sql.begin(async (tx) => {
+      await tx`insert into organizations (name) values ('before')`;
+      await tx`select 1 / ${0}::int`.catch(() => {});
+    });
+
+    await expect(transaction).rejects.toThrow('it was rolled back');
+    expect(await names(sql)).toEqual([]);
+  });
+});
+
+describe('a value', () => {
+  /** Sent as a parameter of that type, read as the type of the column. */
+  const echo = async (value: unknown, type: string) => {
+    const { sql } = await poolForTest({ max: 1 });
+    const { strings } = { strings: Object.assign(['select ', `::${type} as value`], { raw: ['select ', `::${type} as value`] }) };
+    const [row] = await sql<[{ value: unknown }]>(strings as TemplateStringsArray, value);
+    return row.value;
+  };
+  const bytes = Buffer.from([0, 1, 34, 44, 92, 123, 255]);
+  const odd = ['', 'null', 'NULL', 'a,b', '{x}', '"q"', '\\', 'line\nend', "it's", ' blank ', '中文', null];
+
+  it.each([
+    ['text', 'NULL'],
+    ['boolean', true],
+    ['int', -7],
+    ['bigint', 9_007_199_254_740_991],
+    ['float8', 0.25],
+    ['numeric', '12345678901234567890.5'],
+    ['uuid', '00000000-0000-7000-8000-000000000000'],
+    ['date', '2026-01-02'],
+    ['timestamptz', '2026-01-02T03:04:05.678901Z'],
+    ['bytea', bytes],
+    ['jsonb', { a: [1, null, { b: "'" }], c: '\\"' }],
+    ['text[]', odd],
+    ['text[]', []],
+    [
+      'text[]',
+      [
+        ['a', 'b'],
+        ['c', null],
+      ],
+    ],
+    ['uuid[]', ['00000000-0000-7000-8000-000000000000', null]],
+    ['int[]', [1, -2, null]],
+    ['smallint[]', [1]],
+    ['bigint[]', [9_007_199_254_740_991, 0, null]],
+    ['float8[]', [0.5, null]],
+    ['boolean[]', [true, false, null]],
+    ['bytea[]', [bytes, Buffer.alloc(0), null]],
+    ['timestamptz[]', ['2026-01-02T03:04:05.678901Z', null]],
+    ['jsonb[]', [{ a: 1 }, 'text', 7, null]],
+  ])('of type %s comes back as it was sent: %j', async (type, value) => {
+    const sent = type === 'jsonb[]' ? (value as unknown[]).map((it) => (it === null ? null : json(it))) : value;
+
+    expect(await echo(sent, type)).toEqual(value);
+  });
+
+  it('of jsonb is encoded once: a text is a text, and a list of lists stays one', async () => {
+    expect(await echo(json('text'), 'jsonb')).toBe('text');
+    expect(await echo(json([[1], [2, 3]]), 'jsonb')).toEqual([[1], [2, 3]]);
+    expect(await echo([json([1]), json([2, 3]), json(null)], 'jsonb[]')).toEqual([[1], [2, 3], null]);
+  });
+
+  it('of an array with bounds of its own is the array', async () => {
+    const { sql } = await poolForTest();
+
+    const [row] = await sql`select '[0:1]={a,b}'::text[] as value`;
+
+    expect(row.value).toEqual(['a', 'b']);
+  });
+
+  it('within an array may be null, and not undefined', async () => {
+    await expect(echo(['a', undefined], 'text[]')).rejects.toThrow('An element of an array is undefined');
+  });
+});
+
+describe('a round trip', () => {
+  it.each([true, false])('is what a statement costs, the first time on a connection too (prepared: %s)', async (prepare) => {
+    const { sql, proxy } = await poolForTest({ max: 1, prepare });
+    await sql`select 1`;
+    const trips: number[] = [];
+
+    for (let n = 0; n < 3; n++) {
+      const before = proxy.counted().roundTrips;
+      await sql`select ${n}::int + ${'1'}::int as sum, ${json({ n })}::jsonb as both`;
+      trips.push(proxy.counted().roundTrips - before);
+    }
+
+    expect(trips).toEqual([1, 1, 1]);
+    const [prepared] = await sql<[{ count: number }]>`select count(*) as count from pg_prepared_statements`;
+    expect(prepared.count).toBe(prepare ? 1 : 0);
+  });
+});
+
+describe('reads', () => {
+  it('share a connection, many at once, while the others carry out what writes', async () => {
+    const { sql } = await poolForTest();
+    const reads = sql.of('a request', 'reads');
+    const inside = Promise.withResolvers<void>();
+    const writing = [1, 2, 3].map(() => sql.begin(() => inside.promise));
+
+    const pids = await Promise.all(Array.from({ length: 64 }, () => connection(reads)));
+
+    expect(new Set(pids).size).toBe(1);
+    inside.resolve();
+    await Promise.all(writing);
+  });
+
+  it('fail alone: what is sent with one that is refused is answered', async () => {
+    const { sql } = await poolForTest();
+    const reads = sql.of('a request', 'reads');
+
+    const answers = await Promise.allSettled([1, 0, 2].map((n) => reads<[{ n: number }]>`select 2 / ${n}::int as n`));
+
+    expect(answers.map((it) => (it.status === 'fulfilled' ? it.value[0].n : it.reason.code))).toEqual([2, '22012', 1]);
+  });
+
+  it.each([1, 2, 3, 4, 10])('and writes together hold no more connections than the pool may have: %i', async (max) => {
+    const { sql } = await poolForTest({ max });
+    const reads = sql.of('a request', 'reads');
+    const slow = (by: Sql) => by<[{ pid: number }]>`select pg_backend_pid() as pid from pg_sleep(${0.002})`;
+
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? slow(reads) : sql.begin((tx) => slow(tx)))));
+
+    expect(new Set(answers.map(([row]) => row.pid)).size).toBeLessThanOrEqual(max);
+  });
 });
 
 describe('a lost connection', () => {
@@ -144,6 +301,69 @@ describe('a lost connection', () => {
     const { sql } = await poolForTest({ answerMs: 100 });
 
     await expect(sql`select pg_sleep(30)`).rejects.toThrow(ConnectionLost);
+  });
+
+  it('is what a connection is whose other end has gone silent, and the pool goes on with new ones', async () => {
+    const { sql, proxy } = await poolForTest({ answerMs: 300 });
+    const reads = sql.of('a request', 'reads');
+    await Promise.all([1, 2, 3].map(() => sql.begin((tx) => connection(tx))));
+    proxy.silenceAll();
+
+    const asked = [sql`select 1`, reads`select 1`, sql.begin((tx) => tx`select 1`)];
+    const outcomes = await Promise.allSettled(asked);
+
+    expect(outcomes.map((it) => it.status === 'rejected' && it.reason)).toEqual(asked.map(() => expect.any(ConnectionLost)));
+    expect(await Promise.all(Array.from({ length: 12 }, () => connection(sql)))).toHaveLength(12);
+    expect(await connection(reads)).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['never speaks', () => {}],
+    ['closes at once', (socket: Socket) => void socket.destroy()],
+    ['closes after the first message', (socket: Socket) => void socket.once('data', () => socket.end())],
+    ['speaks another language', (socket: Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('is what a server is that %s', async (_, greet) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      greet(socket);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const sql = openPool(`postgres://nobody:x@127.0.0.1:${port}/none`, { connectMs: 200 });
+    onTestFinished(async () => {
+      await sql.end();
+      server.close();
+    });
+
+    await expect(sql`select ${1}`).rejects.toThrow(ConnectionLost);
+    await expect(sql.begin((tx) => tx`select 1`)).rejects.toThrow(ConnectionLost);
+  });
+
+  it('is not what a server is that refuses: its code is kept', async () => {
+    const { url, drop } = await createDatabase();
+    const other = new URL(url);
+    other.pathname = '/nowhere';
+    const sql = openPool(other.href);
+    onTestFinished(async () => {
+      await sql.end();
+      await drop();
+    });
+
+    await expect(sql`select 1`).rejects.toMatchObject({ code: '3D000' });
+  });
+
+  it('is what is told when no connection becomes free in time', async () => {
+    const { sql } = await poolForTest({ max: 1, connectMs: 1_000 });
+    const inside = Promise.withResolvers<void>();
+    const busy = sql.begin(async (tx) => {
+      await tx`select 1`;
+      await inside.promise;
+    });
+
+    await expect(sql`select 1`).rejects.toThrow('No connection to the database became free within 1000 ms');
+
+    inside.resolve();
+    await busy;
   });
 
   it('is what a database is that is not there', async () => {
