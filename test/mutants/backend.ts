@@ -621,7 +621,7 @@ export const backendMutants: readonly Mutant[] = [
     name: 'what SQS can not hold back long enough is sent too early',
     file: 'functions/domain/outbox/outbox.ts',
     find: 'row.delay_ms <= LONGEST_DELAY_MS',
-    replace: 'row.delay_ms <= 2 * LONGEST_DELAY_MS',
+    replace: 'row.delay_ms <= 4 * LONGEST_DELAY_MS',
     tests: ['test/functions/live/outbox.test.ts'],
   },
   {
