@@ -3,6 +3,8 @@ import { repeating, transact } from '../../functions/domain/transact.ts';
 import type { Sql } from '../../functions/domain/sql.ts';
 import { backendForTest } from '../support/backend.ts';
 
+const MOST_CALLS = 10;
+
 /** Fails with an SQLSTATE, as Postgres itself would. */
 const raise = (sql: Sql, code: string) => sql.unsafe(`do $$ begin raise exception 'as asked' using errcode = '${code}'; end $$`);
 
@@ -10,6 +12,7 @@ const callsOf = async (work: () => Promise<unknown>) => {
   let calls = 0;
   const outcome = await repeating(() => {
     calls++;
+    if (calls > MOST_CALLS) throw new Error('it is repeated without end');
     return work();
   }).catch((error: { code?: string }) => error.code);
   return { calls, outcome };

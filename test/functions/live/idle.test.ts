@@ -149,7 +149,6 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     };
 
     await tick({ ...backend.ctx, hints: { ...hints, activity } });
-    await letSettle(redis);
 
     expect(await tick(backend.ctx)).not.toBeNull();
   });

@@ -51,7 +51,7 @@ describe('what a transaction leaves', () => {
 
   it.each([
     ['held back by SQS for a wait of up to 15 minutes', 10 * 60_000],
-    ['kept for the relay where the wait is longer, since SQS would bring it too early', 3_600_000],
+    ['kept for the relay where the wait is longer, since SQS would bring it too early', 1_900_000],
   ])('is %s', async (_, base_ms) => {
     const { backend, held, hold } = await backendWithQueues();
     const worker = await enrol(backend);

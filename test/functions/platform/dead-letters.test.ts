@@ -44,9 +44,9 @@ const scriptedQueues = async (answers: Record<string, (object | null)[]>) => {
     asked.push(action);
     const left = answers[action] ?? [null];
     const answer = left.length > 1 ? left.shift() : left[0];
-    const __type = action === 'StartMessageMoveTask' ? 'UnknownOperationException' : 'AccessDenied';
+    const refusal = action === 'StartMessageMoveTask' ? 'UnknownOperationException' : 'AccessDenied';
     response.setHeader('content-type', 'application/x-amz-json-1.0');
-    response.writeHead(answer ? 200 : 400).end(JSON.stringify(answer ?? { __type }));
+    response.writeHead(answer ? 200 : 400).end(JSON.stringify(answer ?? { __type: refusal }));
   });
   return { ...queuesAt(endpoint), asked };
 };
