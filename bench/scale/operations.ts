@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as apiKeys from '../../functions/domain/api-keys/api-keys.ts';
-import { findCaller } from '../../functions/domain/api-keys/api-keys.sql.ts';
+import { findCallers } from '../../functions/domain/api-keys/api-keys.sql.ts';
 import * as artifacts from '../../functions/domain/artifacts/artifacts.ts';
 import * as health from '../../functions/domain/health/health.ts';
 import { once } from '../../functions/domain/idempotency.ts';
@@ -219,7 +219,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
 
 /** What happens without a request. */
 export const JOBS: Record<string, Operation> = {
-  authenticate: async (at) => () => findCaller(at.ctx.sql, Buffer.alloc(32)),
+  authenticate: async (at) => () => findCallers(at.ctx.sql, ['00'.repeat(32)]),
   bootstrap: async (at) => () => bootstrap(at.ctx),
   'messages of the queues': async (at) => {
     await another(at);

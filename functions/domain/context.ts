@@ -3,6 +3,7 @@ import type { BlobStore } from './blobs.ts';
 import type { Hints, Sockets } from './hints.ts';
 import type { Push } from './live/push.ts';
 import type { Log } from './log.ts';
+import type { Caller } from './principal.ts';
 import type { Queues } from './queues.ts';
 import type { Sql } from './sql.ts';
 import type { Advance } from './workers/advance.ts';
@@ -18,6 +19,9 @@ export type WorkerIdentity = { worker_id: string; organization_id: string };
 /** Encrypts what must be stored but not be readable in the database. */
 export type Vault = { seal(text: string): string; open(sealed: string): string };
 
+/** Who calls with a key, by the SHA-256 of the key in hex; null when it is unknown or revoked. */
+export type Callers = { find(keyHash: string): Promise<Caller | null> };
+
 export type Context = {
   sql: Sql;
   blobs: BlobStore;
@@ -30,6 +34,7 @@ export type Context = {
   /** Completes and claims for workers, several at once. */
   advance: Advance;
   tokens: WorkerTokens;
+  callers: Callers;
   vault: Vault;
   env: Env;
   log: Log;

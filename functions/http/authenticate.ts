@@ -1,6 +1,5 @@
 import { AppError } from '../../schema/errors.ts';
 import { type Access, isCaller, type Route } from '../../schema/route.ts';
-import { findCaller } from '../domain/api-keys/api-keys.sql.ts';
 import type { Context } from '../domain/context.ts';
 import type { Anyone, Caller, Enrolling, Principal, WorkerPrincipal } from '../domain/principal.ts';
 import { secretHash } from '../domain/secrets.ts';
@@ -27,8 +26,8 @@ const bearer = (authorization: string | undefined): string => {
   return token;
 };
 
-const caller = async (ctx: Pick<Context, 'sql'>, token: string): Promise<Caller> => {
-  const found = await findCaller(ctx.sql, secretHash(token));
+const caller = async (ctx: Pick<Context, 'callers'>, token: string): Promise<Caller> => {
+  const found = await ctx.callers.find(secretHash(token).toString('hex'));
   if (found === null) throw new AppError('unauthenticated', 'The API key is unknown or was revoked');
   return found;
 };

@@ -1,5 +1,6 @@
 import { AppError } from '../../schema/errors.ts';
 import type { Env } from '../../schema/env.ts';
+import { createCallers } from '../domain/api-keys/callers.ts';
 import type { BlobStore } from '../domain/blobs.ts';
 import type { Context } from '../domain/context.ts';
 import type { Log } from '../domain/log.ts';
@@ -33,6 +34,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     ...createHints(parts.redis ?? null),
     advance: createAdvance(),
     tokens: createWorkerTokens(env.SECRET_KEY),
+    callers: createCallers(sql),
     vault: createVault(env.SECRET_KEY),
     env,
     isAway: isDatabaseAway,

@@ -20,14 +20,12 @@ export const insertApiKey = async (
   return key;
 };
 
-/** The caller that a key stands for; null when it is unknown or revoked. */
-export const findCaller = async (sql: Sql, hash: Buffer): Promise<Caller | null> => {
-  const [caller] = await sql<Caller[]>`
-    select 'caller' as kind, organization_id, api_key_id as principal_id, coalesce(user_id, api_key_id) as owner_id, scopes
-    from api_keys
-    where key_hash = ${hash} and revoked_at is null`;
-  return caller ?? null;
-};
+/** The callers that keys stand for, each with the hash of its key in hex; those that are unknown or revoked are left out. */
+export const findCallers = (sql: Sql, hashes: readonly string[]) => sql<(Caller & { hash: string })[]>`
+  select 'caller' as kind, organization_id, api_key_id as principal_id, coalesce(user_id, api_key_id) as owner_id, scopes,
+    encode(key_hash, 'hex') as hash
+  from api_keys
+  where key_hash = any (${hashes.map((hash) => `\\x${hash}`)}::text[]::bytea[]) and revoked_at is null`;
 
 export const listApiKeys = (
   sql: Sql,

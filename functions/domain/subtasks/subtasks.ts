@@ -34,11 +34,9 @@ export const list = async (
   { status, cursor, limit }: { status?: SubtaskStatus | undefined; cursor?: string | undefined; limit: number },
 ) => {
   const after = numberCursor(cursor);
-  const [task, found] = await Promise.all([
-    findTask(ctx.sql, who.organization_id, taskId),
-    rows.listSubtasks(ctx.sql, who.organization_id, taskId, { status, after, limit: limit + 1 }),
-  ]);
-  if (task === null) throw new AppError('task_not_found', 'There is no task with this id');
+  const found = await rows.listSubtasks(ctx.sql, who.organization_id, taskId, { status, after, limit: limit + 1 });
+  if (found.length === 0 && (await findTask(ctx.sql, who.organization_id, taskId)) === null)
+    throw new AppError('task_not_found', 'There is no task with this id');
   return pageOf(found, limit, (last) => [last.position]);
 };
 

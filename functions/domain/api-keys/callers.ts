@@ -1,0 +1,24 @@
+import type { Callers } from '../context.ts';
+import { createGather } from '../gather.ts';
+import type { Sql } from '../sql.ts';
+import { findCallers } from './api-keys.sql.ts';
+
+/** More than this come only where far more callers ask at once than connections can serve. */
+const MOST = 200;
+/** A second run goes beside one that takes long. */
+const AT_ONCE = 2;
+
+/**
+ * Finds callers by their keys. Each request asks the database, so that a revoked key is refused at once; requests that come together
+ * ask in one statement.
+ */
+export const createCallers = (sql: Sql): Callers => ({
+  find: createGather(
+    async (hashes: readonly string[]) => {
+      const found = await findCallers(sql, [...new Set(hashes)]);
+      const byHash = new Map(found.map(({ hash, ...caller }) => [hash, caller]));
+      return hashes.map((hash) => byHash.get(hash) ?? null);
+    },
+    { most: MOST, atOnce: AT_ONCE },
+  ),
+});
