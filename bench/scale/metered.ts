@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Pool, Sql, Statement } from '../../functions/domain/sql.ts';
-import { fetchedBlocks, restartCounts } from '../../test/support/blocks.ts';
+import { fetchedBlocks } from '../../test/support/blocks.ts';
 
 /** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */
 export type Run = { name: string; text: string; ms: number; blocks: number };
@@ -35,7 +35,7 @@ const nameOfCaller = (): string => {
 
 /** A pool of one connection that reports each statement sent by it. Statements wait for each other, so that each is counted alone. */
 export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
-  const on = <S extends Sql>(sql: S, isTransaction: boolean): S => {
+  const on = <S extends Sql>(sql: S): S => {
     let last: Promise<unknown> = Promise.resolve();
     const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
       const mine = last.then(work);
@@ -44,7 +44,6 @@ export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
     };
     const run = (name: string, mine: Parts) =>
       inTurn(async () => {
-        if (!isTransaction) await restartCounts(sql);
         const before = await fetchedBlocks(sql);
         const started = performance.now();
         const rows = await mine.statement;
@@ -69,10 +68,10 @@ export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
     };
     return Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as unknown as S;
   };
-  const metered = on(pool, false);
+  const metered = on(pool);
   return Object.assign(metered, {
     of: (requestId: string) => meter(pool.of(requestId), report),
-    begin: <T>(work: (sql: Sql) => Promise<T>) => pool.begin((sql) => work(on(sql, true))),
+    begin: <T>(work: (sql: Sql) => Promise<T>) => pool.begin((sql) => work(on(sql))),
     counted: pool.counted,
     end: pool.end,
   });

@@ -1,23 +1,24 @@
 -- Cancels what a task has not ended and revokes its leases; answers the events, which the caller records. The caller holds the lock of the task.
 create or replace function cancel_subtasks(p_task uuid, p_reason text) returns pending_event[]
-language plpgsql as $$
+language plpgsql
+set plan_cache_mode = force_generic_plan set enable_seqscan = off
+as $$
 declare
+  v_open uuid[] := array(select subtask_id from subtasks where task_id = p_task and ended_at is null);
   v_events pending_event[];
 begin
   -- The queue first: this waits for claims that hold an entry (they wait for nobody), and none comes after it.
-  delete from queue_entries q using subtasks s where s.task_id = p_task and q.subtask_id = s.subtask_id;
+  delete from queue_entries where subtask_id = any (v_open);
 
-  update attempts a
+  update attempts
   set status = 'cancelled', ended_at = clock_timestamp()
-  from subtasks s
-  where s.task_id = p_task and s.lease_token is not null and a.subtask_id = s.subtask_id and a.attempt = s.attempt
-    and a.ended_at is null;
+  where subtask_id = any (v_open) and ended_at is null;
 
   with ended as (
     update subtasks s
     set status = 'cancelled', ended_at = clock_timestamp(), lease_token = null, run_after = null
     from subtasks o
-    where o.subtask_id = s.subtask_id and s.task_id = p_task and s.ended_at is null
+    where o.subtask_id = s.subtask_id and s.subtask_id = any (v_open) and o.subtask_id = any (v_open)
     returning s.subtask_id, s.key, s.position, s.attempt, s.worker_id, o.lease_token is not null as held
   )
   select array_agg((p_task, 'subtask.cancelled', 'warning', format('Subtask %s was cancelled: %s', key, p_reason), subtask_id,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { relay } from '../../functions/domain/outbox/relay.ts';
 import { backendForTest } from '../support/backend.ts';
+import { countBlocks } from '../support/blocks.ts';
 
 /** Two files are to be removed; the blob store fails at one of them as long as it is told to. */
 const outboxForTest = async () => {
@@ -78,5 +79,26 @@ describe('the outbox', () => {
     const [row] = await left();
     expect(row?.tries).toBe(5001);
     expect((row?.at ?? 0) - (await now())).toBeLessThanOrEqual(3_600);
+  });
+
+  it('reads a backlog once in a sweep, however long it is', async () => {
+    const queues = {
+      send: async () => [],
+      bury: async () => {},
+      listDead: async () => ({ letters: [], total: 0 }),
+      redrive: async () => 0,
+    };
+    const { ctx } = await backendForTest({ pool: 1, queues });
+    const readEach = async (rows: number) => {
+      await ctx.sql`truncate outbox`;
+      await ctx.sql`
+        insert into outbox (organization_id, topic, payload)
+        select organization_id, 'ready', '{"subtask_ids": []}' from organizations, generate_series(1, ${rows})`;
+      const { answer, rows: read } = await countBlocks(ctx.sql, () => relay(ctx));
+      expect(answer).toEqual({ relayed: rows, postponed: 0 });
+      return (read.outbox_pkey ?? 0) / rows;
+    };
+
+    expect(await readEach(2_000)).toBeLessThanOrEqual(await readEach(100));
   });
 });

@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { openPool } from '../../functions/platform/postgres.ts';
 import { list } from '../../functions/domain/tasks/tasks.ts';
@@ -74,7 +75,8 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'Visit a well-known zoo', subtasks } });
     await backend.admin.ok.submitTask({ body: { goal: 'Visit a museum' } });
 
-    for (const q of ['zebra', '颈鹿 zebra', 'visit zoo', 'well-known', 'known count']) expect([q, await found(backend, q)]).toEqual([q, 1]);
+    for (const q of ['zebra', '颈鹿 zebra', 'visit zoo', 'well-known', 'counting known zebras'])
+      expect([q, await found(backend, q)]).toEqual([q, 1]);
     expect(await found(backend, 'penguin')).toBe(0);
     await backend.admin.ok.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'c', goal: 'Find the penguins' }] } });
     expect(await found(backend, 'penguin zebra zoo')).toBe(1);
@@ -88,6 +90,21 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     expect(await found(backend, 'visit')).toBe(1);
   });
 
+  it('finds nothing of another organization, not even of one whose terms begin alike', async () => {
+    const backend = await backendForTest();
+    await backend.admin.ok.submitTask({ body: { goal: 'Visit a museum' } });
+    const [{ organization_id: own }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
+    const prefix = (id: string) => createHash('md5').update(id).digest('hex').slice(0, 4);
+    let other = randomUUID();
+    while (prefix(other) !== prefix(own)) other = randomUUID();
+    await backend.ctx.sql`insert into organizations (organization_id, name) values (${other}, 'another')`;
+
+    for (const status of [undefined, 'pending' as const]) {
+      expect((await list(backend.ctx, { organization_id: own }, { q: 'museum', status, limit: 5 })).items).toHaveLength(1);
+      expect((await list(backend.ctx, { organization_id: other }, { q: 'museum', status, limit: 5 })).items).toEqual([]);
+    }
+  });
+
   it('stores a task whose goals have more words than a search can keep, and finds it by the first of them', async () => {
     const backend = await backendForTest();
     const words = (n: number) => Array.from({ length: 2_000 }, (_, at) => `w${n}x${at}`).join(' ');
@@ -97,6 +114,9 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     await backend.admin.ok.addSubtasks({ params: { task_id }, body: { subtasks: [{ key: 'z', goal: 'the end' }] } });
 
     expect(await found(backend, 'story w0x7')).toBe(1);
+    const [row] = await backend.ctx.sql<[{ bytes: number }]>`
+      select sum(octet_length(term))::int as bytes from search_documents cross join unnest(tsvector_to_array(terms)) as term`;
+    expect(row.bytes).toBeLessThanOrEqual(262_144);
   }, 30_000);
 
   it('refuses nothing that people type: quotes, operators, odd characters', async () => {
