@@ -106,7 +106,9 @@ describe('a transaction', () => {
   });
 
   it('sends its statements one after the other, also where they are not awaited one by one', async () => {
-    const { sql } = await poolForTest();
+    const { sql, proxy } = await poolForTest({ max: 1 });
+    await sql`select 1`;
+    const before = proxy.counted().roundTrips;
 
     const rows = await sql.begin((tx) =>
       Promise.all(
@@ -119,6 +121,7 @@ describe('a transaction', () => {
     );
 
     expect(rows).toEqual([3, 3, 3]);
+    expect(proxy.counted().roundTrips - before).toBe(6 + 2); // begin and commit
   });
 
   it('takes no statement after its end, which would be carried out by itself', async () => {
@@ -229,14 +232,22 @@ describe('a round trip', () => {
 
 describe('reads', () => {
   it('share a connection, many at once, while the others carry out what writes', async () => {
-    const { sql } = await poolForTest();
+    const { sql, proxy } = await poolForTest();
     const reads = sql.of('a request', 'reads');
     const inside = Promise.withResolvers<void>();
-    const writing = [1, 2, 3].map(() => sql.begin(() => inside.promise));
+    const writing = [1, 2, 3].map(() =>
+      sql.begin(async (tx) => {
+        await connection(tx);
+        await inside.promise;
+      }),
+    );
+    await connection(reads);
+    const before = proxy.counted().roundTrips;
 
-    const pids = await Promise.all(Array.from({ length: 64 }, () => connection(reads)));
+    const pids = await Promise.all(Array.from({ length: 30 }, () => connection(reads)));
 
     expect(new Set(pids).size).toBe(1);
+    expect(proxy.counted().roundTrips - before).toBeLessThan(10);
     inside.resolve();
     await Promise.all(writing);
   });
@@ -323,7 +334,9 @@ describe('a lost connection', () => {
     ['closes after the first message', (socket: Socket) => void socket.once('data', () => socket.end())],
     ['speaks another language', (socket: Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
   ])('is what a server is that %s', async (_, greet) => {
+    let calls = 0;
     const server = createServer((socket) => {
+      calls++;
       socket.on('error', () => {});
       greet(socket);
     }).listen(0, '127.0.0.1');
@@ -337,6 +350,7 @@ describe('a lost connection', () => {
 
     await expect(sql`select ${1}`).rejects.toThrow(ConnectionLost);
     await expect(sql.begin((tx) => tx`select 1`)).rejects.toThrow(ConnectionLost);
+    expect(calls).toBe(2);
   });
 
   it('is not what a server is that refuses: its code is kept', async () => {
