@@ -14,8 +14,8 @@ export type Advance = (step: WorkerStep) => Promise<StepAnswer>;
 /** Completions and subtasks to claim in one statement: its answer and its outbox rows stay small. */
 const MOST_WEIGHT = 500;
 const MOST_WAITING = 10_000;
-/** A lock that somebody holds, a deadlock, a serialization failure: such a statement fails because of one of its requests. */
-const CONTENTION = new Set(['55P03', '40P01', '40001']);
+/** A lock that somebody holds, a deadlock, a serialization failure, a statement that takes too long: one request may cause it for all. */
+const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 
 /** A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive. */
 const skipNote = async () => {};
@@ -43,5 +43,5 @@ export const createAdvance = (): Advance =>
     mostWeight: MOST_WEIGHT,
     mostWaiting: MOST_WAITING,
     run: runSteps,
-    isWorthATryAlone: ([step], error) => CONTENTION.has((error as { code?: string }).code ?? '') || step?.ctx.isAway(error) === false,
+    isWorthATryAlone: ([step], error) => CAUSED_BY_ONE.has((error as { code?: string }).code ?? '') || step?.ctx.isAway(error) === false,
   });
