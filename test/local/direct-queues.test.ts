@@ -65,7 +65,7 @@ describe('a message that is due', () => {
   });
 
   it('is handled together with those that came meanwhile, in order, a bounded number at a time', async () => {
-    const { direct } = await directForTest({ batchSize: 10, concurrency: 2 });
+    const { direct } = await directForTest({ batchSize: 10, concurrency: 2, patienceMs: 1 });
     const { promise: answer, resolve } = Promise.withResolvers<void>();
     const batches: string[][] = [];
     let most = 0;
@@ -150,6 +150,27 @@ describe('a message that failed', () => {
     expect(handled).toEqual(['next']);
     await until('SQS to have the batch', async () => (await inSqs('events')).delayed === 3);
     expect(errors).toHaveLength(1);
+  });
+});
+
+describe('a handler that answers soon', () => {
+  it('is called once at a time, with all that came meanwhile', async () => {
+    const { direct } = await directForTest({ patienceMs: 60_000 });
+    const { promise: answer, resolve } = Promise.withResolvers<void>();
+    const batches: string[][] = [];
+    direct.deliver('events', async (event) => {
+      batches.push(bodiesOf(event));
+      await answer;
+    });
+
+    for (const message of messages(5)) {
+      await direct.send('events', [message]);
+      await turn();
+    }
+    resolve();
+    await until('all of them', () => batches.flat().length === 5);
+
+    expect(batches.map((batch) => batch.length)).toEqual([1, 4]);
   });
 });
 
