@@ -10,16 +10,18 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'a claim waits for an entry of the queue that another transaction holds',
-    file: 'schema/transitions/claim_subtasks.sql',
-    find: 'for update of q skip locked',
-    replace: 'for update of q',
+    file: 'schema/transitions/pick_ready.sql',
+    find: `limit p_limit
+        for update of q skip locked`,
+    replace: `limit p_limit
+        for update of q`,
     tests: ['test/functions/lock-order.test.ts'],
   },
   {
     name: 'completing and claiming locks the tasks before the row of its worker',
     file: 'schema/transitions/complete_and_claim.sql',
-    find: 'perform 1 from workers where ',
-    replace: 'perform 1 from workers where false and ',
+    find: 'where w.worker_id = any (p_workers) and',
+    replace: 'where false and w.worker_id = any (p_workers) and',
     tests: ['test/functions/lock-order.test.ts'],
   },
   {
@@ -120,8 +122,9 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'the tick rests while something waits to leave the outbox',
     file: 'functions/domain/live/live.sql.ts',
-    find: ' and not exists (select from outbox) as done',
-    replace: ' as done',
+    find: `not exists (select from outbox)
+      and `,
+    replace: '',
     tests: ['test/functions/live/idle.test.ts'],
   },
   {
@@ -161,9 +164,9 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'a search compares the words of each task instead of using the index',
-    file: 'functions/domain/tasks/tasks.sql.ts',
-    find: 'select task_id from tasks where search @@',
-    replace: 'select task_id from tasks where search_terms(goal) @@',
+    file: 'schema/transitions/find_tasks.sql',
+    find: 'where d.terms @@ v_words offset 0',
+    replace: "where d.terms || ''::tsvector @@ v_words offset 0",
     tests: ['test/functions/search-plan.test.ts'],
   },
   {
@@ -197,8 +200,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'an idempotency key is good for another operation',
     file: 'functions/domain/idempotency.ts',
-    find: 'stored.operation !== request.operation || ',
-    replace: '',
+    find: 'stored.operation !== request?.operation',
+    replace: 'request === null',
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
@@ -519,7 +522,7 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a credential of a worker is good for any audience',
     file: 'functions/platform/worker-tokens.ts',
-    find: `        audience: AUDIENCE,
+    find: `    audience: AUDIENCE,
 `,
     replace: '',
     tests: ['test/functions/platform/worker-tokens.test.ts'],
@@ -599,22 +602,22 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'the relay stops after its first batch',
     file: 'functions/domain/outbox/relay.ts',
-    find: 'if (taken < BATCH ||',
-    replace: 'if (taken <= BATCH ||',
+    find: 'if (due.length < BATCH ||',
+    replace: 'if (due.length <= BATCH ||',
     tests: ['test/functions/live/outbox.test.ts'],
   },
   {
     name: 'the relay sends again what was left just now',
-    file: 'functions/domain/outbox/outbox.sql.ts',
-    find: 'where available_at <= clock_timestamp()',
-    replace: `where available_at <= clock_timestamp() + interval '15 seconds'`,
+    file: 'schema/transitions/take_due.sql',
+    find: 'and available_at <= clock_timestamp()',
+    replace: `and available_at <= clock_timestamp() + interval '15 seconds'`,
     tests: ['test/functions/live/outbox.test.ts'],
   },
   {
     name: 'a relay waits for the rows that another one has taken',
-    file: 'functions/domain/outbox/outbox.sql.ts',
+    file: 'schema/transitions/take_due.sql',
     find: 'for update skip locked',
-    replace: '',
+    replace: 'for update',
     tests: ['test/functions/outbox.test.ts'],
   },
   {
@@ -689,7 +692,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'queues: what a handler names as failed is deleted',
-    file: 'local/queues/poll.ts',
+    file: 'local/queues/handle.ts',
     find: '!failed.has(MessageId)',
     replace: 'failed.has(MessageId) || failed.size >= 0',
     tests: ['test/local/queues.test.ts'],
