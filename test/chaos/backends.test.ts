@@ -20,7 +20,7 @@ const startLoad = async (backend: Backend) => {
   const steps: number[] = [];
   let refused = 0;
   let slowest = 0;
-  let isOver = false;
+  const over = new AbortController();
 
   const asked = async <T>(ask: () => Promise<Reply<T>>): Promise<Reply<T>> => {
     for (;;) {
@@ -59,7 +59,7 @@ const startLoad = async (backend: Backend) => {
   };
   const loop = async (step: () => Promise<void>) => {
     const at = steps.push(0) - 1;
-    while (!isOver) {
+    while (!over.signal.aborted) {
       await step();
       steps[at] = (steps[at] ?? 0) + 1;
       await pause(1);
@@ -81,7 +81,7 @@ const startLoad = async (backend: Backend) => {
     progress,
     outcome: () => ({ refused, slowest }),
     end: async () => {
-      isOver = true;
+      over.abort();
       await loops;
     },
   };

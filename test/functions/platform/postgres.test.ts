@@ -150,8 +150,8 @@ describe('a value', () => {
   /** Sent as a parameter of that type, read as the type of the column. */
   const echo = async (value: unknown, type: string) => {
     const { sql } = await poolForTest({ max: 1 });
-    const { strings } = { strings: Object.assign(['select ', `::${type} as value`], { raw: ['select ', `::${type} as value`] }) };
-    const [row] = await sql<[{ value: unknown }]>(strings as TemplateStringsArray, value);
+    const parts = ['select ', `::${type} as value`];
+    const [row] = await sql<[{ value: unknown }]>(Object.assign([...parts], { raw: parts }), value);
     return row.value;
   };
   const bytes = Buffer.from([0, 1, 34, 44, 92, 123, 255]);
