@@ -1,6 +1,6 @@
 import { AppError } from '../../schema/errors.ts';
 
-type Waiting<T, R> = { request: T; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
+type Waiting<T, R> = { request: T; key: string; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
 
 export type BatchOptions<T, R> = {
   /** Requests of one group share a batch. */
@@ -17,6 +17,13 @@ export type BatchOptions<T, R> = {
   /** Whether the requests of a batch that failed with this error are worth a try each by itself. */
   isWorthATryAlone(requests: readonly T[], error: unknown): boolean;
 };
+
+/** A lock that somebody holds, a deadlock, a serialization failure, a statement that takes too long: one request may cause it for all. */
+const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
+
+/** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
+export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
+  !isAway || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
 
 /**
  * Carries requests out together: those that come while a batch is under way share the next one. There is no timer, so a request that
@@ -37,11 +44,11 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     for (const it of queues.get(group) ?? []) {
       const { request } = it;
       const fits = batch.length === 0 || weight + weightOf(request) <= mostWeight;
-      if (fits && !keys.has(keyOf(request))) {
+      if (fits && !keys.has(it.key)) {
         weight += weightOf(request);
         batch.push(it);
       } else rest.push(it);
-      keys.add(keyOf(request)); // what comes later with this key stays behind it
+      keys.add(it.key); // what comes later with this key stays behind it
     }
     if (rest.length > 0) queues.set(group, rest);
     else queues.delete(group);
@@ -72,7 +79,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
       if (waiting >= mostWaiting) return reject(new AppError('unavailable', 'Too many requests of workers wait; repeat this one shortly'));
       const group = groupOf(request);
       const queue = queues.get(group) ?? [];
-      queue.push({ request, resolve, reject });
+      queue.push({ request, key: keyOf(request), resolve, reject });
       queues.set(group, queue);
       waiting++;
       queueMicrotask(() => void flush(group));

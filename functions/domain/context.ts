@@ -6,6 +6,7 @@ import type { Log } from './log.ts';
 import type { Caller } from './principal.ts';
 import type { Queues } from './queues.ts';
 import type { Sql } from './sql.ts';
+import type { Submit } from './tasks/submissions.ts';
 import type { Advance } from './workers/advance.ts';
 
 /** What signs and reads the credentials of workers. */
@@ -31,6 +32,8 @@ export type Context = {
   sockets: Sockets;
   /** Null where no gateway holds sockets: clients ask. */
   push: Push | null;
+  /** Stores checked tasks, several at once. */
+  submit: Submit;
   /** Completes and claims for workers, several at once. */
   advance: Advance;
   tokens: WorkerTokens;

@@ -6,6 +6,7 @@ import type { Context } from '../domain/context.ts';
 import type { Log } from '../domain/log.ts';
 import type { Queues } from '../domain/queues.ts';
 import type { Pool } from '../domain/sql.ts';
+import { createSubmit } from '../domain/tasks/submissions.ts';
 import { createAdvance } from '../domain/workers/advance.ts';
 import type { Push } from '../domain/live/push.ts';
 import { createHints } from './hints.ts';
@@ -32,6 +33,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     queues: parts.queues ?? null,
     push: parts.push ?? null,
     ...createHints(parts.redis ?? null),
+    submit: createSubmit(),
     advance: createAdvance(),
     tokens: createWorkerTokens(env.SECRET_KEY),
     callers: createCallers(sql),

@@ -28,6 +28,7 @@ type Bound = {
 };
 
 const BOUNDS = {
+  'submit of one subtask': { work: OPERATIONS.submitTask, most: 250, growth: 1.5 },
   claim: { work: claimOnly, most: 130, growth: 1.5 },
   'claim with start': { work: OPERATIONS.claimSubtasks, most: 150, growth: 1.5 },
   start: { work: OPERATIONS.startSubtask, most: 100, growth: 1.5 },

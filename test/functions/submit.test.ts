@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { submitTask } from '../../functions/domain/tasks/tasks.sql.ts';
+import { submitTasks } from '../../functions/domain/tasks/tasks.sql.ts';
 import type { Caller } from '../../functions/domain/principal.ts';
 import { TaskSpec } from '../../schema/task.ts';
 import { backendForTest } from '../support/backend.ts';
@@ -62,7 +62,7 @@ describe('a submitted task', () => {
     const once = { key: 'k', operation: 'submitTask', hash: randomUUID(), secret: false };
     const before = await fingerprint(backend.ctx.sql);
 
-    await expect(submitTask(backend.ctx.sql, caller, spec, subtasks, [], once)).rejects.toThrow(/unique/);
+    await expect(submitTasks(backend.ctx.sql, [{ ctx: backend.ctx, caller, spec, subtasks, edges: [], once }])).rejects.toThrow(/unique/);
 
     expect(await fingerprint(backend.ctx.sql)).toEqual(before);
   });

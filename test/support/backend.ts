@@ -11,6 +11,7 @@ import { newSecret, secretHash } from '../../functions/domain/secrets.ts';
 import { type HttpHandler, personApi, workerApi } from '../../functions/http/api.ts';
 import { type Composed, createContext, type Parts } from '../../functions/platform/context.ts';
 import { SCOPES, type Scope } from '../../schema/route.ts';
+import { createSubmit } from '../../functions/domain/tasks/submissions.ts';
 import { createAdvance } from '../../functions/domain/workers/advance.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
 import { TEMPLATE } from './global-setup.ts';
@@ -81,7 +82,8 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
   const shared = handlersOf(ctx);
   const { admin_key } = await bootstrap(ctx);
   // Requests of several Lambda instances never share a statement; those of one process may.
-  const send = (request: RawRequest) => invoke(isServerless ? handlersOf({ ...ctx, advance: createAdvance() }) : shared, request);
+  const send = (request: RawRequest) =>
+    invoke(isServerless ? handlersOf({ ...ctx, advance: createAdvance(), submit: createSubmit() }) : shared, request);
   return {
     ctx,
     logged,

@@ -64,23 +64,37 @@ const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: 
 
 export type NewSubtask = Omit<SubtaskSpec, 'tool'> & { tool: string; position: number };
 
-type Submitted = { task: Task; outbox: Left[] } | { stored: StoredAnswer };
+/** A checked task with its DAG; with `once`, it is stored once for that key. */
+export type Submission = {
+  ctx: { sql: Sql };
+  caller: Caller;
+  spec: TaskSpec;
+  subtasks: readonly NewSubtask[];
+  edges: readonly DagEdge[];
+  once: OnceRequest | null;
+};
+type Submitted = { answers: ({ task: Task } | { stored: StoredAnswer })[]; outbox: Left[] };
 
-/** Stores a task with its DAG in one statement; with `once`, returns what is stored for its key where the key was used before. */
-export const submitTask = async (
-  sql: Sql,
-  caller: Caller,
-  spec: TaskSpec,
-  subtasks: readonly NewSubtask[],
-  edges: readonly DagEdge[],
-  once: OnceRequest | null,
-): Promise<Submitted> => {
+const placed = <T extends object>(lists: readonly (readonly T[])[]) =>
+  lists.flatMap((list, at) => list.map((it) => ({ ...it, place: at + 1 })));
+
+const submissionOf = ({ ctx, caller, spec, subtasks, edges, once }: Submission) => {
   const { goal, on_failure, priority, metadata, timeout_seconds = null } = spec;
-  const key = once && { principal_id: caller.principal_id, key: once.key, operation: once.operation, request_hash: once.hash };
+  return {
+    request_id: ctx.sql.request_id,
+    owner_id: caller.owner_id,
+    task: { goal, on_failure, priority, metadata, timeout_seconds },
+    subtask_count: subtasks.length,
+    edge_count: edges.length,
+    once: once && { principal_id: caller.principal_id, key: once.key, operation: once.operation, request_hash: once.hash },
+  };
+};
+
+/** Stores tasks of one organization with their DAGs in one statement; returns what is stored for a key that was used before. */
+export const submitTasks = async (sql: Sql, submissions: readonly Submission[]): Promise<Submitted> => {
   const [row] = await sql<[{ answer: Submitted }]>`
-    select submit_task(${sql.request_id ?? ''}, ${caller.organization_id}, ${caller.owner_id},
-      ${json({ goal, on_failure, priority, metadata, timeout_seconds })}, ${json(subtasks)}, ${json(edges)},
-      ${key && json(key)}) as answer`;
+    select submit_tasks(${submissions[0]?.caller.organization_id}, ${json(submissions.map(submissionOf))},
+      ${json(placed(submissions.map(({ subtasks }) => subtasks)))}, ${json(placed(submissions.map(({ edges }) => edges)))}) as answer`;
   return row.answer;
 };
 
@@ -91,7 +105,7 @@ export const addSubtasks = (sql: Sql, taskId: string, subtasks: readonly NewSubt
     set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
     where task_id = ${taskId}
   )
-  select queue_subtasks(insert_subtasks(${taskId}, ${json(subtasks)}, ${json(edges)}))`;
+  select queue_subtasks(insert_subtasks(array[${taskId}::uuid], ${json(placed([subtasks]))}, ${json(placed([edges]))}))`;
 
 export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select queue_subtasks(${subtaskIds}::uuid[])`;
 

@@ -4,12 +4,11 @@ import { SubtaskSpec as SubtaskSpecSchema } from '../../../schema/task.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
-import { type OnceRequest, repeated } from '../idempotency.ts';
-import { announce, commit } from '../outbox/outbox.ts';
+import type { OnceRequest } from '../idempotency.ts';
+import { commit } from '../outbox/outbox.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
 import type { Sql } from '../sql.ts';
-import { repeating } from '../transact.ts';
 import { validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 
@@ -48,7 +47,7 @@ const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
  * answer of the first.
  */
 export const submit = async (
-  ctx: Tasks & Pick<Context, 'env' | 'vault'>,
+  ctx: Tasks & Pick<Context, 'env' | 'vault' | 'isAway' | 'submit'>,
   caller: Caller,
   spec: TaskSpec,
   once: OnceRequest | null = null,
@@ -57,10 +56,7 @@ export const submit = async (
   const edges = validateDag(subtasks);
   const stored = positioned(subtasks, ctx.env.DEFAULT_TOOL, 0);
   await orWakeLater(ctx, ctx.hints.bump());
-  const answer = await repeating(() => rows.submitTask(ctx.sql, caller, spec, stored, edges, once));
-  if ('stored' in answer) return repeated(ctx, answer.stored, once) as Task;
-  await announce(ctx, answer.outbox);
-  return answer.task;
+  return ctx.submit({ ctx, caller, spec, subtasks: stored, edges, once });
 };
 
 /** Adds subtasks to a task that has not ended; those whose parents have all completed are ready at once. */

@@ -1,4 +1,4 @@
-import { createBatches } from '../batches.ts';
+import { createBatches, isCausedByOne } from '../batches.ts';
 import type { Context, WorkerIdentity } from '../context.ts';
 import { announce } from '../outbox/outbox.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
@@ -14,9 +14,6 @@ export type Advance = (step: WorkerStep) => Promise<StepAnswer>;
 /** Completions and subtasks to claim in one statement: its answer and its outbox rows stay small. */
 const MOST_WEIGHT = 500;
 const MOST_WAITING = 10_000;
-/** A lock that somebody holds, a deadlock, a serialization failure, a statement that takes too long: one request may cause it for all. */
-const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
-
 /** A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive. */
 const skipNote = async () => {};
 
@@ -43,5 +40,5 @@ export const createAdvance = (): Advance =>
     mostWeight: MOST_WEIGHT,
     mostWaiting: MOST_WAITING,
     run: runSteps,
-    isWorthATryAlone: ([step], error) => CAUSED_BY_ONE.has((error as { code?: string }).code ?? '') || step?.ctx.isAway(error) === false,
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
   });

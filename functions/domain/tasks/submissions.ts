@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import type { Task } from '../../../schema/task.ts';
+import { createBatches, isCausedByOne } from '../batches.ts';
+import type { Context } from '../context.ts';
+import { repeated } from '../idempotency.ts';
+import { announce } from '../outbox/outbox.ts';
+import { repeating } from '../transact.ts';
+import { type Submission, submitTasks } from './tasks.sql.ts';
+
+type Submitting = Pick<Context, 'sql' | 'queues' | 'hints' | 'log' | 'isAway' | 'vault'>;
+export type Submit = (submission: Submission & { ctx: Submitting }) => Promise<Task>;
+
+/** Tasks and subtasks in one statement: its answer and its outbox rows stay small. */
+const MOST_WEIGHT = 500;
+const MOST_WAITING = 10_000;
+
+const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitting })[]): Promise<Promise<Task>[]> => {
+  const [{ ctx }] = submissions as [Submission & { ctx: Submitting }];
+  const work = () => submitTasks(ctx.sql, submissions);
+  const { answers, outbox } = await (submissions.length === 1 ? repeating(work) : work());
+  const announced = announce(ctx, outbox);
+  return submissions.map(async ({ once }, at) => {
+    const answer = answers[at] as (typeof answers)[number];
+    if ('stored' in answer) return repeated(ctx, answer.stored, once) as Task;
+    await announced;
+    return answer.task;
+  });
+};
+
+/** Tasks that are submitted to an organization at the same time share statements. */
+export const createSubmit = (): Submit =>
+  createBatches<Submission & { ctx: Submitting }, Task>({
+    groupOf: ({ caller }) => caller.organization_id,
+    keyOf: ({ caller, once }) => (once === null ? randomUUID() : `${caller.principal_id} ${once.key}`),
+    weightOf: ({ subtasks }) => subtasks.length + 1,
+    mostWeight: MOST_WEIGHT,
+    mostWaiting: MOST_WAITING,
+    run: runSubmissions,
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
+  });
