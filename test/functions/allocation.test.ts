@@ -58,6 +58,17 @@ describe('owners', () => {
     expect(await ownersInOrder(worker, owners, 20)).toBe('uuulllnnnnn');
   });
 
+  it('take turns in each priority, however many turns they wait for in another one', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    const other = backend.as((await backend.newKey()).key);
+    await backend.admin.ok.submitTask({ body: { goal: 'much', priority: 0, subtasks: many(20) } });
+    const first = await backend.admin.ok.submitTask({ body: { goal: 'A', priority: 7, subtasks: many(3) } });
+    const second = await other.ok.submitTask({ body: { goal: 'b', priority: 7, subtasks: many(3) } });
+
+    expect(await ownersInOrder(worker, { [first.task_id]: 'A', [second.task_id]: 'b' }, 6)).toBe('AbAbAb');
+  });
+
   it('are served across several tools of one worker in the same order', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend, { tools: ['exec', 'scripted'] });
@@ -65,6 +76,20 @@ describe('owners', () => {
     const high = await backend.admin.ok.submitTask({ body: { goal: 'x', priority: 8, subtasks: many(2, { tool: 'scripted' }) } });
 
     expect(await ownersInOrder(worker, { [low.task_id]: 'l', [high.task_id]: 'h' }, 9)).toBe('hhll');
+  });
+});
+
+describe('a subtask that was given back', () => {
+  it('goes before those that have not had their turn yet', async () => {
+    const backend = await backendForTest();
+    const worker = await enrol(backend);
+    await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: many(5) } });
+    const [given] = await worker.claim();
+    if (given === undefined) throw new Error('nothing was claimed');
+
+    await worker.release(given);
+
+    expect((await worker.claim()).map((it) => it.subtask_id)).toEqual([given.subtask_id]);
   });
 });
 

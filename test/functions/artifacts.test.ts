@@ -87,6 +87,15 @@ describe('an artifact', () => {
     expect(await complete(artifact_id)).toMatchObject({ status: 200, body: { status: 'completed' } });
   });
 
+  it('is the result of no other attempt', async () => {
+    const [{ announce, confirm }, other] = [await holding(), await holding()];
+    const { artifact_id } = (await announce('a.txt')).body;
+    world.blobs.put(artifact_id, BYTES);
+    await confirm(artifact_id);
+
+    expect(await other.complete(artifact_id)).toMatchObject({ status: 404, body: { code: 'artifact_not_found' } });
+  });
+
   it('is not replaced as the result by another one', async () => {
     const { announce, confirm, complete } = await holding();
     const ids = [(await announce('a.txt')).body.artifact_id, (await announce('b.txt')).body.artifact_id] as const;

@@ -4,7 +4,7 @@ import { createBatches } from '../../functions/domain/batches.ts';
 
 type Request = { group: string; key: string; weight: number; fails: boolean; id: number };
 
-const batchesOf = (options: { mostWeight?: number; mostWaiting?: number } = {}) => {
+const batchesOf = (options: { mostWeight?: number; mostWaiting?: number; isWorthATryAlone?: boolean } = {}) => {
   const ran: (readonly Request[])[] = [];
   const send = createBatches<Request, number>({
     groupOf: ({ group }) => group,
@@ -18,7 +18,7 @@ const batchesOf = (options: { mostWeight?: number; mostWaiting?: number } = {}) 
       if (requests.some(({ fails }) => fails)) throw new Error('one of them fails');
       return requests.map(async ({ id }) => id);
     },
-    isWorthATryAlone: () => true,
+    isWorthATryAlone: () => options.isWorthATryAlone ?? true,
   });
   return { send, ran };
 };
@@ -64,6 +64,23 @@ describe('requests that are carried out in batches', () => {
     );
   });
 
+  it('wait for the batch of their group that is under way, not for those of others', async () => {
+    const { send, ran } = batchesOf();
+    const one = (group: string, id: number) => send({ group, key: `k${id}`, weight: 1, fails: false, id });
+    const answered: number[] = [];
+
+    const first = one('a', 0).then((id) => answered.push(id));
+    await Promise.resolve();
+    const later = one('a', 1);
+    const other = one('b', 2);
+    await Promise.resolve();
+    await Promise.resolve();
+
+    expect(answered).toEqual([]);
+    expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [2]]);
+    await Promise.all([first, later, other]);
+  });
+
   it('go together when they come while a batch is under way, and at once when they come alone', async () => {
     const { send, ran } = batchesOf();
     const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
@@ -83,5 +100,18 @@ describe('requests that are carried out in batches', () => {
 
     expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect((answers[2] as PromiseRejectedResult).reason).toMatchObject({ code: 'unavailable' });
+    expect(await Promise.all([one(3), one(4)])).toEqual([3, 4]);
+  });
+
+  it('are not tried alone where that is not worth it', async () => {
+    const { send, ran } = batchesOf({ isWorthATryAlone: false });
+    const one = (id: number, fails: boolean) => send({ group: 'a', key: `k${id}`, weight: 1, fails, id });
+
+    const first = one(0, false);
+    await Promise.resolve();
+    const answers = await Promise.allSettled([first, one(1, true), one(2, false)]);
+
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [1, 2]]);
   });
 });

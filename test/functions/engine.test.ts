@@ -481,9 +481,12 @@ describe('a task', () => {
     const [left] = await worker.claim(2);
     if (left) await worker.fail(left);
 
+    const { started_at } = await backend.admin.ok.getTask({ params: { task_id } });
     const retried = await backend.admin.ok.retryTask({ params: { task_id } });
 
-    expect(retried).toMatchObject({ status: 'running', run: 2, completed_count: 1, ended_count: 1, error: null, ended_at: null });
+    const again = { status: 'running', run: 2, completed_count: 1, ended_count: 1, error: null, started_at, ended_at: null };
+    expect(started_at).not.toBeNull();
+    expect(retried).toMatchObject(again);
     expect((await drain(worker)).map((it) => it.key)).toEqual(['left', 'right', 'bottom']);
     expect(await backend.admin.ok.getTask({ params: { task_id } })).toMatchObject({ status: 'completed', progress: 100 });
     expect(await backend.admin.retryTask({ params: { task_id } })).toMatchObject({ status: 409, body: { code: 'nothing_to_retry' } });

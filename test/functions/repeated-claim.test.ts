@@ -21,7 +21,7 @@ const lostAnswer = async () => {
 const blocked = async (sql: Sql) =>
   (await sql`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`).length;
 
-/** Sends the claim again while somebody else ends the attempt in a transaction that is still open; answers once both are done. */
+/** Sends the claim again while somebody else ends the attempt in a transaction that is still open; it must be answered before that ends. */
 const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, again: () => Promise<{ status: number; body: unknown }>) => {
   const other = openPool(backend.url);
   onTestFinished(() => other.end());
@@ -35,6 +35,7 @@ const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, aga
       () => (answered = true),
     );
     await until('the claim to be answered, or to wait', async () => answered || (await blocked(backend.ctx.sql)) > 0, 15_000);
+    expect(answered).toBe(true);
   });
   return reply;
 };
@@ -64,6 +65,15 @@ describe('a claim that is repeated since its answer was lost', () => {
 
     expect(body.claim?.claimed).toMatchObject([{ task_id }]);
     expect(again.body.claimed).toEqual(body.claim?.claimed);
+  });
+
+  it('is not answered with what the worker holds of another claim', async () => {
+    const { backend, worker, request, first } = await lostAnswer();
+    await backend.admin.ok.submitTask({ body: { goal: 'of another claim' } });
+    const other = await worker.claim();
+
+    expect(other).toHaveLength(1);
+    expect((await worker.claimReply(request, 10)).body.claimed).toEqual(first);
   });
 
   it('gets nothing while the reaper takes the attempt back, and waits for nobody', async () => {

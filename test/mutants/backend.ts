@@ -20,8 +20,32 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'completing and claiming locks the tasks before the row of its worker',
     file: 'schema/transitions/complete_and_claim.sql',
-    find: 'where w.worker_id = any (p_workers) and',
-    replace: 'where false and w.worker_id = any (p_workers) and',
+    find: `  if v_is_claiming then
+    perform 1
+    from workers w
+    where w.worker_id = any (p_workers) and w.organization_id = p_organization
+      and p_claims[array_position(p_workers, w.worker_id)] is not null
+    order by w.worker_id
+    for no key update;
+  end if;
+  if p_subtasks <> '{}' then
+    select c.locked, c.completed, c.events into v_locked, v_completed, v_events
+    from complete_subtasks(p_organization, p_workers, p_request_ids, p_places, p_subtasks, p_tokens, p_attempts, p_results, p_bytes,
+      p_artifacts, p_usages, p_hashes) c;
+  end if;`,
+    replace: `  if p_subtasks <> '{}' then
+    select c.locked, c.completed, c.events into v_locked, v_completed, v_events
+    from complete_subtasks(p_organization, p_workers, p_request_ids, p_places, p_subtasks, p_tokens, p_attempts, p_results, p_bytes,
+      p_artifacts, p_usages, p_hashes) c;
+  end if;
+  if v_is_claiming then
+    perform 1
+    from workers w
+    where w.worker_id = any (p_workers) and w.organization_id = p_organization
+      and p_claims[array_position(p_workers, w.worker_id)] is not null
+    order by w.worker_id
+    for no key update;
+  end if;`,
     tests: ['test/functions/lock-order.test.ts'],
   },
   {

@@ -81,6 +81,23 @@ describe('a worker', () => {
     expect(platform.of('startSubtask')[0]?.body).toEqual({ lease_token: subtask.lease_token, attempt: 1 });
   });
 
+  it('stops the work when the report of its start is refused for a lost lease', async () => {
+    const platform = await startPlatform();
+    platform.add({ started: false });
+    const { tool, seen } = stubborn();
+    platform.intercept('startSubtask', async () => {
+      await holds(() => seen.started === 1);
+      return new AppError('lease_lost', 'somebody else has it');
+    });
+    const worker = await agentForTest(platform, { tools: [tool] });
+    void worker.run();
+
+    await holds(() => seen.stopped === 1 && worker.agent.running === 0);
+
+    expect(platform.ended.size).toBe(0);
+    expect(platform.calls.filter(({ name }) => ['completeSubtasks', 'failSubtask', 'releaseSubtask'].includes(name))).toEqual([]);
+  });
+
   it('completes a subtask whose start never reached the platform', async () => {
     const platform = await startPlatform();
     platform.add({ started: false });
