@@ -12,6 +12,7 @@ export const environment = (settings: Settings, { apiUrl, socketUrl }: Addresses
     // A Lambda serves one request at a time; what pools connections is before Postgres.
     DATABASE_POOL_SIZE: '1',
     DATABASE_PREPARE: 'true',
+    DATABASE_MOST_WAITING: '0',
     PUBLIC_URL: settings.publicUrl ?? apiUrl,
     SOCKET_URL: socketUrl,
     CORS_ORIGINS: settings.corsOrigins,

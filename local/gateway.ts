@@ -67,7 +67,10 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
 };
 
 const handle = async (options: GatewayOptions, limits: Limits, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const gone = new AbortController();
+  response.once('close', () => response.writableFinished || gone.abort());
   if (options.first && (await options.first(request, response))) return;
+  if (gone.signal.aborted) return; // nobody waits for this request any more, so it is not begun
   const body = await readBytes(request, limits.bodyBytes);
   if (body === null) return sendProblem(response, 413, 'body_too_large', `The body must be at most ${limits.bodyBytes} bytes`);
   const path = pathOf(request);
@@ -75,7 +78,8 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   const match = matchRoute(request.method ?? 'GET', path);
   const event = eventOf(request, path, body, match);
   const handler = options.handlers[match === null ? 'person-api' : apiOf(match.route)];
-  const result = await within(limits.timeoutMs, handler(event, lambdaContext(event.requestContext.requestId, limits.timeoutMs)));
+  const context = lambdaContext(event.requestContext.requestId, limits.timeoutMs, gone.signal);
+  const result = await within(limits.timeoutMs, handler(event, context));
   if (result === null) return sendProblem(response, 503, 'unavailable', `The operation took longer than ${limits.timeoutMs} ms`);
   sendResult(response, result, request.method === 'HEAD');
 };

@@ -11,8 +11,8 @@ export const within = async <T>(ms: number, work: Promise<T>): Promise<T | null>
   }
 };
 
-/** What the runtime of Lambda gives to a handler beside its event. */
-export const lambdaContext = (requestId: string, timeoutMs: number): LambdaContext => {
+/** What the runtime of Lambda gives to a handler beside its event; `signal`, which it does not, aborts when nobody waits any more. */
+export const lambdaContext = (requestId: string, timeoutMs: number, signal?: AbortSignal): LambdaContext => {
   const end = performance.now() + timeoutMs;
   const context = {
     awsRequestId: requestId,
@@ -22,6 +22,7 @@ export const lambdaContext = (requestId: string, timeoutMs: number): LambdaConte
     memoryLimitInMB: '512',
     logGroupName: 'local',
     logStreamName: 'local',
+    ...(signal ? { signal } : {}),
     callbackWaitsForEmptyEventLoop: false,
     getRemainingTimeInMillis: () => Math.max(0, end - performance.now()),
   };

@@ -24,6 +24,9 @@ export const Env = z.object({
   ),
   DATABASE_POOL_SIZE: whole(1, 200, 1).describe('Connections at most; 1 behind a transaction pooler'),
   DATABASE_PREPARE: flag('true').describe('Prepared statements; false behind a transaction pooler that does not carry them'),
+  DATABASE_MOST_WAITING: whole(0, 100_000, 0).describe(
+    'Requests of callers that may wait for a connection, of those that read and of the others each; further ones get 503 at once. 0 stands for 16 for each connection',
+  ),
   SECRET_KEY: z
     .string({ error: KEY_FAULT })
     .min(32, { error: KEY_FAULT })

@@ -17,11 +17,15 @@ export type Sql = {
   /** The request that statements are sent for, which the events that they write name; null for what happens by the clock. */
   readonly request_id: string | null;
 };
-/** What statements are for: those of a request that only reads share connections, and are sent before others are answered. */
-export type Lane = 'writes' | 'reads';
+/**
+ * What statements are for; each lane has a share of the connections. `inside` is what no request waits for (tick, consumers) and
+ * health; `workers` are requests of workers, `callers` other requests that write, and `reads` requests that only read: these share
+ * connections.
+ */
+export type Lane = 'inside' | 'workers' | 'callers' | 'reads';
 export type Pool = Sql & {
-  /** The same connections, for what a request does. */
-  of(requestId: string, lane?: Lane): Pool;
+  /** The same connections, for what a request does; once `signal` aborts it gets none any more. */
+  of(requestId: string, options?: { lane?: Lane; signal?: AbortSignal | undefined }): Pool;
   /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
   begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** How many statements were sent since the start; a transaction sends two of its own. */

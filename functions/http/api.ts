@@ -6,7 +6,7 @@ import { AppError } from '../../schema/errors.ts';
 import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
-import type { Pool } from '../domain/sql.ts';
+import type { Lane, Pool } from '../domain/sql.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -74,9 +74,18 @@ const cors = (origins: readonly string[]) =>
     vary: 'Origin',
   });
 
-const forRequest = (ctx: Composed, route: Route, event: APIGatewayProxyEventV2): Context => ({
+const laneOf = (route: Route): Lane => {
+  if (route.access === 'anyone') return 'inside'; // health, which is to be quick while others wait
+  if (apiOf(route) === 'worker-api') return 'workers';
+  return route.method === 'GET' ? 'reads' : 'callers';
+};
+
+/** A gateway that knows when the caller hangs up gives a signal of it; Lambda has none. */
+const signalOf = (context: LambdaContext) => (context as LambdaContext & { signal?: AbortSignal }).signal;
+
+const forRequest = (ctx: Composed, route: Route, event: APIGatewayProxyEventV2, context: LambdaContext): Context => ({
   ...ctx,
-  sql: ctx.sql.of(event.requestContext.requestId, route.method === 'GET' ? 'reads' : 'writes'),
+  sql: ctx.sql.of(event.requestContext.requestId, { lane: laneOf(route), signal: signalOf(context) }),
 });
 
 const httpLambda = (ctx: Composed, served: readonly Endpoint[]): HttpHandler => {
@@ -84,7 +93,8 @@ const httpLambda = (ctx: Composed, served: readonly Endpoint[]): HttpHandler => 
     methodsOf(route).map((method) => ({
       method,
       path: route.path,
-      handler: (event: APIGatewayProxyEventV2): Promise<APIGatewayProxyResultV2> => handle(forRequest(ctx, route, event), event),
+      handler: (event: APIGatewayProxyEventV2, context: LambdaContext): Promise<APIGatewayProxyResultV2> =>
+        handle(forRequest(ctx, route, event, context), event),
     })),
   );
   const handler = middy<APIGatewayProxyEventV2, APIGatewayProxyResultV2>();

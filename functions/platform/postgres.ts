@@ -1,7 +1,7 @@
 import type { Env } from '../../schema/env.ts';
 import type { Lane, Pool, Sql } from '../domain/sql.ts';
 import { type Answer, type Connection, ConnectionLost, isRefusal, openConnection } from './postgres/connection.ts';
-import { createConnections, type LaneSettings } from './postgres/connections.ts';
+import { type Asker, createConnections, type LaneSettings } from './postgres/connections.ts';
 import { targetOf } from './postgres/target.ts';
 import { createSql, type Run, type Sent } from './statement.ts';
 
@@ -67,22 +67,34 @@ export type PoolSettings = {
   answerMs?: number;
   /** Settings of the session, such as `lock_timeout`. */
   session?: Record<string, string | number>;
+  /** Requests that may wait for a connection, of those that read and of the others; without it, any number. */
+  waiting?: number;
 };
 
-/** From so many connections on, reads share some of them. */
+/** From so many connections on, each lane has a share of its own. */
 const SHARED_FROM = 4;
 
-const lanesOf = (max: number): Record<Lane, LaneSettings> => ({
-  writes: { most: max, shares: false },
-  reads: max < SHARED_FROM ? { most: max, shares: false } : { most: Math.floor(max / SHARED_FROM), shares: true },
-});
+/**
+ * The lanes, first those that get a connection first. Callers and reads, which may come in any number, leave a quarter of the
+ * connections to workers and to what is inside, and workers leave one to each of them.
+ */
+const lanesOf = (max: number, waiting: number): Record<Lane, LaneSettings> => {
+  const isShared = max < SHARED_FROM;
+  const share = (most: number) => (isShared ? max : most);
+  return {
+    inside: { most: max, shares: false, waiting: Number.POSITIVE_INFINITY },
+    workers: { most: share(max - 2), shares: false, waiting: Number.POSITIVE_INFINITY },
+    callers: { most: share(Math.floor(max / 2)), shares: false, waiting },
+    reads: { most: share(Math.floor(max / 4)), shares: !isShared, waiting },
+  };
+};
 
 /** Connections to a database, made when they are needed. */
 export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
-  const { max = 1, prepare = true, connectMs = 5_000, answerMs, session = {} } = settings;
+  const { max = 1, prepare = true, connectMs = 5_000, answerMs, session = {}, waiting = Number.POSITIVE_INFINITY } = settings;
   const target = targetOf(url);
   const open = (onLost: () => void) => openConnection(target, { prepare, connectMs, answerMs, session }, onLost);
-  const connections = createConnections<Lane>({ max, lanes: lanesOf(max), waitMs: connectMs, open });
+  const connections = createConnections<Lane>({ max, lanes: lanesOf(max, waiting), waitMs: connectMs, open });
   let statements = 0;
   const counted =
     (run: Run): Run =>
@@ -90,13 +102,15 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
       statements++;
       return run(sent);
     };
-  const make = (requestId: string | null, lane: Lane): Pool => {
-    const run: Run = (sent) => connections.use(lane, (connection) => sendOn(connection)(sent));
+  const make = (requestId: string | null, lane: Lane, asker: Asker): Pool => {
+    const run: Run = (sent) => connections.use(lane, asker, (connection) => sendOn(connection)(sent));
     return Object.assign(createSql(counted(run), requestId), {
-      of: (requestId: string, lane: Lane = 'writes') => make(requestId, lane),
+      of: (requestId: string, { lane = 'inside', signal }: { lane?: Lane; signal?: AbortSignal | undefined } = {}) =>
+        make(requestId, lane, { hasBegun: false, signal }),
       begin: <T>(work: (sql: Sql) => Promise<T>) => {
         statements += 2;
-        return connections.use('writes', (connection) =>
+        // A transaction takes a connection for itself.
+        return connections.use(lane === 'reads' ? 'callers' : lane, asker, (connection) =>
           inTransaction(connection, requestId, (send) => work(createSql(counted(send), requestId))),
         );
       },
@@ -104,7 +118,7 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
       end: () => connections.end(),
     });
   };
-  return make(null, 'writes');
+  return make(null, 'inside', { hasBegun: false, signal: undefined });
 };
 
 /**
@@ -113,14 +127,20 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
  */
 const NO_JIT = { jit: 'off' };
 
+/** Requests that wait for each connection: about half a second of what it carries out. */
+const WAITING_EACH = 16;
+
 /**
  * The pool of the backend. Nothing waits for ever: not for a connection, a lock or a statement, and a transaction that a
  * frozen Lambda left open ends by itself.
  */
-export const createPool = (env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' | 'DATABASE_PREPARE'>): Pool =>
+export const createPool = (
+  env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' | 'DATABASE_PREPARE'> & Partial<Pick<Env, 'DATABASE_MOST_WAITING'>>,
+): Pool =>
   openPool(env.DATABASE_URL, {
     max: env.DATABASE_POOL_SIZE,
     prepare: env.DATABASE_PREPARE,
+    waiting: env.DATABASE_MOST_WAITING || env.DATABASE_POOL_SIZE * WAITING_EACH,
     answerMs: 10_000,
     session: { ...NO_JIT, statement_timeout: 5_000, lock_timeout: 4_000, idle_in_transaction_session_timeout: 5_000 },
   });

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import type { HttpHandler } from '../../functions/http/api.ts';
 import { until } from '../support/processes.ts';
+import type { GatewayOptions } from '../../local/gateway.ts';
 import { gatewayForTest, open } from './support/gateway.ts';
 
 const bytes = { method: 'POST', headers: { 'content-type': 'application/octet-stream' } };
@@ -23,6 +24,54 @@ describe('the local gateway', () => {
     expect(answer).toMatchObject({ status: 201, text: 'ö' });
     expect(answer.headers).toMatchObject({ 'x-one': '1', 'content-type': 'text/plain', 'content-length': '2' });
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2; HttpOnly']);
+  });
+
+  it('lets the handler know when the caller hangs up, and only then', async () => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const answers: (() => void)[] = [];
+    const { gateway, send } = await gatewayForTest(async (_, context) => {
+      signals.push((context as typeof context & { signal?: AbortSignal }).signal);
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return { statusCode: 200, body: '' };
+    });
+    const hungUp = request(gateway.url).on('error', () => {});
+    hungUp.end();
+    await until('the handler to be called', () => answers.length === 1);
+    hungUp.destroy();
+    await until('the handler to know', () => signals[0]?.aborted);
+
+    const answered = send('/');
+    await until('the handler to be called again', () => answers.length === 2);
+    for (const answer of answers) answer();
+    await answered;
+
+    expect(signals.map((signal) => signal?.aborted)).toEqual([true, false]);
+  });
+
+  it('does not begin a request whose caller has hung up', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<void>();
+    let calls = 0;
+    const first: GatewayOptions['first'] = async (_, response) => {
+      calls++;
+      if (calls === 1) {
+        response.once('close', closed.resolve);
+        await promise;
+      }
+      return false;
+    };
+    const { gateway, events, errors, send } = await gatewayForTest(undefined, { first });
+    const hungUp = request(gateway.url).on('error', () => {});
+    hungUp.end();
+    await until('the request to arrive', () => calls === 1);
+    hungUp.destroy();
+    await closed.promise;
+
+    resolve();
+    await send('/another');
+
+    expect(events.map((event) => event.rawPath)).toEqual(['/another']);
+    expect(errors).toEqual([]);
   });
 
   it('sends bytes that the handler answered in Base64', async () => {

@@ -1,3 +1,4 @@
+import { AppError } from '../../../schema/errors.ts';
 import { type Connection, ConnectionLost } from './connection.ts';
 
 const IDLE_MS = 300_000;
@@ -11,9 +12,15 @@ export type LaneSettings = {
   most: number;
   /** Whether several use a connection at once, each with one statement. */
   shares: boolean;
+  /** How many requests may wait for their first connection; what comes then is refused at once. */
+  waiting: number;
 };
+/** Who asks for connections, once or several times. */
+export type Asker = { hasBegun: boolean; signal: AbortSignal | undefined };
 type Waiter = { take(connection: Connection): void; refuse(error: Error): void };
 type LaneState = LaneSettings & {
+  /** Who had a connection before goes first: what was begun is to end. */
+  begun: Waiter[];
   queue: Waiter[];
   /** What it holds, and for how many each. */
   held: Map<Connection, number>;
@@ -21,7 +28,7 @@ type LaneState = LaneSettings & {
 
 export type Connections<L extends string> = {
   /** Runs work with a connection of a lane; waits for one that is free, but not forever. */
-  use<T>(lane: L, work: (connection: Connection) => Promise<T>): Promise<T>;
+  use<T>(lane: L, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T>;
   end(): Promise<void>;
 };
 
@@ -33,10 +40,13 @@ export type ConnectionsSettings<L extends string> = {
   open(onLost: () => void): Connection;
 };
 
+const overloaded = () => new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly');
+const abandoned = () => new AppError('unavailable', 'The caller hung up, so the request was not carried out');
+
 /** The connections of a pool, and who waits for one. A lost connection is forgotten, and a new one is opened when it is needed. */
 export const createConnections = <L extends string>({ max, lanes: given, waitMs, open }: ConnectionsSettings<L>): Connections<L> => {
   const lanes = Object.fromEntries(
-    Object.entries<LaneSettings>(given).map(([name, lane]) => [name, { ...lane, queue: [], held: new Map() }]),
+    Object.entries<LaneSettings>(given).map(([name, lane]) => [name, { ...lane, begun: [], queue: [], held: new Map() }]),
   ) as unknown as Record<L, LaneState>;
   const inOrder = Object.values<LaneState>(lanes);
   const all = new Set<Connection>();
@@ -88,10 +98,10 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
   const serve = () => {
     if (ending !== null) return;
     for (const lane of inOrder) {
-      while (lane.queue.length > 0) {
+      while (lane.begun.length + lane.queue.length > 0) {
         const connection = takeFor(lane);
         if (connection === null) break;
-        lane.queue.shift()?.take(connection);
+        (lane.begun.shift() ?? lane.queue.shift())?.take(connection);
       }
     }
   };
@@ -107,30 +117,41 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
     }
     serve();
   };
-  const waitFor = ({ queue }: LaneState): Promise<Connection> =>
+  const waitFor = (lane: LaneState, { hasBegun, signal }: Asker): Promise<Connection> =>
     new Promise((resolve, reject) => {
+      const queue = hasBegun ? lane.begun : lane.queue;
+      if (!hasBegun && queue.length >= lane.waiting) return reject(overloaded());
       const late = () => waiter.refuse(new ConnectionLost(`No connection to the database became free within ${waitMs} ms`));
       const limit = setTimeout(late, waitMs);
+      const leave = () => waiter.refuse(abandoned());
+      const settle = () => {
+        clearTimeout(limit);
+        signal?.removeEventListener('abort', leave);
+      };
       const waiter: Waiter = {
         take: (connection) => {
-          clearTimeout(limit);
+          settle();
           resolve(connection);
         },
         refuse: (error) => {
-          clearTimeout(limit);
+          settle();
           const at = queue.indexOf(waiter);
           if (at >= 0) queue.splice(at, 1);
           reject(error);
         },
       };
+      signal?.addEventListener('abort', leave);
       queue.push(waiter);
     });
 
   return {
-    use: async (name, work) => {
+    use: async (name, asker, work) => {
       if (ending !== null) throw new ConnectionLost('The pool of connections was closed');
+      if (asker.signal?.aborted) throw abandoned();
       const lane = lanes[name];
-      const connection = (lane.queue.length === 0 ? takeFor(lane) : null) ?? (await waitFor(lane));
+      const isFirst = lane.begun.length === 0 && (asker.hasBegun || lane.queue.length === 0);
+      const connection = (isFirst ? takeFor(lane) : null) ?? (await waitFor(lane, asker));
+      asker.hasBegun = true;
       try {
         return await work(connection);
       } finally {
@@ -141,7 +162,8 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
       if (ending === null) {
         ending = Promise.withResolvers<void>();
         for (const lane of inOrder)
-          for (const waiter of lane.queue.splice(0)) waiter.refuse(new ConnectionLost('The pool of connections was closed'));
+          for (const waiter of [...lane.begun.splice(0), ...lane.queue.splice(0)])
+            waiter.refuse(new ConnectionLost('The pool of connections was closed'));
         for (const { connection } of idle.splice(0)) drop(connection);
         clearTimeout(timer);
         if (all.size === 0) ending.resolve();

@@ -233,7 +233,7 @@ describe('a round trip', () => {
 describe('reads', () => {
   it('share a connection, many at once, while the others carry out what writes', async () => {
     const { sql, proxy } = await poolForTest();
-    const reads = sql.of('a request', 'reads');
+    const reads = sql.of('a request', { lane: 'reads' });
     const inside = Promise.withResolvers<void>();
     const writing = [1, 2, 3].map(() =>
       sql.begin(async (tx) => {
@@ -254,7 +254,7 @@ describe('reads', () => {
 
   it('fail alone: what is sent with one that is refused is answered', async () => {
     const { sql } = await poolForTest();
-    const reads = sql.of('a request', 'reads');
+    const reads = sql.of('a request', { lane: 'reads' });
 
     const answers = await Promise.allSettled([1, 0, 2].map((n) => reads<[{ n: number }]>`select 2 / ${n}::int as n`));
 
@@ -263,7 +263,7 @@ describe('reads', () => {
 
   it.each([1, 2, 3, 4, 10])('and writes together hold no more connections than the pool may have: %i', async (max) => {
     const { sql } = await poolForTest({ max });
-    const reads = sql.of('a request', 'reads');
+    const reads = sql.of('a request', { lane: 'reads' });
     const slow = (by: Sql) => by<[{ pid: number }]>`select pg_backend_pid() as pid from pg_sleep(${0.002})`;
 
     const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? slow(reads) : sql.begin((tx) => slow(tx)))));
@@ -316,7 +316,7 @@ describe('a lost connection', () => {
 
   it('is what a connection is whose other end has gone silent, and the pool goes on with new ones', async () => {
     const { sql, proxy } = await poolForTest({ answerMs: 300 });
-    const reads = sql.of('a request', 'reads');
+    const reads = sql.of('a request', { lane: 'reads' });
     await Promise.all([1, 2, 3].map(() => sql.begin((tx) => connection(tx))));
     proxy.silenceAll();
 
