@@ -3,7 +3,6 @@ import * as apiKeys from '../../functions/domain/api-keys/api-keys.ts';
 import { findCallers } from '../../functions/domain/api-keys/api-keys.sql.ts';
 import * as artifacts from '../../functions/domain/artifacts/artifacts.ts';
 import * as health from '../../functions/domain/health/health.ts';
-import { once } from '../../functions/domain/idempotency.ts';
 import { carryOut } from '../../functions/domain/outbox/carry-out.ts';
 import { relay } from '../../functions/domain/outbox/relay.ts';
 import { reconcile } from '../../functions/domain/live/reconcile.ts';
@@ -63,7 +62,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
 
   submitTask: async (at) => {
     const request = { key: randomUUID(), operation: 'submitTask', hash: 'x', secret: false };
-    return () => once(at.ctx, at.caller, request, (inner) => tasks.submit({ ...at.ctx, ...inner }, at.caller, fanOutAndIn(8)));
+    return () => tasks.submit(at.ctx, at.caller, fanOutAndIn(8), request);
   },
   listTasks: async (at) => async () => {
     const { next_cursor } = await tasks.list(at.ctx, at.caller, { limit: 50 });

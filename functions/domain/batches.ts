@@ -10,6 +10,8 @@ export type BatchOptions<T, R> = {
   /** What a request adds to a batch of at most `mostWeight`. */
   weightOf(request: T): number;
   mostWeight: number;
+  /** Whether nobody waits for a request any more; such a request is not begun. */
+  isAbandoned(request: T): boolean;
   /** Requests that wait, in all groups; one more is refused with `unavailable`. */
   mostWaiting: number;
   /** Carries out a batch. The next batch of the group begins when this returns; each request is answered with its own promise. */
@@ -31,17 +33,20 @@ export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
  * fails alone.
  */
 export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) => Promise<R>) => {
-  const { groupOf, keyOf, weightOf, mostWeight, mostWaiting, run, isWorthATryAlone } = options;
+  const { groupOf, keyOf, weightOf, mostWeight, isAbandoned, mostWaiting, run, isWorthATryAlone } = options;
   const queues = new Map<string, Waiting<T, R>[]>();
   const busy = new Set<string>();
   let waiting = 0;
 
   const takeBatch = (group: string): Waiting<T, R>[] => {
     const keys = new Set<string>();
+    const queued = queues.get(group) ?? [];
+    const abandoned = queued.filter(({ request }) => isAbandoned(request));
+    for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller hung up, so the request was not carried out'));
     const batch: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     let weight = 0;
-    for (const it of queues.get(group) ?? []) {
+    for (const it of queued.filter((it) => !abandoned.includes(it))) {
       const { request } = it;
       const fits = batch.length === 0 || weight + weightOf(request) <= mostWeight;
       if (fits && !keys.has(it.key)) {
@@ -52,7 +57,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     }
     if (rest.length > 0) queues.set(group, rest);
     else queues.delete(group);
-    waiting -= batch.length;
+    waiting -= batch.length + abandoned.length;
     return batch;
   };
 
@@ -70,13 +75,17 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
   const flush = async (group: string): Promise<void> => {
     if (busy.has(group)) return;
     busy.add(group);
-    while (queues.has(group)) await carryOut(takeBatch(group));
+    while (queues.has(group)) {
+      const batch = takeBatch(group);
+      if (batch.length > 0) await carryOut(batch);
+    }
     busy.delete(group);
   };
 
   return (request) =>
     new Promise((resolve, reject) => {
-      if (waiting >= mostWaiting) return reject(new AppError('unavailable', 'Too many requests of workers wait; repeat this one shortly'));
+      if (waiting >= mostWaiting)
+        return reject(new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly'));
       const group = groupOf(request);
       const queue = queues.get(group) ?? [];
       queue.push({ request, key: keyOf(request), resolve, reject });

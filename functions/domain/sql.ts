@@ -16,6 +16,8 @@ export type Sql = {
   unsafe<T extends AnyRows = AnyRows>(text: string): Statement<T>;
   /** The request that statements are sent for, which the events that they write name; null for what happens by the clock. */
   readonly request_id: string | null;
+  /** Aborts when nobody waits for the request any more. */
+  readonly signal?: AbortSignal | undefined;
 };
 /**
  * What statements are for; each lane has a share of the connections. `inside` is what no request waits for (tick, consumers) and

@@ -12,7 +12,7 @@ import type { Push } from '../domain/live/push.ts';
 import { createHints } from './hints.ts';
 import { createLog } from './log.ts';
 import type { RedisClient } from './redis.ts';
-import { createPool, isDatabaseAway } from './postgres.ts';
+import { createPool, isDatabaseAway, mostWaiting } from './postgres.ts';
 import { createVault } from './vault.ts';
 import { createWorkerTokens } from './worker-tokens.ts';
 
@@ -33,7 +33,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     queues: parts.queues ?? null,
     push: parts.push ?? null,
     ...createHints(parts.redis ?? null),
-    submit: createSubmit(),
+    submit: createSubmit(mostWaiting(env)),
     advance: createAdvance(),
     tokens: createWorkerTokens(env.SECRET_KEY),
     callers: createCallers(sql),

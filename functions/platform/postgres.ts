@@ -105,6 +105,7 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
   const make = (requestId: string | null, lane: Lane, asker: Asker): Pool => {
     const run: Run = (sent) => connections.use(lane, asker, (connection) => sendOn(connection)(sent));
     return Object.assign(createSql(counted(run), requestId), {
+      signal: asker.signal,
       of: (requestId: string, { lane = 'inside', signal }: { lane?: Lane; signal?: AbortSignal | undefined } = {}) =>
         make(requestId, lane, { hasBegun: false, signal }),
       begin: <T>(work: (sql: Sql) => Promise<T>) => {
@@ -130,17 +131,20 @@ const NO_JIT = { jit: 'off' };
 /** Requests that wait for each connection: about half a second of what it carries out. */
 const WAITING_EACH = 16;
 
+type Bounds = Pick<Env, 'DATABASE_POOL_SIZE'> & Partial<Pick<Env, 'DATABASE_MOST_WAITING'>>;
+
+/** How many requests of callers may wait for the database. */
+export const mostWaiting = (env: Bounds): number => env.DATABASE_MOST_WAITING || env.DATABASE_POOL_SIZE * WAITING_EACH;
+
 /**
  * The pool of the backend. Nothing waits for ever: not for a connection, a lock or a statement, and a transaction that a
  * frozen Lambda left open ends by itself.
  */
-export const createPool = (
-  env: Pick<Env, 'DATABASE_URL' | 'DATABASE_POOL_SIZE' | 'DATABASE_PREPARE'> & Partial<Pick<Env, 'DATABASE_MOST_WAITING'>>,
-): Pool =>
+export const createPool = (env: Pick<Env, 'DATABASE_URL' | 'DATABASE_PREPARE'> & Bounds): Pool =>
   openPool(env.DATABASE_URL, {
     max: env.DATABASE_POOL_SIZE,
     prepare: env.DATABASE_PREPARE,
-    waiting: env.DATABASE_MOST_WAITING || env.DATABASE_POOL_SIZE * WAITING_EACH,
+    waiting: mostWaiting(env),
     answerMs: 10_000,
     session: { ...NO_JIT, statement_timeout: 5_000, lock_timeout: 4_000, idle_in_transaction_session_timeout: 5_000 },
   });

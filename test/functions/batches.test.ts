@@ -4,13 +4,14 @@ import { createBatches } from '../../functions/domain/batches.ts';
 
 type Request = { group: string; key: string; weight: number; fails: boolean; id: number };
 
-const batchesOf = (options: { mostWeight?: number; mostWaiting?: number; isWorthATryAlone?: boolean } = {}) => {
+const batchesOf = (options: { mostWeight?: number; mostWaiting?: number; isWorthATryAlone?: boolean; abandoned?: Set<number> } = {}) => {
   const ran: (readonly Request[])[] = [];
   const send = createBatches<Request, number>({
     groupOf: ({ group }) => group,
     keyOf: ({ key }) => key,
     weightOf: ({ weight }) => weight,
     mostWeight: options.mostWeight ?? 10,
+    isAbandoned: ({ id }) => options.abandoned?.has(id) ?? false,
     mostWaiting: options.mostWaiting ?? 1_000,
     run: async (requests) => {
       ran.push(requests);
@@ -90,6 +91,21 @@ describe('requests that are carried out in batches', () => {
     await Promise.all([first, one(1), one(2), one(3)]);
 
     expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [1, 2, 3]]);
+  });
+
+  it('are not begun once nobody waits for them', async () => {
+    const abandoned = new Set<number>();
+    const { send, ran } = batchesOf({ abandoned });
+    const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
+
+    const first = one(0);
+    await Promise.resolve();
+    const others = Promise.allSettled([one(1), one(2)]);
+    abandoned.add(1);
+    await first;
+
+    expect((await others).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [2]]);
   });
 
   it('are refused with a known error when too many wait', async () => {

@@ -28,7 +28,8 @@ type Bound = {
 };
 
 const BOUNDS = {
-  'submit of one subtask': { work: OPERATIONS.submitTask, most: 250, growth: 1.5 },
+  // Most of them are for the terms of its search document: the index over words becomes deeper.
+  'submit of ten subtasks': { work: OPERATIONS.submitTask, most: 800, growth: 2 },
   claim: { work: claimOnly, most: 130, growth: 1.5 },
   'claim with start': { work: OPERATIONS.claimSubtasks, most: 150, growth: 1.5 },
   start: { work: OPERATIONS.startSubtask, most: 100, growth: 1.5 },

@@ -83,7 +83,7 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
   const { admin_key } = await bootstrap(ctx);
   // Requests of several Lambda instances never share a statement; those of one process may.
   const send = (request: RawRequest) =>
-    invoke(isServerless ? handlersOf({ ...ctx, advance: createAdvance(), submit: createSubmit() }) : shared, request);
+    invoke(isServerless ? handlersOf({ ...ctx, advance: createAdvance(), submit: createSubmit(100) }) : shared, request);
   return {
     ctx,
     logged,

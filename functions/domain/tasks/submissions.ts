@@ -12,7 +12,6 @@ export type Submit = (submission: Submission & { ctx: Submitting }) => Promise<T
 
 /** Tasks and subtasks in one statement: its answer and its outbox rows stay small. */
 const MOST_WEIGHT = 500;
-const MOST_WAITING = 10_000;
 
 const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitting })[]): Promise<Promise<Task>[]> => {
   const [{ ctx }] = submissions as [Submission & { ctx: Submitting }];
@@ -27,14 +26,15 @@ const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitt
   });
 };
 
-/** Tasks that are submitted to an organization at the same time share statements. */
-export const createSubmit = (): Submit =>
+/** Tasks that are submitted to an organization at the same time share statements; beyond `mostWaiting` they are refused at once. */
+export const createSubmit = (mostWaiting: number): Submit =>
   createBatches<Submission & { ctx: Submitting }, Task>({
     groupOf: ({ caller }) => caller.organization_id,
     keyOf: ({ caller, once }) => (once === null ? randomUUID() : `${caller.principal_id} ${once.key}`),
     weightOf: ({ subtasks }) => subtasks.length + 1,
     mostWeight: MOST_WEIGHT,
-    mostWaiting: MOST_WAITING,
+    isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
+    mostWaiting,
     run: runSubmissions,
     isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
   });

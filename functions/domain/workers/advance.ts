@@ -38,6 +38,7 @@ export const createAdvance = (): Advance =>
     keyOf: ({ worker }) => worker.worker_id,
     weightOf: ({ completions, claim }) => completions.length + (claim?.limit ?? 0),
     mostWeight: MOST_WEIGHT,
+    isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
     mostWaiting: MOST_WAITING,
     run: runSteps,
     isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
