@@ -161,7 +161,7 @@ describe('completions in one statement', () => {
         ],
       },
     });
-    const [alone = [], a = [], b = []] = [await workers[0].claim(), await workers[1].claim(), await workers[2].claim()];
+    const [alone, a, b] = [await workers[0].claim(), await workers[1].claim(), await workers[2].claim()];
 
     const { results, claimed } = await inOneStatement(backend, [
       step(workers[0], { done: alone, request: 'of another task' }),
@@ -181,7 +181,7 @@ describe('completions in one statement', () => {
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
     const tasks = [await plain(backend, ['a']), await plain(backend, ['b'])] as const;
-    const [a = [], b = []] = [await workers[0].claim(1, false), await workers[1].claim(1, false)];
+    const [a, b] = [await workers[0].claim(1, false), await workers[1].claim(1, false)];
 
     const { results } = await inOneStatement(backend, [
       step(workers[0], { done: b, request: 'of another worker' }),
@@ -236,7 +236,7 @@ describe('completions in one statement', () => {
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
     for (const key of ['a', 'b']) await plain(backend, [key]);
-    const [a = [], b = []] = [await workers[0].claim(), await workers[1].claim()];
+    const [a, b] = [await workers[0].claim(), await workers[1].claim()];
     const patient = openPool(backend.url); // its sessions wait for locks without a limit
     onTestFinished(() => patient.end());
 

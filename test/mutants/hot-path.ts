@@ -385,9 +385,9 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'queue: what had its turn waits for another one',
-    file: 'schema/transitions/queue_subtasks.sql',
-    find: 'case when p_again then',
-    replace: 'case when false then',
+    file: 'schema/transitions/end_attempt.sql',
+    find: 'queue_subtasks(array[p_subtask], true)',
+    replace: 'queue_subtasks(array[p_subtask])',
     tests: [ALLOCATION],
   },
   {

@@ -98,6 +98,26 @@ describe('a worker', () => {
     expect(platform.calls.filter(({ name }) => ['completeSubtasks', 'failSubtask', 'releaseSubtask'].includes(name))).toEqual([]);
   });
 
+  it('no longer reports the start of a subtask that has ended', async () => {
+    const platform = await startPlatform();
+    platform.add({ started: false });
+    let isRefused = false;
+    platform.intercept('startSubtask', async () => {
+      await holds(() => platform.of('completeSubtasks').length > 0);
+      isRefused = true;
+      return new AppError('invalid_request', 'it has ended');
+    });
+    platform.intercept('completeSubtasks', async () => {
+      await holds(() => isRefused);
+      return 'pass' as const;
+    });
+    const worker = await agentForTest(platform);
+
+    await worker.finish();
+
+    expect(worker.events()).not.toContain('start.failed');
+  });
+
   it('completes a subtask whose start never reached the platform', async () => {
     const platform = await startPlatform();
     platform.add({ started: false });
