@@ -41,12 +41,12 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
   const takeBatch = (group: string): Waiting<T, R>[] => {
     const keys = new Set<string>();
     const queued = queues.get(group) ?? [];
-    const abandoned = queued.filter(({ request }) => isAbandoned(request));
+    const abandoned = new Set(queued.filter(({ request }) => isAbandoned(request)));
     for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller hung up, so the request was not carried out'));
     const batch: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     let weight = 0;
-    for (const it of queued.filter((it) => !abandoned.includes(it))) {
+    for (const it of queued.filter((it) => !abandoned.has(it))) {
       const { request } = it;
       const fits = batch.length === 0 || weight + weightOf(request) <= mostWeight;
       if (fits && !keys.has(it.key)) {
@@ -57,7 +57,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     }
     if (rest.length > 0) queues.set(group, rest);
     else queues.delete(group);
-    waiting -= batch.length + abandoned.length;
+    waiting -= batch.length + abandoned.size;
     return batch;
   };
 

@@ -322,9 +322,9 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'a lock that is held fails all steps of a statement',
-    file: 'functions/domain/workers/advance.ts',
-    find: "new Set(['55P03', '40P01', '40001'])",
-    replace: "new Set(['40P01', '40001'])",
+    file: 'functions/domain/batches.ts',
+    find: "new Set(['55P03', '40P01', '40001', '57014'])",
+    replace: "new Set(['40P01', '40001', '57014'])",
     tests: [ADVANCE],
   },
   {
@@ -337,8 +337,8 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'each step of a statement is tried alone while the database is away',
     file: 'functions/domain/workers/advance.ts',
-    find: 'step?.ctx.isAway(error) === false',
-    replace: 'step !== undefined',
+    find: 'isCausedByOne(error, first?.ctx.isAway(error) ?? true)',
+    replace: 'isCausedByOne(error, first === undefined)',
     tests: [ADVANCE],
   },
   {
@@ -413,18 +413,20 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'submit: the same request again finds no answer under its key',
-    file: 'schema/transitions/submit_task.sql',
-    find: "set response = jsonb_build_object('plain', v_answer)",
+    file: 'schema/transitions/submit_tasks.sql',
+    find: "set response = jsonb_build_object('plain', s.task)",
     replace: "set response = jsonb_build_object('plain', null)",
     tests: ['test/functions/submit.test.ts', 'test/functions/http/idempotency.test.ts'],
   },
   {
     name: 'submit: an idempotency key is shared by all keys of an organization',
-    file: 'schema/transitions/submit_task.sql',
-    find: `from idempotency_keys
-        where organization_id = p_organization and principal_id = (p_once ->> 'principal_id')::uuid and key`,
-    replace: `from idempotency_keys
-        where organization_id = p_organization and key`,
+    file: 'schema/transitions/submit_tasks.sql',
+    find: `from idempotency_keys k
+    where k.organization_id = p_organization and k.principal_id = s.principal_id and k.key = s.key
+  ) end`,
+    replace: `from idempotency_keys k
+    where k.organization_id = p_organization and k.key = s.key limit 1
+  ) end`,
     tests: ['test/functions/submit.test.ts', 'test/functions/http/idempotency.test.ts'],
   },
   {
@@ -439,9 +441,9 @@ export const hotPathMutants: readonly Mutant[] = [
     file: 'functions/domain/batches.ts',
     find: `        batch.push(it);
       } else rest.push(it);
-      keys.add(keyOf(request)); // what comes later with this key stays behind it`,
+      keys.add(it.key); // what comes later with this key stays behind it`,
     replace: `        batch.push(it);
-        keys.add(keyOf(request));
+        keys.add(it.key);
       } else rest.push(it);`,
     tests: [BATCHES],
   },
@@ -476,14 +478,14 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'batches: any number of requests waits',
     file: 'functions/domain/batches.ts',
-    find: 'if (waiting >= mostWaiting) return',
-    replace: 'if (waiting < 0) return',
+    find: 'if (waiting >= mostWaiting)',
+    replace: 'if (waiting < 0)',
     tests: [BATCHES],
   },
   {
     name: 'batches: what was carried out counts as waiting',
     file: 'functions/domain/batches.ts',
-    find: `    waiting -= batch.length;
+    find: `    waiting -= batch.length + abandoned.size;
 `,
     replace: '',
     tests: [BATCHES],
