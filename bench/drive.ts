@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../functions/domain/context.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
-import { start } from '../functions/domain/subtasks/subtasks.ts';
 import { claim, complete } from '../functions/domain/workers/workers.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { ClaimSpec, CompleteManySpec } from '../schema/worker.ts';
@@ -10,17 +9,16 @@ import { send } from './http.ts';
 type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]; claim: { claimed: Claimed[] } | null };
 type Fence = { lease_token: string; attempt: number };
 
-/** What a worker asks: the same three operations with HTTP and without. */
+/** What a worker asks: the same operations with HTTP and without. */
 type Asking = {
   claim(body: ClaimSpec): Promise<{ claimed: Claimed[] }>;
   complete(body: CompleteManySpec): Promise<Answer>;
-  start(subtaskId: string, fence: Fence): Promise<unknown>;
 };
 
-/** One turn of a worker: completes what it did, claims the next and starts what the claim could not start itself. */
-export type Step = (done: readonly Claimed[], limit: number) => Promise<{ claimed: readonly Claimed[]; startCalls: number }>;
-/** Subtasks a second, and the share of them that needed a start call of their own. */
-export type Driven = { rate: number; startCalls: number };
+/** One turn of a worker: completes what it did and claims the next. */
+export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly Claimed[]>;
+/** Subtasks a second, and the share of them that were started by their completion because their claim could not. */
+export type Driven = { rate: number; startedLate: number };
 
 const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, attempt });
 
@@ -36,19 +34,14 @@ const next = async (asking: Asking, done: readonly Claimed[], limit: number): Pr
 
 const stepOf =
   (asking: Asking): Step =>
-  async (done, limit) => {
-    const claimed = await next(asking, done, limit);
-    const waiting = claimed.filter((it) => !it.started);
-    for (const it of waiting) await asking.start(it.subtask_id, fenceOf(it));
-    return { claimed, startCalls: waiting.length };
-  };
+  (done, limit) =>
+    next(asking, done, limit);
 
 /** The floor: the same statements without HTTP. */
 export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
   stepOf({
     claim: (body) => claim(ctx, principal, body),
     complete: (body) => complete(ctx, principal, body),
-    start: (subtask_id, fence) => start(ctx, principal, { subtask_id, ...fence }),
   });
 
 const post = <T>(url: string, token: string, body: unknown) => send<T>({ method: 'POST', url, token, body });
@@ -57,7 +50,6 @@ export const httpStep = (url: string, workerId: string, credential: string): Ste
   stepOf({
     claim: (body) => post(`${url}/api/v1/workers/${workerId}/claim`, credential, body),
     complete: (body) => post(`${url}/api/v1/workers/${workerId}/complete`, credential, body),
-    start: (subtaskId, fence) => post(`${url}/api/v1/subtasks/${subtaskId}/start`, credential, fence),
   });
 
 const LONGEST_MS = 120_000;
@@ -65,7 +57,7 @@ const LONGEST_MS = 120_000;
 /** Carries out `total` subtasks with one loop a step. */
 export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<Driven> => {
   let left = total;
-  let startCalls = 0;
+  let startedLate = 0;
   const started = performance.now();
   const loop = async (step: Step) => {
     let done: readonly Claimed[] = [];
@@ -75,10 +67,10 @@ export const drive = async (steps: readonly Step[], limit: number, total: number
       const count = done.length;
       const next = await step(done, limit);
       left -= count;
-      startCalls += next.startCalls;
-      done = next.claimed;
+      startedLate += next.filter(({ started }) => !started).length;
+      done = next;
     }
   };
   await Promise.all(steps.map(loop));
-  return { rate: total / ((performance.now() - started) / 1_000), startCalls: startCalls / total };
+  return { rate: total / ((performance.now() - started) / 1_000), startedLate: startedLate / total };
 };

@@ -28,9 +28,9 @@ const waysOf = (
     name,
     measure: async (rounds) => {
       await submitMany(ctx, caller, count, width);
-      const { rate, startCalls } = await drive(those, limit, count * (width + 2));
+      const { rate, startedLate } = await drive(those, limit, count * (width + 2));
       rounds.add(name, rate);
-      rounds.add(`${name}: start calls`, startCalls);
+      rounds.add(`${name}: started late`, startedLate);
     },
   });
   const few = { sql: steps.sql.slice(0, LOOPS), http: steps.http.slice(0, LOOPS) };
