@@ -28,16 +28,16 @@ const senderOf = (url: string, token: string) => {
     const began = performance.now();
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const headers = { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
-    const sent = request(`${url}${path}`, { agent, method, headers }, async (response) => {
-      const answered = await json(response).catch(() => null);
-      resolve({
-        status: response.statusCode ?? 0,
-        ms: performance.now() - began,
-        retryAfter: response.headers['retry-after'],
-        body: answered,
-      });
+    const settle = (status: number, retryAfter: string | undefined, answered: unknown) =>
+      resolve({ status, ms: performance.now() - began, retryAfter, body: answered });
+    const sent = request(`${url}${path}`, { agent, method, headers }, (response) => {
+      const { statusCode = 0, headers: answered } = response;
+      json(response).then(
+        (it) => settle(statusCode, answered['retry-after'], it),
+        () => settle(0, undefined, null),
+      );
     });
-    sent.on('error', () => resolve({ status: 0, ms: performance.now() - began, retryAfter: undefined, body: null }));
+    sent.on('error', () => settle(0, undefined, null));
     sent.end(body === undefined ? undefined : JSON.stringify(body));
     return promise;
   };
