@@ -5,7 +5,7 @@ import type { Sql } from '../../functions/domain/sql.ts';
 import { completion } from '../../functions/domain/subtasks/subtasks.ts';
 import { createAdvance, type WorkerStep } from '../../functions/domain/workers/advance.ts';
 import { type Claim, completeAndClaim, type NextClaim } from '../../functions/domain/workers/workers.sql.ts';
-import { ConnectionLost, openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/postgres.ts';
 import type { Claimed } from '../../schema/attempt.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { checkInvariants } from '../support/invariants.ts';
@@ -277,17 +277,16 @@ describe('steps of workers', () => {
     return { backend, noted, task_id, sendAll, sendOne: () => send(first, { claim: {} }) };
   };
 
-  /** Fails the statements of these numbers, counted from 1, in place of sending them. */
-  const failing = (errors: Record<number, Error>) => {
+  /** In place of the statements of these numbers, counted from 1, sends one that fails with an SQLSTATE. */
+  const failing = (codes: Record<number, string>) => {
     let sent = 0;
     const sqlOf = (sql: Sql) =>
       beforeStatements(sql, async () => {
-        const error = errors[++sent];
-        if (error !== undefined) throw error;
+        const code = codes[++sent];
+        if (code !== undefined) await sql.unsafe(`do $$ begin raise exception 'as asked' using errcode = '${code}'; end $$`);
       });
     return { sqlOf, count: () => sent };
   };
-  const coded = (code: string) => Object.assign(new Error('as asked'), { code });
 
   it('that complete something make what is cached of its task old, also where they go with a claim', async () => {
     const { noted, task_id, sendAll } = await crew({ isMixed: true });
@@ -298,8 +297,8 @@ describe('steps of workers', () => {
     expect(noted.map((it) => it.task_id)).toContain(task_id);
   });
 
-  it.each(['55P03', '40P01', '40001'])('are tried each alone where their statement fails with %s', async (code) => {
-    const { sqlOf, count } = failing({ 2: coded(code) });
+  it.each(['55P03', '40P01', '40001', '22P02'])('are tried each alone where their statement fails with %s', async (code) => {
+    const { sqlOf, count } = failing({ 2: code });
     const { sendAll, backend } = await crew({ sqlOf });
 
     const outcomes = await sendAll();
@@ -310,7 +309,7 @@ describe('steps of workers', () => {
   });
 
   it('are not tried again where the database is away', async () => {
-    const { sqlOf, count } = failing({ 2: new ConnectionLost('as asked') });
+    const { sqlOf, count } = failing({ 2: '57P01' });
     const { sendAll } = await crew({ sqlOf });
 
     const outcomes = await sendAll();
@@ -320,7 +319,7 @@ describe('steps of workers', () => {
   });
 
   it('that come alone are repeated after a deadlock', async () => {
-    const { sqlOf, count } = failing({ 1: coded('40P01') });
+    const { sqlOf, count } = failing({ 1: '40P01' });
     const { sendOne } = await crew({ sqlOf });
 
     expect((await sendOne()).claim).toMatchObject({ claimed: [{ started: true }] });

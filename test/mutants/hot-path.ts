@@ -523,8 +523,15 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'the worker goes on when its report of a start is refused for a lost lease',
     file: 'worker-agent/src/job.ts',
-    find: "if (classify(error) === 'lease_lost') job.stop('lost');\n    else ctx",
+    find: "if (classify(error) === 'lease_lost') loseLease(ctx, job);\n    else ctx",
     replace: "if (classify(error) !== 'lease_lost') ctx",
+    tests: ['test/worker-agent/agent.test.ts'],
+  },
+  {
+    name: 'a lease whose loss shows when a start is reported is not counted as lost',
+    file: 'worker-agent/src/job.ts',
+    find: "if (job.stop('lost')) ctx.journal('warn', 'subtask.lease-lost', { subtask_id, attempt });",
+    replace: "job.stop('lost'); void [ctx, subtask_id, attempt];",
     tests: ['test/worker-agent/agent.test.ts'],
   },
   {

@@ -94,7 +94,7 @@ describe('a worker', () => {
 
     await holds(() => seen.stopped === 1 && worker.agent.running === 0);
 
-    expect(platform.ended.size).toBe(0);
+    expect(worker.events().filter((event) => event === 'subtask.lease-lost')).toHaveLength(1);
     expect(platform.calls.filter(({ name }) => ['completeSubtasks', 'failSubtask', 'releaseSubtask'].includes(name))).toEqual([]);
   });
 

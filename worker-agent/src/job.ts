@@ -51,9 +51,15 @@ const reportStart = async (ctx: JobContext, job: RunningJob, signal: AbortSignal
     await ctx.api.start(job.fence, { ...job.retry(ctx.settings.reportForMs), signal });
   } catch (error) {
     if (signal.aborted) return;
-    if (classify(error) === 'lease_lost') job.stop('lost');
+    if (classify(error) === 'lease_lost') loseLease(ctx, job);
     else ctx.journal('warn', 'start.failed', { subtask_id: job.claimed.subtask_id, error: (error as Error).message });
   }
+};
+
+/** The server has refused something of the attempt because somebody else has it by now. */
+const loseLease = (ctx: JobContext, job: RunningJob): void => {
+  const { subtask_id, attempt } = job.claimed;
+  if (job.stop('lost')) ctx.journal('warn', 'subtask.lease-lost', { subtask_id, attempt });
 };
 
 const workspaceOf = async (ctx: JobContext, { claimed: { subtask_id, attempt } }: RunningJob): Promise<Workspace> => {
@@ -71,7 +77,7 @@ const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
     redactor: ctx.redactor,
     signal: job.sending,
     before: () => job.confirm(),
-    onLost: () => void job.stop('lost'),
+    onLost: () => loseLease(ctx, job),
     keep: async (chunks) => void (await ctx.spool.put({ kind: 'logs', ...job.fence, chunks })),
     onDropped: (bytes) => ctx.journal('warn', 'logs.dropped', { subtask_id: job.claimed.subtask_id, bytes }),
     onGivenUp: (reason) => ctx.journal('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
