@@ -7,6 +7,7 @@ import { type Composed, createContext } from '../functions/platform/context.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { Env } from '../schema/env.ts';
 import { startTcpProxy } from '../test/support/tcp-proxy.ts';
+import type { WorkerPrincipal } from '../functions/domain/principal.ts';
 import { createOwner, createWorker, fanOutAndIn, submitMany } from './setup.ts';
 
 const fence = ({ subtask_id, lease_token, attempt }: Claimed) => ({ subtask_id, lease_token, attempt });
@@ -74,25 +75,28 @@ const written = async (ctx: Context): Promise<number> => {
 };
 
 /**
- * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed `together` by that
- * many. Counted for the one connection, full page images left out by the server's setting; null before PostgreSQL 18.
+ * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed by a request that claims
+ * the next; the requests of `workers` arrive together. Counted for the one connection, full page images left out by the server's setting;
+ * null before PostgreSQL 18.
  */
-export const countWal = (env: Env, together = 1): Promise<number | null> =>
+export const countWal = (env: Env, workers = 1): Promise<number | null> =>
   counted(env, async (composed) => {
     const [server] = await composed.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
     if (server.version < 180_000) return null;
     const { caller } = await createOwner(composed);
-    const { principal } = await createWorker(composed, caller);
+    const principals = await Promise.all(Array.from({ length: workers }, async () => (await createWorker(composed, caller)).principal));
     const spec = fanOutAndIn(48);
     const live = async () => {
       const ctx = { ...composed, sql: composed.sql.of(randomUUID()) };
+      const step = async (principal: WorkerPrincipal, held: readonly Claimed[]): Promise<readonly Claimed[]> => {
+        const next = { claim_request_id: randomUUID(), limit: 1, start: true };
+        if (held.length === 0) return (await claim(ctx, principal, next)).claimed;
+        return (await complete(ctx, principal, { completions: done(held), claim: next })).claim?.claimed ?? [];
+      };
       await tasks.submit(ctx, caller, spec);
-      for (;;) {
-        const { claimed } = await claim(ctx, principal, { claim_request_id: randomUUID(), limit: 10, start: true });
-        if (claimed.length === 0) return;
-        for (let at = 0; at < claimed.length; at += together)
-          await complete(ctx, principal, { completions: done(claimed.slice(at, at + together)) });
-      }
+      let held: (readonly Claimed[])[] = principals.map(() => []);
+      do held = await Promise.all(principals.map((principal, at) => step(principal, held[at] ?? [])));
+      while (held.some((those) => those.length > 0));
     };
     await live();
     await written(composed);

@@ -52,7 +52,9 @@ const counts = await withServer('test', async (url) => ({
 }));
 printCounts('Round trips to the database (authentication and events included):', counts.roundTrips);
 printCounts('Round trips to Redis:', counts.redis);
-say(`WAL of a subtask in its whole life: ${counts.wal} bytes, completed in tens ${counts.walTogether} (without full page images)`);
+say(
+  `WAL of a subtask in its whole life: ${counts.wal} bytes, those of ten workers in one statement ${counts.walTogether} (without full page images)`,
+);
 
 say();
 say(`${'Targets'.padEnd(56)} ${'now'.padEnd(18)} target`);

@@ -35,6 +35,6 @@ export const targetRows = (rounds: Rounds, { wal, walTogether }: Counted): Row[]
       '0 %',
     ],
     ['1 → 300 → 1 ÷ 1 → 8 → 1', number(rounds.ratio('one wide task of 1 → 300 → 1', 'as many subtasks in 1 → 8 → 1')), '≥ 0.8'],
-    ['WAL of a subtask, completed alone; in tens', `${bytes(wal)}; ${bytes(walTogether)}`, '≤ 6; ≤ 4.5 kB'],
+    ['WAL of a subtask, one worker; ten in one statement', `${bytes(wal)}; ${bytes(walTogether)}`, '≤ 6; ≤ 4.5 kB'],
   ];
 };
