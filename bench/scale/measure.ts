@@ -8,7 +8,7 @@ export type Measured = { operation: string; statement: string; ms: number; block
 /** By statement; those of searches by search. */
 export type Results = Map<string, Measured>;
 
-/** A connection plans a statement anew five times before it keeps a plan. */
+/** A connection plans the first five runs of a statement before it may keep a plan. */
 const WARM_UP = 6;
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;

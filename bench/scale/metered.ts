@@ -23,7 +23,7 @@ const DOMAIN = /at (?:async )?(?:(?:Object|Module)\.)?([\w$]+)?.*functions\/doma
 /** The functions of `*.sql.ts` that were called, be it for a part of a statement. */
 export const touchedStatements = new Set<string>();
 
-/** Statements are functions of `*.sql.ts`: the outermost of them on the stack, else whoever in the domain sends it. */
+/** Statements are functions of `*.sql.ts`: the outermost of them on the stack, else the function of the domain that sends it. */
 const nameOfCaller = (): string => {
   const frames = (new Error('here').stack ?? '').split('\n').flatMap((line) => {
     const [, name = '', file = ''] = DOMAIN.exec(line) ?? [];

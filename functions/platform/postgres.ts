@@ -71,7 +71,7 @@ export type PoolSettings = {
   waiting?: number;
 };
 
-/** From so many connections on, each lane has a share of its own. */
+/** From this number of connections on, each lane has a share of its own. */
 const SHARED_FROM = 4;
 
 /**

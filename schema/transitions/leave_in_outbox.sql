@@ -1,4 +1,4 @@
--- Writes an outbox row and remembers it for left_in_outbox: whoever commits sends it at once. A relay sends what nobody has received
+-- Writes an outbox row and remembers it for left_in_outbox: after the commit, the caller sends it at once. A relay sends what nobody has received
 -- 10 s after it was due, because then that message is lost.
 create or replace function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamptz default null)
 returns void

@@ -71,7 +71,7 @@ const startLoad = async (backend: Backend) => {
     ...Array.from({ length: READERS }, () => loop(read)),
     ...Array.from({ length: SUBMITTERS }, () => loop(submit)),
   ]);
-  /** Every loop does so many steps more. */
+  /** Waits until every loop has done this many further steps. */
   const progress = async (count: number) => {
     const before = [...steps];
     await Promise.race([loops, until(`${count} steps of each loop`, () => steps.every((it, at) => it - (before[at] ?? 0) >= count))]);

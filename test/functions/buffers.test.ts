@@ -9,7 +9,7 @@ import { countBlocks } from '../support/blocks.ts';
 import { makeHistory } from '../support/history.ts';
 
 const TASKS = 10_000;
-/** A connection plans a statement anew five times before it keeps a plan. */
+/** A connection plans the first five runs of a statement before it may keep a plan. */
 const WARM_UP = 6;
 /** What indexes one level deeper add to an operation that looks into a dozen of them, some of them several times. */
 const SLACK = 40;

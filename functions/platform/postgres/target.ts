@@ -9,7 +9,7 @@ export type Target = {
   port: number;
   user: string;
   database: string;
-  /** For each connection anew: a token of IAM ends. */
+  /** Made for each connection, because a token of IAM expires. */
   password(): Promise<string>;
   /** Null without TLS. */
   tls: ConnectionOptions | null;
