@@ -6,7 +6,7 @@
 -- Returns {"answers": [{task} or {stored}], "outbox"}.
 create or replace function submit_tasks(p_organization uuid, p_submissions jsonb, p_subtasks jsonb, p_edges jsonb) returns jsonb
 language plpgsql
-set plan_cache_mode = force_generic_plan set enable_seqscan = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
   v_tasks uuid[];
@@ -62,7 +62,7 @@ begin
     select (s.value -> 'once' ->> 'principal_id')::uuid as principal_id, s.value -> 'once' ->> 'key' as key, s.place
     from jsonb_array_elements(p_submissions) with ordinality as s(value, place)
   ), stored as materialized (
-    select s.place, s.principal_id, s.key, to_jsonb(shown) as task
+    select s.place, p_organization as organization_id, s.principal_id, s.key, to_jsonb(shown) as task
     from submission s
     cross join lateral (
       select t.task_id, t.goal, t.status, t.paused_at is not null as paused, t.progress, t.on_failure, t.priority, t.run, t.version,
@@ -77,7 +77,7 @@ begin
     update idempotency_keys k
     set response = jsonb_build_object('plain', s.task)
     from (select * from stored where key is not null) s
-    where k.organization_id = p_organization and k.principal_id = s.principal_id and k.key = s.key
+    where k.organization_id = s.organization_id and k.principal_id = s.principal_id and k.key = s.key
   )
   select jsonb_agg(case when n.place is not null then jsonb_build_object('task', n.task) else (
     select jsonb_build_object('stored',
