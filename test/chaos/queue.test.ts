@@ -36,7 +36,7 @@ describe('with many subtasks unfinished, the queues', () => {
 
   it('may lose everybody who sends and handles, at any point between commit and receipt', async () => {
     const { send, handle, deaths } = createKiller(seededRandom());
-    const engine = await startEngine({ redis: memory(), send, handle });
+    const engine = await startEngine({ redis: memory(), send, handle, isServerless: true });
     await engine.poison();
 
     await engine.workTo(60);

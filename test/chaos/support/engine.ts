@@ -29,6 +29,8 @@ type Faults = {
   redis: RedisClient;
   send?: (send: Queues['send']) => Queues['send'];
   handle?: (ctx: Context, queue: QueueName) => Handler<SQSEvent>;
+  /** Whether each request has a process of its own, which can die without the others. */
+  isServerless?: boolean;
 };
 
 const middle = Array.from({ length: MIDDLE }, (_, n) => `m${n}`);
@@ -42,11 +44,11 @@ const DAG = {
 };
 
 /** The platform in this process over a real SQS, with its clock, 120 subtasks and workers, to be disturbed at chosen moments. */
-export const startEngine = async ({ redis, send = (it) => it, handle = consume }: Faults) => {
+export const startEngine = async ({ redis, send = (it) => it, handle = consume, isServerless = false }: Faults) => {
   const broker = await startBroker();
   const queues = { ...broker.queues, send: send(broker.queues.send) };
   onTestFinished(() => broker.stop());
-  const backend = await backendForTest({ queues, redis, pool: 8 });
+  const backend = await backendForTest({ queues, redis, pool: 8, isServerless });
   const { ctx, admin } = backend;
   const { sql } = ctx;
   broker.deliverTo({ subtasks: handle(ctx, 'subtasks'), events: handle(ctx, 'events') });
