@@ -14,7 +14,7 @@ export type BatchOptions<T, R> = {
   isAbandoned(request: T): boolean;
   /** Requests that wait, in all groups; one more is refused with `unavailable`. */
   mostWaiting: number;
-  /** Carries out a batch. The next batch of the group begins when this returns; each request is answered with its own promise. */
+  /** Carries out a batch. The next batch of the group begins when this returns, or takes long; each request has its own answer. */
   run(requests: readonly T[]): Promise<readonly Promise<R>[]>;
   /** Whether the requests of a batch that failed with this error are worth a try each by itself. */
   isWorthATryAlone(requests: readonly T[], error: unknown): boolean;
@@ -22,6 +22,17 @@ export type BatchOptions<T, R> = {
 
 /** A lock that somebody holds, a deadlock, a serialization failure, a statement that takes too long: one request may cause it for all. */
 const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
+
+/** Where a batch takes longer, because it waits for a lock that somebody holds, the next one begins beside it. */
+const PATIENCE_MS = 300;
+
+/** Waits until work has ended, but no longer than `ms`. */
+const within = async (ms: number, work: Promise<void>): Promise<void> => {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([work, late.promise]);
+  clearTimeout(timer);
+};
 
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
 export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
@@ -77,7 +88,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     busy.add(group);
     while (queues.has(group)) {
       const batch = takeBatch(group);
-      if (batch.length > 0) await carryOut(batch);
+      if (batch.length > 0) await within(PATIENCE_MS, carryOut(batch));
     }
     busy.delete(group);
   };

@@ -258,13 +258,13 @@ describe('steps of workers', () => {
   /** Three steps: the second and the third come while the first is under way, so that they share a statement. */
   const crew = async ({ sqlOf = (sql) => sql, isMixed = false }: { sqlOf?: (sql: Sql) => Sql; isMixed?: boolean } = {}) => {
     const backend = await backendForTest({ pool: 4 });
-    const noted: ChangedTask[] = [];
+    const changes: ChangedTask[] = [];
     const step = await stepsOf(backend);
     const workers = await Promise.all([1, 2, 3].map(() => enrol(backend)));
     const { task_id } = await plain(backend, ['a', 'b', 'c', 'd']);
     const [held] = await Promise.all(workers.map((worker) => worker.claim()));
     const sql = sqlOf(backend.ctx.sql);
-    const outdate = async (changed: readonly ChangedTask[]) => noted.push(...changed) > 0;
+    const outdate = async (changed: readonly ChangedTask[]) => changes.push(...changed) > 0;
     const advance = createAdvance();
     const send = (worker: TestWorker, wish: Wish) =>
       advance({ ...step(worker, wish), ctx: { ...backend.ctx, sql, hints: { ...backend.ctx.hints, outdate } } });
@@ -274,7 +274,7 @@ describe('steps of workers', () => {
       await Promise.resolve();
       return Promise.allSettled([opening, send(first, isMixed ? { done: held ?? [] } : { claim: {} }), send(third, { claim: {} })]);
     };
-    return { backend, noted, task_id, sendAll, sendOne: () => send(first, { claim: {} }) };
+    return { backend, changes, task_id, sendAll, sendOne: () => send(first, { claim: {} }) };
   };
 
   /** In place of the statements of these numbers, counted from 1, sends one that fails with an SQLSTATE. */
@@ -289,12 +289,12 @@ describe('steps of workers', () => {
   };
 
   it('that complete something make what is cached of its task old, also where they go with a claim', async () => {
-    const { noted, task_id, sendAll } = await crew({ isMixed: true });
+    const { changes, task_id, sendAll } = await crew({ isMixed: true });
 
     const outcomes = await sendAll();
 
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
-    expect(noted.map((it) => it.task_id)).toContain(task_id);
+    expect(changes.map((it) => it.task_id)).toContain(task_id);
   });
 
   it.each(['55P03', '40P01', '40001', '22P02'])('are tried each alone where their statement fails with %s', async (code) => {

@@ -167,6 +167,22 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
+  it('are answered while one that came before them, alone, waits for a task that somebody holds', async () => {
+    const { backend, workers, held } = await crew();
+    const release = await hold(backend, (sql) => sql`select from tasks where task_id = ${held[0]?.task_id} for update`);
+    let isAnswered = false;
+    const slow = step(workers[0] as TestWorker, held[0] as Claimed, 0).finally(() => (isAnswered = true));
+    await until('the first step to wait', () => isWaiting(backend), 15_000);
+
+    const others = await Promise.all(workers.slice(1).map((worker, n) => step(worker, held[n + 1] as Claimed, n + 1)));
+
+    expect(others.map(({ status }) => status)).toEqual(workers.slice(1).map(() => 200));
+    expect(isAnswered).toBe(false);
+    await release();
+    expect((await slow).body.results).toEqual([expect.objectContaining({ ok: true })]);
+    expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
+  });
+
   it('of one worker are carried out one after the other, and its slots hold', async () => {
     const backend = await backendForTest({ pool: 6 });
     const gate = await enrol(backend, { name: 'gate' });

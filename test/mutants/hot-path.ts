@@ -437,6 +437,14 @@ export const hotPathMutants: readonly Mutant[] = [
     tests: ['test/functions/artifacts.test.ts'],
   },
   {
+    name: 'batches: a statement that waits for a lock holds up the workers behind it',
+    file: 'functions/domain/batches.ts',
+    find: 'await within(PATIENCE_MS, carryOut(batch))',
+    replace: 'await carryOut(batch)',
+    tests: ['test/functions/shared-statements.test.ts'],
+    only: 'came before them, alone',
+  },
+  {
     name: 'batches: a request overtakes an earlier one of its key',
     file: 'functions/domain/batches.ts',
     find: `        batch.push(it);

@@ -17,7 +17,7 @@ const poolForTest = async (settings: PoolSettings) => {
 const ask = (sql: Pool, lane: Lane, signal?: AbortSignal) => sql.of(randomUUID(), { lane, signal });
 const select = async (sql: Pool) => (await sql`select 1`).length;
 
-/** So many transactions of a lane, each of which has begun or waits; they end together. */
+/** This many transactions of a lane, each of which has begun or waits; they end together. */
 const hold = (sql: Pool, lane: Lane, count: number) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   let begun = 0;
