@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '../../schema/errors.ts';
 
 type Waiting<T, R> = { request: T; key: string; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
@@ -89,6 +90,8 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     while (queues.has(group)) {
       const batch = takeBatch(group);
       if (batch.length > 0) await within(PATIENCE_MS, carryOut(batch));
+      // What a few just answered ask for at once joins the many that wait, or the two would take turns for ever.
+      if (batch.length < (queues.get(group)?.length ?? 0)) await nextTurn();
     }
     busy.delete(group);
   };

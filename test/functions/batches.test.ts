@@ -65,6 +65,22 @@ describe('requests that are carried out in batches', () => {
     );
   });
 
+  it('meet in one batch where the few just answered ask again at once', async () => {
+    const { send, ran } = batchesOf();
+    const ask = async (id: number, times: number) => {
+      for (let n = 0; n < times; n++) {
+        await send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
+        for (let n = 0; n < 20; n++) await Promise.resolve(); // on its way to the caller and back
+      }
+    };
+
+    const first = ask(0, 3);
+    await Promise.resolve(); // its batch is under way
+    await Promise.all([first, ask(1, 3), ask(2, 3)]);
+
+    expect(ran.map((batch) => batch.length)).toEqual([1, 3, 3, 2]);
+  });
+
   it('wait for the batch of their group that is under way, not for those of others', async () => {
     const { send, ran } = batchesOf();
     const one = (group: string, id: number) => send({ group, key: `k${id}`, weight: 1, fails: false, id });

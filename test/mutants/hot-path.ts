@@ -445,6 +445,13 @@ export const hotPathMutants: readonly Mutant[] = [
     only: 'came before them, alone',
   },
   {
+    name: 'batches: those just answered stay apart from those that wait',
+    file: 'functions/domain/batches.ts',
+    find: 'if (batch.length < (queues.get(group)?.length ?? 0)) await nextTurn();',
+    replace: '',
+    tests: [BATCHES],
+  },
+  {
     name: 'batches: a request overtakes an earlier one of its key',
     file: 'functions/domain/batches.ts',
     find: `        batch.push(it);
