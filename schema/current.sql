@@ -268,7 +268,7 @@ table subtasks (
   attempt integer default 0 not null,
   attempts integer default 0 not null,
   infra_attempts integer default 0 not null,
-  retry jsonb not null,
+  result_schema jsonb,
   timeout_seconds integer not null,
   lease_token uuid,
   worker_id uuid,
@@ -282,7 +282,7 @@ table subtasks (
   idle_timeout_seconds positive_int,
   first_event_timeout_seconds positive_int,
   verify json_list default '[]'::jsonb not null,
-  result_schema jsonb,
+  retry jsonb not null,
   constraint subtasks_blocked CHECK (
 CASE status
     WHEN 'blocked'::subtask_status THEN (blocked_by > 0)

@@ -72,6 +72,30 @@ describe('migrate', () => {
     expect((await applied(sql)).map((it) => it.name)).toEqual([...(await migrationNames()), '9001_good.sql']);
   });
 
+  it('keeps the retries and the result schema of subtasks, whose columns change places', async () => {
+    const { url, sql } = await emptyDatabase();
+    const folder = await copyOfSchema();
+    const moving = '0010_narrow_updates.sql';
+    await rm(join(folder, 'migrations', moving));
+    await migrate({ url, folder });
+    await sql.unsafe(`
+      insert into organizations (organization_id, name) values ('00000000-0000-4000-8000-000000000001', 'one');
+      insert into tasks (task_id, organization_id, owner_id, goal, on_failure, priority, subtask_count)
+      values ('00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000001', gen_random_uuid(), 'x', 'fail_task', 0, 2);
+      insert into subtasks (task_id, organization_id, owner_id, key, position, goal, tool, status, retry, timeout_seconds, result_schema)
+      select '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000001', gen_random_uuid(), v.key, v.position,
+        'x', 'scripted', 'ready', v.retry::jsonb, 60, v.schema::jsonb
+      from (values ('a', 0, '{"max_attempts": 1}', null), ('b', 1, '{"max_attempts": 2}', '{"type": "object"}')) as v(key, position, retry, schema)`);
+
+    await cp(join(SCHEMA, 'migrations', moving), join(folder, 'migrations', moving));
+    expect((await migrate({ url, folder })).applied).toContain(moving);
+
+    expect((await sql`select key, retry, result_schema from subtasks order by key`).slice()).toEqual([
+      { key: 'a', retry: { max_attempts: 1 }, result_schema: null },
+      { key: 'b', retry: { max_attempts: 2 }, result_schema: { type: 'object' } },
+    ]);
+  });
+
   it('refuses a database that is newer than the code, and leaves it as it is', async () => {
     const { url, sql } = await emptyDatabase();
     const newer = await copyOfSchema();
