@@ -62,7 +62,8 @@ export const createActors = async (env: Env): Promise<Actors> => {
 export const openStage = (env: Env, actors: Actors, report?: (run: Run) => void): Stage => {
   const redis = createRedis({ requester: createMemoryRedis() });
   const plain = createContext({ ...env, DATABASE_POOL_SIZE: 1 }, { blobs });
-  const ctx = report === undefined ? plain : { ...plain, sql: meter(plain.sql, report) };
+  const sql = report === undefined ? plain.sql : meter(plain.sql, report);
+  const ctx: Context = { ...plain, sql, reads: (_key, read) => read(sql) };
   return { ...actors, plain, ctx, withRedis: { ...ctx, ...createHints(redis) } };
 };
 

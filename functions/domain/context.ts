@@ -5,6 +5,7 @@ import type { Push } from './live/push.ts';
 import type { Log } from './log.ts';
 import type { Caller } from './principal.ts';
 import type { Queues } from './queues.ts';
+import type { SharedReads } from './shared-reads.ts';
 import type { Sql } from './sql.ts';
 import type { Submit } from './tasks/submissions.ts';
 import type { Advance } from './workers/advance.ts';
@@ -38,6 +39,7 @@ export type Context = {
   advance: Advance;
   tokens: WorkerTokens;
   callers: Callers;
+  reads: SharedReads;
   vault: Vault;
   env: Env;
   log: Log;

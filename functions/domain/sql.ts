@@ -27,7 +27,7 @@ export type Sql = {
 export type Lane = 'inside' | 'workers' | 'callers' | 'reads';
 export type Pool = Sql & {
   /** The same connections, for what a request does; once `signal` aborts it gets none any more. */
-  of(requestId: string, options?: { lane?: Lane; signal?: AbortSignal | undefined }): Pool;
+  of(requestId: string | null, options?: { lane?: Lane; signal?: AbortSignal | undefined }): Pool;
   /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
   begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** How many statements were sent since the start; a transaction sends two of its own. */

@@ -5,6 +5,7 @@ import type { BlobStore } from '../domain/blobs.ts';
 import type { Context } from '../domain/context.ts';
 import type { Log } from '../domain/log.ts';
 import type { Queues } from '../domain/queues.ts';
+import { createSharedReads } from '../domain/shared-reads.ts';
 import type { Pool } from '../domain/sql.ts';
 import { createSubmit } from '../domain/tasks/submissions.ts';
 import { createAdvance } from '../domain/workers/advance.ts';
@@ -37,6 +38,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     advance: createAdvance(),
     tokens: createWorkerTokens(env.SECRET_KEY),
     callers: createCallers(sql),
+    reads: createSharedReads(() => sql.of(null, { lane: 'reads' })),
     vault: createVault(env.SECRET_KEY),
     env,
     isAway: isDatabaseAway,

@@ -106,7 +106,7 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
     const run: Run = (sent) => connections.use(lane, asker, (connection) => sendOn(connection)(sent));
     return Object.assign(createSql(counted(run), requestId), {
       signal: asker.signal,
-      of: (requestId: string, { lane = 'inside', signal }: { lane?: Lane; signal?: AbortSignal | undefined } = {}) =>
+      of: (requestId: string | null, { lane = 'inside', signal }: { lane?: Lane; signal?: AbortSignal | undefined } = {}) =>
         make(requestId, lane, { hasBegun: false, signal }),
       begin: <T>(work: (sql: Sql) => Promise<T>) => {
         statements += 2;

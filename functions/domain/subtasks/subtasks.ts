@@ -28,13 +28,15 @@ const accepted = <T extends object>(answer: T): Exclude<T, { error: string }> =>
 };
 
 export const list = async (
-  ctx: Subtasks,
+  ctx: Pick<Context, 'sql' | 'reads'>,
   who: Who,
   taskId: string,
   { status, cursor, limit }: { status?: SubtaskStatus | undefined; cursor?: string | undefined; limit: number },
 ) => {
-  const after = numberCursor(cursor);
-  const found = await rows.listSubtasks(ctx.sql, who.organization_id, taskId, { status, after, limit: limit + 1 });
+  const asked = { status, after: numberCursor(cursor), limit: limit + 1 };
+  const found = await ctx.reads(['subtasks', who.organization_id, taskId, asked], (sql) =>
+    rows.listSubtasks(sql, who.organization_id, taskId, asked),
+  );
   if (found.length === 0 && (await findTask(ctx.sql, who.organization_id, taskId)) === null)
     throw new AppError('task_not_found', 'There is no task with this id');
   return pageOf(found, limit, (last) => [last.position]);

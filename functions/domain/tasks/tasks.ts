@@ -81,12 +81,13 @@ export const get = async (ctx: Tasks, who: Who, taskId: string): Promise<Task> =
   (await ctx.hints.readTask(who.organization_id, taskId)) ?? readBack(ctx.sql, who, taskId);
 
 export const list = async (
-  ctx: Tasks,
+  ctx: Pick<Context, 'reads'>,
   who: Who,
   filter: { status?: TaskStatus | undefined; q?: string | undefined; cursor?: string | undefined; limit: number },
 ) => {
   const { status, q, limit } = filter;
-  const found = await rows.listTasks(ctx.sql, who.organization_id, { status, q, limit: limit + 1, after: timeCursor(filter.cursor) });
+  const asked = { status, q, limit: limit + 1, after: timeCursor(filter.cursor) };
+  const found = await ctx.reads(['tasks', who.organization_id, asked], (sql) => rows.listTasks(sql, who.organization_id, asked));
   return pageOf(found, limit, (last) => [last.created_at, last.task_id]);
 };
 

@@ -92,11 +92,12 @@ export const withPresence = async <T extends Pick<Worker, 'worker_id' | 'status'
 };
 
 export const list = async (
-  ctx: Pick<Context, 'sql' | 'hints'>,
+  ctx: Pick<Context, 'reads' | 'hints'>,
   who: Who,
   { status, cursor, limit }: { status?: WorkerStatus | undefined; cursor?: string | undefined; limit: number },
 ) => {
-  const found = await rows.listWorkers(ctx.sql, who.organization_id, { status, after: timeCursor(cursor), limit: limit + 1 });
+  const asked = { status, after: timeCursor(cursor), limit: limit + 1 };
+  const found = await ctx.reads(['workers', who.organization_id, asked], (sql) => rows.listWorkers(sql, who.organization_id, asked));
   return pageOf(await withPresence(ctx, found), limit, (last) => [last.registered_at, last.worker_id]);
 };
 
