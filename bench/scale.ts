@@ -1,11 +1,13 @@
 import { openPool } from '../functions/platform/postgres.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
+import type { Env } from '../schema/env.ts';
 import { makeHistory, SUBTASKS_EACH } from '../test/support/history.ts';
 import { freshDatabase } from './database.ts';
 import { measureAll, type Results } from './scale/measure.ts';
 import { touchedStatements } from './scale/metered.ts';
-import { printTable } from './scale/print.ts';
-import { createActors } from './scale/stage.ts';
+import { printRates, printTable } from './scale/print.ts';
+import { measureRates } from './scale/rates.ts';
+import { type Actors, createActors } from './scale/stage.ts';
 import { allStatements } from './scale/statements.ts';
 
 const { BENCH_SCALE: scale = '0,1000,5000', BENCH_ROUNDS: rounds = '5' } = process.env;
@@ -26,11 +28,11 @@ const fill = async (url: string, tasks: number) => {
   say(`${tasks} finished tasks of ${SUBTASKS_EACH} subtasks made in ${Math.round((performance.now() - started) / 1_000)} s`);
 };
 
-const measure = async (serverUrl: string, tasks: number): Promise<Results> => {
+const measure = async (serverUrl: string, tasks: number): Promise<{ env: Env; actors: Actors; results: Results }> => {
   const env = await freshDatabase(serverUrl, `scale_${tasks}`);
   const actors = await createActors(env);
   await fill(env.DATABASE_URL, tasks);
-  return measureAll(env, actors, Number(rounds));
+  return { env, actors, results: await measureAll(env, actors, Number(rounds)) };
 };
 
 say(
@@ -38,9 +40,14 @@ say(
 );
 const server = await startThrowawayPostgres('test');
 try {
-  const results: Results[] = [];
-  for (const size of SIZES) results.push(await measure(server.url, size));
-  printTable(SIZES, results, say);
+  const measured: Awaited<ReturnType<typeof measure>>[] = [];
+  for (const size of SIZES) measured.push(await measure(server.url, size));
+  printTable(
+    SIZES,
+    measured.map(({ results }) => results),
+    say,
+  );
+  printRates(SIZES, await measureRates(measured, Number(rounds)), say);
   const missing = (await allStatements()).filter((name) => !touchedStatements.has(name));
   if (missing.length > 0) throw new Error(`These statements were never sent; add them to bench/scale/operations.ts: ${missing.join(', ')}`);
 } finally {

@@ -29,3 +29,10 @@ export const printTable = (sizes: readonly number[], all: readonly Results[], sa
   for (const error of all.flatMap((results) => [...results.values()].flatMap((it) => (it.error === undefined ? [] : [it]))))
     say(`${error.operation} failed: ${error.error}`);
 };
+
+/** How fast subtasks are carried out in each database, and that of the last to the first. */
+export const printRates = (sizes: readonly number[], rates: readonly number[], say: (line?: string) => void) => {
+  say();
+  const shown = rates.map((rate, at) => `${rate.toFixed(0)} with ${sizes[at]} finished tasks`);
+  say(`Subtasks a second, one at a time, 8 loops: ${shown.join(', ')}; ratio ${((rates.at(-1) ?? 0) / (rates[0] ?? 1)).toFixed(2)}`);
+};
