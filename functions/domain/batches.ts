@@ -39,26 +39,40 @@ const within = async (ms: number, work: Promise<void>): Promise<void> => {
 export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
   !isAway || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
 
-/**
- * Carries requests out together: those that come while a batch is under way share the next one. There is no timer, so a request that
- * comes alone is carried out alone and at once. Where a batch fails, each of its requests is tried by itself, so that one bad request
- * fails alone.
- */
-export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) => Promise<R>) => {
-  const { groupOf, keyOf, weightOf, mostWeight, isAbandoned, mostWaiting, run, isWorthATryAlone } = options;
-  const queues = new Map<string, Waiting<T, R>[]>();
-  const busy = new Set<string>();
-  let waiting = 0;
+/** The requests of one group that wait, in the order in which they came. */
+class Queue<T, R> {
+  readonly #options: BatchOptions<T, R>;
+  #waiting: Waiting<T, R>[] = [];
 
-  const takeBatch = (group: string): Waiting<T, R>[] => {
-    const keys = new Set<string>();
-    const queued = queues.get(group) ?? [];
-    const abandoned = new Set(queued.filter(({ request }) => isAbandoned(request)));
+  constructor(options: BatchOptions<T, R>) {
+    this.#options = options;
+  }
+
+  get length() {
+    return this.#waiting.length;
+  }
+
+  push(waiting: Waiting<T, R>) {
+    this.#waiting.push(waiting);
+  }
+
+  /** Removes and refuses the requests for which nobody waits any more; returns how many there were. */
+  dropAbandoned(): number {
+    const { isAbandoned } = this.#options;
+    const abandoned = this.#waiting.filter(({ request }) => isAbandoned(request));
     for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller hung up, so the request was not carried out'));
+    this.#waiting = this.#waiting.filter((it) => !abandoned.includes(it));
+    return abandoned.length;
+  }
+
+  /** Removes the requests of the next batch: the first of each key, as many as are light enough. */
+  takeBatch(): Waiting<T, R>[] {
+    const { weightOf, mostWeight } = this.#options;
+    const keys = new Set<string>();
     const batch: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     let weight = 0;
-    for (const it of queued.filter((it) => !abandoned.has(it))) {
+    for (const it of this.#waiting) {
       const { request } = it;
       const fits = batch.length === 0 || weight + weightOf(request) <= mostWeight;
       if (fits && !keys.has(it.key)) {
@@ -67,44 +81,70 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
       } else rest.push(it);
       keys.add(it.key); // what comes later with this key stays behind it
     }
-    if (rest.length > 0) queues.set(group, rest);
-    else queues.delete(group);
-    waiting -= batch.length + abandoned.size;
+    this.#waiting = rest;
     return batch;
-  };
+  }
+}
 
-  const carryOut = async (batch: readonly Waiting<T, R>[]): Promise<void> => {
+class Batches<T, R> {
+  readonly #options: BatchOptions<T, R>;
+  readonly #queues = new Map<string, Queue<T, R>>();
+  readonly #busy = new Set<string>();
+  #waiting = 0;
+
+  constructor(options: BatchOptions<T, R>) {
+    this.#options = options;
+  }
+
+  send(request: T): Promise<R> {
+    const { mostWaiting, groupOf, keyOf } = this.#options;
+    return new Promise((resolve, reject) => {
+      if (this.#waiting >= mostWaiting)
+        return reject(new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly'));
+      const group = groupOf(request);
+      const queue = this.#queues.get(group) ?? new Queue(this.#options);
+      queue.push({ request, key: keyOf(request), resolve, reject });
+      this.#queues.set(group, queue);
+      this.#waiting++;
+      queueMicrotask(() => void this.#flush(group, queue));
+    });
+  }
+
+  /** Carries out one batch of a group after the other until none waits. */
+  async #flush(group: string, queue: Queue<T, R>): Promise<void> {
+    if (this.#busy.has(group) || queue.length === 0) return;
+    this.#busy.add(group);
+    while (queue.length > 0) {
+      this.#waiting -= queue.dropAbandoned();
+      const batch = queue.takeBatch();
+      this.#waiting -= batch.length;
+      if (batch.length > 0) await within(PATIENCE_MS, this.#carryOut(batch));
+      // What a few just answered ask for at once joins the many that wait, or the two would take turns forever.
+      if (batch.length < queue.length) await nextTurn();
+    }
+    this.#queues.delete(group);
+    this.#busy.delete(group);
+  }
+
+  async #carryOut(batch: readonly Waiting<T, R>[]): Promise<void> {
+    const { run, isWorthATryAlone } = this.#options;
     const requests = batch.map(({ request }) => request);
     try {
       const answers = await run(requests);
       batch.forEach((it, at) => it.resolve(answers[at] as Promise<R>));
     } catch (error) {
-      if (batch.length > 1 && isWorthATryAlone(requests, error)) for (const it of batch) void carryOut([it]);
+      if (batch.length > 1 && isWorthATryAlone(requests, error)) for (const it of batch) void this.#carryOut([it]);
       else for (const it of batch) it.reject(error);
     }
-  };
+  }
+}
 
-  const flush = async (group: string): Promise<void> => {
-    if (busy.has(group)) return;
-    busy.add(group);
-    while (queues.has(group)) {
-      const batch = takeBatch(group);
-      if (batch.length > 0) await within(PATIENCE_MS, carryOut(batch));
-      // What a few just answered ask for at once joins the many that wait, or the two would take turns for ever.
-      if (batch.length < (queues.get(group)?.length ?? 0)) await nextTurn();
-    }
-    busy.delete(group);
-  };
-
-  return (request) =>
-    new Promise((resolve, reject) => {
-      if (waiting >= mostWaiting)
-        return reject(new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly'));
-      const group = groupOf(request);
-      const queue = queues.get(group) ?? [];
-      queue.push({ request, key: keyOf(request), resolve, reject });
-      queues.set(group, queue);
-      waiting++;
-      queueMicrotask(() => void flush(group));
-    });
+/**
+ * Carries requests out together: those that come while a batch is under way share the next one. There is no timer, so a request that
+ * comes alone is carried out alone and at once. Where a batch fails, each of its requests is tried by itself, so that one bad request
+ * fails alone.
+ */
+export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) => Promise<R>) => {
+  const batches = new Batches(options);
+  return (request) => batches.send(request);
 };

@@ -81,6 +81,29 @@ describe('requests that are carried out in batches', () => {
     expect(ran.map((batch) => batch.length)).toEqual([1, 3, 3, 2]);
   });
 
+  it('are carried out whenever they come, also between the end of a batch and what follows from it', async () => {
+    for (let hops = 0; hops < 12; hops++) {
+      const send = createBatches<number, number>({
+        groupOf: () => 'a',
+        keyOf: String,
+        weightOf: () => 1,
+        mostWeight: 10,
+        isAbandoned: () => false,
+        mostWaiting: 10,
+        run: async (requests) => requests.map(async (id) => id),
+        isWorthATryAlone: () => false,
+      });
+      const later = async (id: number, turns: number) => {
+        for (let n = 0; n < turns; n++) await Promise.resolve();
+        return send(id);
+      };
+
+      const answers = await Promise.all([0, 1, 2, 3, 4, 5].map((id) => later(id, id * hops)));
+
+      expect(answers).toEqual([0, 1, 2, 3, 4, 5]);
+    }
+  });
+
   it('wait for the batch of their group that is under way, not for those of others', async () => {
     const { send, ran } = batchesOf();
     const one = (group: string, id: number) => send({ group, key: `k${id}`, weight: 1, fails: false, id });

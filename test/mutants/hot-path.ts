@@ -439,15 +439,15 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'batches: a statement that waits for a lock holds up the workers behind it',
     file: 'functions/domain/batches.ts',
-    find: 'await within(PATIENCE_MS, carryOut(batch))',
-    replace: 'await carryOut(batch)',
+    find: 'await within(PATIENCE_MS, this.#carryOut(batch))',
+    replace: 'await this.#carryOut(batch)',
     tests: ['test/functions/shared-statements.test.ts'],
     only: 'came before them, alone',
   },
   {
     name: 'batches: those just answered stay apart from those that wait',
     file: 'functions/domain/batches.ts',
-    find: 'if (batch.length < (queues.get(group)?.length ?? 0)) await nextTurn();',
+    find: 'if (batch.length < queue.length) await nextTurn();',
     replace: '',
     tests: [BATCHES],
   },
@@ -493,14 +493,14 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'batches: any number of requests waits',
     file: 'functions/domain/batches.ts',
-    find: 'if (waiting >= mostWaiting)',
-    replace: 'if (waiting < 0)',
+    find: 'if (this.#waiting >= mostWaiting)',
+    replace: 'if (this.#waiting < 0)',
     tests: [BATCHES],
   },
   {
     name: 'batches: what was carried out counts as waiting',
     file: 'functions/domain/batches.ts',
-    find: `    waiting -= batch.length + abandoned.size;
+    find: `      this.#waiting -= batch.length;
 `,
     replace: '',
     tests: [BATCHES],
@@ -509,16 +509,15 @@ export const hotPathMutants: readonly Mutant[] = [
     name: 'batches: a group is carried out once',
     file: 'functions/domain/batches.ts',
     find: `
-    busy.delete(group);`,
+    this.#busy.delete(group);`,
     replace: '',
     tests: [BATCHES],
   },
   {
     name: 'batches: those of a group are under way at the same time',
     file: 'functions/domain/batches.ts',
-    find: `    if (busy.has(group)) return;
-`,
-    replace: '',
+    find: 'if (this.#busy.has(group) || queue.length === 0) return;',
+    replace: 'if (queue.length === 0) return;',
     tests: [BATCHES],
   },
   {

@@ -43,116 +43,152 @@ const answerOf = (result: DriverRows | DriverRows[]): Answer => {
   return Object.assign([...last], { count: last.count ?? 0, command: last.command ?? '' });
 };
 
+/** What a driver's client gets besides where it connects and what it calls. */
+const FIXED_OPTIONS = {
+  ssl: false, // the socket has it
+  max: 1,
+  types: driverTypes,
+  fetch_types: false,
+  max_pipeline: Number.MAX_SAFE_INTEGER, // the pool decides what is sent at once
+  connect_timeout: 0,
+  idle_timeout: 0,
+  max_lifetime: null,
+  backoff: false,
+  no_subscribe: true,
+  onnotice: () => {},
+};
+
+const sessionOptions = ({ options }: Target, session: Record<string, string | number>): string => {
+  const own = Object.entries({ TimeZone: 'UTC', ...session }).map(([name, value]) => `-c ${name}=${value}`);
+  return [...own, ...(options === '' ? [] : [options])].join(' ');
+};
+
+/** Whether the connection can carry no more statements after this error. */
+const endsConnection = (error: Error): boolean => !isRefusal(error) || error.severity === 'FATAL' || error.severity === 'PANIC';
+
+class DriverConnection implements Connection {
+  readonly openedAt = performance.now();
+  readonly #target: Target;
+  readonly #settings: ConnectionSettings;
+  readonly #onLost: () => void;
+  readonly #client: ReturnType<typeof postgres>;
+  /** Settles the statements that wait for a reply. */
+  readonly #failures = new Set<(error: ConnectionLost) => void>();
+  #socket: Socket | undefined;
+  #lost: ConnectionLost | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #isAccepted = false;
+  #password = '';
+
+  constructor(target: Target, settings: ConnectionSettings, onLost: () => void) {
+    this.#target = target;
+    this.#settings = settings;
+    this.#onLost = onLost;
+    this.#client = postgres(this.#options() as unknown as DriverOptions); // its types lack some of what it takes
+  }
+
+  isLost = () => this.#lost !== null;
+
+  send({ text, values }: Sent): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost !== null) return reject(this.#lost);
+      this.#failures.add(reject);
+      this.#query(text, values).then(
+        (result) => {
+          resolve(answerOf(result));
+          this.#settle(reject);
+        },
+        (error: Error) => {
+          if (isRefusal(error)) reject(error);
+          if (endsConnection(error)) this.#lose(error);
+          this.#settle(reject);
+        },
+      );
+      if (this.#failures.size === 1) this.#watch();
+    });
+  }
+
+  async close(withinMs: number): Promise<void> {
+    await this.#client.end({ timeout: withinMs / 1_000 });
+    this.#lose(new Error('the pool was closed'));
+  }
+
+  #options() {
+    const { host, port, user, database } = this.#target;
+    const { prepare, session } = this.#settings;
+    return {
+      ...FIXED_OPTIONS,
+      host,
+      port,
+      user,
+      database,
+      prepare,
+      password: () => this.#password,
+      socket: () => this.#dial(),
+      onparameter: () => this.#accept(), // the first message after the server has accepted us
+      onclose: () => this.#lose(new Error('the connection was closed')),
+      connection: { application_name: 'multi-agent-on-the-web', options: sessionOptions(this.#target, session) },
+    };
+  }
+
+  async #dial(): Promise<Socket> {
+    if (this.#lost !== null || this.#socket !== undefined) throw new Error('The connection has ended');
+    this.#password = await this.#target.password();
+    return openSocket(this.#target, (socket) => {
+      this.#socket = socket;
+      if (this.#lost !== null) socket.destroy();
+    });
+  }
+
+  /** What has no parameters may be several statements, which only the simple protocol takes. */
+  #query(text: string, values: readonly unknown[]): Promise<DriverRows | DriverRows[]> {
+    const { prepare } = this.#settings;
+    const query = values.length > 0 ? this.#client.unsafe(text, values.map(encode) as never[], { prepare }) : this.#client.unsafe(text);
+    return query as unknown as Promise<DriverRows | DriverRows[]>;
+  }
+
+  #settle(reject: (error: ConnectionLost) => void) {
+    this.#failures.delete(reject);
+    this.#watch();
+  }
+
+  #accept() {
+    if (this.#isAccepted) return;
+    this.#isAccepted = true;
+    clearTimeout(this.#timer); // that of connecting
+    this.#timer = undefined;
+    this.#watch();
+  }
+
+  /** Restarts the time within which a reply must come. The timer is kept for the next statement, which costs less than a new one. */
+  #watch() {
+    const { answerMs, connectMs } = this.#settings;
+    const limitMs = this.#isAccepted ? answerMs : connectMs;
+    if (this.#lost !== null || limitMs === undefined) clearTimeout(this.#timer);
+    else if (this.#timer !== undefined) this.#timer.refresh();
+    else this.#timer = setTimeout(() => this.#expire(limitMs), limitMs).unref(); // what waits has a socket, which keeps the process
+  }
+
+  #expire(limitMs: number) {
+    this.#timer = undefined;
+    if (this.#failures.size > 0) this.#lose(new Error(`no answer within ${limitMs} ms`));
+  }
+
+  #lose(cause: Error) {
+    if (this.#lost !== null) return;
+    const lost = lostBy(cause);
+    this.#lost = lost;
+    clearTimeout(this.#timer);
+    this.#socket?.destroy();
+    for (const fail of this.#failures) fail(lost);
+    this.#failures.clear();
+    this.#onLost();
+  }
+}
+
 /**
  * One connection, made when its first statement is sent, and never made again: each client of the driver has one socket in its life, so
  * that nothing of a lost connection reaches the next one. A loss settles all statements at once, whatever the driver does with them.
  */
-export const openConnection = (target: Target, settings: ConnectionSettings, onLost: () => void): Connection => {
-  const { prepare, connectMs, answerMs, session } = settings;
-  const failures = new Set<(error: ConnectionLost) => void>();
-  let socket: Socket | undefined;
-  let lost: ConnectionLost | null = null;
-  let timer: NodeJS.Timeout | undefined;
-  let isAccepted = false;
-  let password = '';
-
-  const lose = (cause: Error) => {
-    if (lost !== null) return;
-    lost = lostBy(cause);
-    clearTimeout(timer);
-    socket?.destroy();
-    for (const fail of failures) fail(lost);
-    failures.clear();
-    onLost();
-  };
-  /** Begins the time again in which something must be answered. The timer is kept for the next statement, which costs less than a new one. */
-  const watch = () => {
-    const limitMs = isAccepted ? answerMs : connectMs;
-    if (lost !== null || limitMs === undefined) clearTimeout(timer);
-    else if (timer !== undefined) timer.refresh();
-    else timer = setTimeout(silent, limitMs, limitMs).unref(); // what waits has a socket, which keeps the process
-  };
-  const silent = (limitMs: number) => {
-    timer = undefined;
-    if (failures.size > 0) lose(new Error(`no answer within ${limitMs} ms`));
-  };
-  const accepted = () => {
-    if (isAccepted) return;
-    isAccepted = true;
-    clearTimeout(timer); // that of connecting
-    timer = undefined;
-    watch();
-  };
-  const dial = async (): Promise<Socket> => {
-    if (lost !== null || socket !== undefined) throw new Error('The connection has ended');
-    password = await target.password();
-    return openSocket(target, (it) => {
-      socket = it;
-      if (lost !== null) it.destroy();
-    });
-  };
-  const options = {
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    database: target.database,
-    password: () => password,
-    socket: dial,
-    ssl: false, // the socket has it
-    max: 1,
-    prepare,
-    types: driverTypes,
-    fetch_types: false,
-    max_pipeline: Number.MAX_SAFE_INTEGER, // the pool decides what is sent at once
-    connect_timeout: 0,
-    idle_timeout: 0,
-    max_lifetime: null,
-    backoff: false,
-    no_subscribe: true,
-    onnotice: () => {},
-    onparameter: accepted, // the first message after the server has accepted us
-    onclose: () => lose(new Error('the connection was closed')),
-    connection: { application_name: 'multi-agent-on-the-web', options: optionsOf(target, session) },
-  };
-  const client = postgres(options as unknown as DriverOptions); // its types lack some of what it takes
-
-  const send = ({ text, values }: Sent): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      if (lost !== null) return reject(lost);
-      // What has no parameters may be several statements, which only the simple protocol takes.
-      const query = values.length > 0 ? client.unsafe(text, values.map(encode) as never[], { prepare }) : client.unsafe(text);
-      failures.add(reject);
-      const settle = () => {
-        failures.delete(reject);
-        watch();
-      };
-      query.then(
-        (result) => {
-          resolve(answerOf(result));
-          settle();
-        },
-        (error: Error) => {
-          const isOver = !isRefusal(error) || error.severity === 'FATAL' || error.severity === 'PANIC';
-          if (isRefusal(error)) reject(error);
-          if (isOver) lose(error);
-          settle();
-        },
-      );
-      if (failures.size === 1) watch();
-    });
-
-  return {
-    openedAt: performance.now(),
-    isLost: () => lost !== null,
-    send,
-    close: async (withinMs) => {
-      await client.end({ timeout: withinMs / 1_000 });
-      lose(new Error('the pool was closed'));
-    },
-  };
-};
-
-const optionsOf = ({ options }: Target, session: Record<string, string | number>): string => {
-  const own = Object.entries({ TimeZone: 'UTC', ...session }).map(([name, value]) => `-c ${name}=${value}`);
-  return [...own, ...(options === '' ? [] : [options])].join(' ');
-};
+export const openConnection = (target: Target, settings: ConnectionSettings, onLost: () => void): Connection =>
+  new DriverConnection(target, settings, onLost);

@@ -43,90 +43,24 @@ export type ConnectionsSettings<L extends string> = {
 const overloaded = () => new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly');
 const abandoned = () => new AppError('unavailable', 'The caller hung up, so the request was not carried out');
 
-/** The connections of a pool, and who waits for one. A lost connection is forgotten, and a new one is opened when it is needed. */
-export const createConnections = <L extends string>({ max, lanes: given, waitMs, open }: ConnectionsSettings<L>): Connections<L> => {
-  const lanes = Object.fromEntries(
-    Object.entries<LaneSettings>(given).map(([name, lane]) => [name, { ...lane, begun: [], queue: [], held: new Map() }]),
-  ) as unknown as Record<L, LaneState>;
-  const inOrder = Object.values<LaneState>(lanes);
-  const all = new Set<Connection>();
-  const idle: { connection: Connection; since: number }[] = [];
-  let ending: PromiseWithResolvers<void> | null = null;
-  let timer: NodeJS.Timeout | undefined;
+/** Requests that wait for a connection of a lane, each for at most `waitMs` and as long as its caller waits. */
+class Waiters {
+  readonly #waitMs: number;
 
-  const removeIdle = (connection: Connection) => {
-    const at = idle.findIndex((it) => it.connection === connection);
-    if (at >= 0) idle.splice(at, 1);
-  };
-  const forget = (connection: Connection) => {
-    all.delete(connection);
-    removeIdle(connection);
-    if (ending !== null && all.size === 0) ending.resolve();
-    serve();
-  };
-  /** It is forgotten once it is closed, and used by nobody until then. */
-  const drop = (connection: Connection) => {
-    removeIdle(connection);
-    void connection.close(END_MS);
-  };
+  constructor(waitMs: number) {
+    this.#waitMs = waitMs;
+  }
 
-  const closeIdle = () => {
-    const before = performance.now() - IDLE_MS;
-    for (const { connection } of idle.filter(({ since }) => since <= before)) drop(connection);
-    timer = idle.length > 0 ? setTimeout(closeIdle, IDLE_MS).unref() : undefined;
-  };
-
-  const findFree = (): Connection | null => {
-    const known = idle.pop()?.connection;
-    if (known !== undefined) return known;
-    if (all.size >= max) return null;
-    const connection = open(() => forget(connection));
-    all.add(connection);
-    return connection;
-  };
-  const leastBusy = ({ held }: LaneState): Connection | null => {
-    let [best, least] = [null as Connection | null, DEPTH];
-    for (const [connection, users] of held) if (users < least && !connection.isLost()) [best, least] = [connection, users];
-    return best;
-  };
-  const takeFor = (lane: LaneState): Connection | null => {
-    const connection = (lane.held.size < lane.most ? findFree() : null) ?? (lane.shares ? leastBusy(lane) : null);
-    if (connection !== null) lane.held.set(connection, (lane.held.get(connection) ?? 0) + 1);
-    return connection;
-  };
-  /** Gives what is free to those that wait. */
-  const serve = () => {
-    if (ending !== null) return;
-    for (const lane of inOrder) {
-      while (lane.begun.length + lane.queue.length > 0) {
-        const connection = takeFor(lane);
-        if (connection === null) break;
-        (lane.begun.shift() ?? lane.queue.shift())?.take(connection);
-      }
-    }
-  };
-  const giveBack = (lane: LaneState, connection: Connection) => {
-    const users = (lane.held.get(connection) ?? 1) - 1;
-    if (users > 0) lane.held.set(connection, users);
-    else {
-      lane.held.delete(connection);
-      const now = performance.now();
-      if (ending !== null || now - connection.openedAt > LIFE_MS) drop(connection);
-      else if (!connection.isLost()) idle.push({ connection, since: now });
-      timer ??= setTimeout(closeIdle, IDLE_MS).unref();
-    }
-    serve();
-  };
-  const waitFor = (lane: LaneState, { hasBegun, signal }: Asker): Promise<Connection> =>
-    new Promise((resolve, reject) => {
-      const queue = hasBegun ? lane.begun : lane.queue;
-      if (!hasBegun && queue.length >= lane.waiting) return reject(overloaded());
-      const late = () => waiter.refuse(new ConnectionLost(`No connection to the database became free within ${waitMs} ms`));
-      const limit = setTimeout(late, waitMs);
-      const leave = () => waiter.refuse(abandoned());
+  join(lane: LaneState, { hasBegun, signal }: Asker): Promise<Connection> {
+    const queue = hasBegun ? lane.begun : lane.queue;
+    if (!hasBegun && queue.length >= lane.waiting) return Promise.reject(overloaded());
+    return new Promise((resolve, reject) => {
+      const expire = () => waiter.refuse(new ConnectionLost(`No connection to the database became free within ${this.#waitMs} ms`));
+      const limit = setTimeout(expire, this.#waitMs);
+      const abandon = () => waiter.refuse(abandoned());
       const settle = () => {
         clearTimeout(limit);
-        signal?.removeEventListener('abort', leave);
+        signal?.removeEventListener('abort', abandon);
       };
       const waiter: Waiter = {
         take: (connection) => {
@@ -140,37 +74,140 @@ export const createConnections = <L extends string>({ max, lanes: given, waitMs,
           reject(error);
         },
       };
-      signal?.addEventListener('abort', leave);
+      signal?.addEventListener('abort', abandon);
       queue.push(waiter);
     });
+  }
+}
 
-  return {
-    use: async (name, asker, work) => {
-      if (ending !== null) throw new ConnectionLost('The pool of connections was closed');
-      if (asker.signal?.aborted) throw abandoned();
-      const lane = lanes[name];
-      const isFirst = lane.begun.length === 0 && (asker.hasBegun || lane.queue.length === 0);
-      const connection = (isFirst ? takeFor(lane) : null) ?? (await waitFor(lane, asker));
-      asker.hasBegun = true;
-      try {
-        return await work(connection);
-      } finally {
-        giveBack(lane, connection);
-      }
-    },
-    end: async () => {
-      if (ending === null) {
-        ending = Promise.withResolvers<void>();
-        for (const lane of inOrder)
-          for (const waiter of [...lane.begun.splice(0), ...lane.queue.splice(0)])
-            waiter.refuse(new ConnectionLost('The pool of connections was closed'));
-        for (const { connection } of idle.splice(0)) drop(connection);
-        clearTimeout(timer);
-        if (all.size === 0) ending.resolve();
-        const hurry = setTimeout(() => [...all].forEach((connection) => void connection.close(0)), END_MS);
-        void ending.promise.then(() => clearTimeout(hurry));
-      }
-      await ending.promise;
-    },
-  };
+const leastBusy = ({ held }: LaneState): Connection | null => {
+  let [best, least] = [null as Connection | null, DEPTH];
+  for (const [connection, users] of held) if (users < least && !connection.isLost()) [best, least] = [connection, users];
+  return best;
 };
+
+class ConnectionPool<L extends string> implements Connections<L> {
+  readonly #max: number;
+  readonly #open: (onLost: () => void) => Connection;
+  readonly #lanes: Record<L, LaneState>;
+  readonly #inOrder: readonly LaneState[];
+  readonly #waiters: Waiters;
+  readonly #all = new Set<Connection>();
+  readonly #idle: { connection: Connection; since: number }[] = [];
+  #ending: PromiseWithResolvers<void> | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor({ max, lanes, waitMs, open }: ConnectionsSettings<L>) {
+    this.#max = max;
+    this.#open = open;
+    this.#lanes = Object.fromEntries(
+      Object.entries<LaneSettings>(lanes).map(([name, lane]) => [name, { ...lane, begun: [], queue: [], held: new Map() }]),
+    ) as unknown as Record<L, LaneState>;
+    this.#inOrder = Object.values<LaneState>(this.#lanes);
+    this.#waiters = new Waiters(waitMs);
+  }
+
+  async use<T>(name: L, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (this.#ending !== null) throw new ConnectionLost('The pool of connections was closed');
+    if (asker.signal?.aborted) throw abandoned();
+    const lane = this.#lanes[name];
+    const isFirst = lane.begun.length === 0 && (asker.hasBegun || lane.queue.length === 0);
+    const connection = (isFirst ? this.#takeFor(lane) : null) ?? (await this.#waiters.join(lane, asker));
+    asker.hasBegun = true;
+    try {
+      return await work(connection);
+    } finally {
+      this.#giveBack(lane, connection);
+    }
+  }
+
+  async end(): Promise<void> {
+    await (this.#ending ?? this.#beginEnd()).promise;
+  }
+
+  #beginEnd(): PromiseWithResolvers<void> {
+    const ending = Promise.withResolvers<void>();
+    this.#ending = ending;
+    for (const lane of this.#inOrder)
+      for (const waiter of [...lane.begun.splice(0), ...lane.queue.splice(0)])
+        waiter.refuse(new ConnectionLost('The pool of connections was closed'));
+    for (const { connection } of this.#idle.splice(0)) this.#drop(connection);
+    clearTimeout(this.#timer);
+    if (this.#all.size === 0) ending.resolve();
+    const hurry = setTimeout(() => [...this.#all].forEach((connection) => void connection.close(0)), END_MS);
+    void ending.promise.then(() => clearTimeout(hurry));
+    return ending;
+  }
+
+  #takeFor(lane: LaneState): Connection | null {
+    const connection = (lane.held.size < lane.most ? this.#findFree() : null) ?? (lane.shares ? leastBusy(lane) : null);
+    if (connection !== null) lane.held.set(connection, (lane.held.get(connection) ?? 0) + 1);
+    return connection;
+  }
+
+  #findFree(): Connection | null {
+    const known = this.#idle.pop()?.connection;
+    if (known !== undefined) return known;
+    if (this.#all.size >= this.#max) return null;
+    const connection = this.#open(() => this.#forget(connection));
+    this.#all.add(connection);
+    return connection;
+  }
+
+  #giveBack(lane: LaneState, connection: Connection) {
+    const users = (lane.held.get(connection) ?? 1) - 1;
+    if (users > 0) lane.held.set(connection, users);
+    else {
+      lane.held.delete(connection);
+      this.#rest(connection);
+    }
+    this.#serve();
+  }
+
+  /** Nobody uses the connection: it is kept for the next request, unless it is old. */
+  #rest(connection: Connection) {
+    const now = performance.now();
+    if (this.#ending !== null || now - connection.openedAt > LIFE_MS) this.#drop(connection);
+    else if (!connection.isLost()) this.#idle.push({ connection, since: now });
+    this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS).unref();
+  }
+
+  /** Gives what is free to those that wait. */
+  #serve() {
+    if (this.#ending !== null) return;
+    for (const lane of this.#inOrder) {
+      while (lane.begun.length + lane.queue.length > 0) {
+        const connection = this.#takeFor(lane);
+        if (connection === null) break;
+        (lane.begun.shift() ?? lane.queue.shift())?.take(connection);
+      }
+    }
+  }
+
+  #closeIdle() {
+    const before = performance.now() - IDLE_MS;
+    for (const { connection } of this.#idle.filter(({ since }) => since <= before)) this.#drop(connection);
+    this.#timer = this.#idle.length > 0 ? setTimeout(() => this.#closeIdle(), IDLE_MS).unref() : undefined;
+  }
+
+  /** It is forgotten once it is closed, and used by nobody until then. */
+  #drop(connection: Connection) {
+    this.#removeIdle(connection);
+    void connection.close(END_MS);
+  }
+
+  #forget(connection: Connection) {
+    this.#all.delete(connection);
+    this.#removeIdle(connection);
+    if (this.#ending !== null && this.#all.size === 0) this.#ending.resolve();
+    this.#serve();
+  }
+
+  #removeIdle(connection: Connection) {
+    const at = this.#idle.findIndex((it) => it.connection === connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+}
+
+/** The connections of a pool, and who waits for one. A lost connection is forgotten, and a new one is opened when it is needed. */
+export const createConnections = <L extends string>(settings: ConnectionsSettings<L>): Connections<L> => new ConnectionPool(settings);
