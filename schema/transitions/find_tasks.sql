@@ -1,8 +1,8 @@
 -- The newest p_limit tasks of an organization that have all words of a query, among those behind a place in the order of the list.
 -- The newest thousand are looked through one by one: they fill a page with words that many tasks have, and what is read ends with the
 -- page. Where they do not fill it, the index names all tasks that have the words. The settings leave one plan to each statement: the walk
--- follows its index in the order of the list; what the index of terms finds is sorted once, and `offset 0` keeps every other condition
--- away from it, so that no second index is read from end to end to fulfil one. Takes no locks.
+-- follows its index in the order of the list and reads the terms of each task by its key; what the index of terms finds is sorted once.
+-- `offset 0` keeps conditions where they are, so that no second index is read from end to end to fulfil one. Takes no locks.
 create or replace function find_tasks(
   p_organization uuid, p_words text, p_status tasks.status%type, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns setof tasks
@@ -51,7 +51,7 @@ begin
         order by t.created_at desc, t.task_id desc
         limit c_walk
       ) newest
-      join search_documents d on d.task_id = newest.task_id
+      cross join lateral (select d.terms from search_documents d where d.task_id = newest.task_id offset 0) d
       where d.terms @@ v_words
       order by newest.created_at desc, newest.task_id desc
       limit p_limit

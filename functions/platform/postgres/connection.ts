@@ -143,8 +143,7 @@ class DriverConnection implements Connection {
   /** What has no parameters may be several statements, which only the simple protocol takes. */
   #query(text: string, values: readonly unknown[]): Promise<DriverRows | DriverRows[]> {
     const { prepare } = this.#settings;
-    const query = values.length > 0 ? this.#client.unsafe(text, values.map(encode) as never[], { prepare }) : this.#client.unsafe(text);
-    return query as unknown as Promise<DriverRows | DriverRows[]>;
+    return values.length > 0 ? this.#client.unsafe(text, values.map(encode) as never[], { prepare }) : this.#client.unsafe(text);
   }
 
   #settle(reject: (error: ConnectionLost) => void) {
