@@ -4,7 +4,7 @@ import type { Caller, WorkerPrincipal } from '../functions/domain/principal.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
 import * as workers from '../functions/domain/workers/workers.ts';
 import type { Context } from '../functions/domain/context.ts';
-import type { Sql } from '../functions/domain/sql.ts';
+import type { Sql } from '../functions/domain/ports/sql.ts';
 import { createClient } from '../schema/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';

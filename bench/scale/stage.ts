@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { BlobStore } from '../../functions/domain/blobs.ts';
+import type { BlobStore } from '../../functions/domain/ports/blobs.ts';
 import type { Context } from '../../functions/domain/context.ts';
 import type { Left } from '../../functions/domain/outbox/outbox.sql.ts';
 import type { Caller, WorkerPrincipal } from '../../functions/domain/principal.ts';

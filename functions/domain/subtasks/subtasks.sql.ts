@@ -2,10 +2,10 @@ import type { Attempt, InputValue } from '../../../schema/attempt.ts';
 import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 import type { Subtask } from '../../../schema/task.ts';
-import type { WorkerIdentity } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
-import { json, noteRequest, type Sql, type Statement } from '../sql.ts';
+import { json, noteRequest, type Sql, type Statement } from '../ports/sql.ts';
 
 const columns = (sql: Sql) => sql`
   subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,

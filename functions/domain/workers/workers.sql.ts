@@ -1,9 +1,9 @@
 import type { Claimed } from '../../../schema/attempt.ts';
 import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
-import type { WorkerIdentity } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
-import { json, type Sql } from '../sql.ts';
+import { json, type Sql } from '../ports/sql.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */

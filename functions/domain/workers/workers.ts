@@ -10,12 +10,13 @@ import type {
   Worker,
   WorkerSpec,
 } from '../../../schema/worker.ts';
-import type { Context, WorkerIdentity } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import { commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { Caller, WorkerPrincipal } from '../principal.ts';
 import { newSecret, secretHash } from '../secrets.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import type { CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 import { completion, refusal } from '../subtasks/subtasks.ts';
 import * as rows from './workers.sql.ts';
