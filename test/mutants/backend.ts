@@ -137,7 +137,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'what a failed attempt gave back is not announced',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/attempts.ts',
     find: `rows.failSubtask(ctx.sql, worker, ending));
   await announce(ctx, left);`,
     replace: 'rows.failSubtask(ctx.sql, worker, ending)); void left;',
@@ -345,14 +345,14 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an enrolment token that has expired is good',
-    file: 'functions/domain/workers/workers.ts',
+    file: 'functions/domain/enrolment/enrolment.ts',
     find: 'if (token.expired) throw',
     replace: 'if (token.expired && token.used) throw',
     tests: ['test/functions/enrolment/enrolment.test.ts'],
   },
   {
     name: 'an enrolment token is not locked while it is used',
-    file: 'functions/domain/workers/workers.sql.ts',
+    file: 'functions/domain/enrolment/enrolment.sql.ts',
     find: `where token_hash = \${hash}
     for no key update\``,
     replace: 'where token_hash = ${hash}`',
@@ -374,7 +374,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'a worker gets no new credential when its own nears its end',
-    file: 'functions/domain/workers/workers.ts',
+    file: 'functions/domain/attempts/heartbeat.ts',
     find: 'credential: worker.nears_end ?',
     replace: 'credential: !worker.nears_end ?',
     tests: ['test/functions/enrolment/enrolment.test.ts'],
@@ -695,14 +695,14 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'logs are taken for an attempt that has ended',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/logs.ts',
     find: 'if (code !== null) throw refusal(code ===',
     replace: `if (code !== null && code !== 'attempt_ended') throw refusal(code ===`,
     tests: ['test/functions/engine.test.ts'],
   },
   {
     name: 'logs are complete while their attempt runs',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/logs.ts',
     find: 'complete: ended && !more',
     replace: 'complete: !more',
     tests: ['test/functions/engine.test.ts'],

@@ -287,7 +287,7 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'all completions of a statement belong to its first worker',
-    file: 'functions/domain/workers/workers.sql.ts',
+    file: 'functions/domain/attempts/attempts.sql.ts',
     find: 'place: at + 1',
     replace: 'place: 1',
     tests: [SHARED],

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { heartbeat } from '../../../functions/domain/workers/workers.sql.ts';
+import { heartbeat } from '../../../functions/domain/attempts/attempts.sql.ts';
 import { openPool } from '../../../functions/platform/pool.ts';
 import type { Claimed } from '../../../schema/attempt.ts';
 import type { Json } from '../../../schema/json.ts';
