@@ -54,7 +54,8 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     const keys = new Set<string>();
     const queued = queues.get(group) ?? [];
     const abandoned = new Set(queued.filter(({ request }) => isAbandoned(request)));
-    for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller hung up, so the request was not carried out'));
+    for (const { reject } of abandoned)
+      reject(new AppError('unavailable', 'The caller closed the connection, so the request was not carried out'));
     const batch: Waiting<T, R>[] = [];
     const rest: Waiting<T, R>[] = [];
     let weight = 0;
@@ -98,8 +99,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
 
   return (request) =>
     new Promise((resolve, reject) => {
-      if (waiting >= mostWaiting)
-        return reject(new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly'));
+      if (waiting >= mostWaiting) return reject(new AppError('unavailable', 'Too many requests are waiting; retry the request shortly'));
       const group = groupOf(request);
       const queue = queues.get(group) ?? [];
       queue.push({ request, key: keyOf(request), resolve, reject });

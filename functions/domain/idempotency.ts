@@ -27,7 +27,10 @@ const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<Stor
 /** The answer of the first request under a key, for the same request again; another request is refused. */
 export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): unknown => {
   if (stored.operation !== request?.operation || stored.request_hash !== request.hash)
-    throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
+    throw new AppError(
+      'idempotency_key_reused',
+      'This Idempotency-Key was already used with a different request; use a new key for a new request',
+    );
   const { response } = stored;
   return 'sealed' in response ? JSON.parse(vault.open(response.sealed)) : response.plain;
 };

@@ -60,11 +60,11 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
     const answer = await send()
       .catch(send)
       .catch((cause: unknown) => {
-        throw new AppError('unavailable', 'The bucket of artifacts does not answer', { cause });
+        throw new AppError('unavailable', 'The artifact store is not responding; retry the request shortly', { cause });
       });
     await answer.body?.cancel();
     if (answer.status === 404) return null;
-    if (!answer.ok) throw new AppError('unavailable', `The bucket of artifacts answered ${answer.status}`);
+    if (!answer.ok) throw new AppError('unavailable', `The artifact store returned the status ${answer.status}; retry the request shortly`);
     return answer.headers;
   };
 

@@ -17,7 +17,7 @@ import { createPool, isDatabaseAway, mostWaiting } from './pool.ts';
 import { createVault } from './vault.ts';
 import { createWorkerTokens } from './worker-tokens.ts';
 
-const refuse = () => Promise.reject(new AppError('unavailable', 'This deployment has no blob store, so it keeps no artifacts'));
+const refuse = () => Promise.reject(new AppError('unavailable', 'This deployment has no blob store, so it cannot store artifacts'));
 /** Where no blob store is configured, artifacts are refused and the rest works. */
 const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
 

@@ -15,7 +15,7 @@ const reading = async <T>({ queues, log }: Letters, work: (queues: Queues) => Pr
     return await work(queues);
   } catch (error) {
     log('warn', 'queue.away', { error });
-    throw new AppError('unavailable', 'The queue does not answer just now; repeat the request shortly', { cause: error });
+    throw new AppError('unavailable', 'The queue is not responding; retry the request shortly', { cause: error });
   }
 };
 

@@ -40,8 +40,8 @@ export type ConnectionsSettings<L extends string> = {
   open(onLost: () => void): Connection;
 };
 
-const overloaded = () => new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly');
-const abandoned = () => new AppError('unavailable', 'The caller hung up, so the request was not carried out');
+const overloaded = () => new AppError('unavailable', 'Too many requests are waiting; retry the request shortly');
+const abandoned = () => new AppError('unavailable', 'The caller closed the connection, so the request was not carried out');
 
 /** The connections of a pool, and who waits for one. A lost connection is forgotten, and a new one is opened when it is needed. */
 export const createConnections = <L extends string>({ max, lanes: given, waitMs, open }: ConnectionsSettings<L>): Connections<L> => {
