@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Id, Labels, Timestamp } from './common.ts';
 import { Json } from './json.ts';
 import { AttemptStatus, SubtaskStatus } from './states.ts';
-import { Checks, SubtaskError } from './task.ts';
+import { SubtaskError, WorkFields } from './task.ts';
 
 /** The fence: sent with every write of a worker, which is refused with lease_lost unless both fields are current. */
 export const Fence = {
@@ -58,8 +58,7 @@ export const Claimed = z
     input: Json,
     inputs: z.record(z.string(), InputValue).describe('The outputs of the parents, by their keys'),
     labels: Labels,
-    timeout_seconds: z.int(),
-    ...Checks,
+    ...WorkFields,
     attempt: z.int(),
     lease_token: Id,
     lease_seconds: z.number().describe('The duration of the lease; renew it with a heartbeat before it ends'),

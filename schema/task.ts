@@ -65,6 +65,37 @@ const Schema = atMostBytes(JsonObject, LIMITS.schema_bytes)
   .describe(`A JSON Schema that the result must match. Supported keywords: ${RESULT_KEYWORDS.join(', ')}`);
 const Silence = z.int().min(1).max(86_400);
 
+/**
+ * The fields of a subtask that its caller sets, the database stores and its worker receives, all unchanged. `request` is what callers may
+ * submit. `answer` is what is returned: without limits, and with a default where older versions of the platform do not return the field.
+ */
+const WORK_FIELDS = {
+  timeout_seconds: {
+    request: z.int().min(1).max(86_400).default(3_600).describe('The maximum duration of one attempt'),
+    answer: z.int(),
+  },
+  idle_timeout_seconds: {
+    request: Silence.optional().describe(
+      'The maximum time without any output or progress from the tool; if omitted, the setting of the worker applies',
+    ),
+    answer: z.int().nullable().default(null),
+  },
+  first_event_timeout_seconds: {
+    request: Silence.optional().describe(
+      'The maximum time until the first output or progress from the tool; if omitted, the setting of the worker applies',
+    ),
+    answer: z.int().nullable().default(null),
+  },
+  verify: { request: Verify.default([]), answer: z.array(z.array(z.string())).default([]) },
+  result_schema: { request: Schema.optional(), answer: JsonObject.nullable().default(null) },
+};
+
+const sideOf = <F extends Record<string, Record<S, z.ZodType>>, S extends string>(fields: F, side: S) =>
+  Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field[side]])) as { [K in keyof F]: F[K][S] };
+
+/** As answers contain them: of a subtask, and of a claim. */
+export const WorkFields = sideOf(WORK_FIELDS, 'answer');
+
 /** A node of the DAG, as submitted by a caller. */
 export const SubtaskSpec = z
   .strictObject({
@@ -74,15 +105,7 @@ export const SubtaskSpec = z
     input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('The input of the tool; its fields depend on the tool'),
     dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('The keys of the subtasks whose outputs it needs'),
     labels: Labels.default({}).describe('The labels that a worker must have to claim it'),
-    timeout_seconds: z.int().min(1).max(86_400).default(3_600).describe('The maximum duration of one attempt'),
-    idle_timeout_seconds: Silence.optional().describe(
-      'The maximum time without any output or progress of the tool; if omitted, the setting of the worker applies',
-    ),
-    first_event_timeout_seconds: Silence.optional().describe(
-      'The maximum time until the first output or progress of the tool; if omitted, the setting of the worker applies',
-    ),
-    verify: Verify.default([]),
-    result_schema: Schema.optional(),
+    ...sideOf(WORK_FIELDS, 'request'),
     retry: Retry.prefault({}),
   })
   .meta({ id: 'SubtaskSpec' });
@@ -167,14 +190,6 @@ export type Task = z.infer<typeof Task>;
 export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
 export type SubtaskError = z.infer<typeof SubtaskError>;
 
-/** The timeouts and checks of a subtask, as stored. The first versions of the platform do not return them. */
-export const Checks = {
-  idle_timeout_seconds: z.int().nullable().default(null),
-  first_event_timeout_seconds: z.int().nullable().default(null),
-  verify: z.array(z.array(z.string())).default([]),
-  result_schema: JsonObject.nullable().default(null),
-};
-
 export const Subtask = z
   .object({
     subtask_id: Id,
@@ -193,8 +208,7 @@ export const Subtask = z
     attempts: z.int().describe('The number of attempts of this run that failed or timed out'),
     infra_attempts: z.int().describe('The number of attempts of this run that were lost with their worker or released by it'),
     retry: Retry,
-    timeout_seconds: z.int(),
-    ...Checks,
+    ...WorkFields,
     worker_id: Id.nullable(),
     result: Json,
     result_artifact_id: Id.nullable().describe('The artifact that holds the result, if the result is too large to be included'),

@@ -798,4 +798,11 @@ export const backendMutants: readonly Mutant[] = [
     if (task.ended_at === null) throw new AppError('task_not_ended', \`The task is \${task.status}; cancel it`,
     tests: ['test/functions/live/idle.test.ts'],
   },
+  {
+    name: 'a claim leaves out the commands that verify the work',
+    file: 'schema/transitions/claimed_subtask.sql',
+    find: "'verify', s.verify, ",
+    replace: '',
+    tests: ['test/functions/attempts/claimed-fields.test.ts'],
+  },
 ];

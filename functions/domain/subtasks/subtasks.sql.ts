@@ -1,11 +1,16 @@
 import type { SubtaskStatus } from '../../../schema/states.ts';
-import type { Subtask } from '../../../schema/task.ts';
+import { Subtask, WorkFields } from '../../../schema/task.ts';
 import { type Counted, cut } from '../page.ts';
 import type { Sql, Statement } from '../ports/sql.ts';
 
-const columns = (sql: Sql) => sql`
-  subtask_id, task_id, key, kind, goal, tool, input, labels, dependencies, status, blocked_by, run_after, attempt, attempts, infra_attempts,
-  retry, timeout_seconds, idle_timeout_seconds, first_event_timeout_seconds, verify, result_schema, worker_id, result, result_artifact_id, error, position, created_at, started_at, ended_at`;
+/** The columns that the contract returns, under its names. */
+const columns = (sql: Sql) => sql.unsafe(Object.keys(Subtask.shape).join(', '));
+
+/** What a row takes in a page, without what is short. */
+const bytes = (sql: Sql) => {
+  const texts = ['goal', 'input', ...Object.keys(WorkFields)].map((name) => `coalesce(octet_length(${name}::text), 0)`);
+  return sql.unsafe(['result_bytes', ...texts].join(' + '));
+};
 
 export const listSubtasks = (
   sql: Sql,
@@ -16,8 +21,7 @@ export const listSubtasks = (
   cut<Subtask>(
     sql,
     sql`
-      select ${columns(sql)}, result_bytes + octet_length(goal) + octet_length(input::text) + octet_length(verify::text)
-        + coalesce(octet_length(result_schema::text), 0) as bytes
+      select ${columns(sql)}, ${bytes(sql)} as bytes
       from subtasks
       where task_id = ${taskId} and organization_id = ${organizationId} and position > ${after}
         ${status === undefined ? sql`` : sql`and status = ${status}`}
