@@ -1,5 +1,9 @@
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
+import { give } from './environment.ts';
+import { allow } from './function.ts';
+import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
 /** The files that attempts leave; callers move them by addresses that the Lambdas sign. Stays when the stack goes, but on an emulator. */
@@ -15,5 +19,22 @@ export const createArtifacts = (stack: Stack, { emulator, corsOrigins }: Setting
   });
 
 /** Emulators have one address for all buckets. */
-export const urlOfBucket = (bucket: Bucket, { emulator }: Settings): string =>
+const urlOfBucket = (bucket: Bucket, { emulator }: Settings): string =>
   emulator === null ? `https://${bucket.bucketRegionalDomainName}` : `${emulator}/${bucket.bucketName}`;
+
+/** Who signs an address gives it its own rights. */
+const grantFiles = (fn: LambdaFunction, bucket: Bucket, ...actions: ('GetObject' | 'PutObject' | 'DeleteObject')[]) =>
+  allow(
+    fn,
+    actions.map((action) => `s3:${action}`),
+    bucket.arnForObjects('*'),
+  );
+
+export const grantArtifacts = (functions: Functions, bucket: Bucket, settings: Settings) => {
+  const { 'person-api': personApi, 'worker-api': workerApi, tick } = functions;
+  grantFiles(personApi, bucket, 'GetObject');
+  grantFiles(workerApi, bucket, 'GetObject', 'PutObject');
+  allow(workerApi, ['s3:ListBucket'], bucket.bucketArn); // without it S3 does not say that a file is not there
+  grantFiles(tick, bucket, 'DeleteObject');
+  for (const fn of [personApi, workerApi, tick]) give(fn, { ARTIFACTS_URL: urlOfBucket(bucket, settings) });
+};

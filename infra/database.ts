@@ -1,5 +1,10 @@
 import { ArnFormat, RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnDBCluster } from 'aws-cdk-lib/aws-rds';
+import { give } from './environment.ts';
+import { allow } from './function.ts';
+import type { Settings } from './settings.ts';
+import { allowSource, textOf } from './sources.ts';
 
 /** The administrator that Aurora makes, and its first database. */
 const USER = 'postgres';
@@ -22,4 +27,18 @@ export const createDatabase = (stack: Stack): Database => {
     url: `postgres://${USER}@${cluster.attrEndpointAddress}:${cluster.attrEndpointPort}/${NAME}?auth=iam`,
     connectArn: stack.formatArn({ service: 'rds-db', resource: 'dbuser', resourceName, arnFormat: ArnFormat.COLON_RESOURCE_NAME }),
   };
+};
+
+/** Where Lambda keeps the authorities of RDS; Node reads them only when it is told to. */
+const RDS_AUTHORITIES = '/var/runtime/ca-cert.pem';
+
+/** Access to the stack's own database, or to the one whose URL lies elsewhere. */
+export const grantDatabase = (fn: LambdaFunction, { databaseUrl }: Settings, own: Database | null) => {
+  if (own !== null) {
+    allow(fn, ['rds-db:connect'], own.connectArn);
+    give(fn, { DATABASE_URL: own.url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
+  } else if (databaseUrl !== null) {
+    allowSource(fn, databaseUrl);
+    give(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
+  }
 };

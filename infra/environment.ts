@@ -1,6 +1,26 @@
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Env } from '../schema/env.ts';
-import type { Granted } from './grants.ts';
 import type { Settings } from './settings.ts';
+
+/** Variables that come with a right: the file of the resource gives both. */
+type Granted =
+  | 'DATABASE_URL'
+  | 'SECRET_KEY'
+  | `UPSTASH_REDIS_REST_${'URL' | 'TOKEN'}`
+  | 'SOCKET_ENDPOINT'
+  | `${'SUBTASKS' | 'EVENTS'}_${'' | 'DEAD_'}QUEUE_URL`
+  | 'ARTIFACTS_URL';
+type GivenVariable =
+  | Extract<keyof Env, Granted>
+  | `${Granted}_FROM`
+  | 'DATABASE_DIRECT_URL_FROM'
+  | 'ADMIN_KEY_SECRET'
+  | 'NODE_EXTRA_CA_CERTS';
+
+/** Adds variables to those that every Lambda has. */
+export const give = (fn: LambdaFunction, variables: Partial<Record<GivenVariable, string>>) => {
+  for (const [name, value] of Object.entries(variables)) fn.addEnvironment(name, value);
+};
 
 /** Where the stack is reached. */
 export type Addresses = { apiUrl: string; socketUrl: string };

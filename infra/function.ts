@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Duration, RemovalPolicy, Stage, type Stack } from 'aws-cdk-lib';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, type FunctionOptions, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { build } from './build.ts';
@@ -17,6 +17,10 @@ const bundleOf = (outdir: string, name: LambdaName) => join(outdir, 'bundles', n
 export const buildBundles = async (outdir: string) => {
   await Promise.all(LAMBDAS.map((name) => build(name, bundleOf(outdir, name))));
 };
+
+/** Lets a Lambda do `actions` to these resources and to no others. */
+export const allow = (fn: LambdaFunction, actions: readonly string[], ...resources: string[]) =>
+  fn.addToRolePolicy(new PolicyStatement({ actions: [...actions], resources }));
 
 export type Options = FunctionOptions & { timeout: Duration; memorySize: number };
 

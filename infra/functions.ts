@@ -6,6 +6,9 @@ import type { Variables } from './environment.ts';
 
 export type Functions = Record<LambdaName, LambdaFunction>;
 
+/** All that serve requests, messages or the clock. */
+export const servingOf = ({ migrate: _, ...serving }: Functions): LambdaFunction[] => Object.values(serving);
+
 /** Ends before API Gateway gives up, after 30 s or 29 s: what took so long is then told by the log of the Lambda. */
 const http = { timeout: Duration.seconds(28), memorySize: 1024 };
 /** Enough for a batch, one by one where one of its messages spoils it. */

@@ -1,7 +1,13 @@
 import { CfnResource, Duration, type Stack } from 'aws-cdk-lib';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Trigger } from 'aws-cdk-lib/triggers';
+import { type Database, grantDatabase } from './database.ts';
+import { give } from './environment.ts';
 import { logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
+import { grantStoreAdminKey } from './secrets.ts';
+import type { Settings } from './settings.ts';
+import { allowSource, textOf } from './sources.ts';
 
 /** Longer than the migration may take, so that its own error is told. */
 const TIMEOUT = Duration.minutes(12);
@@ -15,4 +21,18 @@ export const migrateBefore = (stack: Stack, { migrate, ...others }: Functions) =
   const provider = stack.node.findChild('AWSCDK.TriggerCustomResourceProviderCustomResourceProvider');
   const handler = provider.node.findChild('Handler') as CfnResource;
   handler.addPropertyOverride('LoggingConfig', { LogGroup: logGroup(stack, 'MigrationCallLogs').logGroupName });
+};
+
+/** The migration has the database, past a pooler where there is a way, and stores the first admin key. */
+export const grantMigration = (
+  { migrate }: Functions,
+  settings: Settings,
+  { adminKey, database }: { adminKey: Secret; database: Database | null },
+) => {
+  grantDatabase(migrate, settings, database);
+  if (settings.databaseDirectUrl !== null) {
+    allowSource(migrate, settings.databaseDirectUrl);
+    give(migrate, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
+  }
+  grantStoreAdminKey(migrate, adminKey);
 };

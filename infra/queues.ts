@@ -2,7 +2,9 @@ import { Duration, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
-import { CONSUMER_SECONDS } from './functions.ts';
+import { give } from './environment.ts';
+import { allow } from './function.ts';
+import { CONSUMER_SECONDS, type Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
 export type QueueName = 'subtasks' | 'events';
@@ -36,4 +38,49 @@ export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
 /** Calls a Lambda with the messages of a queue; those that it names come again, the others are done. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
   consumer.addEventSource(new SqsEventSource(queue, { batchSize: 10, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }));
+};
+
+const giveUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
+  give(fn, {
+    SUBTASKS_QUEUE_URL: subtasks.queue.queueUrl,
+    SUBTASKS_DEAD_QUEUE_URL: subtasks.dead.queueUrl,
+    EVENTS_QUEUE_URL: events.queue.queueUrl,
+    EVENTS_DEAD_QUEUE_URL: events.dead.queueUrl,
+  });
+const allowQueues = (fn: LambdaFunction, queues: readonly Queue[], actions: readonly string[]) =>
+  allow(
+    fn,
+    actions.map((action) => `sqs:${action}`),
+    ...queues.map(({ queueArn }) => queueArn),
+  );
+
+const grantSend = (fn: LambdaFunction, queues: Queues) => {
+  giveUrls(fn, queues);
+  allowQueues(fn, [queues.subtasks.queue, queues.events.queue], ['SendMessage']);
+};
+/** A message that fails for good is put aside with its reason. */
+const grantBury = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
+  giveUrls(fn, queues);
+  allowQueues(fn, [queues[name].dead], ['SendMessage']);
+};
+/** An operator lists dead letters and brings them back. */
+const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
+  allowQueues(fn, [subtasks.queue, events.queue], ['GetQueueAttributes']);
+  allowQueues(
+    fn,
+    [subtasks.dead, events.dead],
+    ['GetQueueAttributes', 'ReceiveMessage', 'ChangeMessageVisibility', 'DeleteMessage', 'StartMessageMoveTask'],
+  );
+};
+
+/**
+ * A Lambda that commits sends what it left in the outbox; the tick sends what was left behind, and dispatch ends what is overdue. The right to
+ * receive comes with `consumeQueue`.
+ */
+export const grantQueues = (functions: Functions, queues: Queues) => {
+  const { 'person-api': personApi, 'worker-api': workerApi, dispatch, broadcast, tick } = functions;
+  for (const fn of [personApi, workerApi, dispatch, tick]) grantSend(fn, queues);
+  grantBury(dispatch, queues, 'subtasks');
+  grantBury(broadcast, queues, 'events');
+  grantOperate(personApi, queues);
 };

@@ -1,5 +1,8 @@
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { give } from './environment.ts';
+import { allow } from './function.ts';
 
 /** Signs the credentials of workers and seals stored secrets: lost with the stack, both would be worthless, so it stays. */
 export const createSecretKey = (stack: Stack): Secret =>
@@ -16,3 +19,14 @@ export const createAdminKey = (stack: Stack): Secret =>
     generateSecretString: { passwordLength: 32, excludeCharacters: '"@/\\\'`$ ' },
     removalPolicy: RemovalPolicy.RETAIN,
   });
+
+export const grantSecretKey = (fn: LambdaFunction, key: Secret) => {
+  allow(fn, ['secretsmanager:GetSecretValue'], key.secretArn);
+  give(fn, { SECRET_KEY_FROM: `secretsmanager:${key.secretArn}` });
+};
+
+/** The migration stores the key of the administrator, and can't read it. */
+export const grantStoreAdminKey = (fn: LambdaFunction, adminKey: Secret) => {
+  allow(fn, ['secretsmanager:PutSecretValue'], adminKey.secretArn);
+  give(fn, { ADMIN_KEY_SECRET: adminKey.secretArn });
+};

@@ -1,10 +1,12 @@
-import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { AccessLogFormat, CfnAccount, AccessLogField as field } from 'aws-cdk-lib/aws-apigateway';
 import { LogGroupLogDestination, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { logGroup } from './function.ts';
+import { give } from './environment.ts';
+import { allow, logGroup } from './function.ts';
+import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
 export type SocketApi = { api: WebSocketApi; stage: WebSocketStage; url: string; endpoint: string };
@@ -67,4 +69,23 @@ export const createSocketApi = (stack: Stack, settings: Settings): SocketApi => 
 export const addSocketRoutes = ({ api }: SocketApi, socket: LambdaFunction) => {
   for (const route of ['$connect', '$disconnect', '$default'])
     api.addRoute(route, { integration: new WebSocketLambdaIntegration(`Socket${route.slice(1)}`, socket) });
+};
+
+/** Writes to open sockets, and closes them. */
+const grantPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
+  const resources = ['POST', 'DELETE'].map((method) =>
+    Stack.of(api).formatArn({
+      service: 'execute-api',
+      resource: api.apiId,
+      resourceName: `${stage.stageName}/${method}/@connections/*`,
+    }),
+  );
+  allow(fn, ['execute-api:ManageConnections'], ...resources);
+};
+
+/** The APIs send nothing, but give tickets only where there is push. The tick does by itself what no queue takes. */
+export const grantSockets = (functions: Functions, sockets: SocketApi) => {
+  const { 'person-api': personApi, 'worker-api': workerApi, socket, dispatch, broadcast, tick } = functions;
+  for (const fn of [socket, dispatch, broadcast, tick]) grantPush(fn, sockets);
+  for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) give(fn, { SOCKET_ENDPOINT: sockets.endpoint });
 };

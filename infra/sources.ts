@@ -1,4 +1,6 @@
-import { ArnFormat, type Stack } from 'aws-cdk-lib';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { allow } from './function.ts';
 
 /** Where a value lies that no template may hold. */
 export type Source = { service: 'secretsmanager' | 'ssm'; name: string };
@@ -19,3 +21,7 @@ export const arnOf = (stack: Stack, { service, name }: Source): string =>
   service === 'ssm'
     ? stack.formatArn({ service, resource: 'parameter', resourceName: name.replace(/^\//, '') })
     : stack.formatArn({ service, resource: 'secret', resourceName: `${name}-??????`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+
+/** Lets a Lambda read it when it starts; the templates hold only where it is found. */
+export const allowSource = (fn: LambdaFunction, source: Source) =>
+  allow(fn, [source.service === 'ssm' ? 'ssm:GetParameter' : 'secretsmanager:GetSecretValue'], arnOf(Stack.of(fn), source));

@@ -4,19 +4,19 @@ import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { PRODUCT } from '../schema/product.ts';
 import { createAlarms } from './alarms.ts';
-import { createArtifacts, urlOfBucket } from './artifacts.ts';
+import { createArtifacts, grantArtifacts } from './artifacts.ts';
 import { createDashboard } from './dashboard.ts';
-import { createDatabase, type Database } from './database.ts';
+import { createDatabase, type Database, grantDatabase } from './database.ts';
 import { environment } from './environment.ts';
-import { createFunctions, type Functions } from './functions.ts';
-import { grantAll } from './grants.ts';
+import { createFunctions, type Functions, servingOf } from './functions.ts';
 import { addRoutes, createHttpApi, urlOf } from './http-api.ts';
-import { migrateBefore } from './migrate.ts';
-import { consumeQueue, createQueues, type Queues } from './queues.ts';
+import { grantMigration, migrateBefore } from './migrate.ts';
+import { consumeQueue, createQueues, grantQueues, type Queues } from './queues.ts';
+import { grantRedis } from './redis.ts';
 import { everyMinute } from './schedule.ts';
-import { createAdminKey, createSecretKey } from './secrets.ts';
+import { createAdminKey, createSecretKey, grantSecretKey } from './secrets.ts';
 import type { Settings } from './settings.ts';
-import { addSocketRoutes, createSocketApi } from './socket-api.ts';
+import { addSocketRoutes, createSocketApi, grantSockets } from './socket-api.ts';
 
 const shared = { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false, terminationProtection: true };
 
@@ -62,7 +62,15 @@ export class AppStack extends Stack {
     this.url = settings.publicUrl ?? apiUrl;
     const sockets = createSocketApi(this, settings);
     this.functions = createFunctions(this, environment(settings, { apiUrl, socketUrl: sockets.url }));
-    grantAll(this.functions, { settings, data, sockets, artifactsUrl: urlOfBucket(data.artifacts, settings) });
+    for (const fn of servingOf(this.functions)) {
+      grantDatabase(fn, settings, data.database);
+      grantRedis(fn, settings);
+      grantSecretKey(fn, data.secretKey);
+    }
+    grantQueues(this.functions, data.queues);
+    grantSockets(this.functions, sockets);
+    grantArtifacts(this.functions, data.artifacts, settings);
+    grantMigration(this.functions, settings, data);
     migrateBefore(this, this.functions);
     addRoutes(api, this.functions);
     addSocketRoutes(sockets, this.functions.socket);

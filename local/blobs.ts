@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/blobs.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/ports/blobs.ts';
 import { sendProblem } from './gateway/respond.ts';
 
 type LocalBlobs = BlobStore & {
@@ -64,12 +64,12 @@ export const createLocalBlobs = ({
       const key = url.pathname.slice('/blobs/'.length);
       const method = request.method ?? '';
       if (!isBlobKey(key) || !['GET', 'PUT'].includes(method) || !isSigned(method, key, url.searchParams)) {
-        sendProblem(response, 403, 'forbidden', 'The address is not signed for this, or has expired; ask for a new one');
+        sendProblem(response, 403, 'forbidden', 'The signature of the URL is invalid or has expired; request a new upload or download URL');
         request.resume();
       } else if (method === 'PUT') {
         const isAnnounced = await receive(pathOf(key), url.searchParams, request);
         if (isAnnounced) response.writeHead(200, { 'content-length': 0 }).end();
-        else sendProblem(response, 422, 'artifact_mismatch', 'The bytes are not those that were announced: their size or hash differs');
+        else sendProblem(response, 422, 'artifact_mismatch', 'The uploaded bytes do not match the declared size or hash');
       } else await deliver(pathOf(key), url.searchParams, response);
       return true;
     },
@@ -119,7 +119,7 @@ const keep = async (part: string, path: string, sha256: string) => {
 
 const deliver = async (path: string, query: URLSearchParams, response: ServerResponse) => {
   const file = await stat(path).catch(() => null);
-  if (file === null) return sendProblem(response, 404, 'artifact_not_found', 'The bytes are not there any more');
+  if (file === null) return sendProblem(response, 404, 'artifact_not_found', 'The bytes of this artifact no longer exist');
   response.writeHead(200, {
     'content-type': query.get('type') ?? 'application/octet-stream',
     'content-length': file.size,

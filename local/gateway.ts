@@ -45,7 +45,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
       if (request.destroyed && !request.complete) return; // the client gave up before it had sent everything
       options.onError?.(error);
       if (response.headersSent) response.destroy();
-      else sendProblem(response, 500, 'internal', 'An unexpected error happened');
+      else sendProblem(response, 500, 'internal', 'An internal error occurred');
     });
   });
   if (options.upgrades) server.on('upgrade', options.upgrades.take);
@@ -72,7 +72,7 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   if (options.first && (await options.first(request, response))) return;
   if (gone.signal.aborted) return; // nobody waits for this request any more, so it is not begun
   const body = await readBytes(request, limits.bodyBytes);
-  if (body === null) return sendProblem(response, 413, 'body_too_large', `The body must be at most ${limits.bodyBytes} bytes`);
+  if (body === null) return sendProblem(response, 413, 'body_too_large', `The request body must be at most ${limits.bodyBytes} bytes`);
   const path = pathOf(request);
   if (path === null) return sendProblem(response, 400, 'invalid_request', 'The path must be percent-encoded UTF-8');
   const match = matchRoute(request.method ?? 'GET', path);

@@ -6,7 +6,7 @@ const Scopes = z
   .array(z.enum(SCOPES))
   .min(1)
   .max(SCOPES.length)
-  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not name a scope twice')
+  .refine((scopes) => new Set(scopes).size === scopes.length, 'must not contain the same scope twice')
   .meta({ uniqueItems: true });
 
 export const ApiKeySpec = z.strictObject({ name: Name, scopes: Scopes }).meta({ id: 'ApiKeySpec' });
@@ -17,8 +17,8 @@ export const ApiKey = z
     api_key_id: Id,
     name: z.string(),
     scopes: z.array(z.enum(SCOPES)),
-    owner_id: Id.describe('The owner of what is submitted with it'),
-    hint: z.string().describe('Its first characters'),
+    owner_id: Id.describe('The owner of the tasks that are submitted with this key'),
+    hint: z.string().describe('The first characters of the key, to recognize it'),
     created_at: Timestamp,
     revoked_at: Timestamp.nullable(),
   })

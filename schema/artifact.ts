@@ -7,17 +7,22 @@ const FileName = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\\:*?"<>|\u0000-\u001f\u007f-\u009f]+$/, 'must be a relative path with / and without \\ : * ? " < > | and control characters')
+  .regex(
+    /^[^\\:*?"<>|\u0000-\u001f\u007f-\u009f]+$/,
+    'must be a relative path with / as separator and without \\ : * ? " < > | or control characters',
+  )
   .refine(
     (name) => !name.startsWith('/') && name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
-    'must be a relative path that stays in its folder',
+    'must be a relative path without empty segments and without . or .. as a segment',
   )
-  .describe('A relative path with / that stays in its folder');
+  .describe('A relative path with / as separator, without . or .. as a segment');
 
 export const ArtifactSpec = z
   .object({
     ...Fence,
-    artifact_id: Id.optional().describe('What a worker promised while it could not ask; made here when it is left out'),
+    artifact_id: Id.optional().describe(
+      'An id that the worker chose while it could not reach the server; if omitted, the server chooses one',
+    ),
     name: FileName,
     content_type: z
       .string()
@@ -25,7 +30,7 @@ export const ArtifactSpec = z
       .regex(/^[\w.+-]+\/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*$/, 'must be a media type such as text/plain')
       .default('application/octet-stream'),
     size_bytes: z.int().min(0).max(LIMITS.artifact_bytes),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits'),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lowercase hexadecimal digits'),
   })
   .meta({ id: 'ArtifactSpec' });
 export type ArtifactSpec = z.output<typeof ArtifactSpec>;
@@ -46,7 +51,7 @@ export const Artifact = z
   .meta({ id: 'Artifact' });
 export type Artifact = z.infer<typeof Artifact>;
 
-/** A request that moves the bytes, straight to or from the blob store. */
+/** A request that uploads or downloads the bytes, directly to or from the blob store. */
 export const Transfer = z
   .object({
     method: z.enum(['PUT', 'GET']),

@@ -2,9 +2,9 @@ import * as z from 'zod';
 import { Id, Labels, Timestamp } from './common.ts';
 import { Json } from './json.ts';
 import { AttemptStatus, SubtaskStatus } from './states.ts';
-import { Checks, SubtaskError } from './task.ts';
+import { SubtaskError, WorkFields } from './task.ts';
 
-/** What every write of a worker names; refused with lease_lost unless both are current. */
+/** The fence: sent with every write of a worker, which is refused with lease_lost unless both fields are current. */
 export const Fence = {
   lease_token: Id,
   attempt: z.int().min(1).max(1_000_000),
@@ -33,19 +33,19 @@ export const Attempt = z
   .meta({ id: 'Attempt' });
 export type Attempt = z.infer<typeof Attempt>;
 
-/** The output of a parent: its result, or where the worker gets it (GET …/inputs/{key}) when it is too large to come along. */
+/** The output of a parent: its result or, if that is too large to be included, a reference for GET …/inputs/{key}. */
 export const InputValue = z
   .object({
     subtask_id: Id,
     status: SubtaskStatus,
     result: Json,
     result_artifact_id: Id.nullable(),
-    included: z.boolean().describe('False: fetch the result by getInput'),
+    included: z.boolean().describe('Whether the result is included; if not, fetch it with getInput'),
   })
   .meta({ id: 'InputValue' });
 export type InputValue = z.infer<typeof InputValue>;
 
-/** A leased subtask with all that a worker needs to carry it out. */
+/** A leased subtask with everything that a worker needs to carry it out. */
 export const Claimed = z
   .object({
     subtask_id: Id,
@@ -56,14 +56,13 @@ export const Claimed = z
     task_goal: z.string(),
     tool: z.string(),
     input: Json,
-    inputs: z.record(z.string(), InputValue).describe('Outputs of the parents by their keys'),
+    inputs: z.record(z.string(), InputValue).describe('The outputs of the parents, by their keys'),
     labels: Labels,
-    timeout_seconds: z.int(),
-    ...Checks,
+    ...WorkFields,
     attempt: z.int(),
     lease_token: Id,
-    lease_seconds: z.number().describe('Renew it by heartbeat within this many seconds'),
-    started: z.boolean().describe('False: call start before the work'),
+    lease_seconds: z.number().describe('The duration of the lease; renew it with a heartbeat before it ends'),
+    started: z.boolean().describe('Whether the subtask is already started; if not, call startSubtask before the work'),
   })
   .meta({ id: 'Claimed' });
 export type Claimed = z.infer<typeof Claimed>;

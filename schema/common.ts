@@ -1,35 +1,43 @@
 import * as z from 'zod';
 
-/** Always in lower case, so that two ids are equal when their texts are. */
+/** Always lower case, so that ids can be compared as strings. */
 export const Id = z.guid().toLowerCase();
 export const Timestamp = z.iso.datetime({ offset: true });
 export const Tool = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must be a tool name such as exec, scripted or claude: a-z, 0-9, _ and -, at most 32');
-/** What JSON Schema says of a text that is not empty without the spaces around it. */
+  .regex(
+    /^[a-z][a-z0-9_-]{0,31}$/,
+    'must be a tool name such as exec or scripted: 1 to 32 characters from a-z, 0-9, _ and -, starting with a letter',
+  );
+/** The JSON Schema for a string that is not blank. */
 export const NOT_BLANK = { pattern: '\\S' };
 export const Name = z.string().trim().min(1).max(120).meta(NOT_BLANK);
 
-const LabelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'must be at most 63 of A-Z, a-z, 0-9 and _ . / -');
+const LabelKey = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/,
+    'must be 1 to 63 characters from A-Z, a-z, 0-9, _ . / and -, starting with a letter or digit',
+  );
 export const Labels = z
   .record(LabelKey, z.string().max(120))
   .refine((labels) => Object.keys(labels).length <= 32, 'must have at most 32 labels')
   .meta({ id: 'Labels' });
 export type Labels = z.infer<typeof Labels>;
 
-/** A whole number of a query string. */
+/** An integer in a query string. */
 export const queryInt = (min: number, max: number, fallback: number) =>
   z
     .preprocess(
       (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
       z
-        .int({ error: `must be a whole number from ${min} to ${max}` })
+        .int({ error: `must be an integer from ${min} to ${max}` })
         .min(min)
         .max(max),
     )
     .default(fallback);
 
-/** What every keyset list takes; `cursor` is `next_cursor` of the page before. */
+/** The query of every keyset list; `cursor` is `next_cursor` of the previous page. */
 export const PageQuery = {
   limit: queryInt(1, 200, 50),
   cursor: z.string().max(300).optional(),
@@ -38,5 +46,5 @@ export const PageQuery = {
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({
     items: z.array(item),
-    next_cursor: z.string().nullable().describe('Give it as cursor for the next page; null on the last one'),
+    next_cursor: z.string().nullable().describe('The cursor of the next page; null on the last page'),
   });

@@ -1,16 +1,16 @@
 import * as z from 'zod';
 import { Timestamp } from './common.ts';
 
-export const Queue = z.enum(['subtasks', 'events']).describe('subtasks: to workers; events: to those who watch');
+export const Queue = z.enum(['subtasks', 'events']).describe('subtasks: messages about work for workers; events: messages for followers');
 export type Queue = z.infer<typeof Queue>;
 
-/** A message that was given up. */
+/** A message that could not be processed. */
 export const DeadLetter = z
   .object({
     message_id: z.string(),
-    reason: z.string().nullable().describe('Why it was given up; null when the queue itself moved it aside'),
-    topic: z.string().nullable().describe('What it was about; null when it can not be read'),
-    body: z.string().describe('The message, at most its first 4,000 characters'),
+    reason: z.string().nullable().describe('Why it could not be processed; null if the queue moved it after too many deliveries'),
+    topic: z.string().nullable().describe('The topic of the message; null if it cannot be read'),
+    body: z.string().describe('The message, cut to its first 4,000 characters'),
     receive_count: z.int(),
     sent_at: Timestamp,
   })

@@ -4,7 +4,7 @@ import { Env, HomeEnv } from './env.ts';
 type Variable = { description?: string; default?: string | number; examples?: string[] };
 
 const entry = ([name, { description, default: fallback, examples = [] }]: [string, Variable], isRequired: boolean): string[] => [
-  ...(description === undefined ? [] : ['', `# ${description}${isRequired ? ' (required)' : ''}`]),
+  ...(description === undefined ? [] : ['', `# ${isRequired ? 'Required: ' : ''}${description}`]),
   `# ${name}=${fallback ?? examples[0] ?? ''}`,
 ];
 
@@ -13,16 +13,17 @@ const entries = (table: z.ZodObject): string[] => {
   return Object.entries(properties).flatMap(([name, it]) => entry([name, it as Variable], required.includes(name)));
 };
 
-/** The text of `.env.example`: every variable with its default or, where it has none, an example. */
+/** The text of `.env.example`: every variable with its default value or, where there is none, an example. */
 export const envExample = (): string =>
   [
-    '# Made from schema/env.ts by `npm run env:example`. Copy it to .env, which `npm start` and `npm run migrate` read, and take the',
-    '# hash from what you set; what the environment has already wins. Each stands with its default or an example.',
+    '# Generated from schema/env.ts by `npm run env:example`. Copy this file to .env, which `npm start` and `npm run migrate` read, and',
+    '# uncomment what you set. Variables that are already set in the environment take precedence. Each line shows the default value or,',
+    '# where there is none, an example.',
     '',
     '## npm start',
     ...entries(HomeEnv),
     '',
-    '## The backend (npm start makes a key, and has a database, queues and a Redis of its own)',
+    '## Backend (npm start creates its own SECRET_KEY and starts its own database, queues and Redis)',
     ...entries(Env),
     '',
   ].join('\n');

@@ -1,41 +1,41 @@
 import * as z from 'zod';
 
-/** Every error that a caller can see: one code, one status. */
+/** Every error code that a caller can receive, with its HTTP status and title. */
 export const ERRORS = {
-  invalid_request: [400, 'The request does not have the form that this operation takes'],
-  invalid_json: [400, 'The body is not JSON'],
-  unauthenticated: [401, 'No valid credential came with the request'],
+  invalid_request: [400, 'The request does not match what this operation accepts'],
+  invalid_json: [400, 'The request body is not valid JSON'],
+  unauthenticated: [401, 'The request has no valid credential'],
   worker_revoked: [401, 'This worker was removed; enrol it again'],
   forbidden: [403, 'The credential does not allow this operation'],
-  not_found: [404, 'There is nothing at this address'],
+  not_found: [404, 'No operation exists at this path'],
   task_not_found: [404, 'No such task'],
   subtask_not_found: [404, 'No such subtask'],
   worker_not_found: [404, 'No such worker'],
   artifact_not_found: [404, 'No such artifact'],
   api_key_not_found: [404, 'No such API key'],
-  method_not_allowed: [405, 'This address does not take this method'],
-  lease_lost: [409, 'The lease is no longer current: stop the work and send nothing more for this attempt'],
-  attempt_ended: [409, 'This attempt has already ended with another outcome'],
+  method_not_allowed: [405, 'This path does not support this method'],
+  lease_lost: [409, 'The lease is no longer valid: stop the work and send nothing more for this attempt'],
+  attempt_ended: [409, 'This attempt has already ended with a different outcome'],
   task_ended: [409, 'The task has already ended'],
-  task_not_ended: [409, 'The task has not ended yet; cancel it first or wait'],
-  nothing_to_retry: [409, 'Nothing of this task failed, was cancelled or was skipped'],
-  version_conflict: [412, 'The object has changed since it was read; read it again and repeat'],
-  body_too_large: [413, 'The body is larger than this operation takes'],
-  unsupported_media_type: [415, 'The body must be application/json'],
+  task_not_ended: [409, 'The task has not ended yet; wait for its end or cancel it'],
+  nothing_to_retry: [409, 'No subtask of this task failed, was cancelled or was skipped'],
+  version_conflict: [412, 'The object has changed since it was read; read it again and repeat the request'],
+  body_too_large: [413, 'The request body is too large'],
+  unsupported_media_type: [415, 'The request body must be sent as application/json'],
   invalid_dag: [422, 'The subtasks do not form a directed acyclic graph within the limits'],
-  idempotency_key_reused: [422, 'This Idempotency-Key was used before with another request'],
-  artifact_mismatch: [422, 'The bytes stored differ from the size or hash that was announced'],
-  artifact_not_stored: [409, 'The bytes of this artifact were not uploaded yet'],
-  enrolment_refused: [401, 'The enrolment token is unknown, used or expired'],
-  enrolment_mismatch: [422, 'The worker asks for more than its enrolment token allows'],
-  too_many: [429, 'A limit on the number of objects is reached'],
-  internal: [500, 'Something went wrong here; it was logged under the request id'],
-  unavailable: [503, 'A service behind this one did not answer; repeat the request later'],
+  idempotency_key_reused: [422, 'This Idempotency-Key was already used with a different request'],
+  artifact_mismatch: [422, 'The uploaded bytes do not match the declared size or hash'],
+  artifact_not_stored: [409, 'The bytes of this artifact have not been uploaded yet'],
+  enrolment_refused: [401, 'The enrolment token is unknown, already used or expired'],
+  enrolment_mismatch: [422, 'The worker requests more than its enrolment token allows'],
+  too_many: [429, 'The maximum number of objects has been reached'],
+  internal: [500, 'An internal error occurred; it was logged with the request id'],
+  unavailable: [503, 'The service is temporarily unavailable; retry the request later'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error that is shown to the caller as it is: `message` must not carry anything internal. */
+/** An error that is returned to the caller unchanged: `message` must not contain internal details. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[];
@@ -54,13 +54,13 @@ export class AppError extends Error {
 
 export const FieldError = z
   .strictObject({
-    path: z.string().describe('Where in the request, such as body.subtasks.3.key'),
-    message: z.string().describe('What is wrong and what would be right'),
+    path: z.string().describe('The location in the request, such as body.subtasks.3.key'),
+    message: z.string().describe('What is wrong, and what is accepted instead'),
   })
   .meta({ id: 'FieldError' });
 export type FieldError = z.infer<typeof FieldError>;
 
-/** RFC 9457 problem details, with the project's code, the fields at fault and the request's id. */
+/** RFC 9457 problem details, extended by the error code, the invalid fields and the request id. */
 export const Problem = z
   .object({
     type: z.string(),

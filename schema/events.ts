@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Id, Timestamp } from './common.ts';
 import { Json } from './json.ts';
 
-/** What happens to a task, in the order of its life. Each event is one numbered row of the task's activity log. */
+/** The types of events, in the order of a task's life cycle. Each event is one numbered row in the activity log of a task. */
 export const EVENT_TYPES = [
   'task.submitted',
   'task.extended',
@@ -30,7 +30,7 @@ export type EventType = z.infer<typeof EventType>;
 
 export const Event = z
   .object({
-    seq: z.int().describe('1, 2, 3 … without gap within a task'),
+    seq: z.int().describe('The sequence number within the task: 1, 2, 3 … without gaps'),
     type: EventType,
     level: z.enum(['info', 'warning', 'error']),
     message: z.string(),
@@ -44,7 +44,7 @@ export const Event = z
       .string()
       .nullable()
       .default(null)
-      .describe('The request that it came of, as x-request-id told; null for what happened by the clock'),
+      .describe('The id of the request that caused the event, as in its x-request-id header; null if no request did, as with timeouts'),
     created_at: Timestamp,
   })
   .meta({ id: 'Event' });

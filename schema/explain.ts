@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { Id } from './common.ts';
 import { SubtaskStatus } from './states.ts';
 
-/** Why a worker may not take a subtask: one code for each hard rule. */
+/** Why a worker may not claim a subtask: one code per rule. */
 export const Obstacle = z.enum([
   'tool_missing',
   'label_missing',
@@ -14,7 +14,7 @@ export const Obstacle = z.enum([
 ]);
 export type Obstacle = z.infer<typeof Obstacle>;
 
-/** What a subtask waits for: one code for each wait. */
+/** What a subtask is waiting for: one code per cause. */
 export const Wait = z.enum([
   'dependencies',
   'retry_time',
@@ -39,13 +39,15 @@ export const Explanation = z
       z.object({
         code: Wait,
         message: z.string(),
-        subtask_ids: z.array(Id).optional().describe('For dependencies: the parents that have not completed, at most 50'),
+        subtask_ids: z.array(Id).optional().describe('With the code dependencies: up to 50 parents that have not completed'),
       }),
     ),
     ahead: z
       .int()
       .nullable()
-      .describe('Ready subtasks that go first at a worker which may take it, counted up to 1,000; null when it is not ready'),
+      .describe(
+        'The number of ready subtasks that go first at a worker which may claim this one, counted up to 1,000; null if this one is not ready',
+      ),
     workers: z.array(
       z.object({
         worker_id: Id,

@@ -35,7 +35,7 @@ const encoder = new TextEncoder();
 
 export const textBytes = (text: string): number => encoder.encode(text).length;
 
-/** The size in bytes of a value as UTF-8 JSON. */
+/** The size of a value in bytes, as JSON in UTF-8. */
 export const jsonBytes = (value: unknown): number => textBytes(JSON.stringify(value) ?? '');
 
 /** Refuses a value whose JSON is larger than `bytes`. */

@@ -3,7 +3,7 @@ import { Id } from './common.ts';
 import { Event } from './events.ts';
 import { TaskStatus, WorkerMode, WorkerStatus } from './states.ts';
 
-/** What a client can follow: one task's events, all tasks, all workers, all checkpoints, or what is meant for one worker. */
+/** What a client can follow: the events of one task, all tasks, all workers, all checkpoints, or the messages to one worker. */
 export const Topic = z.union([
   z.templateLiteral(['task:', Id]),
   z.templateLiteral(['worker:', Id]),
@@ -13,38 +13,45 @@ export type Topic = z.infer<typeof Topic>;
 
 const MOST_TOPICS = 100;
 
-/** What a client sends; `action` is the route key of API Gateway. */
+/** A message from a client; `action` is the route key of API Gateway. */
 export const ClientFrame = z.discriminatedUnion('action', [
   z.strictObject({
     action: z.literal('subscribe'),
     topic: Topic,
-    after_seq: z.int().min(0).optional().describe('For a task: first the events after this number, then those to come'),
+    after_seq: z.int().min(0).optional().describe('Only for a task: first send the events after this sequence number'),
   }),
   z.strictObject({ action: z.literal('unsubscribe'), topic: Topic }),
   z.strictObject({
     action: z.literal('ping'),
-    topics: z.array(Topic).max(MOST_TOPICS).default([]).describe('What the client believes to be subscribed to; it is so again afterwards'),
+    topics: z
+      .array(Topic)
+      .max(MOST_TOPICS)
+      .default([])
+      .describe('The topics that the client is subscribed to; lost subscriptions are restored'),
   }),
 ]);
 export type ClientFrame = z.infer<typeof ClientFrame>;
 
-/** A task or worker in few words, for lists. */
+/** A short form of a task or worker, for lists. */
 export const TaskNote = z.object({ task_id: Id, status: TaskStatus, progress: z.int(), version: z.int() });
 export const WorkerNote = z.object({ worker_id: Id, status: WorkerStatus, mode: WorkerMode });
 
-/** What the server sends. Events of a task may come twice or in another order: their numbers tell. */
+/** A message from the server. Events of a task may arrive twice or out of order; their sequence numbers give the order. */
 export const ServerFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('subscribed'),
     topic: Topic,
-    last_seq: z.int().nullable().describe('For a task: events up to it were sent before this'),
+    last_seq: z
+      .int()
+      .nullable()
+      .describe('For a task followed with after_seq: the events up to this sequence number were sent before this message; otherwise null'),
   }),
   z.object({ type: z.literal('unsubscribed'), topic: Topic }),
   z.object({ type: z.literal('events'), topic: Topic, events: z.array(Event) }),
   z.object({
     type: z.literal('resync'),
     topic: Topic,
-    after_seq: z.int().describe('Read the events after it by HTTP: they are too large to be pushed'),
+    after_seq: z.int().describe('Read the events after this sequence number by HTTP: they are too many or too large to be pushed'),
   }),
   z.object({ type: z.literal('task'), topic: z.literal('tasks'), task: TaskNote }),
   z.object({ type: z.literal('worker'), topic: z.literal('workers'), worker: WorkerNote }),

@@ -4,7 +4,7 @@ import { LIMITS, textBytes } from './json.ts';
 
 export const LogStream = z.enum(['stdout', 'stderr', 'system']);
 
-/** One numbered piece of what a tool printed. Numbers run 0, 1, 2 … within an attempt. */
+/** A numbered chunk of what a tool printed. The numbers are 0, 1, 2 … within an attempt. */
 export const LogChunkSpec = z
   .object({
     chunk: z
@@ -15,7 +15,7 @@ export const LogChunkSpec = z
     content: z
       .string()
       .max(LIMITS.log_chunk_bytes)
-      .refine((text) => textBytes(text) <= LIMITS.log_chunk_bytes, `must be at most ${LIMITS.log_chunk_bytes} bytes as UTF-8`),
+      .refine((text) => textBytes(text) <= LIMITS.log_chunk_bytes, `must be at most ${LIMITS.log_chunk_bytes} bytes in UTF-8`),
   })
   .meta({ id: 'LogChunkSpec' });
 export type LogChunkSpec = z.infer<typeof LogChunkSpec>;

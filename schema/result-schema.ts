@@ -7,7 +7,7 @@ type Type = (typeof TYPES)[number];
 type Format = keyof typeof FORMATS;
 type Scalar = string | number | boolean | null;
 
-/** A JSON Schema with the keywords that are checked here; any other is refused, so that none is passed over in silence. */
+/** A JSON Schema with the keywords that are checked here; any other keyword is refused, so that none is silently ignored. */
 export type ResultSchema = {
   $ref?: string | undefined;
   $defs?: Record<string, ResultSchema> | undefined;
@@ -29,10 +29,10 @@ const BOUNDS = [...COUNTS, 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveM
 
 const Scalar = z.custom<Scalar>(
   (it) => it === null || ['string', 'number', 'boolean'].includes(typeof it),
-  'must be no object and no array',
+  'must be a string, number, boolean or null',
 );
 const TypeName = z.enum(TYPES, `must be one of ${TYPES.join(', ')}`);
-/** `true` and `false` as the schemas that they stand for. */
+/** Replaces `true` and `false` by equivalent schemas. */
 const spelledOut = (value: unknown) => (value === true ? {} : value === false ? { enum: [] } : value);
 const Node: z.ZodType<ResultSchema> = z.lazy(() => z.preprocess(spelledOut, Keywords));
 const Nodes = z.array(Node).min(1);
@@ -78,10 +78,10 @@ const named = (ref: string): string => ref.slice('#/$defs/'.length);
 export const ResultSchema: z.ZodType<ResultSchema> = Node.superRefine((root, context) => {
   for (const ref of refsIn(root))
     if (ref !== '#' && !Object.hasOwn(root.$defs ?? {}, named(ref)))
-      context.addIssue({ code: 'custom', path: ['$ref'], message: `${ref} leads nowhere: $defs at the top has no ${named(ref)}` });
+      context.addIssue({ code: 'custom', path: ['$ref'], message: `must be # or an entry of the top-level $defs; there is no ${ref}` });
 });
 
-// Alternatives within alternatives could take for ever: a few lines of schema make 2^30 ways.
+// Nested alternatives could take forever: a few lines of schema make 2^30 combinations.
 const MOST_STEPS = 1_000_000;
 const DEEPEST = 200;
 const SHOWN = 10;
@@ -99,7 +99,7 @@ const typesOf = (value: Json): Type[] => {
   return [typeof value as Type];
 };
 
-/** What the keywords of numbers, texts, arrays and objects say about how much there is. */
+/** The bounds on numbers, string lengths, array items and object properties, each with its message. */
 const amounts = (schema: ResultSchema, value: Json): [boolean, string][] => {
   const within = (size: number, min: number | undefined, max: number | undefined, what: string): [boolean, string][] => [
     [size < (min ?? -Infinity), `must have at least ${min} ${what}`],
@@ -113,7 +113,7 @@ const amounts = (schema: ResultSchema, value: Json): [boolean, string][] => {
   return [
     [value < (minimum ?? -Infinity), `must be at least ${minimum}`],
     [value > (maximum ?? Infinity), `must be at most ${maximum}`],
-    [value <= (above ?? -Infinity), `must be more than ${above}`],
+    [value <= (above ?? -Infinity), `must be greater than ${above}`],
     [value >= (below ?? Infinity), `must be less than ${below}`],
   ];
 };
@@ -137,7 +137,7 @@ const inObject = (walk: Walk, schema: ResultSchema, value: { [key: string]: Json
     if (faults.length >= SHOWN) break;
     const own = schema.properties && Object.hasOwn(schema.properties, key) ? schema.properties[key] : schema.additionalProperties;
     const at = { value: item, path: `${path}.${key}`, depth };
-    if (own) faults.push(...(isNever(own) ? [`${at.path}: is no property of the schema`] : faultsAt(walk, own, at)));
+    if (own) faults.push(...(isNever(own) ? [`${at.path}: is not a property of the schema`] : faultsAt(walk, own, at)));
   }
   return faults;
 };
@@ -156,8 +156,8 @@ const inChoices = (walk: Walk, schema: ResultSchema, place: Place): string[] => 
   const one = fits(schema.oneOf) ?? 1;
   return [
     ...(schema.allOf ?? []).flatMap((it) => faultsAt(walk, it, place)),
-    ...(fits(schema.anyOf) === 0 ? [`${place.path}: fits none of the alternatives of anyOf`] : []),
-    ...(one === 1 ? [] : [`${place.path}: fits ${one} of the alternatives of oneOf, not one`]),
+    ...(fits(schema.anyOf) === 0 ? [`${place.path}: matches none of the schemas in anyOf`] : []),
+    ...(one === 1 ? [] : [`${place.path}: matches ${one} of the schemas in oneOf, not exactly one`]),
   ];
 };
 
@@ -174,7 +174,7 @@ const faultsAt = (walk: Walk, schema: ResultSchema, { value, path, depth }: Plac
   return [...faults, ...inChoices(walk, schema, inside)];
 };
 
-/** What is wrong with a result, with its places; none when it fits. */
+/** The faults of a result, each with its path; empty if the result matches the schema. */
 export const resultFaults = (schema: ResultSchema, value: Json): string[] => {
   try {
     return faultsAt({ root: schema, steps: 0 }, schema, { value, path: 'result', depth: 0 }).slice(0, SHOWN);

@@ -4,12 +4,12 @@ import type { ErrorCode } from './errors.ts';
 export const SCOPES = ['tasks:read', 'tasks:write', 'workers:read', 'workers:write', 'keys:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Who may call: anyone, the holder of an enrolment token, a registered worker, or a caller whose key has the scope. */
+/** Who may call: anyone, the holder of an enrolment token, an enrolled worker, or a caller whose API key has the scope. */
 export type Access = 'anyone' | 'enrolment' | 'worker' | Scope;
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 type Shape = z.ZodType<Record<string, unknown>>;
 
-/** The only description of an operation: handlers, client, OpenAPI and API Gateway routes are made from it. */
+/** The only description of an operation: handlers, client, OpenAPI and API Gateway routes are derived from it. */
 export type Route = {
   readonly name: string;
   readonly method: Method;
@@ -20,19 +20,19 @@ export type Route = {
   readonly params?: Shape;
   readonly query?: Shape;
   readonly body?: Shape;
-  /** The body may be left out; it then reads as `{}`. */
+  /** The body may be omitted; it is then read as `{}`. */
   readonly optionalBody?: boolean;
   readonly output: z.ZodType;
   readonly status: 200 | 201;
-  /** Other than the ones that every operation can answer. */
+  /** The error codes in addition to those that every operation can return. */
   readonly errors: readonly ErrorCode[];
-  /** Takes an Idempotency-Key: repeated with it, the same answer and no second effect. */
+  /** Accepts an Idempotency-Key: a request repeated with the same key returns the same response and has no second effect. */
   readonly idempotent?: boolean;
-  /** Leaves nothing that lasts, so that it needs no Idempotency-Key. */
+  /** Has no lasting effect, so it needs no Idempotency-Key. */
   readonly fleeting?: boolean;
-  /** The answer carries a secret: it is stored for its Idempotency-Key only encrypted. */
+  /** The response contains a secret, so it is encrypted when it is stored for its Idempotency-Key. */
   readonly secret?: boolean;
-  /** Answers with an ETag and honours If-None-Match. */
+  /** Returns an ETag and honours If-None-Match. */
   readonly etag?: boolean;
   readonly contentType?: 'text/html';
 };
@@ -48,7 +48,7 @@ export const isCaller = (access: Access): access is Scope => (SCOPES as readonly
 type Part<R extends Route, K extends 'params' | 'query' | 'body'> = R[K] extends z.ZodType ? R[K] : never;
 type Field<K extends string, T> = [T] extends [never] ? unknown : Record<string, never> extends T ? { [P in K]?: T } : { [P in K]: T };
 
-/** What a client gives to call a route. */
+/** What a client passes to call a route. */
 export type Input<R extends Route> = Field<'params', z.input<Part<R, 'params'>>> &
   Field<'query', z.input<Part<R, 'query'>>> &
   Field<'body', z.input<Part<R, 'body'>>>;

@@ -41,9 +41,9 @@ export type Edge<S extends string> = {
   from: S;
   to: S;
   cause: string;
-  /** The event that tells of it; null where none is written (a claim locks no task row, so it has no number to give). */
+  /** The event that records the change; null if none is written (a claim does not lock the task row, so it cannot number an event). */
   event: string | null;
-  /** What becomes of the open attempt; null where there is none. */
+  /** The resulting status of the open attempt; null if there is none. */
   attempt: AttemptStatus | null;
 };
 
@@ -55,7 +55,7 @@ const edges = <S extends string>(
   attempt: AttemptStatus | null = null,
 ): Edge<S>[] => from.map((state) => ({ from: state, to, cause, event, attempt }));
 
-/** Every legal change of a subtask. Tests hold each update in SQL against this table. */
+/** Every allowed change of a subtask's status. Tests check each update in SQL against this table. */
 export const SUBTASK_EDGES: readonly Edge<SubtaskStatus>[] = [
   ...edges(['blocked'], 'ready', 'all parents completed', 'subtask.ready'),
   ...edges(['ready'], 'claimed', 'a worker claimed it', null, 'claimed'),

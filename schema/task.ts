@@ -4,11 +4,11 @@ import { atMostBytes, Json, JsonObject, LIMITS } from './json.ts';
 import { RESULT_KEYWORDS, ResultSchema } from './result-schema.ts';
 import { SubtaskStatus, TaskStatus } from './states.ts';
 
-export const Goal = z.string().trim().min(1, 'must say what is to be done').max(LIMITS.goal_characters).meta(NOT_BLANK);
+export const Goal = z.string().trim().min(1, 'must not be empty').max(LIMITS.goal_characters).meta(NOT_BLANK);
 export const OnFailure = z.enum(['fail_task', 'continue']);
-export const Priority = z.int().min(0).max(9).describe('Higher goes first');
+export const Priority = z.int().min(0).max(9).describe('From 0 to 9; a higher priority goes first');
 
-/** Why an attempt failed. Only some classes are repeated by themselves, see DEFAULT_RETRY_ON. */
+/** Why an attempt failed. Only some classes are retried by default, see DEFAULT_RETRY_ON. */
 export const FailureClass = z.enum([
   'tool_error',
   'timed_out',
@@ -25,50 +25,87 @@ export type FailureClass = z.infer<typeof FailureClass>;
 export const DEFAULT_RETRY_ON = ['rate_limited', 'model_unavailable', 'spawn_failed'] as const satisfies FailureClass[];
 
 export const Retry = z.strictObject({
-  max_attempts: z.int().min(1).max(20).default(3).describe('Tries that failed by themselves'),
-  max_infra_attempts: z.int().min(1).max(50).default(10).describe('Tries that were lost with their machine or given back'),
+  max_attempts: z.int().min(1).max(20).default(3).describe('The maximum number of attempts that fail or time out'),
+  max_infra_attempts: z
+    .int()
+    .min(1)
+    .max(50)
+    .default(10)
+    .describe('The maximum number of attempts that are lost with their worker or released by it'),
   on: z
     .array(FailureClass)
     .max(FailureClass.options.length)
     .default([...DEFAULT_RETRY_ON])
-    .describe('The failure classes that are repeated'),
-  base_ms: z.int().min(0).max(3_600_000).default(1_000).describe('The first wait; each further one doubles, with jitter'),
-  max_ms: z.int().min(0).max(86_400_000).default(60_000),
+    .describe('The failure classes that are retried'),
+  base_ms: z
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(1_000)
+    .describe('The delay before the first retry; it doubles with each further retry, with jitter'),
+  max_ms: z.int().min(0).max(86_400_000).default(60_000).describe('The maximum delay before a retry'),
 });
 export type Retry = z.infer<typeof Retry>;
 
 export const SubtaskKey = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be at most 64 of A-Z, a-z, 0-9 and _ . -, the first a letter or digit');
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, 'must be 1 to 64 characters from A-Z, a-z, 0-9, _ . and -, starting with a letter or digit');
 
 const Verify = atMostBytes(
-  z.array(z.array(z.string().max(LIMITS.verify_bytes)).min(1, 'must name a command')).max(20),
+  z.array(z.array(z.string().max(LIMITS.verify_bytes)).min(1, 'must not be empty: its first item is the command')).max(20),
   LIMITS.verify_bytes,
-).describe('Commands, each as its arguments, that must exit with 0 once the tool is done; the worker must allow them');
-/** Stored as it was given: it goes to models, which take fewer ways to say the same. */
+).describe('Commands that must exit with 0 after the tool has finished, each as an array of arguments; the worker must allow them');
+/** Stored as it was submitted: it is passed to models, which accept fewer ways to write the same schema. */
 const Schema = atMostBytes(JsonObject, LIMITS.schema_bytes)
   .check(({ value, issues }) => {
     // oxlint-disable-next-line no-underscore-dangle -- so that its faults are told in the words of whoever parses
     const checked = ResultSchema._zod.run({ value, issues: [] }, {});
     if (!(checked instanceof Promise)) issues.push(...checked.issues);
   })
-  .describe(`A JSON Schema that the result must fit. Its keywords are those of which each is checked: ${RESULT_KEYWORDS.join(', ')}`);
+  .describe(`A JSON Schema that the result must match. Supported keywords: ${RESULT_KEYWORDS.join(', ')}`);
 const Silence = z.int().min(1).max(86_400);
 
-/** A node of the DAG as a caller gives it. */
+/**
+ * The fields of a subtask that its caller sets, the database stores and its worker receives, all unchanged. `request` is what callers may
+ * submit. `answer` is what is returned: without limits, and with a default where older versions of the platform do not return the field.
+ */
+const WORK_FIELDS = {
+  timeout_seconds: {
+    request: z.int().min(1).max(86_400).default(3_600).describe('The maximum duration of one attempt'),
+    answer: z.int(),
+  },
+  idle_timeout_seconds: {
+    request: Silence.optional().describe(
+      'The maximum time without any output or progress from the tool; if omitted, the setting of the worker applies',
+    ),
+    answer: z.int().nullable().default(null),
+  },
+  first_event_timeout_seconds: {
+    request: Silence.optional().describe(
+      'The maximum time until the first output or progress from the tool; if omitted, the setting of the worker applies',
+    ),
+    answer: z.int().nullable().default(null),
+  },
+  verify: { request: Verify.default([]), answer: z.array(z.array(z.string())).default([]) },
+  result_schema: { request: Schema.optional(), answer: JsonObject.nullable().default(null) },
+};
+
+const sideOf = <F extends Record<string, Record<S, z.ZodType>>, S extends string>(fields: F, side: S) =>
+  Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field[side]])) as { [K in keyof F]: F[K][S] };
+
+/** As answers contain them: of a subtask, and of a claim. */
+export const WorkFields = sideOf(WORK_FIELDS, 'answer');
+
+/** A node of the DAG, as submitted by a caller. */
 export const SubtaskSpec = z
   .strictObject({
-    key: SubtaskKey.describe('Its name within the task; dependencies and inputs use it'),
+    key: SubtaskKey.describe('The name of the subtask within the task, used in dependencies and inputs'),
     goal: Goal,
-    tool: Tool.optional().describe("What a worker drives for it; left out, the server's default tool"),
-    input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('What the tool takes; each tool says what'),
-    dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('Keys of the subtasks whose outputs it needs'),
-    labels: Labels.default({}).describe('Labels that its worker must have'),
-    timeout_seconds: z.int().min(1).max(86_400).default(3_600).describe('How long one attempt may take'),
-    idle_timeout_seconds: Silence.optional().describe('How long nothing may be heard of the tool; left out, as the worker is set'),
-    first_event_timeout_seconds: Silence.optional().describe('Within what time something must be heard of it at first'),
-    verify: Verify.default([]),
-    result_schema: Schema.optional(),
+    tool: Tool.optional().describe('The tool that carries it out; if omitted, the default tool of the server'),
+    input: atMostBytes(JsonObject, LIMITS.input_bytes).default({}).describe('The input of the tool; its fields depend on the tool'),
+    dependencies: z.array(SubtaskKey).max(LIMITS.subtasks_per_task).default([]).describe('The keys of the subtasks whose outputs it needs'),
+    labels: Labels.default({}).describe('The labels that a worker must have to claim it'),
+    ...sideOf(WORK_FIELDS, 'request'),
     retry: Retry.prefault({}),
   })
   .meta({ id: 'SubtaskSpec' });
@@ -89,20 +126,27 @@ const EXAMPLE = {
 export const TaskSpec = z
   .strictObject({
     goal: Goal,
-    subtasks: SubtaskList.optional().describe('The DAG. Left out, the goal is one subtask'),
-    tool: Tool.optional().describe('For a plain goal: the tool of its one subtask'),
-    input: atMostBytes(JsonObject, LIMITS.input_bytes).optional().describe('For a plain goal: what its tool takes'),
-    labels: Labels.optional().describe('For a plain goal: labels that its worker must have'),
-    on_failure: OnFailure.default('fail_task').describe('fail_task cancels the rest; continue skips what depended on it and goes on'),
+    subtasks: SubtaskList.optional().describe('The DAG of subtasks; if omitted, the task has one subtask with its goal'),
+    tool: Tool.optional().describe('The tool; only without subtasks'),
+    input: atMostBytes(JsonObject, LIMITS.input_bytes).optional().describe('The input of the tool; only without subtasks'),
+    labels: Labels.optional().describe('The labels that a worker must have; only without subtasks'),
+    on_failure: OnFailure.default('fail_task').describe(
+      'What happens when a subtask fails: fail_task fails the task and cancels its other subtasks, continue skips only the subtasks that depend on it',
+    ),
     priority: Priority.default(5),
-    timeout_seconds: z.int().min(1).max(2_592_000).optional().describe('The task fails when it has not ended by then'),
+    timeout_seconds: z
+      .int()
+      .min(1)
+      .max(2_592_000)
+      .optional()
+      .describe('The maximum duration of the task; it fails if it has not ended by then'),
     metadata: atMostBytes(JsonObject, LIMITS.metadata_bytes).default({}),
   })
   .superRefine((task, context) => {
     if (task.subtasks === undefined) return;
     for (const field of ['tool', 'input', 'labels'] as const)
       if (task[field] !== undefined)
-        context.addIssue({ code: 'custom', path: [field], message: 'belongs to a plain goal; with subtasks give it to each of them' });
+        context.addIssue({ code: 'custom', path: [field], message: 'is allowed only without subtasks; set it on each subtask instead' });
   })
   .meta({ id: 'TaskSpec', examples: [EXAMPLE] });
 export type TaskSpec = z.output<typeof TaskSpec>;
@@ -121,13 +165,13 @@ export const Task = z
     task_id: Id,
     goal: z.string(),
     status: TaskStatus,
-    paused: z.boolean().describe('Nothing new of it is claimed; what runs goes on'),
-    progress: z.int().describe('Completed subtasks in percent'),
+    paused: z.boolean().describe('Whether the task is paused: running subtasks continue, no new ones are claimed'),
+    progress: z.int().describe('The percentage of subtasks that have completed'),
     on_failure: OnFailure,
     priority: Priority,
-    run: z.int().describe('1, and one more at each retry of what failed'),
-    version: z.int().describe('One more at each change; the ETag'),
-    last_seq: z.int().describe('The number of its latest event'),
+    run: z.int().describe('The number of the run: 1 at first, increased by each retry of the task'),
+    version: z.int().describe('Increased by each change; also the ETag'),
+    last_seq: z.int().describe('The sequence number of its latest event'),
     subtask_count: z.int(),
     completed_count: z.int(),
     ended_count: z.int(),
@@ -146,14 +190,6 @@ export type Task = z.infer<typeof Task>;
 export const SubtaskError = z.object({ failure_class: z.string(), message: z.string() });
 export type SubtaskError = z.infer<typeof SubtaskError>;
 
-/** What a subtask says of silence and of success, as it is stored. The first versions of the platform do not tell it. */
-export const Checks = {
-  idle_timeout_seconds: z.int().nullable().default(null),
-  first_event_timeout_seconds: z.int().nullable().default(null),
-  verify: z.array(z.array(z.string())).default([]),
-  result_schema: JsonObject.nullable().default(null),
-};
-
 export const Subtask = z
   .object({
     subtask_id: Id,
@@ -166,17 +202,16 @@ export const Subtask = z
     labels: Json,
     dependencies: z.array(z.string()),
     status: SubtaskStatus,
-    blocked_by: z.int().describe('Parents that have not completed yet'),
-    run_after: Timestamp.nullable().describe('Not claimed before then'),
+    blocked_by: z.int().describe('The number of parents that have not completed yet'),
+    run_after: Timestamp.nullable().describe('The subtask is not claimed before this time'),
     attempt: z.int().describe('The number of the latest attempt'),
-    attempts: z.int().describe('Tries of this run that failed by themselves'),
-    infra_attempts: z.int().describe('Tries of this run that were lost with their machine or given back'),
+    attempts: z.int().describe('The number of attempts of this run that failed or timed out'),
+    infra_attempts: z.int().describe('The number of attempts of this run that were lost with their worker or released by it'),
     retry: Retry,
-    timeout_seconds: z.int(),
-    ...Checks,
+    ...WorkFields,
     worker_id: Id.nullable(),
     result: Json,
-    result_artifact_id: Id.nullable().describe('Where the result lies when it is too large to stand here'),
+    result_artifact_id: Id.nullable().describe('The artifact that holds the result, if the result is too large to be included'),
     error: SubtaskError.nullable(),
     position: z.int(),
     created_at: Timestamp,

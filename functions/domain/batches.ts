@@ -60,7 +60,7 @@ class Queue<T, R> {
   dropAbandoned(): number {
     const { isAbandoned } = this.#options;
     const abandoned = this.#waiting.filter(({ request }) => isAbandoned(request));
-    for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller hung up, so the request was not carried out'));
+    for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller closed the connection, so the request was not carried out'));
     this.#waiting = this.#waiting.filter((it) => !abandoned.includes(it));
     return abandoned.length;
   }
@@ -100,7 +100,7 @@ class Batches<T, R> {
     const { mostWaiting, groupOf, keyOf } = this.#options;
     return new Promise((resolve, reject) => {
       if (this.#waiting >= mostWaiting)
-        return reject(new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly'));
+        return reject(new AppError('unavailable', 'Too many requests are waiting; retry the request shortly'));
       const group = groupOf(request);
       const queue = this.#queues.get(group) ?? new Queue(this.#options);
       queue.push({ request, key: keyOf(request), resolve, reject });

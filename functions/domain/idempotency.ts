@@ -1,8 +1,8 @@
 import { AppError } from '../../schema/errors.ts';
-import type { Context } from './context.ts';
 import type { Caller } from './principal.ts';
-import { json, type Sql } from './sql.ts';
-import { commit } from './outbox/outbox.ts';
+import { json, type Sql } from './ports/sql.ts';
+import type { Vault } from './ports/vault.ts';
+import { type Announcing, commit } from './outbox/outbox.ts';
 
 /** A caller's request under its Idempotency-Key; the hash is of all that matters in it. */
 export type OnceRequest = { key: string; operation: string; hash: string; secret: boolean };
@@ -25,9 +25,12 @@ const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<Stor
 };
 
 /** The answer of the first request under a key, for the same request again; another request is refused. */
-export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): unknown => {
+export const repeated = ({ vault }: { vault: Vault }, stored: StoredAnswer, request: OnceRequest | null): unknown => {
   if (stored.operation !== request?.operation || stored.request_hash !== request.hash)
-    throw new AppError('idempotency_key_reused', 'This Idempotency-Key was used with another request; make a new key for a new request');
+    throw new AppError(
+      'idempotency_key_reused',
+      'This Idempotency-Key was already used with a different request; use a new key for a new request',
+    );
   const { response } = stored;
   return 'sealed' in response ? JSON.parse(vault.open(response.sealed)) : response.plain;
 };
@@ -36,7 +39,12 @@ export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer
  * Carries out a caller's request once for its key, in one transaction with its effect: the same request again gets the
  * same answer, another one under the key is refused. A second request waits for the first. Errors are not kept.
  */
-export const once = <T>(ctx: Context, caller: Caller, request: OnceRequest, work: (ctx: Context) => Promise<T>): Promise<T> =>
+export const once = <C extends Announcing & { sql: Sql; vault: Vault }, T>(
+  ctx: C,
+  caller: Caller,
+  request: OnceRequest,
+  work: (ctx: C) => Promise<T>,
+): Promise<T> =>
   commit(ctx, async (sql) => {
     if (!(await reserveKey(sql, caller, request.key, request.operation, request.hash)))
       return repeated(ctx, await storedAnswer(sql, caller, request.key), request) as T;

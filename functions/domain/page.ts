@@ -1,5 +1,5 @@
 import { AppError } from '../../schema/errors.ts';
-import type { Sql, Statement } from './sql.ts';
+import type { Sql, Statement } from './ports/sql.ts';
 
 /** Lambda lets 6 MB through, with what stands around the rows. */
 const PAGE_BYTES = 4_000_000;
@@ -37,8 +37,8 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const refuse = (): never => {
-  throw new AppError('invalid_request', 'cursor must be next_cursor of the page before', {
-    errors: [{ path: 'query.cursor', message: 'must be next_cursor of the page before' }],
+  throw new AppError('invalid_request', 'query.cursor: must be the next_cursor of the previous page', {
+    errors: [{ path: 'query.cursor', message: 'must be the next_cursor of the previous page' }],
   });
 };
 

@@ -6,7 +6,7 @@ import { AppError } from '../../schema/errors.ts';
 import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
-import type { Lane, Pool } from '../domain/sql.ts';
+import type { Lane, Pool } from '../domain/ports/pool.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -43,23 +43,23 @@ const methodsAt = (path: string): string[] => patterns.filter((it) => it.pattern
 
 const notFound = ({ method, path }: { method: string; path: string }): never => {
   const allowed = methodsAt(path);
-  if (allowed.length > 0) throw new AppError('method_not_allowed', `${path} takes ${allowed.join(', ')}, not ${method}`);
-  throw new AppError('not_found', `There is nothing at ${path}; see /docs for what there is`);
+  if (allowed.length > 0) throw new AppError('method_not_allowed', `${path} does not support ${method}; allowed: ${allowed.join(', ')}`);
+  throw new AppError('not_found', `No operation exists at ${path}; see /docs for the list of operations`);
 };
 
-/** The last resort: a known error is told as it is, a database that is away as `unavailable`, all else is a bug and told as no more than that. */
-const told = (ctx: Context, error: unknown, requestId: string): AppError => {
+/** Returns a known error unchanged, `unavailable` if the database is unreachable, and `internal` without details for any other error, which is a bug. */
+const toAppError = (ctx: Context, error: unknown, requestId: string): AppError => {
   if (error instanceof AppError) return error;
   if (ctx.isAway(error)) {
     ctx.log('warn', 'database.away', { request_id: requestId, error });
-    return new AppError('unavailable', 'The database does not answer just now; repeat the request shortly');
+    return new AppError('unavailable', 'The database is not responding; retry the request shortly');
   }
   ctx.log('error', 'request.failed', { request_id: requestId, error });
-  return new AppError('internal', `An unexpected error happened; ask the operator with the request id ${requestId}`);
+  return new AppError('internal', `An internal error occurred; contact the operator and give the request id ${requestId}`);
 };
 
 const answerError = (ctx: Context, error: unknown, { requestContext: { requestId, http } }: APIGatewayProxyEventV2) => {
-  const known = told(ctx, error, requestId);
+  const known = toAppError(ctx, error, requestId);
   return problemResponse(known, requestId, known.code === 'method_not_allowed' ? { allow: methodsAt(http.path).join(', ') } : {});
 };
 

@@ -14,7 +14,7 @@ export type PrincipalOf<A extends Access> = A extends 'anyone'
 
 const NEEDS = {
   caller: 'an API key (mak_…)',
-  worker: "a worker's credential",
+  worker: 'a worker credential',
   enrolment: 'an enrolment token (mae_…)',
 } as const;
 
@@ -28,14 +28,13 @@ const bearer = (authorization: string | undefined): string => {
 
 const caller = async (ctx: Pick<Context, 'callers'>, token: string): Promise<Caller> => {
   const found = await ctx.callers.find(secretHash(token).toString('hex'));
-  if (found === null) throw new AppError('unauthenticated', 'The API key is unknown or was revoked');
+  if (found === null) throw new AppError('unauthenticated', 'The API key is unknown or has been revoked');
   return found;
 };
 
 const worker = async (ctx: Pick<Context, 'tokens'>, token: string): Promise<WorkerPrincipal> => {
   const identity = await ctx.tokens.verify(token);
-  if (identity === null)
-    throw new AppError('unauthenticated', "The worker's credential is not valid or has expired; enrol the worker again");
+  if (identity === null) throw new AppError('unauthenticated', 'The worker credential is invalid or has expired; enrol the worker again');
   return { kind: 'worker', ...identity };
 };
 
@@ -50,12 +49,15 @@ export const authenticate = async (ctx: Context, route: Route, headers: Record<s
   const given = kindOf(token);
   if (given !== wanted) {
     if (given === 'worker') await worker(ctx, token);
-    throw new AppError('forbidden', `This operation takes ${NEEDS[wanted]}, not ${NEEDS[given]}`);
+    throw new AppError('forbidden', `This operation requires ${NEEDS[wanted]}, not ${NEEDS[given]}`);
   }
   if (given === 'enrolment') return { kind: 'enrolment', token };
   if (given === 'worker') return worker(ctx, token);
   const found = await caller(ctx, token);
   if (isCaller(route.access) && !found.scopes.includes(route.access))
-    throw new AppError('forbidden', `This operation needs a key with the scope ${route.access}; yours has ${found.scopes.join(', ')}`);
+    throw new AppError(
+      'forbidden',
+      `This operation requires an API key with the scope ${route.access}; this key has ${found.scopes.join(', ')}`,
+    );
   return found;
 };

@@ -42,10 +42,10 @@ const section = (route: Route): string => {
   const responses = operation.responses as Record<string, { content: Record<string, { schema: unknown }> }>;
   return `<h3 id="${route.name}">${escape(route.summary)}</h3>
 <p><code><span class="method">${route.method}</span>${escape(route.path)}</code></p>
-<p>Open to: <code>${route.access}</code></p>
+<p>Access: <code>${route.access}</code></p>
 ${table(parameters)}
 ${operation.requestBody ? details('Request body', operation.requestBody.content) : ''}
-${details(`Answer ${route.status}`, responses[route.status]?.content)}
+${details(`Response ${route.status}`, responses[route.status]?.content)}
 <details><summary>Errors</summary>${table(errors)}</details>`;
 };
 
@@ -59,10 +59,10 @@ const build = () => {
 <title>${PRODUCT.app} API</title><style>${STYLE}</style></head><body><nav><p><strong>${PRODUCT.app}</strong> ${PRODUCT.version}</p>
 <p><a href="/openapi.json">openapi.json</a></p>${links.join('')}</nav><main><h1>API</h1>
 <p>JSON over HTTP. Callers send <code>Authorization: Bearer mak_…</code>. Errors are problem details (RFC 9457) with a <code>code</code>.
-Lists give <code>next_cursor</code>. Mutating operations take <code>Idempotency-Key</code>.</p>${sections.join('')}</main></body></html>`;
+Lists return <code>next_cursor</code>. Mutating operations accept an <code>Idempotency-Key</code>.</p>${sections.join('')}</main></body></html>`;
 };
 
 let page: string | undefined;
 
-/** The operations as one page that needs nothing from elsewhere. */
+/** The API reference as one self-contained page. */
 export const docsPage = (): string => (page ??= build());

@@ -28,7 +28,7 @@ export type Endpoint = { route: Route; handle(ctx: Context, event: APIGatewayPro
 const MOST_ERRORS = 20;
 
 const noParameters = (query: object): FieldError[] =>
-  Object.keys(query).map((key) => ({ path: `query.${key}`, message: 'is not known here; this operation takes no parameters' }));
+  Object.keys(query).map((key) => ({ path: `query.${key}`, message: 'unknown parameter; this operation takes no query parameters' }));
 
 /** Parses the three parts of a request and reports the faults of all of them at once. */
 const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unknown>) => {

@@ -12,10 +12,11 @@ export const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean 
 export const wantedVersion = (version: number | undefined, ifMatch: string | undefined): number => {
   if (ifMatch === undefined) {
     if (version !== undefined) return version;
-    throw invalid('body.version', 'must be there, or the header If-Match: which version is changed');
+    throw invalid('body.version', 'is required (integer) unless the If-Match header gives the version');
   }
   const [, digits] = /^"(\d{1,15})"$/.exec(ifMatch.trim()) ?? [];
   if (digits === undefined) throw invalid('headers.if-match', 'must be the ETag of the version that was read, such as "3"');
-  if (version !== undefined && version !== Number(digits)) throw invalid('body.version', `must be the version of If-Match, ${digits}`);
+  if (version !== undefined && version !== Number(digits))
+    throw invalid('body.version', `must equal the version in the If-Match header, ${digits}`);
   return Number(digits);
 };

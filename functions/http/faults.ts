@@ -3,22 +3,16 @@ import { AppError, type FieldError } from '../../schema/errors.ts';
 
 type RawIssue = z.core.$ZodRawIssue;
 
-const KINDS: Record<string, string> = {
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'an array',
-  object: 'an object',
-  record: 'an object',
-  null: 'null',
-};
-const kindOf = (value: unknown) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
+const JSON_NAMES: Record<string, string> = { int: 'integer', record: 'object' };
+const jsonName = (type: string): string => JSON_NAMES[type] ?? type;
+const withArticle = (type: string) => (type === 'null' ? type : `${/^[aeio]/.test(type) ? 'an' : 'a'} ${type}`);
+const typeOf = (value: unknown) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value);
 
 const wrongType = ({ expected, input }: z.core.$ZodIssueInvalidType): string => {
-  const wanted = KINDS[expected] ?? expected;
-  if (input === undefined) return `must be there: ${wanted}`;
-  return expected === 'int' && typeof input === 'number' ? `must be ${wanted}` : `must be ${wanted}, not ${KINDS[kindOf(input)]}`;
+  const wanted = jsonName(expected);
+  if (input === undefined) return `is required (${wanted})`;
+  const must = `must be ${withArticle(wanted)}`;
+  return expected === 'int' && typeof input === 'number' ? must : `${must}, not ${withArticle(typeOf(input))}`;
 };
 
 const UNITS: Record<string, string> = { string: ' characters', array: ' items' };
@@ -29,10 +23,10 @@ const outOfRange = (issue: RawIssue, bound: 'least' | 'most', limit: number | bi
   return Number(limit) === 1 && bound === 'least' ? 'must not be empty' : `must have at ${bound} ${limit}${unit}`;
 };
 
-/** The fields of the strict object that found a key which is none of them. */
+/** The fields that the strict object allows. */
 const knownFields = ({ inst }: RawIssue): string => Object.keys((inst as z.ZodObject | undefined)?.shape ?? {}).join(', ') || 'none';
 
-/** What is wrong with a value and what would be right; contracts that say it better themselves keep their own words. */
+/** What is wrong with a value, and what is accepted instead; undefined where the contract has its own message. */
 export const messageOf = (issue: RawIssue): string | undefined => {
   switch (issue.code) {
     case 'invalid_type':
@@ -46,21 +40,21 @@ export const messageOf = (issue: RawIssue): string | undefined => {
     case 'invalid_format':
       return issue.format === 'guid' ? 'must be a UUID' : undefined;
     case 'unrecognized_keys':
-      return `is not known here; known are: ${knownFields(issue)}`;
+      return `unknown field; allowed: ${knownFields(issue)}`;
     default:
       return undefined;
   }
 };
 
-/** The faults of one part of a request, each with its place. */
+/** The faults of one part of a request, each with its path. */
 export const faultsOf = (error: z.ZodError, part: string): FieldError[] =>
   error.issues.flatMap((issue) => {
     const path = [part, ...issue.path.map(String)].join('.');
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: `${path}.${key}`, message: issue.message }));
-    if (issue.code === 'invalid_key') return [{ path, message: `its name ${issue.issues[0]?.message ?? issue.message}` }];
+    if (issue.code === 'invalid_key') return [{ path, message: `the key ${issue.issues[0]?.message ?? issue.message}` }];
     return [{ path, message: issue.message }];
   });
 
-/** A request that is refused for one fault. */
+/** The error for a request with one fault. */
 export const invalid = (path: string, message: string) =>
   new AppError('invalid_request', `${path}: ${message}`, { errors: [{ path, message }] });

@@ -30,10 +30,18 @@ const header = (name: string, description: string, pattern?: string): Parameter 
 
 const headersOf = (route: Route): Parameter[] => [
   ...(route.idempotent
-    ? [header('Idempotency-Key', 'Repeated with the same request, the same answer and no second effect', '^[\\x21-\\x7e]{1,200}$')]
+    ? [
+        header(
+          'Idempotency-Key',
+          'A key that is unique to this request. The same request with the same key returns the same response and has no second effect',
+          '^[\\x21-\\x7e]{1,200}$',
+        ),
+      ]
     : []),
-  ...(route.etag && route.method === 'GET' ? [header('If-None-Match', 'The ETag that you have; 304 when it is current')] : []),
-  ...(route.etag && route.method !== 'GET' ? [header('If-Match', 'The ETag of the version that is changed', '^"\\d{1,15}"$')] : []),
+  ...(route.etag && route.method === 'GET'
+    ? [header('If-None-Match', 'The ETag of the version that you have; the response is 304 if it is still current')]
+    : []),
+  ...(route.etag && route.method !== 'GET' ? [header('If-Match', 'The ETag of the version to change', '^"\\d{1,15}"$')] : []),
 ];
 
 const namedIn = (schema: z.ZodType | undefined, place: 'path' | 'query'): Parameter[] => {
@@ -104,7 +112,7 @@ const operation = (route: Route) => ({
   operationId: route.name,
   tags: [route.tag],
   summary: route.summary,
-  ...(isCaller(route.access) ? { description: `Needs an API key with the scope \`${route.access}\`.` } : {}),
+  ...(isCaller(route.access) ? { description: `Requires an API key with the scope \`${route.access}\`.` } : {}),
   security: securityOf(route),
   parameters: parametersOf(route),
   ...(route.body ? { requestBody: requestBody(route, route.body) } : {}),
@@ -114,13 +122,13 @@ const operation = (route: Route) => ({
 const bearer = (description: string) => ({ type: 'http', scheme: 'bearer', description });
 
 const TAGS = {
-  system: 'What this is, and whether it works',
-  tasks: 'What callers submit: a goal, as a DAG of subtasks',
-  subtasks: 'The steps of a task, and how workers carry them out',
+  system: 'The API itself: health, documentation and dead letters',
+  tasks: 'What callers submit: a goal, carried out as a DAG of subtasks',
+  subtasks: 'The steps of a task, which workers carry out',
   workers: 'The machines that carry out subtasks',
-  artifacts: 'Files that attempts leave',
-  live: 'Following what happens over a WebSocket',
-  keys: 'Credentials of callers',
+  artifacts: 'Files that attempts produce',
+  live: 'Tickets for WebSockets, over which clients follow events',
+  keys: 'API keys of callers',
 } satisfies Record<Route['tag'], string>;
 
 const build = () => {
@@ -133,8 +141,8 @@ const build = () => {
       version: PRODUCT.version,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
-        'Submit a task; it becomes a DAG of subtasks; worker agents carry them out. Texts are well-formed Unicode without U+0000, ' +
-        `JSON is nested at most ${LIMITS.json_depth} levels deep.`,
+        'Submit a task; it becomes a DAG of subtasks; worker agents carry them out. Strings must be well-formed Unicode without U+0000. ' +
+        `JSON must not be nested deeper than ${LIMITS.json_depth} levels.`,
     },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
@@ -142,7 +150,7 @@ const build = () => {
       schemas: schemas.components,
       securitySchemes: {
         apiKey: bearer('An API key, mak_…'),
-        workerCredential: bearer('The credential that a worker got when it enrolled'),
+        workerCredential: bearer('The credential that a worker received when it enrolled'),
         enrolmentToken: bearer('An enrolment token, mae_…'),
       },
     },
@@ -151,7 +159,7 @@ const build = () => {
 
 let document: ReturnType<typeof build> | undefined;
 
-/** The contracts as OpenAPI 3.1; made once, on the first call. */
+/** The contracts as OpenAPI 3.1; built once, on the first call. */
 export const openapi = (publicUrl: string) => {
   document ??= build();
   return { ...document, servers: [{ url: publicUrl }] };

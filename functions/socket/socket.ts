@@ -52,9 +52,13 @@ const answerTo = async (ctx: Context, event: SocketEvent): Promise<ServerFrame |
   } catch (error) {
     if (error instanceof AppError) return { type: 'error', code: error.code, detail: error.message };
     if (ctx.isAway(error))
-      return { type: 'error', code: 'unavailable', detail: 'The database does not answer just now; repeat this shortly' };
+      return { type: 'error', code: 'unavailable', detail: 'The database is not responding; send the message again shortly' };
     ctx.log('error', 'socket.failed', { request_id: requestId, error });
-    return { type: 'error', code: 'internal', detail: `An unexpected error happened; ask the operator with the request id ${requestId}` };
+    return {
+      type: 'error',
+      code: 'internal',
+      detail: `An internal error occurred; contact the operator and give the request id ${requestId}`,
+    };
   }
 };
 

@@ -4,7 +4,7 @@ import { route } from '../route.ts';
 
 const Ticket = z
   .object({
-    url: z.string().describe('Open a WebSocket here, once and within 30 s'),
+    url: z.string().describe('The WebSocket URL; it can be opened once, within 30 seconds'),
     expires_at: Timestamp,
   })
   .meta({ id: 'Ticket' });
@@ -16,7 +16,7 @@ export const createTicket = route({
   name: 'createTicket',
   path: '/api/v1/ws/tickets',
   access: 'tasks:read',
-  summary: 'Get the address of a WebSocket on which tasks and workers can be followed',
+  summary: 'Create a ticket: a WebSocket URL for following tasks and workers',
   errors: ['unavailable'],
 });
 
@@ -26,6 +26,6 @@ export const createWorkerTicket = route({
   path: '/api/v1/workers/{worker_id}/tickets',
   access: 'worker',
   params: z.strictObject({ worker_id: Id }),
-  summary: 'Get the address of a WebSocket on which a worker is told of work and of orders',
+  summary: 'Create a ticket for a worker: a WebSocket URL that announces ready subtasks and directives',
   errors: ['unavailable', 'worker_revoked'],
 });

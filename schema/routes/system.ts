@@ -18,7 +18,7 @@ export const getRoot = route({
   ...open,
   name: 'getRoot',
   path: '/',
-  summary: 'What this is and where to go',
+  summary: 'Get the name and version of the API and its main paths',
   output: z.object({ app: z.string(), version: z.string(), api: z.string(), docs: z.string(), openapi: z.string(), health: z.string() }),
   errors: [],
 });
@@ -27,7 +27,7 @@ export const getOpenapi = route({
   ...open,
   name: 'getOpenapi',
   path: '/openapi.json',
-  summary: 'This description, as OpenAPI 3.1',
+  summary: 'Get the OpenAPI 3.1 description of the API',
   output: z.record(z.string(), z.unknown()),
   errors: [],
 });
@@ -36,7 +36,7 @@ export const getDocs = route({
   ...open,
   name: 'getDocs',
   path: '/docs',
-  summary: 'The operations, for reading',
+  summary: 'Get the API reference as an HTML page',
   output: z.string(),
   contentType: 'text/html',
   errors: [],
@@ -46,7 +46,7 @@ export const getHealth = route({
   ...open,
   name: 'getHealth',
   path: '/api/v1/health',
-  summary: 'Whether the platform and the services behind it work; 503 when not',
+  summary: 'Check the platform and its services; returns 503 if one is unhealthy',
   output: Health,
   errors: ['unavailable'],
 });
@@ -55,7 +55,7 @@ export const getDatabaseHealth = route({
   ...open,
   name: 'getDatabaseHealth',
   path: '/api/v1/health/database',
-  summary: 'Whether Postgres answers; 503 when not',
+  summary: 'Check Postgres; returns 503 if it is unhealthy',
   output: ServiceHealth,
   errors: ['unavailable'],
 });
@@ -64,7 +64,7 @@ export const getRedisHealth = route({
   ...open,
   name: 'getRedisHealth',
   path: '/api/v1/health/redis',
-  summary: 'Whether Redis answers',
+  summary: 'Check Redis',
   output: ServiceHealth,
   errors: [],
 });
@@ -73,11 +73,14 @@ export const getDetailedHealth = route({
   ...open,
   name: 'getDetailedHealth',
   path: '/api/v1/health/detailed',
-  summary: 'Health with the state of the schema and of the connections; 503 when something fails',
+  summary: 'Check the platform in detail: migration, connections and caches; returns 503 if it is unhealthy',
   output: Health.extend({
     database: ServiceHealth.extend({ migration: z.string().nullable(), connections_max: z.int() }),
     redis: ServiceHealth.extend({
-      cache: z.object({ task: CacheRate, worker: CacheRate }).nullable().describe('How often reads needed no look at the database'),
+      cache: z
+        .object({ task: CacheRate, worker: CacheRate })
+        .nullable()
+        .describe('Cache hits and misses; a hit is a read that did not need the database'),
     }),
     uptime_seconds: z.number(),
     node: z.string(),

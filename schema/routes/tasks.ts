@@ -31,10 +31,16 @@ export const listTasks = route({
   path: '/api/v1/tasks',
   access: 'tasks:read',
   tag: 'tasks',
-  summary: 'List tasks, newest first, by status and by words of their goals or of their subtasks',
+  summary: 'List tasks, newest first, optionally by status and by words in their goals or those of their subtasks',
   query: z.strictObject({
     status: TaskStatus.optional(),
-    q: z.string().trim().min(1).max(200).optional().describe('Words that must all occur; English by their stems, Chinese as written'),
+    q: z
+      .string()
+      .trim()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe('Words that must all occur. English words match by stem, Chinese text matches as written'),
     ...PageQuery,
   }),
   output: page(Task),
@@ -56,7 +62,7 @@ export const listSubtasks = route({
   ...read,
   name: 'listSubtasks',
   path: '/api/v1/tasks/{task_id}/subtasks',
-  summary: 'List the subtasks of a task in the order in which they were given',
+  summary: 'List the subtasks of a task in the order in which they were submitted',
   query: z.strictObject({ status: SubtaskStatus.optional(), limit: queryInt(1, 1000, 200), cursor: PageQuery.cursor }),
   output: page(Subtask),
   errors: ['task_not_found'],
@@ -66,7 +72,7 @@ export const addSubtasks = route({
   ...write,
   name: 'addSubtasks',
   path: '/api/v1/tasks/{task_id}/subtasks',
-  summary: 'Add subtasks to a task that has not ended; they may depend on those that it has',
+  summary: 'Add subtasks to a task that has not ended; they may depend on its existing subtasks',
   body: AddSubtasks,
   output: Task,
   status: 201,
@@ -77,9 +83,9 @@ export const listEvents = route({
   ...read,
   name: 'listEvents',
   path: '/api/v1/tasks/{task_id}/events',
-  summary: "Replay a task's events after a number",
+  summary: 'List the events of a task in order, starting after a sequence number',
   query: z.strictObject({ after_seq: queryInt(0, 1_000_000_000, 0), limit: queryInt(1, 1000, 200) }),
-  output: z.object({ items: z.array(Event), last_seq: z.int().describe('The number of the latest event of the task') }),
+  output: z.object({ items: z.array(Event), last_seq: z.int().describe('The sequence number of the latest event of the task') }),
   errors: ['task_not_found'],
 });
 
@@ -88,10 +94,10 @@ export const updateTask = route({
   name: 'updateTask',
   method: 'PATCH',
   path: '/api/v1/tasks/{task_id}',
-  summary: 'Change priority, metadata or on_failure of the version that was read',
+  summary: 'Update priority, metadata or on_failure, if the task still has the given version',
   body: z
     .strictObject({
-      version: z.int().min(1).optional().describe('The version that was read; If-Match says the same'),
+      version: z.int().min(1).optional().describe('The version to change, as it was read. The If-Match header can be sent instead'),
       priority: Priority.optional(),
       metadata: atMostBytes(JsonObject, LIMITS.metadata_bytes).optional(),
       on_failure: z.enum(['fail_task', 'continue']).optional(),
@@ -107,7 +113,7 @@ export const cancelTask = route({
   ...write,
   name: 'cancelTask',
   path: '/api/v1/tasks/{task_id}/cancel',
-  summary: 'Cancel a task and all that it has not ended; repeated, the same answer',
+  summary: 'Cancel a task and all of its subtasks that have not ended; cancelling it again has no further effect',
   body: z.strictObject({ reason: z.string().max(500).default('') }),
   optionalBody: true,
   output: Task,
@@ -118,7 +124,7 @@ export const pauseTask = route({
   ...write,
   name: 'pauseTask',
   path: '/api/v1/tasks/{task_id}/pause',
-  summary: 'Claim nothing new of a task; what runs goes on',
+  summary: 'Pause a task: running subtasks continue, no new ones are claimed',
   body: Nothing,
   optionalBody: true,
   output: Task,
@@ -129,7 +135,7 @@ export const resumeTask = route({
   ...write,
   name: 'resumeTask',
   path: '/api/v1/tasks/{task_id}/resume',
-  summary: 'Go on with a paused task',
+  summary: 'Resume a paused task',
   body: Nothing,
   optionalBody: true,
   output: Task,
@@ -140,7 +146,7 @@ export const retryTask = route({
   ...write,
   name: 'retryTask',
   path: '/api/v1/tasks/{task_id}/retry',
-  summary: 'Open a new run of what failed, was cancelled or was skipped; what completed stays',
+  summary: 'Retry a task: open a new run of the subtasks that failed, were cancelled or were skipped; completed ones are kept',
   body: Nothing,
   optionalBody: true,
   output: Task,
@@ -152,7 +158,7 @@ export const deleteTask = route({
   name: 'deleteTask',
   method: 'DELETE',
   path: '/api/v1/tasks/{task_id}',
-  summary: 'Delete a task that has ended, with all that belongs to it',
+  summary: 'Delete a task that has ended, with its subtasks, events, logs and artifacts',
   output: z.object({ task_id: Id, deleted: z.literal(true) }),
   errors: ['task_not_found', 'task_not_ended'],
 });

@@ -22,8 +22,8 @@ const one = { tag: 'workers', status: 200, params: z.strictObject({ worker_id: I
 const work = { ...one, method: 'POST', access: 'worker' } as const;
 const ClaimAnswer = z.object({
   claimed: z.array(Claimed),
-  empty_reason: EmptyReason.nullable().describe('Why nothing was claimed'),
-  claim_poll_ms: z.int().describe('Ask again after this long, with jitter'),
+  empty_reason: EmptyReason.nullable().describe('Why nothing was claimed; null if something was'),
+  claim_poll_ms: z.int().describe('How long to wait before the next claim, with jitter'),
 });
 
 export const createEnrolmentToken = route({
@@ -32,7 +32,7 @@ export const createEnrolmentToken = route({
   path: '/api/v1/enrolment-tokens',
   access: 'workers:write',
   tag: 'workers',
-  summary: 'Make a token with which one worker can enrol',
+  summary: 'Create an enrolment token, with which one worker can enrol',
   body: EnrolmentSpec,
   output: EnrolmentToken,
   status: 201,
@@ -47,7 +47,7 @@ export const registerWorker = route({
   path: '/api/v1/workers',
   access: 'enrolment',
   tag: 'workers',
-  summary: 'Enrol a worker with its token; answers its credential',
+  summary: 'Enrol a worker with its enrolment token; returns its credential',
   body: WorkerSpec,
   output: Registered,
   status: 201,
@@ -84,7 +84,7 @@ export const updateWorker = route({
   method: 'PATCH',
   path: '/api/v1/workers/{worker_id}',
   access: 'workers:write',
-  summary: 'Rename, label, pause, drain or activate a worker',
+  summary: 'Update a worker: name, labels, slots or mode',
   body: WorkerChange,
   output: Worker,
   errors: ['worker_not_found', 'version_conflict'],
@@ -98,7 +98,7 @@ export const deleteWorker = route({
   method: 'DELETE',
   path: '/api/v1/workers/{worker_id}',
   access: 'workers:write',
-  summary: 'Remove a worker; its credential ends and what it held is given to others',
+  summary: 'Remove a worker: its credential is revoked and its subtasks are returned to the queue',
   output: z.object({ worker_id: Id, deleted: z.literal(true) }),
   errors: ['worker_not_found'],
   idempotent: true,
@@ -108,7 +108,7 @@ export const heartbeat = route({
   ...work,
   name: 'heartbeat',
   path: '/api/v1/workers/{worker_id}/heartbeat',
-  summary: 'Say that the worker lives, and renew every lease that it names',
+  summary: 'Report that the worker is alive, and renew the listed leases',
   body: HeartbeatSpec,
   output: HeartbeatAnswer,
   errors: ['worker_revoked'],
@@ -118,7 +118,7 @@ export const claimSubtasks = route({
   ...work,
   name: 'claimSubtasks',
   path: '/api/v1/workers/{worker_id}/claim',
-  summary: 'Lease ready subtasks to the worker; repeated with its claim_request_id, the same ones',
+  summary: 'Claim ready subtasks under a lease; a claim repeated with the same claim_request_id returns the same subtasks',
   body: ClaimSpec,
   output: ClaimAnswer,
   errors: ['worker_revoked'],
@@ -128,7 +128,7 @@ export const completeSubtasks = route({
   ...work,
   name: 'completeSubtasks',
   path: '/api/v1/workers/{worker_id}/complete',
-  summary: 'Complete several subtasks, each judged by itself, and claim the next',
+  summary: 'Complete several subtasks, each with a result of its own, and optionally claim the next',
   body: CompleteManySpec,
   output: z.object({
     results: z.array(

@@ -47,8 +47,8 @@ begin
     case when v_again then 'warning' else 'error' end,
     format(case
       when not v_again then 'Subtask %s failed: %s'
-      when v_own then 'Subtask %s will be tried again: %s'
-      else 'Subtask %s goes to another worker: %s' end, s.key, p_message),
+      when v_own then 'Subtask %s will be retried: %s'
+      else 'Subtask %s was returned to the queue: %s' end, s.key, p_message),
     s.subtask_id, s.attempt, s.worker_id,
     jsonb_build_object('failure_class', p_class, 'run_after', s.run_after), null)::pending_event];
 

@@ -17,7 +17,7 @@ begin
     limit p_limit
     for no key update skip locked
   loop
-    perform record_events(cancel_subtasks(v_task, 'the task ran out of time') || (v_task, 'task.failed', 'error',
+    perform record_events(cancel_subtasks(v_task, 'the task exceeded its timeout_seconds') || (v_task, 'task.failed', 'error',
       'The task failed: it did not end within its timeout_seconds', null, null, null,
       jsonb_build_object('error', jsonb_build_object('code', 'deadline_exceeded',
         'message', 'the task did not end within its timeout_seconds')), null)::pending_event);

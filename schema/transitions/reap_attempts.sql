@@ -33,9 +33,9 @@ begin
     if not exists (select from attempts where subtask_id = a.subtask_id and attempt = a.attempt and ended_at is null) then
       continue; -- cancelled by the failure of another one in this loop
     elsif a.deadline_at < clock_timestamp() and a.status = 'claimed' then
-      perform end_attempt(a.subtask_id, 'lost', 'lost', 'its worker did not start it', null, null);
+      perform end_attempt(a.subtask_id, 'lost', 'lost', 'its worker did not start it in time', null, null);
     elsif a.deadline_at < clock_timestamp() then
-      perform end_attempt(a.subtask_id, 'timed_out', 'timed_out', 'it took longer than its timeout_seconds', null, null);
+      perform end_attempt(a.subtask_id, 'timed_out', 'timed_out', 'it exceeded its timeout_seconds', null, null);
     elsif a.lease_expires_at < clock_timestamp() then
       perform end_attempt(a.subtask_id, 'lost', 'lost', 'its worker did not renew the lease', null, null);
     else

@@ -62,7 +62,7 @@ begin
     join moved m using (task_id)
     union all
     select m.task_id, m.last_seq, m.organization_id, 'task.' || m.status, case m.status when 'completed' then 'info' else 'error' end,
-      case m.status when 'completed' then 'The task completed' else 'The task ended with subtasks that failed' end, m.run,
+      case m.status when 'completed' then 'The task completed' else 'The task failed: not all of its subtasks completed' end, m.run,
       null, null, null, case m.status when 'completed' then '{}' else jsonb_build_object('error', m.error) end,
       coalesce((select e.request_id from unnest(p_events) e where e.task_id = m.task_id limit 1),
         nullif(current_setting('maw.request_id', true), ''))

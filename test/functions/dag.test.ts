@@ -60,7 +60,7 @@ describe('a DAG', () => {
 
         const [error] = rejection(() => validateDag(closed)).errors;
 
-        const circle = error?.message.replace('these subtasks wait for each other: ', '').split(' → ') ?? [];
+        const circle = error?.message.replace('these subtasks form a cycle: ', '').split(' → ') ?? [];
         const parentsOf = new Map(closed.map((node) => [node.key, node.dependencies]));
         expect(circle.length).toBeGreaterThan(2);
         expect(circle[0]).toBe(circle.at(-1));
@@ -81,9 +81,9 @@ describe('a DAG', () => {
         expect(messages(() => validateDag(broken))).toEqual([
           `${place}: ${
             {
-              unknown: `${node.key} depends on nowhere, which is not a key of this task`,
+              unknown: `${node.key} depends on nowhere, which is not the key of a subtask of this task`,
               self: `${node.key} depends on itself`,
-              twice: `${node.key} names ${added} twice`,
+              twice: `${node.key} lists ${added} twice`,
             }[fault]
           }`,
         ]);
@@ -100,8 +100,8 @@ describe('a DAG', () => {
     ];
 
     expect(messages(() => validateDag(twice, existing))).toEqual([
-      'body.subtasks.1.key: the key a is used twice; each subtask needs its own',
-      'body.subtasks.2.key: the key old is used twice; each subtask needs its own',
+      'body.subtasks.1.key: the key a is used twice; each subtask needs a unique key',
+      'body.subtasks.2.key: the key old is used twice; each subtask needs a unique key',
     ]);
   });
 
@@ -125,10 +125,10 @@ describe('a DAG', () => {
 
     expect(validateDag(wide(LIMITS.subtasks_per_task))).toEqual([]);
     expect(validateDag(dense(3, 50))).toHaveLength(5_000);
-    expect(messages(() => validateDag(wide(1_001)))).toEqual(['body.subtasks: a task has at most 1000 subtasks']);
+    expect(messages(() => validateDag(wide(1_001)))).toEqual(['body.subtasks: a task can have at most 1000 subtasks']);
     expect(messages(() => validateDag(wide(10), { ...none, keys: new Set(wide(991).map((node) => `old-${node.key}`)) }))).toHaveLength(1);
     expect(messages(() => validateDag(dense(3, 50), { ...none, edges: 1 }))).toEqual([
-      'body.subtasks: a task has at most 5000 dependencies in all; this makes 5001',
+      'body.subtasks: a task can have at most 5000 dependencies in total, not 5001',
     ]);
   });
 });

@@ -87,7 +87,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
 
     const answer = await invoke('person-api', stranger, { DATABASE_URL: await databaseUrl() });
 
-    expect([answer.statusCode, JSON.parse(answer.body).detail]).toEqual([401, 'The API key is unknown or was revoked']);
+    expect([answer.statusCode, JSON.parse(answer.body).detail]).toEqual([401, 'The API key is unknown or has been revoked']);
   });
 
   it('of person-api answers without a database, and says so', async () => {

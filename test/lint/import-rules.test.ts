@@ -61,6 +61,8 @@ beforeAll(() => {
   for (const [at, [file, imported]] of CASES.entries()) write(nameOf(file, at), `export * from '${imported}';\n`);
   write('schema/floating.ts', 'const work = async () => 1;\nexport const start = () => {\n  work();\n};\n');
   write('schema/round.ts', "import { b } from './trip.ts';\nexport const a = () => b;\n");
+  write('functions/domain/even.ts', "import type { Odd } from './odd.ts';\nexport type Even = Odd | null;\n");
+  write('functions/domain/odd.ts', "import type { Even } from './even.ts';\nexport type Odd = Even | 1;\n");
   write('schema/trip.ts', "import { a } from './round.ts';\nexport const b = () => a;\n");
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -90,5 +92,9 @@ describe('the linter', { timeout: 180_000 }, () => {
 
     expect(lines.some((line) => line.includes('floating.ts') && line.includes('no-floating-promises'))).toBe(true);
     expect(lines.some((line) => line.includes('no-cycle'))).toBe(true);
+  });
+
+  it('refuses a circle of imports that are of types only', () => {
+    expect(lint().some((line) => line.includes('even.ts') && line.includes('no-cycle'))).toBe(true);
   });
 });

@@ -48,16 +48,16 @@ describe('the environment', () => {
 
     expect(faults).toEqual([
       '  DATABASE_URL: must be a URL such as postgres://user:password@host:5432/name',
-      '  DATABASE_POOL_SIZE: must be a whole number from 1 to 200',
+      '  DATABASE_POOL_SIZE: must be an integer from 1 to 200',
       '  DATABASE_PREPARE: must be one of true, false',
-      '  SECRET_KEY: must have at least 32 characters; make one with: openssl rand -hex 32',
+      '  SECRET_KEY: must have at least 32 characters; generate one with: openssl rand -hex 32',
       '  PUBLIC_URL: must be a URL such as https://agents.example.com',
       '  SOCKET_URL: must be a URL such as wss://agents.example.com/ws',
-      '  LEASE_MS: must be a whole number from 1000 to 3600000',
-      '  CLAIM_POLL_MS: must be a whole number from 10 to 600000',
+      '  LEASE_MS: must be an integer from 1000 to 3600000',
+      '  CLAIM_POLL_MS: must be an integer from 10 to 600000',
       '  LOG_LEVEL: must be one of debug, info, warn, error',
       '  LOG_SAMPLE_PERCENT: must be a number from 0 to 100',
-      '  UPSTASH_REDIS_REST_TOKEN: must be set too: UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN belong together; set all of them, or none',
+      '  UPSTASH_REDIS_REST_TOKEN: must be set too; set all of UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, or none',
     ]);
   });
 

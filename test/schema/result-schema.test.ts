@@ -43,7 +43,7 @@ describe('the schema of a result', () => {
       'result.b: is missing',
       'result.a.1: must be at least 1',
       'result.a.2: must be integer, not string',
-      'result.c: is no property of the schema',
+      'result.c: is not a property of the schema',
     ]);
   });
 
@@ -53,7 +53,7 @@ describe('the schema of a result', () => {
     [{ pattern: '(a+)+$' }, 'pattern'],
     [{ required: 'a' }, 'required'],
     [{ items: [{ type: 'string' }] }, 'items'],
-    [{ $ref: '#/$defs/x' }, '$defs at the top has no x'],
+    [{ $ref: '#/$defs/x' }, 'top-level $defs; there is no #/$defs/x'],
     [{ $ref: 'https://example.com/schema' }, '$ref'],
     [{ minLength: -1 }, 'minLength'],
     [[], 'object'],

@@ -8,11 +8,9 @@ import { SilenceWatch } from './silence.ts';
 import { type AdapterHost, type AgentAdapter, AgentFailure, type Job } from './tools/adapter.ts';
 import { checkAllowed, verify } from './verify.ts';
 
-const jobOf = (ctx: JobContext, job: RunningJob): Job => {
-  const { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, inputs, result_schema } = job.claimed;
-  const fetchInputs = createInputs(ctx.api, job.claimed, job.work);
-  const input_keys = Object.keys(inputs);
-  return { subtask_id, task_id, key, kind, goal, task_goal, attempt, input, result_schema, input_keys, inputs: fetchInputs };
+const jobOf = (ctx: JobContext, { claimed, work }: RunningJob): Job => {
+  const { inputs, lease_token: _token, lease_seconds: _seconds, started: _started, ...subtask } = claimed;
+  return { ...subtask, input_keys: Object.keys(inputs), inputs: createInputs(ctx.api, claimed, work) };
 };
 
 /** Rejects when the signal has been aborted for `ms`. */

@@ -11,7 +11,8 @@ type Keys = Pick<Context, 'sql'>;
 /** Makes a key with at most the scopes of its maker; the key itself is answered here and never again. */
 export const create = async (ctx: Keys, caller: Caller, spec: ApiKeySpec) => {
   const beyond = spec.scopes.filter((scope) => !caller.scopes.includes(scope));
-  if (beyond.length > 0) throw new AppError('forbidden', `Your own key does not have ${beyond.join(', ')}, so it can't give it`);
+  if (beyond.length > 0)
+    throw new AppError('forbidden', `An API key can only create keys with scopes that it has; this key does not have ${beyond.join(', ')}`);
   const secret = newSecret('mak');
   const key = await rows.insertApiKey(ctx.sql, caller.organization_id, spec, secretHash(secret), secret.slice(0, 8));
   return { ...key, api_key: secret };
@@ -24,6 +25,6 @@ export const list = async (ctx: Keys, caller: Caller, { cursor, limit }: { curso
 
 export const revoke = async (ctx: Keys, caller: Caller, apiKeyId: string) => {
   const key = await rows.revokeApiKey(ctx.sql, caller.organization_id, apiKeyId);
-  if (key === null) throw new AppError('api_key_not_found', 'There is no API key with this id');
+  if (key === null) throw new AppError('api_key_not_found', 'No API key has this id');
   return key;
 };

@@ -1,9 +1,11 @@
 import type { Artifact, ArtifactSpec, Transfer } from '../../../schema/artifact.ts';
 import { AppError } from '../../../schema/errors.ts';
-import type { Context, WorkerIdentity } from '../context.ts';
+import { type Fenced, judgeFence } from '../attempts/attempts.sql.ts';
+import type { Context } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../sql.ts';
-import { type Fenced, findSubtask, judgeFence } from '../subtasks/subtasks.sql.ts';
+import type { Sql } from '../ports/sql.ts';
+import { findSubtask } from '../subtasks/subtasks.sql.ts';
 import { commit } from '../outbox/outbox.ts';
 import { lockTask, recordEvents } from '../tasks/tasks.sql.ts';
 import { transact } from '../transact.ts';
@@ -13,14 +15,14 @@ type Who = Pick<Caller, 'organization_id'>;
 type Artifacts = Pick<Context, 'hints' | 'sql' | 'blobs' | 'queues' | 'log'>;
 
 const PER_ATTEMPT = 200;
-const missing = () => new AppError('artifact_not_found', 'There is no artifact with this id');
+const missing = () => new AppError('artifact_not_found', 'No artifact has this id');
 
 const guard = async (sql: Sql, worker: WorkerIdentity, fence: Fenced) => {
   const code = await judgeFence(sql, worker, fence);
   if (code === null) return;
   if (code === 'subtask_not_found') throw new AppError(code, 'There is no subtask with this id');
   if (code === 'worker_revoked') throw new AppError(code, 'This worker was removed; enrol it again');
-  throw new AppError('lease_lost', 'The lease is no longer current: stop the work and send nothing more for this attempt');
+  throw new AppError('lease_lost', 'The lease is no longer valid: stop the work and send nothing more for this attempt');
 };
 
 /** Announces a file of an attempt. The same name and hash again answer the same artifact. */
@@ -28,13 +30,16 @@ export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId
   const artifact = await transact(ctx.sql, async (sql) => {
     await guard(sql, worker, { ...spec, subtask_id: subtaskId });
     if ((await rows.countOthers(sql, subtaskId, spec)) >= PER_ATTEMPT)
-      throw new AppError('too_many', `An attempt leaves at most ${PER_ATTEMPT} artifacts; put the rest into an archive`);
+      throw new AppError('too_many', `An attempt can have at most ${PER_ATTEMPT} artifacts; pack further files into an archive`);
     return rows.insertArtifact(sql, worker, subtaskId, spec);
   });
   if (artifact === null)
-    throw new AppError('artifact_mismatch', 'This artifact_id belongs to another file; leave it out, or make a new one');
+    throw new AppError('artifact_mismatch', 'This artifact_id belongs to another artifact; omit it or choose a new one');
   if (artifact.sha256 !== spec.sha256 || artifact.size_bytes !== spec.size_bytes)
-    throw new AppError('artifact_mismatch', `This attempt announced other bytes as ${spec.name} before; give the file another name`);
+    throw new AppError(
+      'artifact_mismatch',
+      `This attempt already has an artifact ${spec.name} with a different size or hash; choose another name`,
+    );
   const { size_bytes, sha256, content_type } = artifact;
   const upload = artifact.status === 'stored' ? null : await ctx.blobs.upload(artifact.artifact_id, { size_bytes, sha256, content_type });
   return { ...artifact, upload };
@@ -50,9 +55,9 @@ export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fen
     const artifact = await rows.findArtifact(sql, worker.organization_id, artifactId);
     if (artifact === null || artifact.subtask_id !== fence.subtask_id || artifact.attempt !== fence.attempt) throw missing();
     if (artifact.status === 'stored') return artifact;
-    if (stored === null) throw new AppError('artifact_not_stored', 'Nothing was uploaded yet; PUT the bytes to upload.url first');
+    if (stored === null) throw new AppError('artifact_not_stored', 'Nothing has been uploaded yet; PUT the bytes to upload.url first');
     if (stored.sha256 !== artifact.sha256 || stored.size_bytes !== artifact.size_bytes)
-      throw new AppError('artifact_mismatch', 'The bytes that were uploaded are not those that were announced');
+      throw new AppError('artifact_mismatch', 'The uploaded bytes do not match the declared size or hash; upload them again');
     await rows.markStored(sql, artifactId);
     const { task_id, subtask_id, name, size_bytes } = artifact;
     await recordEvents(sql, [

@@ -2,7 +2,7 @@ import { AppError } from '../../../schema/errors.ts';
 import type { DeadLetter } from '../../../schema/dead-letter.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
-import type { DeadLetter as Stored, QueueName, Queues } from '../queues.ts';
+import type { DeadLetter as Stored, QueueName, Queues } from '../ports/queues.ts';
 
 const MOST = 100;
 const CHARACTERS = 4_000;
@@ -15,7 +15,7 @@ const reading = async <T>({ queues, log }: Letters, work: (queues: Queues) => Pr
     return await work(queues);
   } catch (error) {
     log('warn', 'queue.away', { error });
-    throw new AppError('unavailable', 'The queue does not answer just now; repeat the request shortly', { cause: error });
+    throw new AppError('unavailable', 'The queue is not responding; retry the request shortly', { cause: error });
   }
 };
 

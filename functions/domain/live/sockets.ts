@@ -1,7 +1,7 @@
 import { AppError } from '../../../schema/errors.ts';
 import type { ClientFrame, ServerFrame, Topic } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
-import type { SocketOwner } from '../hints.ts';
+import type { SocketOwner } from '../ports/sockets.ts';
 import { events } from '../tasks/tasks.ts';
 import { findTask } from '../tasks/tasks.sql.ts';
 import { eventFrames } from './frames.ts';
@@ -35,14 +35,14 @@ const replay = async (ctx: Context, owner: SocketOwner, connectionId: string, to
 
 const enlist = async ({ sockets }: Context, { organization_id }: SocketOwner, connectionId: string, topics: readonly Topic[]) => {
   if (!(await sockets.subscribe(connectionId, organization_id, topics)))
-    throw new AppError('unavailable', 'There is no push just now; ask by HTTP until there is');
+    throw new AppError('unavailable', 'WebSockets are currently unavailable; poll by HTTP meanwhile');
 };
 
 type Subscribe = Extract<ClientFrame, { action: 'subscribe' }>;
 
 /** Subscribed first and replayed then: what happens in between comes twice, and nothing is missed. */
 const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string, { topic, after_seq }: Subscribe): Promise<ServerFrame> => {
-  if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `You can't follow ${topic}` };
+  if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `This client may not follow ${topic}` };
   await enlist(ctx, owner, connectionId, [topic]);
   const last = after_seq === undefined || taskOf(topic) === null ? null : await replay(ctx, owner, connectionId, topic, after_seq);
   return { type: 'subscribed', topic, last_seq: last };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../../schema/errors.ts';
 import type { Context } from '../context.ts';
-import type { SocketOwner } from '../hints.ts';
+import type { SocketOwner } from '../ports/sockets.ts';
 import { secretHash } from '../secrets.ts';
 
 const SECONDS = 30;
@@ -12,7 +12,7 @@ const hashOf = (ticket: string) => secretHash(ticket).toString('base64url');
 export const issue = async ({ sockets, push, env }: Pick<Context, 'sockets' | 'push' | 'env'>, owner: SocketOwner) => {
   const ticket = randomBytes(32).toString('base64url');
   if (push === null || !(await sockets.keepTicket(hashOf(ticket), owner, SECONDS)))
-    throw new AppError('unavailable', 'There is no push just now; read events by HTTP with after_seq');
+    throw new AppError('unavailable', 'WebSockets are currently unavailable; poll the events by HTTP with after_seq');
   const url = new URL(env.SOCKET_URL);
   url.searchParams.set('ticket', ticket);
   return { url: url.href, expires_at: new Date(Date.now() + SECONDS * 1_000).toISOString() };

@@ -1,12 +1,12 @@
-import type { Context } from '../context.ts';
-import type { ChangedTask } from '../hints.ts';
-import type { QueueName } from '../queues.ts';
-import type { Sql } from '../sql.ts';
+import type { ChangedTask, Hints } from '../ports/hints.ts';
+import type { Log } from '../ports/log.ts';
+import type { QueueName, Queues } from '../ports/queues.ts';
+import type { Sql } from '../ports/sql.ts';
 import { isPool, transact } from '../transact.ts';
 import { type Left, leftInOutbox, type Topic } from './outbox.sql.ts';
 
-type Outbox = Pick<Context, 'queues' | 'log'>;
-type Announcing = Outbox & Pick<Context, 'hints'>;
+type Sending = { queues: Queues | null; log: Log };
+export type Announcing = Sending & { hints: Pick<Hints, 'outdate'> };
 /** Tells Redis that these tasks have changed, so that nobody reads what was cached before. */
 type Note = (changed: readonly ChangedTask[]) => Promise<unknown>;
 
@@ -22,7 +22,7 @@ const message = ({ delay_ms, ...row }: Left) => ({
 });
 
 /** Sends what has a queue; answers what was not taken, or may not be sent yet. */
-export const sendLeft = async <T extends Left>({ queues, log }: Outbox, rows: readonly T[]): Promise<T[]> => {
+export const sendLeft = async <T extends Left>({ queues, log }: Sending, rows: readonly T[]): Promise<T[]> => {
   const unsent = await Promise.all(
     [...Map.groupBy(rows, (row) => QUEUE_OF[row.topic])].map(async ([queue, those]) => {
       const due = those.filter((row) => row.delay_ms <= LONGEST_DELAY_MS);

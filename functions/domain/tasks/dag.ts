@@ -15,11 +15,11 @@ export const validateDag = (nodes: readonly Node[], existing: Existing = NONE): 
   const faults = [...keyFaults(nodes, existing.keys), ...dependencyFaults(nodes, existing)];
   const edges = nodes.flatMap((node) => node.dependencies.map((parent) => ({ parent, child: node.key })));
   if (existing.keys.size + nodes.length > LIMITS.subtasks_per_task)
-    faults.push({ path: 'body.subtasks', message: `a task has at most ${LIMITS.subtasks_per_task} subtasks` });
+    faults.push({ path: 'body.subtasks', message: `a task can have at most ${LIMITS.subtasks_per_task} subtasks` });
   if (existing.edges + edges.length > LIMITS.edges_per_task)
     faults.push({
       path: 'body.subtasks',
-      message: `a task has at most ${LIMITS.edges_per_task} dependencies in all; this makes ${existing.edges + edges.length}`,
+      message: `a task can have at most ${LIMITS.edges_per_task} dependencies in total, not ${existing.edges + edges.length}`,
     });
   if (faults.length === 0) faults.push(...cycleFaults(nodes));
   if (faults.length > 0) throw new AppError('invalid_dag', faults[0]?.message ?? '', { errors: faults.slice(0, MOST_ERRORS) });
@@ -33,7 +33,8 @@ const NONE: Existing = { keys: new Set(), dead: new Set(), edges: 0 };
 const keyFaults = (nodes: readonly Node[], taken: ReadonlySet<string>): FieldError[] => {
   const seen = new Set(taken);
   return nodes.flatMap(({ key }, at) => {
-    if (seen.has(key)) return [{ path: `body.subtasks.${at}.key`, message: `the key ${key} is used twice; each subtask needs its own` }];
+    if (seen.has(key))
+      return [{ path: `body.subtasks.${at}.key`, message: `the key ${key} is used twice; each subtask needs a unique key` }];
     seen.add(key);
     return [];
   });
@@ -45,9 +46,10 @@ const dependencyFaults = (nodes: readonly Node[], existing: Existing): FieldErro
     node.dependencies.flatMap((parent, place) => {
       const path = `body.subtasks.${at}.dependencies.${place}`;
       if (parent === node.key) return [{ path, message: `${node.key} depends on itself` }];
-      if (!known.has(parent)) return [{ path, message: `${node.key} depends on ${parent}, which is not a key of this task` }];
+      if (!known.has(parent))
+        return [{ path, message: `${node.key} depends on ${parent}, which is not the key of a subtask of this task` }];
       if (existing.dead.has(parent)) return [{ path, message: `${node.key} depends on ${parent}, which ended without completing` }];
-      if (node.dependencies.indexOf(parent) !== place) return [{ path, message: `${node.key} names ${parent} twice` }];
+      if (node.dependencies.indexOf(parent) !== place) return [{ path, message: `${node.key} lists ${parent} twice` }];
       return [];
     }),
   );
@@ -72,7 +74,7 @@ const cycleFaults = (nodes: readonly Node[]): FieldError[] => {
   if (waiting.size === 0) return [];
   const cycle = walkCycle(byKey, waiting);
   const at = nodes.findIndex((node) => node.key === cycle[0]);
-  return [{ path: `body.subtasks.${at}.dependencies`, message: `these subtasks wait for each other: ${cycle.join(' → ')}` }];
+  return [{ path: `body.subtasks.${at}.dependencies`, message: `these subtasks form a cycle: ${cycle.join(' → ')}` }];
 };
 
 /** From any leftover node, going to leftover parents must come round. */

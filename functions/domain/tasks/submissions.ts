@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Task } from '../../../schema/task.ts';
 import { createBatches, isCausedByOne } from '../batches.ts';
-import type { Context } from '../context.ts';
 import { repeated } from '../idempotency.ts';
-import { announce } from '../outbox/outbox.ts';
+import { announce, type Announcing } from '../outbox/outbox.ts';
+import type { Sql } from '../ports/sql.ts';
+import type { Vault } from '../ports/vault.ts';
 import { repeating } from '../transact.ts';
 import { type Submission, submitTasks } from './tasks.sql.ts';
 
-type Submitting = Pick<Context, 'sql' | 'queues' | 'hints' | 'log' | 'isAway' | 'vault'>;
+type Submitting = Announcing & { sql: Sql; vault: Vault; isAway(error: unknown): boolean };
 export type Submit = (submission: Submission & { ctx: Submitting }) => Promise<Task>;
 
 /** Tasks and subtasks in one statement: its answer and its outbox rows stay small. */

@@ -8,14 +8,14 @@ import type { OnceRequest } from '../idempotency.ts';
 import { commit } from '../outbox/outbox.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import { validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 
 type Tasks = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 type Who = Pick<Caller, 'organization_id'>;
 
-const missing = () => new AppError('task_not_found', 'There is no task with this id');
+const missing = () => new AppError('task_not_found', 'No task has this id');
 
 /** The statements before were sent without waiting; this one reads what they made. */
 const readBack = async (sql: Sql, who: Who, taskId: string): Promise<Task> => {
@@ -32,7 +32,8 @@ const lock = async (sql: Sql, who: Who, taskId: string): Promise<rows.LockedTask
 
 const lockOpen = async (sql: Sql, who: Who, taskId: string): Promise<rows.LockedTask> => {
   const task = await lock(sql, who, taskId);
-  if (task.ended_at !== null) throw new AppError('task_ended', `The task has ended as ${task.status}; retry it to open a new run`);
+  if (task.ended_at !== null)
+    throw new AppError('task_ended', `The task has ended with the status ${task.status}; retry it to open a new run`);
   return task;
 };
 
@@ -70,7 +71,7 @@ export const addSubtasks = (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, t
       {
         task_id: taskId,
         type: 'task.extended',
-        message: `${added.subtasks.length} subtasks were added`,
+        message: `Subtasks added: ${added.subtasks.length}`,
         data: { keys: added.subtasks.map((it) => it.key) },
       },
     ]);
@@ -105,14 +106,14 @@ export const update = (ctx: Tasks, caller: Caller, taskId: string, version: numb
   commit(ctx, async (sql) => {
     const task = await lockOpen(sql, caller, taskId);
     if (task.version !== version)
-      throw new AppError('version_conflict', `The task is at version ${task.version}, not ${version}; read it again and repeat`);
+      throw new AppError('version_conflict', `The task has version ${task.version}, not ${version}; read it again and repeat the request`);
     await rows.updateTask(sql, taskId, change);
     if (change.priority !== undefined && change.priority !== task.priority) {
       const waiting = await rows.leaveQueue(sql, taskId);
       if (waiting.length > 0) await rows.enqueueSubtasks(sql, waiting);
     }
     await rows.recordEvents(sql, [
-      { task_id: taskId, type: 'task.updated', message: 'The task was changed', data: { fields: Object.keys(change) } },
+      { task_id: taskId, type: 'task.updated', message: 'The task was updated', data: { fields: Object.keys(change) } },
     ]);
     return readBack(sql, caller, taskId);
   });
@@ -122,7 +123,7 @@ export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: strin
   commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
     if (task.status === 'cancelled') return readBack(sql, caller, taskId);
-    if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended as ${task.status}`);
+    if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended with the status ${task.status}`);
     await rows.cancelTask(
       sql,
       taskId,
@@ -140,8 +141,8 @@ const setPaused = (ctx: Tasks, caller: Caller, taskId: string, paused: boolean):
       await rows.leaveWaiting(sql, taskId);
       await rows.recordEvents(sql, [
         paused
-          ? { task_id: taskId, type: 'task.paused', message: 'The task was paused: nothing new of it is claimed' }
-          : { task_id: taskId, type: 'task.resumed', message: 'The task goes on' },
+          ? { task_id: taskId, type: 'task.paused', message: 'The task was paused: running subtasks continue, no new ones are claimed' }
+          : { task_id: taskId, type: 'task.resumed', message: 'The task was resumed' },
       ]);
     }
     return readBack(sql, caller, taskId);
@@ -155,13 +156,19 @@ export const retry = async (ctx: Tasks, caller: Caller, taskId: string): Promise
   await orWakeLater(ctx, ctx.hints.bump());
   return commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only an ended task can be retried`);
-    if (task.status === 'completed') throw new AppError('nothing_to_retry', 'Every subtask of this task completed');
+    if (task.ended_at === null)
+      throw new AppError('task_not_ended', `The task is ${task.status}; only a task that has ended can be retried`);
+    if (task.status === 'completed') throw new AppError('nothing_to_retry', 'All subtasks of this task completed');
     await rows.renewTask(sql, taskId);
     const { reopened, ready } = await rows.reopenSubtasks(sql, taskId);
     if (ready.length > 0) await rows.enqueueSubtasks(sql, ready);
     await rows.recordEvents(sql, [
-      { task_id: taskId, type: 'task.retried', message: `${reopened} subtasks run again`, data: { subtask_count: reopened } },
+      {
+        task_id: taskId,
+        type: 'task.retried',
+        message: `The task was retried; subtasks to run again: ${reopened}`,
+        data: { subtask_count: reopened },
+      },
     ]);
     return readBack(sql, caller, taskId);
   });
@@ -172,7 +179,7 @@ export const remove = async (ctx: Tasks, caller: Caller, taskId: string) => {
   await orWakeLater(ctx, ctx.hints.bump());
   return commit(ctx, async (sql) => {
     const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before it is deleted`);
+    if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before deleting it`);
     await rows.deleteTask(sql, caller.organization_id, taskId);
     return { task_id: taskId, deleted: true as const };
   });

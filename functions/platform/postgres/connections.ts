@@ -40,8 +40,8 @@ export type ConnectionsSettings<L extends string> = {
   open(onLost: () => void): Connection;
 };
 
-const overloaded = () => new AppError('unavailable', 'More requests wait than this deployment takes; repeat the request shortly');
-const abandoned = () => new AppError('unavailable', 'The caller hung up, so the request was not carried out');
+const overloaded = () => new AppError('unavailable', 'Too many requests are waiting; retry the request shortly');
+const abandoned = () => new AppError('unavailable', 'The caller closed the connection, so the request was not carried out');
 
 /** Requests that wait for a connection of a lane, each for at most `waitMs` and as long as its caller waits. */
 class Waiters {

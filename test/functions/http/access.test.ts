@@ -169,7 +169,7 @@ describe('a key', () => {
 
     expect([status, body]).toMatchObject([
       403,
-      { code: 'forbidden', detail: "Your own key does not have tasks:write, so it can't give it" },
+      { code: 'forbidden', detail: 'An API key can only create keys with scopes that it has; this key does not have tasks:write' },
     ]);
   });
 

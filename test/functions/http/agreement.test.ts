@@ -78,7 +78,7 @@ describe('an answer', () => {
 
 /** Whether an answer says that something must be there; a version can come by If-Match instead. */
 const isMissed = ({ body }: Reply, place: string) =>
-  ((body as Problem).errors ?? []).some((it) => it.path === place && !it.message.startsWith('must be there, or'));
+  ((body as Problem).errors ?? []).some((it) => it.path === place && !it.message.startsWith('is required (integer) unless'));
 
 const general = (place: string) => place.replaceAll(/\.\d+/g, '.*');
 

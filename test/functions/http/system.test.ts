@@ -213,7 +213,11 @@ describe('an address', () => {
       const { status, body, headers } = await get(path);
 
       expect([status, headers['content-type']]).toEqual([404, 'application/problem+json']);
-      expect(body).toMatchObject({ status: 404, code: 'not_found', detail: `There is nothing at ${path}; see /docs for what there is` });
+      expect(body).toMatchObject({
+        status: 404,
+        code: 'not_found',
+        detail: `No operation exists at ${path}; see /docs for the list of operations`,
+      });
     },
   );
 

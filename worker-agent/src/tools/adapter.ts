@@ -1,3 +1,4 @@
+import type { Claimed } from '../../../schema/attempt.ts';
 import type { Json } from '../../../schema/json.ts';
 import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { FailureClass } from '../../../schema/task.ts';
@@ -5,22 +6,13 @@ import type { Finished, SpawnOptions } from './spawn.ts';
 
 export type Usage = { [key: string]: Json };
 
-/** What an agent is asked to do. */
-export type Job = {
-  readonly subtask_id: string;
-  readonly task_id: string;
-  readonly key: string;
-  readonly kind: string;
-  readonly goal: string;
-  readonly task_goal: string;
-  readonly attempt: number;
-  readonly input: Json;
-  /** What the result has to fit; null for anything. The worker checks it. */
-  readonly result_schema: { [key: string]: Json } | null;
+/** What an agent is asked to do: the claimed subtask without what belongs to its lease. */
+export type Job = Readonly<Omit<Claimed, LeaseField | 'inputs'>> & {
   readonly input_keys: readonly string[];
   /** The outputs of the parents by their keys; large ones are fetched when this is called. */
   inputs(): Promise<Record<string, Json>>;
 };
+type LeaseField = 'lease_token' | 'lease_seconds' | 'started';
 
 /** What is heard of an agent while it works. Each event is a sign of life. */
 export type AgentEvent =

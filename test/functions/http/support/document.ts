@@ -50,7 +50,7 @@ export const codesOf = (route: Route, status: number): readonly string[] => {
 };
 
 /** Whether a fault says what would be right, not only what is wrong. */
-const isInstructive = (message: string) => /\bmust\b|known are: |takes no parameters|belongs to /.test(message);
+const isInstructive = (message: string) => /\bmust\b|is required|allowed: |takes no query parameters|is allowed only /.test(message);
 
 /** Why an answer is not a documented refusal that helps; null when it is one. */
 export const undocumented = (route: Route, { status, body, headers }: Reply): string | null => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createS3Blobs } from '../../../functions/platform/s3-blobs.ts';
+import { createS3Blobs } from '../../../functions/platform/blobs.ts';
 import { announced, bytes, describeBlobStore } from '../../support/blob-store.ts';
 import { serve } from '../../support/http-server.ts';
 import { freePort } from '../../support/processes.ts';
@@ -36,7 +36,10 @@ describe('a bucket that is away', () => {
     const { endpoint: url } = await serve((_, response) => void response.writeHead(403).end());
     const blobs = createS3Blobs({ url, credentials });
 
-    await expect(blobs.stat(randomUUID())).rejects.toMatchObject({ ...unavailable, message: 'The bucket of artifacts answered 403' });
+    await expect(blobs.stat(randomUUID())).rejects.toMatchObject({
+      ...unavailable,
+      message: 'The artifact store returned the status 403; retry the request shortly',
+    });
   });
 
   it('is asked a second time when the connection breaks', async () => {

@@ -1,11 +1,12 @@
+import type { Env } from '../../../schema/env.ts';
 import { createBatches, isCausedByOne } from '../batches.ts';
-import type { Context, WorkerIdentity } from '../context.ts';
-import { announce } from '../outbox/outbox.ts';
-import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
+import type { WorkerIdentity } from '../principal.ts';
+import { announce, type Announcing } from '../outbox/outbox.ts';
+import type { Sql } from '../ports/sql.ts';
 import { repeating } from '../transact.ts';
-import { type Claim, completeAndClaim, type NextClaim } from './workers.sql.ts';
+import { type Claim, completeAndClaim, type Completion, type CompletionAnswer, type NextClaim } from './attempts.sql.ts';
 
-type Advancing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log' | 'env' | 'isAway'>;
+type Advancing = Announcing & { sql: Sql; env: Pick<Env, 'LEASE_MS'>; isAway(error: unknown): boolean };
 /** What a worker finished and what it wants next; either may be missing. */
 export type WorkerStep = { ctx: Advancing; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
 export type StepAnswer = { results: CompletionAnswer[]; claim: { error: string } | Claim | null };

@@ -3,7 +3,7 @@ import { buildQueryString } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Transfer } from '../../schema/artifact.ts';
 import { AppError } from '../../schema/errors.ts';
-import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/blobs.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/ports/blobs.ts';
 import { type AwsTarget, regionOfLambda } from './aws.ts';
 import { credentialsOfLambda } from './lambda-credentials.ts';
 
@@ -60,11 +60,11 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
     const answer = await send()
       .catch(send)
       .catch((cause: unknown) => {
-        throw new AppError('unavailable', 'The bucket of artifacts does not answer', { cause });
+        throw new AppError('unavailable', 'The artifact store is not responding; retry the request shortly', { cause });
       });
     await answer.body?.cancel();
     if (answer.status === 404) return null;
-    if (!answer.ok) throw new AppError('unavailable', `The bucket of artifacts answered ${answer.status}`);
+    if (!answer.ok) throw new AppError('unavailable', `The artifact store returned the status ${answer.status}; retry the request shortly`);
     return answer.headers;
   };
 
