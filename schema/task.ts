@@ -76,10 +76,10 @@ export const SubtaskSpec = z
     labels: Labels.default({}).describe('The labels that a worker must have to claim it'),
     timeout_seconds: z.int().min(1).max(86_400).default(3_600).describe('The maximum duration of one attempt'),
     idle_timeout_seconds: Silence.optional().describe(
-      'The maximum time without any output or progress of the tool; if omitted, the setting of the worker applies',
+      'The maximum time without any output or progress from the tool; if omitted, the setting of the worker applies',
     ),
     first_event_timeout_seconds: Silence.optional().describe(
-      'The maximum time until the first output or progress of the tool; if omitted, the setting of the worker applies',
+      'The maximum time until the first output or progress from the tool; if omitted, the setting of the worker applies',
     ),
     verify: Verify.default([]),
     result_schema: Schema.optional(),
