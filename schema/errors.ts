@@ -17,7 +17,7 @@ export const ERRORS = {
   lease_lost: [409, 'The lease is no longer valid: stop the work and send nothing more for this attempt'],
   attempt_ended: [409, 'This attempt has already ended with a different outcome'],
   task_ended: [409, 'The task has already ended'],
-  task_not_ended: [409, 'The task has not ended yet; wait for its end or cancel it'],
+  task_not_ended: [409, 'The task has not ended yet; wait until it ends, or cancel it'],
   nothing_to_retry: [409, 'No subtask of this task failed, was cancelled or was skipped'],
   version_conflict: [412, 'The object has changed since it was read; read it again and repeat the request'],
   body_too_large: [413, 'The request body is too large'],

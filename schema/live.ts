@@ -4,11 +4,10 @@ import { Event } from './events.ts';
 import { TaskStatus, WorkerMode, WorkerStatus } from './states.ts';
 
 /** What a client can follow: the events of one task, all tasks, all workers, all checkpoints, or the messages to one worker. */
-export const Topic = z.union([
-  z.templateLiteral(['task:', Id]),
-  z.templateLiteral(['worker:', Id]),
-  z.enum(['tasks', 'workers', 'checkpoints']),
-]);
+export const Topic = z.union(
+  [z.templateLiteral(['task:', Id]), z.templateLiteral(['worker:', Id]), z.enum(['tasks', 'workers', 'checkpoints'])],
+  'must be task:TASK_ID, worker:WORKER_ID, tasks, workers or checkpoints',
+);
 export type Topic = z.infer<typeof Topic>;
 
 const MOST_TOPICS = 100;

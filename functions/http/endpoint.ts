@@ -60,7 +60,7 @@ const idempotencyKey = (headers: Record<string, string | undefined>): string | n
 /** A worker acts for itself only; another one's address is as good as none. */
 const checkSelf = (principal: Principal, params: Record<string, unknown> | undefined) => {
   if (principal.kind === 'worker' && params?.worker_id !== undefined && params.worker_id !== principal.worker_id)
-    throw new AppError('worker_not_found', 'There is no worker with this id');
+    throw new AppError('worker_not_found', 'No worker has this id');
 };
 
 /**

@@ -2,13 +2,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export const HELP = `npm start -- [options]
-  --data FOLDER       keeps everything here          (MAW_DATA, default .maw in the project)
-  --port NUMBER       0 picks a free one             (MAW_PORT, default 8080)
-  --listen ADDRESS    0.0.0.0 opens it to other machines (default 127.0.0.1)
-  --public-url URL    how other machines reach it    (MAW_PUBLIC_URL, or else PUBLIC_URL)
-With DATABASE_URL it uses that PostgreSQL (15 or newer) and starts none of its own.
-All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are in .env.example; those in a file .env are taken too. SECRET_KEY is not used
-here: the system keeps its own in its folder.`;
+  --data FOLDER       folder in which all data is stored   (MAW_DATA, default .maw in the project)
+  --port NUMBER       port of the API; 0 picks a free one  (MAW_PORT, default 8080)
+  --listen ADDRESS    address to listen on; 0.0.0.0 opens it to other machines (default 127.0.0.1)
+  --public-url URL    URL at which other machines reach it (MAW_PUBLIC_URL, or else PUBLIC_URL)
+With DATABASE_URL, it uses that PostgreSQL (15 or newer) instead of starting one.
+All variables (LEASE_MS, CLAIM_POLL_MS, CORS_ORIGINS, LOG_LEVEL …) are described in .env.example; a file .env is read as well.
+SECRET_KEY is ignored: the system stores its own key in its data folder.`;
 
 export type StartOptions = { folder: string; port: number; host: string; publicUrl: string | undefined; help: boolean };
 
@@ -27,10 +27,10 @@ const portOf = (text: string): number => {
 
 const publicUrlOf = (text: string | undefined): string | undefined => {
   if (text === undefined || /^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text;
-  throw new Error(`--public-url (MAW_PUBLIC_URL, PUBLIC_URL) must be an address such as http://192.168.1.10:8080, not ${text}`);
+  throw new Error(`--public-url (MAW_PUBLIC_URL, PUBLIC_URL) must be a URL such as http://192.168.1.10:8080, not ${text}`);
 };
 
-/** Flags win over variables, an empty variable counts as unset; throws an Error that says what is wrong and what would be right. */
+/** Flags win over variables, an empty variable counts as unset; throws an Error with what is wrong and what is accepted. */
 export const readOptions = (args: string[], env: Record<string, string | undefined>): StartOptions => {
   const { values } = parseArgs({ args, options: KNOWN, allowPositionals: false });
   return {

@@ -10,7 +10,7 @@ export const createApiKey = route({
   name: 'createApiKey',
   method: 'POST',
   path: '/api/v1/api-keys',
-  summary: 'Create an API key, which is returned only once. Each key is an owner of its own',
+  summary: 'Create an API key. It is returned only once, and is the owner of the tasks that are submitted with it',
   body: ApiKeySpec,
   output: ApiKey.extend({ api_key: z.string() }),
   status: 201,

@@ -60,7 +60,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     const { servers } = (await (await fetch(`${home.url}/openapi.json`)).json()) as { servers: unknown };
     expect(servers).toEqual([expect.objectContaining({ url: 'http://box.test:80' })]);
     expect(system.output()).toContain('MAW_URL=http://box.test:80');
-    expect(system.output()).toContain(`SECRET_KEY is not used here; the key of this system is the one in ${join(home.data, 'secret-key')}`);
+    expect(system.output()).toContain(`SECRET_KEY is ignored here; this system uses the key in ${join(home.data, 'secret-key')}`);
   });
 
   it('has workers that hold work ask every 5 s whether it is still wanted', async () => {
@@ -158,7 +158,9 @@ describe('npm start', { timeout: 180_000 }, () => {
     const system = home.start();
 
     expect(await exitOf(system)).toBe(1);
-    expect(system.output()).toContain(`The port ${home.port} is in use. Stop what uses it, or start with another: npm start -- --port 0`);
+    expect(system.output()).toContain(
+      `Port ${home.port} is already in use. Stop the program that uses it, or choose another port: npm start -- --port 0`,
+    );
     expect(await home.processes()).toEqual([]);
     expect(existsSync(join(home.data, 'home.lock'))).toBe(false);
   });
@@ -200,8 +202,12 @@ describe('npm start', { timeout: 180_000 }, () => {
     [['--prot', '1'], {}, /Unknown option '--prot'[\s\S]*--port NUMBER/],
     [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a number from 0 to 65535, not 70000/],
     [['surplus'], {}, /Unexpected argument 'surplus'/],
-    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be an address such as http:\/\/\S+, not here:80/],
-    [['--listen', '203.0.113.7'], {}, /This machine has no address 203\.0\.113\.7; --listen takes one of its own, or 0\.0\.0\.0/],
+    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be a URL such as http:\/\/\S+, not here:80/],
+    [
+      ['--listen', '203.0.113.7'],
+      {},
+      /This machine does not have the address 203\.0\.113\.7; set --listen to one of its addresses or to 0\.0\.0\.0/,
+    ],
     [['--data', 'package.json'], {}, /package\.json is not a folder; choose another one with --data/],
     [[], { LEASE_MS: 'long', LOG_LEVEL: 'loud' }, /LEASE_MS: [\s\S]*LOG_LEVEL: /],
     [[], { DATABASE_URL: 'mysql://x' }, /DATABASE_URL: must be a URL such as postgres:/],

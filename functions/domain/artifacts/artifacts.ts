@@ -20,7 +20,7 @@ const missing = () => new AppError('artifact_not_found', 'No artifact has this i
 const guard = async (sql: Sql, worker: WorkerIdentity, fence: Fenced) => {
   const code = await judgeFence(sql, worker, fence);
   if (code === null) return;
-  if (code === 'subtask_not_found') throw new AppError(code, 'There is no subtask with this id');
+  if (code === 'subtask_not_found') throw new AppError(code, 'No subtask has this id');
   if (code === 'worker_revoked') throw new AppError(code, 'This worker was removed; enrol it again');
   throw new AppError('lease_lost', 'The lease is no longer valid: stop the work and send nothing more for this attempt');
 };
@@ -75,7 +75,7 @@ export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fen
 
 export const list = async (ctx: Artifacts, who: Who, subtaskId: string) => {
   if ((await findSubtask(ctx.sql, who.organization_id, subtaskId)) === null)
-    throw new AppError('subtask_not_found', 'There is no subtask with this id');
+    throw new AppError('subtask_not_found', 'No subtask has this id');
   return { items: await rows.listArtifacts(ctx.sql, who.organization_id, subtaskId) };
 };
 

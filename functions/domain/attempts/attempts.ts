@@ -100,6 +100,6 @@ export const fail = (ctx: Attempts, worker: WorkerIdentity, subtaskId: string, s
 
 export const release = (ctx: Attempts, worker: WorkerIdentity, it: rows.Fenced & { reason: string }) => {
   const { reason, ...fence } = it;
-  const message = reason || 'its worker gave it back';
+  const message = reason || 'its worker released it';
   return end(ctx, worker, { ...fence, outcome: 'released', failure_class: 'released', message, usage: null, hash: 'released' });
 };

@@ -18,7 +18,7 @@ export const list = async (
   query: { attempt: number; after_chunk: number; limit: number },
 ) => {
   const subtask = await findSubtask(ctx.sql, who.organization_id, subtaskId);
-  if (subtask === null) throw new AppError('subtask_not_found', 'There is no subtask with this id');
+  if (subtask === null) throw new AppError('subtask_not_found', 'No subtask has this id');
   const attempt = query.attempt || subtask.attempt;
   const ended = await attemptEnded(ctx.sql, subtaskId, attempt);
   const found = await rows.listLogs(ctx.sql, subtaskId, attempt, query.after_chunk, query.limit + 1);

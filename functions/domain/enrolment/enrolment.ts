@@ -20,7 +20,7 @@ export const createToken = async (ctx: Pick<Context, 'sql'>, caller: Caller, spe
 const checkAllowed = (token: rows.LockedToken, spec: WorkerSpec) => {
   const beyond = spec.tools.filter((tool) => !token.tools.includes(tool));
   if (beyond.length === 0) return;
-  const message = `the token allows ${token.tools.join(', ')}; it does not allow ${beyond.join(', ')}`;
+  const message = `must contain only tools that the enrolment token allows (${token.tools.join(', ')}), not ${beyond.join(', ')}`;
   throw new AppError('enrolment_mismatch', message, { errors: [{ path: 'body.tools', message }] });
 };
 
@@ -28,14 +28,14 @@ const checkAllowed = (token: rows.LockedToken, spec: WorkerSpec) => {
 export const register = async (ctx: Enrolment, enrolmentToken: string, spec: WorkerSpec) => {
   const { worker, organizationId } = await commit(ctx, async (sql) => {
     const token = await rows.lockEnrolmentToken(sql, secretHash(enrolmentToken));
-    if (token === null) throw new AppError('enrolment_refused', 'The enrolment token is unknown; make a new one');
+    if (token === null) throw new AppError('enrolment_refused', 'The enrolment token is unknown; create a new one');
     const organizationId = token.organization_id;
     if (token.used) {
       const known = spec.registration_id && (await rows.findRegistration(sql, token.enrolment_token_id, spec.registration_id));
-      if (!known) throw new AppError('enrolment_refused', 'The enrolment token was used already; each worker needs its own');
+      if (!known) throw new AppError('enrolment_refused', 'The enrolment token has already been used; create a new one for each worker');
       return { worker: known, organizationId };
     }
-    if (token.expired) throw new AppError('enrolment_refused', 'The enrolment token has expired; make a new one');
+    if (token.expired) throw new AppError('enrolment_refused', 'The enrolment token has expired; create a new one');
     checkAllowed(token, spec);
     const worker = await rows.insertWorker(sql, token, spec);
     await leaveWorker(sql, organizationId, worker.worker_id);

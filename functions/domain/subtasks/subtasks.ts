@@ -20,12 +20,12 @@ export const list = async (
     rows.listSubtasks(sql, who.organization_id, taskId, asked),
   );
   if (found.length === 0 && (await findTask(ctx.sql, who.organization_id, taskId)) === null)
-    throw new AppError('task_not_found', 'There is no task with this id');
+    throw new AppError('task_not_found', 'No task has this id');
   return pageOf(found, limit, (last) => [last.position]);
 };
 
 export const get = async (ctx: Pick<Context, 'sql'>, who: Who, subtaskId: string) => {
   const subtask = await rows.findSubtask(ctx.sql, who.organization_id, subtaskId);
-  if (subtask === null) throw new AppError('subtask_not_found', 'There is no subtask with this id');
+  if (subtask === null) throw new AppError('subtask_not_found', 'No subtask has this id');
   return { ...subtask, attempt_list: await listAttempts(ctx.sql, subtaskId) };
 };

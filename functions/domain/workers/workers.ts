@@ -12,7 +12,7 @@ import * as rows from './workers.sql.ts';
 type Who = Pick<Caller, 'organization_id'>;
 type Announcing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 
-const missing = () => new AppError('worker_not_found', 'There is no worker with this id');
+const missing = () => new AppError('worker_not_found', 'No worker has this id');
 
 const find = async ({ sql, hints }: Pick<Context, 'sql' | 'hints'>, organizationId: string, workerId: string) =>
   (await hints.readWorker(organizationId, workerId)) ?? rows.findWorker(sql, organizationId, workerId);
@@ -57,7 +57,7 @@ export const update = async (ctx: Announcing, who: Who, workerId: string, versio
   if (worker !== null) await ctx.hints.noteWorker({ ...worker, organization_id: who.organization_id, deleted: false });
   if (worker !== null) return worker;
   const now = await get(ctx, who, workerId);
-  throw new AppError('version_conflict', `The worker is at version ${now.version}, not ${version}; read it again and repeat`);
+  throw new AppError('version_conflict', `The worker has version ${now.version}, not ${version}; read it again and repeat the request`);
 };
 
 export const remove = async (ctx: Announcing, who: Who, workerId: string) => {
