@@ -3,6 +3,7 @@ import * as enrolment from '../functions/domain/enrolment/enrolment.ts';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import type { Caller, WorkerPrincipal } from '../functions/domain/principal.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
+import { commit } from '../functions/domain/unit-of-work.ts';
 import type { Context } from '../functions/domain/context.ts';
 import type { Sql } from '../functions/domain/ports/sql.ts';
 import { createClient } from '../schema/client.ts';
@@ -21,7 +22,9 @@ export const createOwner = async (ctx: Context): Promise<{ caller: Caller; admin
 };
 
 export const createWorker = async (ctx: Context, caller: Caller): Promise<{ principal: WorkerPrincipal; credential: string }> => {
-  const { enrolment_token } = await enrolment.createToken(ctx, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 });
+  const { enrolment_token } = await commit(ctx, (unit) =>
+    enrolment.createToken(unit, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 }),
+  );
   const spec = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 64, agent_version: 'bench' };
   const { worker, credential } = await enrolment.register(ctx, enrolment_token, spec);
   return {

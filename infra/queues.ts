@@ -5,14 +5,13 @@ import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { give } from './environment.ts';
 import { allow } from './function.ts';
 import { CONSUMER_SECONDS, type Functions } from './functions.ts';
+import { MAX_RECEIVES } from '../schema/message.ts';
 import type { Settings } from './settings.ts';
 
 export type QueueName = 'subtasks' | 'events';
 export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
-/** The handlers bury a message with its reason at its fourth receive; this is for those that a handler does not survive. */
-const MOST_RECEIVES = 5;
 /** Lambda polls while a batch waits for a free one: what comes back too early would be received in vain, towards its end. */
 const VISIBILITY_PER_TIMEOUT = 6;
 /** Lambdas at once for a queue, and connections to Postgres; the least is 2. */
@@ -24,7 +23,7 @@ const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
     ...props,
     visibilityTimeout: Duration.seconds(VISIBILITY_PER_TIMEOUT * CONSUMER_SECONDS),
     retentionPeriod: Duration.days(4),
-    deadLetterQueue: { queue: dead, maxReceiveCount: MOST_RECEIVES },
+    deadLetterQueue: { queue: dead, maxReceiveCount: MAX_RECEIVES },
   });
   return { queue, dead };
 };

@@ -2,6 +2,7 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
 import { buildApp } from 'fauxqs';
 import type { QueueName } from '../functions/domain/ports/queues.ts';
+import { MAX_RECEIVES } from '../schema/message.ts';
 import { type AwsKey, holdsKey, REGION } from './aws-key.ts';
 import type { Handler } from './lambda.ts';
 import { arnOf } from './queues/event.ts';
@@ -19,7 +20,6 @@ export type LocalQueues = {
 };
 
 const NAMES = ['subtasks', 'events'] as const satisfies QueueName[];
-const MAX_RECEIVES = 5;
 
 /**
  * SQS in this process: two queues, each with one for its dead letters. Messages live in memory and end with the process, as do

@@ -32,7 +32,7 @@ const TYPES = `
 const FUNCTIONS = `
   select 'function ' || p.proname || '(' || pg_get_function_arguments(p.oid) || ') returns ' || pg_get_function_result(p.oid) || ';' as line
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-  where n.nspname = 'public' and p.proname not like 'guard\\_%' order by p.proname`;
+  where n.nspname = 'public' and p.proname not like 'guard\\_%' order by p.proname, pg_get_function_arguments(p.oid)`;
 
 /** The whole schema as text, always in the same order. */
 export const dumpSchema = async (sql: Sql): Promise<string> => {

@@ -403,11 +403,12 @@ function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
 function left_in_outbox() returns jsonb;
 function note_sweep(p_outage_ms integer, p_grace_ms integer) returns boolean;
+function outbox_grace() returns interval;
 function pick_ready(p_organization uuid, p_tools jsonb, p_labels jsonb, p_owners uuid[], p_limit integer, p_window uuid[], p_taken uuid[], OUT ids uuid[], OUT tasks uuid[], OUT bytes integer[], OUT tools text[], OUT priorities smallint[], OUT turns bigint[]) returns record;
 function queue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) returns void;
 function reap_attempts(p_limit integer) returns integer;
-function record_events(p_events task_event[]) returns void;
 function record_events(p_events pending_event[]) returns jsonb;
+function record_events(p_events task_event[]) returns void;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
 function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms integer) returns jsonb;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;
@@ -420,3 +421,5 @@ function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_tok
 function submit_tasks(p_organization uuid, p_submissions jsonb, p_subtasks jsonb, p_edges jsonb) returns jsonb;
 function subtask_inputs(p_subtask uuid, p_bytes integer) returns jsonb;
 function take_due(p_after bigint, p_limit integer) returns SETOF outbox;
+function write_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
+function written_outbox() returns jsonb;

@@ -18,6 +18,7 @@ import { explain } from '../../functions/domain/subtasks/explain.ts';
 import * as subtasks from '../../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../../functions/domain/tasks/tasks.ts';
 import { readLoad } from '../../functions/domain/workers/load.ts';
+import { commit } from '../../functions/domain/unit-of-work.ts';
 import * as workers from '../../functions/domain/workers/workers.ts';
 import type { RouteName } from '../../schema/routes.ts';
 import { SubtaskSpec } from '../../schema/task.ts';
@@ -39,10 +40,11 @@ const file = (attempt: Parameters<typeof fence>[0]) => ({
 
 const ended = async (at: Stage) => {
   const { task_id } = await submitted(at);
-  await tasks.cancel(at.plain, at.caller, task_id, '');
+  await commit(at.plain, (unit) => tasks.cancel(unit, at.caller, task_id, ''));
   return task_id;
 };
-const enrolmentToken = (at: Stage) => enrolment.createToken(at.plain, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 });
+const enrolmentToken = (at: Stage) =>
+  commit(at.plain, (unit) => enrolment.createToken(unit, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 }));
 const newWorker = { name: 'another', machine_name: 'another', tools: ['a'], slots: 1, agent_version: '1' };
 const another = async (at: Stage) => enrolment.register(at.plain, (await enrolmentToken(at)).enrolment_token, newWorker);
 const search =
@@ -83,7 +85,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   addSubtasks: async (at) => {
     const { task_id } = await submitted(at);
     const added = [SubtaskSpec.parse({ key: 'more', goal: 'something more', dependencies: ['first'] })];
-    return () => tasks.addSubtasks(at.ctx, at.caller, task_id, { subtasks: added });
+    return () => commit(at.ctx, (unit) => tasks.addSubtasks(unit, at.caller, task_id, { subtasks: added }));
   },
   listEvents: async (at) => {
     const { task_id } = await stage.finished(at);
@@ -91,28 +93,28 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   updateTask: async (at) => {
     const { task_id, version } = await submitted(at);
-    return () => tasks.update(at.ctx, at.caller, task_id, version, { priority: 7 });
+    return () => commit(at.ctx, (unit) => tasks.update(unit, at.caller, task_id, version, { priority: 7 }));
   },
   cancelTask: async (at) => {
     const { task_id } = await submitted(at);
-    return () => tasks.cancel(at.ctx, at.caller, task_id, '');
+    return () => commit(at.ctx, (unit) => tasks.cancel(unit, at.caller, task_id, ''));
   },
   pauseTask: async (at) => {
     const { task_id } = await submitted(at);
-    return () => tasks.pause(at.ctx, at.caller, task_id);
+    return () => commit(at.ctx, (unit) => tasks.pause(unit, at.caller, task_id));
   },
   resumeTask: async (at) => {
     const { task_id } = await submitted(at);
-    await tasks.pause(at.plain, at.caller, task_id);
-    return () => tasks.resume(at.ctx, at.caller, task_id);
+    await commit(at.plain, (unit) => tasks.pause(unit, at.caller, task_id));
+    return () => commit(at.ctx, (unit) => tasks.resume(unit, at.caller, task_id));
   },
   retryTask: async (at) => {
     const task_id = await ended(at);
-    return () => tasks.retry(at.ctx, at.caller, task_id);
+    return () => commit(at.ctx, (unit) => tasks.retry(unit, at.caller, task_id));
   },
   deleteTask: async (at) => {
     const task_id = await ended(at);
-    return () => tasks.remove(at.ctx, at.caller, task_id);
+    return () => commit(at.ctx, (unit) => tasks.remove(unit, at.caller, task_id));
   },
 
   getSubtask: async (at) => {
@@ -176,25 +178,26 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
     return () => attempts.release(at.ctx, at.worker, { ...fence(it), reason: '' });
   },
 
-  createEnrolmentToken: async (at) => () => enrolment.createToken(at.ctx, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 }),
+  createEnrolmentToken: async (at) => () =>
+    commit(at.ctx, (unit) => enrolment.createToken(unit, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 })),
   registerWorker: async (at) => {
     const { enrolment_token } = await enrolmentToken(at);
     const spec = { ...newWorker, registration_id: randomUUID() };
     return async () => {
       const { worker } = await enrolment.register(at.ctx, enrolment_token, spec);
       await enrolment.register(at.ctx, enrolment_token, spec); // its answer was lost
-      await workers.remove(at.plain, at.caller, worker.worker_id);
+      await commit(at.plain, (unit) => workers.remove(unit, at.caller, worker.worker_id));
     };
   },
   listWorkers: async (at) => () => workers.list(at.ctx, at.caller, { limit: 50 }),
   getWorker: async (at) => () => workers.get(at.ctx, at.caller, at.worker.worker_id),
   updateWorker: async (at) => {
     const { version } = await workers.get(at.plain, at.caller, at.worker.worker_id);
-    return () => workers.update(at.ctx, at.caller, at.worker.worker_id, version, { name: 'renamed' });
+    return () => commit(at.ctx, (unit) => workers.update(unit, at.caller, at.worker.worker_id, version, { name: 'renamed' }));
   },
   deleteWorker: async (at) => {
     const { worker } = await another(at);
-    return () => workers.remove(at.ctx, at.caller, worker.worker_id);
+    return () => commit(at.ctx, (unit) => workers.remove(unit, at.caller, worker.worker_id));
   },
   heartbeat: async (at) => {
     const claimed = await held(at, 4);
@@ -211,11 +214,11 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   createWorkerTicket: async (at) => () => workers.checkEnrolled(at.ctx, at.worker),
 
-  createApiKey: async (at) => () => apiKeys.create(at.ctx, at.caller, { name: 'a key', scopes: ['tasks:read'] }),
+  createApiKey: async (at) => () => commit(at.ctx, (unit) => apiKeys.create(unit, at.caller, { name: 'a key', scopes: ['tasks:read'] })),
   listApiKeys: async (at) => () => apiKeys.list(at.ctx, at.caller, { limit: 50 }),
   revokeApiKey: async (at) => {
-    const { api_key_id } = await apiKeys.create(at.plain, at.caller, { name: 'a key', scopes: ['tasks:read'] });
-    return () => apiKeys.revoke(at.ctx, at.caller, api_key_id);
+    const { api_key_id } = await commit(at.plain, (unit) => apiKeys.create(unit, at.caller, { name: 'a key', scopes: ['tasks:read'] }));
+    return () => commit(at.ctx, (unit) => apiKeys.revoke(unit, at.caller, api_key_id));
   },
 };
 

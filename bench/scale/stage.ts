@@ -3,10 +3,11 @@ import * as attempts from '../../functions/domain/attempts/attempts.ts';
 import { heartbeat } from '../../functions/domain/attempts/heartbeat.ts';
 import type { BlobStore } from '../../functions/domain/ports/blobs.ts';
 import type { Context } from '../../functions/domain/context.ts';
-import type { Left } from '../../functions/domain/outbox/outbox.sql.ts';
+import type { OutboxRow } from '../../functions/domain/outbox/outbox.sql.ts';
 import type { Caller, WorkerPrincipal } from '../../functions/domain/principal.ts';
 import * as subtasks from '../../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../../functions/domain/tasks/tasks.ts';
+import { commit } from '../../functions/domain/unit-of-work.ts';
 import { createHints } from '../../functions/platform/hints.ts';
 import { type Composed, createContext } from '../../functions/platform/context.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
@@ -83,7 +84,7 @@ export const held = async (at: Stage, count = 1): Promise<[Claimed, ...Claimed[]
 /** Ends what the worker holds and empties the queue, so that each measurement begins alike. */
 export const clear = async ({ plain, caller, worker }: Stage) => {
   const open = await plain.sql<{ task_id: string }[]>`select task_id from tasks where ended_at is null`;
-  for (const { task_id } of open) await tasks.cancel(plain, caller, task_id, '');
+  for (const { task_id } of open) await commit(plain, (unit) => tasks.cancel(unit, caller, task_id, ''));
   await heartbeat(plain, worker, { leases: [] });
   await plain.sql`delete from outbox`;
 };
@@ -97,7 +98,7 @@ export const heldChild = async (at: Stage): Promise<Claimed> => {
 };
 
 /** What waits in the outbox, as messages bring it. */
-export const inOutbox = ({ plain }: Stage) => plain.sql<Left[]>`
+export const inOutbox = ({ plain }: Stage) => plain.sql<OutboxRow[]>`
   select outbox_id, organization_id, topic, payload, 0 as delay_ms, null as request_id from outbox order by outbox_id`;
 
 /** A finished task of the history, or one that was finished for the purpose where there is none. */

@@ -4,17 +4,17 @@ import type { Advance } from './attempts/advance.ts';
 import type { BlobStore } from './ports/blobs.ts';
 import type { Hints } from './ports/hints.ts';
 import type { Log } from './ports/log.ts';
+import type { Pool } from './ports/pool.ts';
 import type { Push } from './ports/push.ts';
 import type { Queues } from './ports/queues.ts';
 import type { Sockets } from './ports/sockets.ts';
-import type { Sql } from './ports/sql.ts';
 import type { Vault } from './ports/vault.ts';
 import type { WorkerTokens } from './ports/worker-tokens.ts';
 import type { SharedReads } from './shared-reads.ts';
 import type { Submit } from './tasks/submissions.ts';
 
 export type Context = {
-  sql: Sql;
+  sql: Pool;
   blobs: BlobStore;
   /** Null where there is no queue: the relay does what a queue would bring. */
   queues: Queues | null;

@@ -1,5 +1,5 @@
 import type { Pool } from './ports/pool.ts';
-import type { Sql } from './ports/sql.ts';
+import type { Tx } from './ports/sql.ts';
 
 const TRIES = 4;
 const REPEATABLE = new Set(['40001', '40P01']);
@@ -19,8 +19,5 @@ export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 };
 
-export const isPool = (sql: Sql): sql is Pool => 'begin' in sql;
-
-/** Runs `work` in one transaction: its own, or the one that is open already. */
-export const transact = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  isPool(sql) ? repeating(() => sql.begin((transaction) => work(transaction))) : work(sql);
+/** Runs work in one transaction, for work that writes nothing to the outbox; `commit` also announces. */
+export const transact = <T>(sql: Pool, work: (tx: Tx) => Promise<T>): Promise<T> => repeating(() => sql.begin(work));

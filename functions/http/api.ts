@@ -6,7 +6,7 @@ import { AppError } from '../../schema/errors.ts';
 import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
-import type { Lane, Pool } from '../domain/ports/pool.ts';
+import type { Lane } from '../domain/ports/pool.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -17,7 +17,6 @@ import { systemEndpoints } from './system.ts';
 import { taskEndpoints } from './tasks.ts';
 import { workerEndpoints } from './workers.ts';
 
-type Composed = Context & { sql: Pool };
 export type HttpHandler = (event: APIGatewayProxyEventV2, context: LambdaContext) => Promise<APIGatewayProxyResultV2>;
 
 export const endpoints: readonly Endpoint[] = [
@@ -83,12 +82,12 @@ const laneOf = (route: Route): Lane => {
 /** A gateway that knows when the caller hangs up gives a signal of it; Lambda has none. */
 const signalOf = (context: LambdaContext) => (context as LambdaContext & { signal?: AbortSignal }).signal;
 
-const forRequest = (ctx: Composed, route: Route, event: APIGatewayProxyEventV2, context: LambdaContext): Context => ({
+const forRequest = (ctx: Context, route: Route, event: APIGatewayProxyEventV2, context: LambdaContext): Context => ({
   ...ctx,
   sql: ctx.sql.of(event.requestContext.requestId, { lane: laneOf(route), signal: signalOf(context) }),
 });
 
-const httpLambda = (ctx: Composed, served: readonly Endpoint[]): HttpHandler => {
+const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
   const routes = served.flatMap(({ route, handle }) =>
     methodsOf(route).map((method) => ({
       method,
@@ -126,13 +125,13 @@ const logged =
   };
 
 /** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
-export const personApi = (ctx: Composed): HttpHandler =>
+export const personApi = (ctx: Context): HttpHandler =>
   httpLambda(
     ctx,
     endpoints.filter(({ route }) => apiOf(route) === 'person-api'),
   );
 
-export const workerApi = (ctx: Composed): HttpHandler =>
+export const workerApi = (ctx: Context): HttpHandler =>
   httpLambda(
     ctx,
     endpoints.filter(({ route }) => apiOf(route) === 'worker-api'),

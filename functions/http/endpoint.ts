@@ -1,17 +1,19 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { AppError, type FieldError } from '../../schema/errors.ts';
-import type { Body, Output, Params, Query, Route } from '../../schema/route.ts';
+import type { Body, Output, Params, Query, Route, Scope } from '../../schema/route.ts';
 import { jsonHash } from '../domain/canonical.ts';
 import type { Context } from '../domain/context.ts';
 import { once, type OnceRequest } from '../domain/idempotency.ts';
+import { wakeClock } from '../domain/outbox/wake.ts';
 import type { Principal } from '../domain/principal.ts';
+import { commit, type Unit } from '../domain/unit-of-work.ts';
 import { authenticate, type PrincipalOf } from './authenticate.ts';
 import { checkText, readBody } from './body.ts';
 import { etagOf, isKnown } from './etag.ts';
 import { faultsOf, invalid, messageOf } from './faults.ts';
 import { RETRY_AFTER } from './problem.ts';
 
-/** What a use case gets of a request, checked by its contract. `ctx.sql` is the open transaction of an idempotent operation. */
+/** What a use case gets of a request, checked by its contract. */
 export type Request<R extends Route> = {
   ctx: Context;
   principal: PrincipalOf<R['access']>;
@@ -19,9 +21,11 @@ export type Request<R extends Route> = {
   query: Query<R>;
   body: Body<R>;
   headers: Record<string, string | undefined>;
-  /** The Idempotency-Key, where the use case heeds it by itself. */
+  /** The Idempotency-Key of the request. */
   once: OnceRequest | null;
 };
+/** The same for a use case that runs in a transaction. */
+export type UnitRequest<R extends Route> = Omit<Request<R>, 'ctx' | 'once'> & { unit: Unit };
 export type Answer<T> = T | { answer: T; status: number };
 export type Endpoint = { route: Route; handle(ctx: Context, event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> };
 
@@ -63,35 +67,43 @@ const checkSelf = (principal: Principal, params: Record<string, unknown> | undef
     throw new AppError('worker_not_found', 'No worker has this id');
 };
 
-/**
- * Binds a contract to its use case: authentication, parsing, idempotency, the parsed output, caching. A use case that `heedsKey`
- * gets the Idempotency-Key; others run within the transaction that keeps their answer.
- */
-export const endpoint = <const R extends Route>(
-  route: R,
-  work: (request: Request<R>) => Promise<Answer<Output<R>>>,
-  { heedsKey = false }: { heedsKey?: boolean } = {},
-): Endpoint => ({
+/** Checks who calls and what they send. */
+const requestOf = async <R extends Route>(ctx: Context, route: R, event: APIGatewayProxyEventV2): Promise<Request<R>> => {
+  const { headers } = event;
+  const principal = await authenticate(ctx, route, headers);
+  const parts = parseParts(route, {
+    params: checkTexts('params', event.pathParameters),
+    query: checkTexts('query', event.queryStringParameters),
+    body: readBody(route, event),
+  });
+  checkSelf(principal, parts.params);
+  const key = route.idempotent && principal.kind === 'caller' ? idempotencyKey(headers) : null;
+  const once = key === null ? null : keyed(route, key, parts, headers);
+  return { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers, once };
+};
+
+/** Binds a contract to its use case: authentication, parsing, the parsed output, caching. An idempotent one heeds `once` by itself. */
+export const endpoint = <const R extends Route>(route: R, work: (request: Request<R>) => Promise<Answer<Output<R>>>): Endpoint => ({
   route,
-  handle: async (ctx, event) => {
-    const { headers } = event;
-    const principal = await authenticate(ctx, route, headers);
-    const parts = parseParts(route, {
-      params: checkTexts('params', event.pathParameters),
-      query: checkTexts('query', event.queryStringParameters),
-      body: readBody(route, event),
-    });
-    checkSelf(principal, parts.params);
-    const request = { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers, once: null };
-    const key = route.idempotent && principal.kind === 'caller' ? idempotencyKey(headers) : null;
-    const kept = key === null ? null : keyed(route, key, parts, headers);
-    const answer =
-      kept === null || heedsKey || principal.kind !== 'caller'
-        ? await work({ ...request, once: kept })
-        : await once(ctx, principal, kept, (inner) => work({ ...request, ctx: inner }));
-    return respond(route, answer, headers);
-  },
+  handle: async (ctx, event) => respond(route, await work(await requestOf(ctx, route, event)), event.headers),
 });
+
+/**
+ * Binds a contract to a use case that is one unit of work: with an Idempotency-Key, its answer is stored in the same transaction.
+ * `wakesClock`: it leaves something that happens by the clock, which must be awake before the commit.
+ */
+export const transaction = <const R extends Route & { access: Scope }>(
+  route: R,
+  work: (request: UnitRequest<R>) => Promise<Output<R>>,
+  { wakesClock = false }: { wakesClock?: boolean } = {},
+): Endpoint =>
+  endpoint(route, async ({ ctx, once: request, ...rest }) => {
+    if (wakesClock) await wakeClock(ctx);
+    return commit(ctx, (unit) => {
+      const run = () => work({ ...rest, unit });
+      return request === null ? run() : once(unit, ctx, rest.principal, request, run);
+    });
+  });
 
 const keyed = (
   route: Route,

@@ -6,7 +6,6 @@ import type { Context } from '../domain/context.ts';
 import type { Log } from '../domain/ports/log.ts';
 import type { Queues } from '../domain/ports/queues.ts';
 import { createSharedReads } from '../domain/shared-reads.ts';
-import type { Pool } from '../domain/ports/pool.ts';
 import { createSubmit } from '../domain/tasks/submissions.ts';
 import { createAdvance } from '../domain/attempts/advance.ts';
 import type { Push } from '../domain/ports/push.ts';
@@ -23,7 +22,7 @@ const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, rem
 
 /** What differs between homes. */
 export type Parts = { blobs?: BlobStore; queues?: Queues; push?: Push; redis?: RedisClient; log?: Log };
-export type Composed = Context & { sql: Pool; close(): Promise<void> };
+export type Composed = Context & { close(): Promise<void> };
 
 /** Puts the parts together; opens no connection before one is needed. */
 export const createContext = (env: Env, parts: Parts = {}): Composed => {

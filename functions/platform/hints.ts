@@ -1,6 +1,7 @@
 import type { Hints } from '../domain/ports/hints.ts';
 import type { Sockets } from '../domain/ports/sockets.ts';
 import { createActivityHints } from './hints/activity.ts';
+import { createChangeHints } from './hints/changes.ts';
 import { createPresenceHints } from './hints/presence.ts';
 import { createQueueHints } from './hints/queue.ts';
 import { createSockets } from './sockets.ts';
@@ -19,6 +20,7 @@ export const createHints = (redis: RedisClient | null): { hints: Hints; sockets:
       ...createPresenceHints(tell, count),
       ...createActivityHints(tell),
       ...createTaskHints(tell, count),
+      ...createChangeHints(tell),
       isConfigured: redis !== null,
     },
     sockets: createSockets(tell),

@@ -1,6 +1,6 @@
 import type { Env } from '../../schema/env.ts';
 import type { Lane, Pool } from '../domain/ports/pool.ts';
-import type { Sql } from '../domain/ports/sql.ts';
+import type { Tx } from '../domain/ports/sql.ts';
 import { type Answer, type Connection, ConnectionLost, isRefusal, openConnection } from './postgres/connection.ts';
 import { type Asker, createConnections, type LaneSettings } from './postgres/connections.ts';
 import { targetOf } from './postgres/target.ts';
@@ -109,11 +109,11 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
       signal: asker.signal,
       of: (requestId: string | null, { lane = 'inside', signal }: { lane?: Lane; signal?: AbortSignal | undefined } = {}) =>
         make(requestId, lane, { hasBegun: false, signal }),
-      begin: <T>(work: (sql: Sql) => Promise<T>) => {
+      begin: <T>(work: (tx: Tx) => Promise<T>) => {
         statements += 2;
         // A transaction takes a connection for itself.
         return connections.use(lane === 'reads' ? 'callers' : lane, asker, (connection) =>
-          inTransaction(connection, requestId, (send) => work(createSql(counted(send), requestId))),
+          inTransaction(connection, requestId, (send) => work(createSql(counted(send), requestId) as Tx)),
         );
       },
       counted: () => statements,

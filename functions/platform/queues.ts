@@ -1,5 +1,6 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { textBytes } from '../../schema/json.ts';
+import { MAX_DELAY_SECONDS } from '../../schema/message.ts';
 import type { Log } from '../domain/ports/log.ts';
 import type { QueueMessage, QueueName, Queues } from '../domain/ports/queues.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
@@ -16,7 +17,6 @@ export type QueueOptions = AwsTarget & {
 
 const BATCH = 10;
 const BATCH_BYTES = 1_048_576;
-const LONGEST_DELAY_SECONDS = 900;
 const AT_ONCE = 4;
 
 /**
@@ -50,7 +50,7 @@ const pack = (messages: readonly QueueMessage[]): Packed => {
 const entryOf = ({ body, delaySeconds = 0 }: QueueMessage, at: number) => ({
   Id: String(at),
   MessageBody: body,
-  ...(delaySeconds > 0 ? { DelaySeconds: Math.min(Math.ceil(delaySeconds), LONGEST_DELAY_SECONDS) } : {}),
+  ...(delaySeconds > 0 ? { DelaySeconds: Math.min(Math.ceil(delaySeconds), MAX_DELAY_SECONDS) } : {}),
 });
 
 const idsOf = (messages: readonly QueueMessage[]) => messages.map(({ id }) => id);

@@ -1,27 +1,17 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import * as z from 'zod';
+import { MAX_RECEIVES, Message } from '../../schema/message.ts';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
-import type { Left } from '../domain/outbox/outbox.sql.ts';
 import type { QueueName } from '../domain/ports/queues.ts';
 
-const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid(), request_id: z.string().nullable().default(null) });
-const Message = z.discriminatedUnion('topic', [
-  z
-    .object({ topic: z.enum(['overdue', 'wake']) })
-    .transform((it) => ({ ...it, outbox_id: 0, organization_id: '', payload: {}, request_id: null })),
-  Row.extend({ topic: z.literal('events'), payload: z.object({ ranges: z.array(z.tuple([z.uuid(), z.int(), z.int()])).max(1_000) }) }),
-  Row.extend({ topic: z.literal('worker'), payload: z.object({ worker_id: z.uuid() }) }),
-  Row.extend({ topic: z.literal('ready'), payload: z.object({ subtask_ids: z.array(z.uuid()).max(1_000) }) }),
-]);
+type Read = { record: SQSRecord; message: Message };
+type Received = { record: SQSRecord; message?: Message };
 
-type Read = { record: SQSRecord; row: Left };
-type Received = { record: SQSRecord; row?: Left };
+const requestOf = (message: Message | undefined): string | null => (message && 'request_id' in message ? message.request_id : null);
 
-const read = (record: SQSRecord): Left => ({ ...Message.parse(JSON.parse(record.body)), delay_ms: 0 });
-
-/** One less than with which SQS moves a message aside by itself, which would not say why. */
-const LAST_RECEIVE = 4;
+/** SQS would move the message to the dead letters at the next one, without a reason. */
+const LAST_RECEIVE = MAX_RECEIVES - 1;
 
 const reasonOf = (error: unknown): string => {
   if (error instanceof z.ZodError) return z.prettifyError(error);
@@ -32,9 +22,9 @@ const reasonOf = (error: unknown): string => {
  * Whether a message that failed is settled all the same: it becomes a dead letter with its reason when it has failed often, and is let go
  * while the database is away, since it is still in the outbox there and is sent again.
  */
-const giveUp = async (ctx: Context, queue: QueueName, { record, row }: Received, error: unknown): Promise<boolean> => {
+const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Received, error: unknown): Promise<boolean> => {
   const receives = Number(record.attributes.ApproximateReceiveCount);
-  ctx.log('error', 'message.failed', { queue, message_id: record.messageId, request_id: row?.request_id ?? null, receives, error });
+  ctx.log('error', 'message.failed', { queue, message_id: record.messageId, request_id: requestOf(message), receives, error });
   if (ctx.isAway(error)) return true;
   if (receives < LAST_RECEIVE || ctx.queues === null) return false;
   return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
@@ -58,16 +48,18 @@ export const consume =
     };
     const good: Read[] = [];
     for (const record of Records) {
-      const row = await attempt({ record }, () => read(record));
-      if (row !== null) good.push({ record, row });
+      const message = await attempt({ record }, () => Message.parse(JSON.parse(record.body)));
+      if (message !== null) good.push({ record, message });
     }
     const work = async (those: readonly Read[]) => {
       await carryOut(
         ctx,
-        those.map(({ row }) => row),
+        those.map(({ message }) => message),
       );
-      for (const { row } of those)
-        if (row.request_id !== null) ctx.log('info', 'message.done', { request_id: row.request_id, queue, topic: row.topic });
+      for (const { message } of those) {
+        const request_id = requestOf(message);
+        if (request_id !== null) ctx.log('info', 'message.done', { request_id, queue, topic: message.topic });
+      }
     };
     try {
       await work(good);

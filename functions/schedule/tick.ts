@@ -1,3 +1,4 @@
+import { type MessageOf, OVERDUE_DELAYS_SECONDS, QUEUE_OF } from '../../schema/message.ts';
 import type { Context } from '../domain/context.ts';
 import type { Activity } from '../domain/ports/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
@@ -28,17 +29,16 @@ const tellLoad = async (ctx: Context, isIdle: boolean) => {
   ctx.log('info', 'load', { ...load, per_slot: (load.ready + load.running) / Math.max(1, load.slots) });
 };
 
-const STEPS_S = [10, 20, 30, 40, 50];
-
 /** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to do what is overdue. */
 export const tickEachMinute = async (ctx: Context) => {
   const report = await tick(ctx);
   await tellLoad(ctx, report === null);
-  const body = JSON.stringify({ topic: 'overdue' });
+  const message: MessageOf<'overdue'> = { topic: 'overdue' };
+  const body = JSON.stringify(message);
   if (report !== null)
     await ctx.queues?.send(
-      'subtasks',
-      STEPS_S.map((delaySeconds) => ({ id: String(delaySeconds), body, delaySeconds })),
+      QUEUE_OF.overdue,
+      OVERDUE_DELAYS_SECONDS.map((delaySeconds) => ({ id: String(delaySeconds), body, delaySeconds })),
     );
   return report;
 };

@@ -16,3 +16,14 @@ begin
   on conflict do nothing;
 end
 $$;
+
+-- The outbox functions under their names of the previous release.
+create or replace function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamptz default null)
+returns void
+language sql as $$
+  select write_outbox(p_organization, p_topic, p_payload, p_due)
+$$;
+create or replace function left_in_outbox() returns jsonb
+language sql stable as $$
+  select written_outbox()
+$$;

@@ -49,7 +49,7 @@ begin
     on conflict do nothing;
   end if;
   for place in 1 .. cardinality(p_subtasks) by 1000 loop
-    perform leave_in_outbox(v_organization, 'ready', jsonb_build_object('subtask_ids', to_jsonb(p_subtasks[place : place + 999])), v_due);
+    perform write_outbox(v_organization, 'ready', jsonb_build_object('subtask_ids', to_jsonb(p_subtasks[place : place + 999])), v_due);
   end loop;
 end
 $$;

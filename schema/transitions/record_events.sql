@@ -71,7 +71,7 @@ begin
   ), written as (
     insert into outbox (organization_id, topic, payload, available_at)
     select organization_id, 'events', jsonb_build_object('ranges', jsonb_agg(jsonb_build_array(task_id, base + 1, last_seq)))
-      || case when bool_and(base = 0 or retried) then '{"opens": true}'::jsonb else '{}' end, clock_timestamp() + interval '10 seconds'
+      || case when bool_and(base = 0 or retried) then '{"opens": true}'::jsonb else '{}' end, clock_timestamp() + outbox_grace()
     from moved
     group by organization_id
     returning jsonb_build_object('outbox_id', outbox_id, 'organization_id', organization_id, 'topic', topic, 'payload', payload,

@@ -88,6 +88,6 @@ begin
   into v_answers
   from submission s
   left join stored n using (place);
-  return jsonb_build_object('answers', v_answers, 'outbox', left_in_outbox());
+  return jsonb_build_object('answers', v_answers, 'outbox', written_outbox());
 end
 $$;

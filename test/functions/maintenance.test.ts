@@ -13,9 +13,10 @@ describe('the purge', () => {
   it('removes logs and idempotency keys that are past their time, however many, and nothing else', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
+    const { sql } = backend.ctx;
+    await sql`truncate idempotency_keys`;
     await backend.admin.ok.submitTask({ body: { goal: 'x' }, headers: { 'idempotency-key': 'young' } });
     const [it] = await worker.claim();
-    const { sql } = backend.ctx;
     await sql`
       insert into attempt_logs (organization_id, subtask_id, attempt, chunk, stream, content, created_at)
       select organization_id, subtask_id, attempt, n, 'stdout', 'x',

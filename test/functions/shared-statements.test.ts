@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import { openPool } from '../../functions/platform/pool.ts';
 import type { Claimed } from '../../schema/attempt.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
@@ -10,13 +11,13 @@ import { enrol, type TestWorker } from '../support/worker.ts';
 const WORKERS = 8;
 
 /** Holds what `lock` takes in a transaction of somebody else until it is released. */
-const hold = async (backend: Backend, lock: (sql: Backend['ctx']['sql']) => Promise<unknown>) => {
+const hold = async (backend: Backend, lock: (sql: Sql) => Promise<unknown>) => {
   const other = openPool(backend.url);
   onTestFinished(() => other.end());
   const released = Promise.withResolvers<void>();
   const held = Promise.withResolvers<void>();
   const ended = other.begin(async (sql) => {
-    await lock(sql as Backend['ctx']['sql']);
+    await lock(sql);
     held.resolve();
     await released.promise;
   });

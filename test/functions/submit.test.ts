@@ -31,8 +31,8 @@ describe('a submitted task', () => {
 
   it('has its counts, its event and its outbox rows, also under an Idempotency-Key', async () => {
     const backend = await backendForTest();
-    for (const headers of [{}, { 'idempotency-key': 'k' }]) {
-      const { body, headers: replied } = await backend.admin.submitTask({ body: structuredClone(SPEC) as never, headers });
+    for (const isKeyed of [false, true]) {
+      const { body, headers: replied } = await backend.admin.submitTask({ body: structuredClone(SPEC) as never, isKeyed });
       const { task_id } = body;
 
       expect(body).toMatchObject({ status: 'pending', subtask_count: 2, completed_count: 0, last_seq: 1, version: 2, priority: 7 });

@@ -59,14 +59,14 @@ export const backendMutants: readonly Mutant[] = [
     name: 'only what can not be read is set aside, what can not be carried out comes again until SQS moves it',
     file: 'functions/queue/consume.ts',
     find: 'if (receives < LAST_RECEIVE || ctx.queues === null) return false;',
-    replace: 'if (receives < LAST_RECEIVE || ctx.queues === null || row !== undefined) return false;',
+    replace: 'if (receives < LAST_RECEIVE || ctx.queues === null || message !== undefined) return false;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
     name: 'what fails is set aside one receive too late, when SQS has moved it already',
     file: 'functions/queue/consume.ts',
-    find: 'const LAST_RECEIVE = 4;',
-    replace: 'const LAST_RECEIVE = 5;',
+    find: 'const LAST_RECEIVE = MAX_RECEIVES - 1;',
+    replace: 'const LAST_RECEIVE = MAX_RECEIVES;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
@@ -131,16 +131,15 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'what the reaper gave back is not announced',
     file: 'functions/domain/maintenance/maintenance.ts',
-    find: 'if (isPool(ctx.sql)) await announce(ctx, left);',
-    replace: '',
+    find: '(await commitStatement(ctx, end)).count',
+    replace: '(await end(ctx.sql)).count',
     tests: ['test/functions/live/sockets.test.ts'],
   },
   {
     name: 'what a failed attempt gave back is not announced',
     file: 'functions/domain/attempts/attempts.ts',
-    find: `rows.failSubtask(ctx.sql, worker, ending));
-  await announce(ctx, left);`,
-    replace: 'rows.failSubtask(ctx.sql, worker, ending)); void left;',
+    find: 'await commitStatement(ctx, (sql) => rows.failSubtask(sql, worker, ending));',
+    replace: 'await rows.failSubtask(ctx.sql, worker, ending);',
     tests: ['test/functions/live/sockets.test.ts'],
   },
   {
@@ -210,15 +209,19 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'an idempotency key is shared by all keys of an organization',
     file: 'functions/domain/idempotency.ts',
-    find: 'where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${key}`',
-    replace: 'where organization_id = ${caller.organization_id} and key = ${key}`',
+    find: `from idempotency_keys
+    where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and key`,
+    replace: `from idempotency_keys
+    where organization_id = \${caller.organization_id} and key`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
     name: 'the answer for an idempotency key is stored for all who used it',
     file: 'functions/domain/idempotency.ts',
-    find: 'and principal_id = ${caller.principal_id} and key = ${request.key}',
-    replace: 'and key = ${request.key}',
+    find: `set response = \${json(response)}
+  where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and key`,
+    replace: `set response = \${json(response)}
+  where organization_id = \${caller.organization_id} and key`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
@@ -368,8 +371,9 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a change of a worker is not announced',
     file: 'functions/domain/workers/workers.ts',
-    find: 'if (changed !== null) await rows.leaveWorker(sql, who.organization_id, workerId);',
-    replace: '',
+    find: `await rows.writeWorkerMessage(unit.tx, organization_id, workerId);
+  unit.recordWorker(`,
+    replace: 'unit.recordWorker(',
     tests: ['test/functions/live/sockets.test.ts'],
   },
   {
@@ -583,7 +587,7 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a worker may act for another one',
     file: 'functions/http/endpoint.ts',
-    find: `    checkSelf(principal, parts.params);
+    find: `  checkSelf(principal, parts.params);
 `,
     replace: '',
     tests: ['test/functions/http/access.test.ts'],
@@ -647,8 +651,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'what SQS can not hold back long enough is sent too early',
     file: 'functions/domain/outbox/outbox.ts',
-    find: 'row.delay_ms <= LONGEST_DELAY_MS',
-    replace: 'row.delay_ms <= 4 * LONGEST_DELAY_MS',
+    find: 'row.delay_ms <= MAX_DELAY_SECONDS * 1_000',
+    replace: 'row.delay_ms <= MAX_DELAY_SECONDS * 4_000',
     tests: ['test/functions/live/outbox.test.ts'],
   },
   {
@@ -661,8 +665,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'what was committed is not announced when the note to Redis fails',
     file: 'functions/domain/outbox/outbox.ts',
-    find: 'await Promise.all([sendLeft(ctx, left), note(changedTasks(left))]);',
-    replace: '{ if (await note(changedTasks(left))) await sendLeft(ctx, left); }',
+    find: 'await Promise.all([sendOutbox(ctx, outbox), ...(updatesRedis ? [ctx.hints.recordChanges(changes)] : [])]);',
+    replace: 'if (!updatesRedis || (await ctx.hints.recordChanges(changes))) await sendOutbox(ctx, outbox);',
     tests: ['test/functions/live/idle.test.ts'],
   },
   {
@@ -786,16 +790,9 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'the tick is not woken for the files of a task that is deleted',
-    file: 'functions/domain/tasks/tasks.ts',
-    find: `taskId: string) => {
-  await orWakeLater(ctx, ctx.hints.bump());
-  return commit(ctx, async (sql) => {
-    const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null) throw new AppError('task_not_ended', \`The task is \${task.status}; cancel it`,
-    replace: `taskId: string) => {
-  return commit(ctx, async (sql) => {
-    const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null) throw new AppError('task_not_ended', \`The task is \${task.status}; cancel it`,
+    file: 'functions/http/tasks.ts',
+    find: 'tasks.remove(unit, principal, params.task_id), { wakesClock: true })',
+    replace: 'tasks.remove(unit, principal, params.task_id))',
     tests: ['test/functions/live/idle.test.ts'],
   },
   {
@@ -804,5 +801,28 @@ export const backendMutants: readonly Mutant[] = [
     find: "'verify', s.verify, ",
     replace: '',
     tests: ['test/functions/attempts/claimed-fields.test.ts'],
+  },
+  {
+    name: 'a request wakes the clock while its transaction is open',
+    file: 'functions/http/endpoint.ts',
+    find: `if (wakesClock) await wakeClock(ctx);
+    return commit(ctx, (unit) => {`,
+    replace: `return commit(ctx, async (unit) => {
+      if (wakesClock) await wakeClock(ctx);`,
+    tests: ['test/functions/http/effects.test.ts'],
+  },
+  {
+    name: 'Redis still knows a worker that was removed',
+    file: 'functions/domain/workers/workers.ts',
+    find: 'unit.forgetWorker({ organization_id, worker_id: workerId });',
+    replace: '',
+    tests: ['test/functions/http/effects.test.ts'],
+  },
+  {
+    name: 'a request under an Idempotency-Key does not announce what it changed',
+    file: 'functions/http/endpoint.ts',
+    find: 'return commit(ctx, (unit) => {',
+    replace: 'return commit(request === null ? ctx : { ...ctx, queues: null }, (unit) => {',
+    tests: ['test/functions/http/effects.test.ts'],
   },
 ];

@@ -316,8 +316,8 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'a completion that goes with a claim alone leaves its task cached as it was',
     file: 'functions/domain/attempts/advance.ts',
-    find: 'steps.every((',
-    replace: 'steps.some((',
+    find: 'steps.some((',
+    replace: 'steps.every((',
     tests: [ADVANCE],
   },
   {

@@ -144,27 +144,28 @@ export const pathOf = (route: Route, params: Record<string, unknown> = {}, query
   return search ? `${path}?${search}` : path;
 };
 
+/** `isKeyed: false` sends no Idempotency-Key where the shipped client sends a fresh one. */
+type Sending = { headers?: Record<string, string>; isKeyed?: boolean };
 type Call = {
-  [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Reply<Output<Routes[N]>>>;
+  [N in RouteName]: (input?: Input<Routes[N]> & Sending) => Promise<Reply<Output<Routes[N]>>>;
 };
-/** Calls operations by name; answers status and body, whatever they are. */
+/** Calls operations by name, with the headers of the shipped client; returns status and body of any answer. */
 export type Caller = Call & {
-  ok: { [N in RouteName]: (input?: Input<Routes[N]> & { headers?: Record<string, string> }) => Promise<Output<Routes[N]>> };
+  ok: { [N in RouteName]: (input?: Input<Routes[N]> & Sending) => Promise<Output<Routes[N]>> };
 };
 
 const caller = (send: (request: RawRequest) => Promise<Reply>, token: string): Caller => {
   const call =
     (name: RouteName) =>
-    (
-      input: { params?: Record<string, unknown>; query?: Record<string, unknown>; body?: unknown; headers?: Record<string, string> } = {},
-    ) => {
+    (input: { params?: Record<string, unknown>; query?: Record<string, unknown>; body?: unknown } & Sending = {}) => {
       const route: Route = ROUTES[name];
+      const key: Record<string, string> = route.idempotent && input.isKeyed !== false ? { 'idempotency-key': randomUUID() } : {};
       return send({
         method: route.method,
         path: pathOf(route, input.params, input.query),
         body: input.body,
         token,
-        headers: input.headers ?? {},
+        headers: { ...key, ...input.headers },
       });
     };
   const ok =

@@ -1,10 +1,11 @@
-import type { Sql, Statement } from '../../functions/domain/ports/sql.ts';
+import type { Pool } from '../../functions/domain/ports/pool.ts';
+import type { Statement } from '../../functions/domain/ports/sql.ts';
 
 /**
  * The same connections, with something done before each statement that is sent, which can also throw in its place. A statement
  * that is only part of another one is not sent by itself.
  */
-export const beforeStatements = (sql: Sql, before: (text: string, statement: Statement) => Promise<void>): Sql => {
+export const beforeStatements = (sql: Pool, before: (text: string, statement: Statement) => Promise<void>): Pool => {
   const tag = (strings: TemplateStringsArray, ...values: readonly unknown[]): Statement => {
     const statement = sql(strings, ...values);
     const send = async () => {
@@ -20,5 +21,6 @@ export const beforeStatements = (sql: Sql, before: (text: string, statement: Sta
       },
     });
   };
-  return Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as Sql;
+  const { unsafe, request_id, of, begin, counted, end } = sql;
+  return Object.assign(tag, { unsafe, request_id, of, begin, counted, end }) as Pool;
 };

@@ -4,20 +4,20 @@ import { type Fenced, judgeFence } from '../attempts/attempts.sql.ts';
 import type { Context } from '../context.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../ports/sql.ts';
+import type { Tx } from '../ports/sql.ts';
 import { findSubtask } from '../subtasks/subtasks.sql.ts';
-import { commit } from '../outbox/outbox.ts';
 import { lockTask, recordEvents } from '../tasks/tasks.sql.ts';
 import { transact } from '../transact.ts';
+import { commit } from '../unit-of-work.ts';
 import * as rows from './artifacts.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Artifacts = Pick<Context, 'hints' | 'sql' | 'blobs' | 'queues' | 'log'>;
+type Artifacts = Pick<Context, 'hints' | 'sql' | 'env' | 'blobs' | 'queues' | 'log'>;
 
 const PER_ATTEMPT = 200;
 const missing = () => new AppError('artifact_not_found', 'No artifact has this id');
 
-const guard = async (sql: Sql, worker: WorkerIdentity, fence: Fenced) => {
+const guard = async (sql: Tx, worker: WorkerIdentity, fence: Fenced) => {
   const code = await judgeFence(sql, worker, fence);
   if (code === null) return;
   if (code === 'subtask_not_found') throw new AppError(code, 'No subtask has this id');
@@ -27,11 +27,11 @@ const guard = async (sql: Sql, worker: WorkerIdentity, fence: Fenced) => {
 
 /** Announces a file of an attempt. The same name and hash again answer the same artifact. */
 export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec) => {
-  const artifact = await transact(ctx.sql, async (sql) => {
-    await guard(sql, worker, { ...spec, subtask_id: subtaskId });
-    if ((await rows.countOthers(sql, subtaskId, spec)) >= PER_ATTEMPT)
+  const artifact = await transact(ctx.sql, async (tx) => {
+    await guard(tx, worker, { ...spec, subtask_id: subtaskId });
+    if ((await rows.countOthers(tx, subtaskId, spec)) >= PER_ATTEMPT)
       throw new AppError('too_many', `An attempt can have at most ${PER_ATTEMPT} artifacts; pack further files into an archive`);
-    return rows.insertArtifact(sql, worker, subtaskId, spec);
+    return rows.insertArtifact(tx, worker, subtaskId, spec);
   });
   if (artifact === null)
     throw new AppError('artifact_mismatch', 'This artifact_id belongs to another artifact; omit it or choose a new one');
@@ -48,19 +48,19 @@ export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId
 /** Marks a file as stored after a look at its bytes. */
 export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fenced, artifactId: string): Promise<Artifact> => {
   const stored = await ctx.blobs.stat(artifactId);
-  return commit(ctx, async (sql) => {
-    const subtask = await findSubtask(sql, worker.organization_id, fence.subtask_id);
-    if (subtask !== null) await lockTask(sql, worker.organization_id, subtask.task_id);
-    await guard(sql, worker, fence);
-    const artifact = await rows.findArtifact(sql, worker.organization_id, artifactId);
+  return commit(ctx, async ({ tx }) => {
+    const subtask = await findSubtask(tx, worker.organization_id, fence.subtask_id);
+    if (subtask !== null) await lockTask(tx, worker.organization_id, subtask.task_id);
+    await guard(tx, worker, fence);
+    const artifact = await rows.findArtifact(tx, worker.organization_id, artifactId);
     if (artifact === null || artifact.subtask_id !== fence.subtask_id || artifact.attempt !== fence.attempt) throw missing();
     if (artifact.status === 'stored') return artifact;
     if (stored === null) throw new AppError('artifact_not_stored', 'Nothing has been uploaded yet; PUT the bytes to upload.url first');
     if (stored.sha256 !== artifact.sha256 || stored.size_bytes !== artifact.size_bytes)
       throw new AppError('artifact_mismatch', 'The uploaded bytes do not match the declared size or hash; upload them again');
-    await rows.markStored(sql, artifactId);
+    await rows.markStored(tx, artifactId);
     const { task_id, subtask_id, name, size_bytes } = artifact;
-    await recordEvents(sql, [
+    await recordEvents(tx, [
       {
         task_id,
         subtask_id,

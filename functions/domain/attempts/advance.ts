@@ -15,15 +15,14 @@ export type Advance = (step: WorkerStep) => Promise<StepAnswer>;
 /** Completions and subtasks to claim in one statement: its answer and its outbox rows stay small. */
 const MOST_WEIGHT = 500;
 const MOST_WAITING = 10_000;
-/** A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive. */
-const skipNote = async () => {};
 
 const runSteps = async (steps: readonly WorkerStep[]): Promise<Promise<StepAnswer>[]> => {
   const [{ ctx }] = steps as [WorkerStep];
   const work = () => completeAndClaim(ctx.sql, steps, ctx.env.LEASE_MS);
-  const { answer, left } = await (steps.length === 1 ? repeating(work) : work());
-  const isClaimsOnly = steps.every(({ completions }) => completions.length === 0);
-  const announced = announce(ctx, left, isClaimsOnly ? skipNote : undefined);
+  const { answer, outbox } = await (steps.length === 1 ? repeating(work) : work());
+  // A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive.
+  const updatesRedis = steps.some(({ completions }) => completions.length > 0);
+  const announced = announce(ctx, { outbox, updatesRedis });
   let first = 0;
   return steps.map(async ({ completions }, at) => {
     const results = answer.results.slice(first, (first += completions.length));

@@ -1,17 +1,17 @@
 import type { Attempt, Claimed } from '../../../schema/attempt.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, HeartbeatAnswer, HeartbeatSpec } from '../../../schema/worker.ts';
-import type { Left } from '../outbox/outbox.sql.ts';
-import { json, noteRequest, type Sql } from '../ports/sql.ts';
+import type { OutboxRow } from '../outbox/outbox.sql.ts';
+import { json, noteRequest, type Sql, type Tx } from '../ports/sql.ts';
 import type { WorkerIdentity } from '../principal.ts';
 
 export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
 type Refused = { error: string };
-type Answered<T> = { answer: T; left: Left[] };
+type Answered<T> = { answer: T; outbox: OutboxRow[] };
 export type EndedAnswer = { status: SubtaskStatus; task_status: TaskStatus };
 
 /** What the fence says of a write to an attempt; locks the subtask, so that it stays true to the end of the transaction. */
-export const judgeFence = async (sql: Sql, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
+export const judgeFence = async (sql: Tx, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
   await sql`select from subtasks where subtask_id = ${it.subtask_id} for share`;
   const [row] = await sql<[{ code: string | null }]>`
     select judge_fence(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}, null, null) as code`;
@@ -22,7 +22,7 @@ export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
 /** A claim with the ids that Redis proposes for it; null: Postgres looks at all that is ready. */
 export type NextClaim = Pick<ClaimSpec, 'claim_request_id' | 'limit' | 'start'> & { window: readonly string[] | null };
 type Step = { ctx: { sql: Sql }; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
-type Advanced = { answer: { results: CompletionAnswer[]; claims: (Refused | Claim | null)[] | null }; left: Left[] };
+type Advanced = { answer: { results: CompletionAnswer[]; claims: (Refused | Claim | null)[] | null }; outbox: OutboxRow[] };
 
 /** Completes and claims for several workers of one organization, in one round trip; see complete_and_claim.sql. */
 export const completeAndClaim = async (sql: Sql, steps: readonly Step[], leaseMs: number): Promise<Advanced> => {
@@ -37,7 +37,7 @@ export const completeAndClaim = async (sql: Sql, steps: readonly Step[], leaseMs
       ${items.map((it) => it.lease_token)}::uuid[], ${items.map((it) => it.attempt)}::int[], ${items.map((it) => json(it.result))}::jsonb[],
       ${items.map((it) => it.result_bytes)}::int[], ${items.map((it) => it.result_artifact_id)}::uuid[],
       ${items.map((it) => (it.usage === null ? null : json(it.usage)))}::jsonb[], ${items.map((it) => it.hash)}::text[]
-    ) as answer, left_in_outbox() as left`;
+    ) as answer, written_outbox() as outbox`;
   return row;
 };
 
@@ -48,7 +48,7 @@ export const startSubtask = async (
 ): Promise<Answered<Refused | { status: SubtaskStatus }>> => {
   const [row] = await sql<[Answered<Refused | { status: SubtaskStatus }>]>`
     select ${noteRequest(sql)}, start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
-      left_in_outbox() as left`;
+      written_outbox() as outbox`;
   return row;
 };
 
@@ -67,7 +67,7 @@ export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending):
   const usage = it.usage === null ? null : json(it.usage);
   const [row] = await sql<[Answered<Refused | EndedAnswer>]>`
     select ${noteRequest(sql)}, fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
-      ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer, left_in_outbox() as left`;
+      ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer, written_outbox() as outbox`;
   return row;
 };
 

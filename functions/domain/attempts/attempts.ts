@@ -2,10 +2,9 @@ import { jsonBytes } from '../../../schema/json.ts';
 import type { ClaimSpec, CompleteManySpec, CompleteSpec, FailSpec } from '../../../schema/worker.ts';
 import { jsonHash } from '../canonical.ts';
 import type { Context } from '../context.ts';
-import { announce } from '../outbox/outbox.ts';
 import type { WorkerIdentity, WorkerPrincipal } from '../principal.ts';
 import { refusal } from '../refusal.ts';
-import { repeating } from '../transact.ts';
+import { commitStatement } from '../unit-of-work.ts';
 import * as rows from './attempts.sql.ts';
 
 type Attempts = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
@@ -40,8 +39,7 @@ export const claim = async (ctx: Completing, worker: WorkerPrincipal, spec: Clai
 };
 
 export const start = async (ctx: Attempts, worker: WorkerIdentity, it: rows.Fenced) => {
-  const { answer, left } = await repeating(() => rows.startSubtask(ctx.sql, worker, it));
-  await announce(ctx, left);
+  const { answer } = await commitStatement(ctx, (sql) => rows.startSubtask(sql, worker, it));
   return { subtask_id: it.subtask_id, status: accepted(answer).status };
 };
 
@@ -78,8 +76,7 @@ export const completeMany = async (ctx: Completing, worker: WorkerPrincipal, { c
 };
 
 const end = async (ctx: Attempts, worker: WorkerIdentity, ending: rows.Ending) => {
-  const { answer, left } = await repeating(() => rows.failSubtask(ctx.sql, worker, ending));
-  await announce(ctx, left);
+  const { answer } = await commitStatement(ctx, (sql) => rows.failSubtask(sql, worker, ending));
   return { subtask_id: ending.subtask_id, ...accepted(answer) };
 };
 

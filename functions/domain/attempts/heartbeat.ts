@@ -1,10 +1,10 @@
 import type { HeartbeatAnswer, HeartbeatSpec } from '../../../schema/worker.ts';
 import type { Context } from '../context.ts';
-import { commit } from '../outbox/outbox.ts';
 import type { WorkerPrincipal } from '../principal.ts';
 import { refusal } from '../refusal.ts';
 import { intervals } from '../workers/intervals.ts';
-import { leaveWorker } from '../workers/workers.sql.ts';
+import { commit } from '../unit-of-work.ts';
+import { writeWorkerMessage } from '../workers/workers.sql.ts';
 import * as rows from './attempts.sql.ts';
 
 type Beating = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
@@ -21,7 +21,7 @@ const beat = async (ctx: Beating, worker: WorkerPrincipal, spec: HeartbeatSpec):
   if (known?.mode && spec.leases.length === 0 && !isUpdated) return { mode: known.mode, leases: [] };
   const answer = await rows.heartbeat(ctx.sql, worker, spec, ctx.env.LEASE_MS);
   if ('error' in answer) throw refusal(answer.error);
-  if (known?.mode === null) await commit(ctx, (sql) => leaveWorker(sql, worker.organization_id, worker.worker_id));
+  if (known?.mode === null) await commit(ctx, ({ tx }) => writeWorkerMessage(tx, worker.organization_id, worker.worker_id));
   return answer;
 };
 

@@ -1,11 +1,11 @@
 import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
 import { cut } from '../page.ts';
-import { json, type Sql } from '../ports/sql.ts';
+import { json, type Sql, type Tx } from '../ports/sql.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Fenced } from './attempts.sql.ts';
 
 /** Stores chunks that are not stored yet; answers the number below which none is missing. */
-export const appendLogs = async (sql: Sql, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
+export const appendLogs = async (sql: Tx, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
   await sql`
     insert into attempt_logs (organization_id, subtask_id, attempt, chunk, stream, content)
     select ${worker.organization_id}, ${it.subtask_id}, ${it.attempt}, chunk, stream, content

@@ -27,8 +27,8 @@ export const list = async (
 };
 
 export const append = (ctx: Logs, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]) =>
-  transact(ctx.sql, async (sql) => {
-    const code = await judgeFence(sql, worker, it);
+  transact(ctx.sql, async (tx) => {
+    const code = await judgeFence(tx, worker, it);
     if (code !== null) throw refusal(code === 'attempt_ended' ? 'lease_lost' : code);
-    return { next_chunk: await rows.appendLogs(sql, worker, it, chunks) };
+    return { next_chunk: await rows.appendLogs(tx, worker, it, chunks) };
   });

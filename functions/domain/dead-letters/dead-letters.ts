@@ -1,5 +1,6 @@
 import { AppError } from '../../../schema/errors.ts';
 import type { DeadLetter } from '../../../schema/dead-letter.ts';
+import { MessageHead } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
 import type { DeadLetter as Stored, QueueName, Queues } from '../ports/queues.ts';
@@ -19,19 +20,19 @@ const reading = async <T>({ queues, log }: Letters, work: (queues: Queues) => Pr
   }
 };
 
-const read = (body: string): { organization_id?: unknown; topic?: unknown } => {
+const headOf = (body: string): MessageHead => {
   try {
-    return Object(JSON.parse(body)) as object;
+    return MessageHead.parse(Object(JSON.parse(body)));
   } catch {
-    return {};
+    return { topic: null, organization_id: undefined };
   }
 };
 
 /** A message of another organization is not shown; one that names none can be read by nobody, and is. */
 const shown = (caller: Caller, { body, ...letter }: Stored): DeadLetter[] => {
-  const { organization_id = caller.organization_id, topic } = read(body);
+  const { organization_id = caller.organization_id, topic } = headOf(body);
   if (organization_id !== caller.organization_id) return [];
-  return [{ ...letter, topic: typeof topic === 'string' ? topic : null, body: body.slice(0, CHARACTERS).toWellFormed() }];
+  return [{ ...letter, topic, body: body.slice(0, CHARACTERS).toWellFormed() }];
 };
 
 export const list = async (ctx: Letters, caller: Caller, queue: QueueName) => {

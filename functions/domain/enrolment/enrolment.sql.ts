@@ -1,5 +1,5 @@
 import type { EnrolmentSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
-import { json, type Sql } from '../ports/sql.ts';
+import { json, type Sql, type Tx } from '../ports/sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
 
 export const insertEnrolmentToken = async (sql: Sql, organizationId: string, spec: EnrolmentSpec, hash: Buffer) => {
@@ -21,7 +21,7 @@ export type LockedToken = {
   expired: boolean;
 };
 
-export const lockEnrolmentToken = async (sql: Sql, hash: Buffer): Promise<LockedToken | null> => {
+export const lockEnrolmentToken = async (sql: Tx, hash: Buffer): Promise<LockedToken | null> => {
   const [token] = await sql<LockedToken[]>`
     select enrolment_token_id, organization_id, tools, labels, owner_ids, used_at is not null as used, expires_at < clock_timestamp() as expired
     from enrolment_tokens
@@ -39,7 +39,7 @@ export const findRegistration = async (sql: Sql, tokenId: string, registrationId
   return worker ?? null;
 };
 
-export const insertWorker = async (sql: Sql, token: LockedToken, spec: WorkerSpec): Promise<Worker> => {
+export const insertWorker = async (sql: Tx, token: LockedToken, spec: WorkerSpec): Promise<Worker> => {
   const [worker] = await sql<[Worker]>`
     with used as (
       update enrolment_tokens set used_at = clock_timestamp() where enrolment_token_id = ${token.enrolment_token_id}

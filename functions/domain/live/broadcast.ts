@@ -1,17 +1,16 @@
 import type { ServerFrame } from '../../../schema/live.ts';
+import type { MessageOf } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
 import type { LiveEvent, LiveTask } from '../ports/hints.ts';
-import type { Left } from '../outbox/outbox.sql.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import { eventFrames } from './frames.ts';
 import { readTasks, takeEvents } from './live.sql.ts';
 import { push } from './push.ts';
 
-type Told = Extract<Left, { topic: 'events' }>;
 type Addressed = Extract<ServerFrame, { topic: unknown }>;
 
 /** Tells all who follow what happened: the caches and channels of Redis, and open sockets. */
-export const broadcast = async (ctx: Context, rows: readonly Told[]): Promise<void> => {
+export const broadcast = async (ctx: Context, rows: readonly MessageOf<'events'>[]): Promise<void> => {
   const ranges = rows.flatMap((row) => row.payload.ranges);
   // Before the rows are taken: when the database goes away in between, they are still there for the relay.
   const tasks = await readTasks(ctx.sql, [...new Set(ranges.map(([taskId]) => taskId))]);

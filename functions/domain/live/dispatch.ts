@@ -1,13 +1,11 @@
+import type { MessageOf } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
-import type { Left } from '../outbox/outbox.sql.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import { takeReady } from './live.sql.ts';
 import { ring } from './ring.ts';
 
-type Ready = Extract<Left, { topic: 'ready' }>;
-
 /** Puts what became ready into the ready queues and rings workers that may take it. */
-export const dispatch = async (ctx: Context, rows: readonly Ready[]): Promise<void> => {
+export const dispatch = async (ctx: Context, rows: readonly MessageOf<'ready'>[]): Promise<void> => {
   const states = await takeReady(
     ctx.sql,
     rows.map((row) => row.outbox_id),

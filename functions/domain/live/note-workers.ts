@@ -1,12 +1,10 @@
+import type { MessageOf } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
-import type { Left } from '../outbox/outbox.sql.ts';
 import { takeWorkers } from './live.sql.ts';
 import { push } from './push.ts';
 
-type Told = Extract<Left, { topic: 'worker' }>;
-
 /** Tells Redis and those who follow the workers that some came, changed or went. */
-export const noteWorkers = async (ctx: Context, rows: readonly Told[]): Promise<void> => {
+export const noteWorkers = async (ctx: Context, rows: readonly MessageOf<'worker'>[]): Promise<void> => {
   const workers = await takeWorkers(
     ctx.sql,
     rows.map((row) => row.outbox_id),

@@ -1,10 +1,10 @@
-import type { Left } from '../outbox/outbox.sql.ts';
+import type { OutboxRow } from '../outbox/outbox.sql.ts';
 import type { Sql } from '../ports/sql.ts';
 
 /** What one statement takes at most, so that its locks are short. */
 export const BATCH = 500;
 
-export type Ended = { count: number; left: Left[] };
+export type Ended = { count: number; outbox: OutboxRow[] };
 
 /** Whether attempts may be ended for what is overdue: not just after the platform was away. */
 export const noteSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
@@ -13,12 +13,12 @@ export const noteSweep = async (sql: Sql, outageMs: number, graceMs: number): Pr
 };
 
 export const reapAttempts = async (sql: Sql): Promise<Ended> => {
-  const [row] = await sql<[Ended]>`select reap_attempts(${BATCH}) as count, left_in_outbox() as left`;
+  const [row] = await sql<[Ended]>`select reap_attempts(${BATCH}) as count, written_outbox() as outbox`;
   return row;
 };
 
 export const expireTasks = async (sql: Sql): Promise<Ended> => {
-  const [row] = await sql<[Ended]>`select expire_tasks(${BATCH}) as count, left_in_outbox() as left`;
+  const [row] = await sql<[Ended]>`select expire_tasks(${BATCH}) as count, written_outbox() as outbox`;
   return row;
 };
 

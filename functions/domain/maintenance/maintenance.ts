@@ -1,17 +1,12 @@
 import type { Context } from '../context.ts';
-import { announce } from '../outbox/outbox.ts';
 import type { Sql } from '../ports/sql.ts';
-import { isPool, repeating } from '../transact.ts';
+import { repeating } from '../transact.ts';
+import { commitStatement } from '../unit-of-work.ts';
 import * as rows from './maintenance.sql.ts';
 
 type Overdue = Pick<Context, 'sql' | 'queues' | 'log' | 'hints'>;
 
-/** What is ready again, or ended, is announced at once; within an open transaction, that one does. */
-const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Promise<number> => {
-  const { count, left } = await repeating(() => end(ctx.sql));
-  if (isPool(ctx.sql)) await announce(ctx, left);
-  return count;
-};
+const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Promise<number> => (await commitStatement(ctx, end)).count;
 
 /** After an outage workers have the time of a lease to be heard again before attempts are ended. */
 export const mayReap = (ctx: Pick<Context, 'sql' | 'env'>): Promise<boolean> =>

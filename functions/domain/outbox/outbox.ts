@@ -1,34 +1,26 @@
-import type { ChangedTask, Hints } from '../ports/hints.ts';
+import { MAX_DELAY_SECONDS, QUEUE_OF } from '../../../schema/message.ts';
+import type { ChangedTask, Changes, Hints } from '../ports/hints.ts';
 import type { Log } from '../ports/log.ts';
-import type { QueueName, Queues } from '../ports/queues.ts';
-import type { Sql } from '../ports/sql.ts';
-import { isPool, transact } from '../transact.ts';
-import { type Left, leftInOutbox, type Topic } from './outbox.sql.ts';
+import type { Queues } from '../ports/queues.ts';
+import type { OutboxRow } from './outbox.sql.ts';
 
 type Sending = { queues: Queues | null; log: Log };
-export type Announcing = Sending & { hints: Pick<Hints, 'outdate'> };
-/** Tells Redis that these tasks have changed, so that nobody reads what was cached before. */
-type Note = (changed: readonly ChangedTask[]) => Promise<unknown>;
+export type Announcing = Sending & { hints: Pick<Hints, 'recordChanges'> };
 
-/** Topics that go through a queue; the relay carries the others out by itself. */
-const QUEUE_OF: Partial<Record<Topic, QueueName>> = { events: 'events', worker: 'events', ready: 'subtasks' };
-/** The longest that SQS holds a message back. */
-const LONGEST_DELAY_MS = 900_000;
-
-const message = ({ delay_ms, ...row }: Left) => ({
+const messageOf = ({ delay_ms, ...row }: OutboxRow) => ({
   id: String(row.outbox_id),
   body: JSON.stringify(row),
   ...(delay_ms > 0 ? { delaySeconds: Math.ceil(delay_ms / 1_000) } : {}),
 });
 
-/** Sends what has a queue; answers what was not taken, or may not be sent yet. */
-export const sendLeft = async <T extends Left>({ queues, log }: Sending, rows: readonly T[]): Promise<T[]> => {
+/** Sends rows to their queues; returns those that were not taken, have no queue, or may not be sent yet. */
+export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, rows: readonly T[]): Promise<T[]> => {
   const unsent = await Promise.all(
     [...Map.groupBy(rows, (row) => QUEUE_OF[row.topic])].map(async ([queue, those]) => {
-      const due = those.filter((row) => row.delay_ms <= LONGEST_DELAY_MS);
-      if (queue === undefined || queues === null || due.length === 0) return those;
+      const due = those.filter((row) => row.delay_ms <= MAX_DELAY_SECONDS * 1_000);
+      if (queue === null || queues === null || due.length === 0) return those;
       try {
-        const failed = new Set(await queues.send(queue, due.map(message)));
+        const failed = new Set(await queues.send(queue, due.map(messageOf)));
         return those.filter((row) => !due.includes(row) || failed.has(String(row.outbox_id)));
       } catch (error) {
         log('warn', 'queue.away', { queue, error });
@@ -40,20 +32,23 @@ export const sendLeft = async <T extends Left>({ queues, log }: Sending, rows: r
 };
 
 /** Nothing is cached of a task that was not open before. */
-const changedTasks = (left: readonly Left[]): ChangedTask[] =>
-  left.flatMap((row) =>
+const changedTasks = (outbox: readonly OutboxRow[]): ChangedTask[] =>
+  outbox.flatMap((row) =>
     row.topic === 'events' && !row.payload.opens ? row.payload.ranges.map(([task_id, , last_seq]) => ({ task_id, last_seq })) : [],
   );
 
-/** Sends what a transaction left, once it is committed; what can't be sent goes by the relay. Throws nothing. */
-export const announce = async (ctx: Announcing, left: readonly Left[], note: Note = ctx.hints.outdate): Promise<void> => {
-  if (left.length > 0) await Promise.all([sendLeft(ctx, left), note(changedTasks(left))]);
-};
+export type Announcement = {
+  outbox: readonly OutboxRow[];
+  /** False: Redis learns of the change only from the messages. */
+  updatesRedis?: boolean;
+} & Partial<Pick<Changes, 'workers' | 'removed'>>;
 
-/** Runs `work` in one transaction and announces what it left; within an open transaction, that one announces. */
-export const commit = async <T>(ctx: Announcing & { sql: Sql }, work: (sql: Sql) => Promise<T>, note?: Note): Promise<T> => {
-  if (!isPool(ctx.sql)) return work(ctx.sql);
-  const { answer, left } = await transact(ctx.sql, async (sql) => ({ answer: await work(sql), left: await leftInOutbox(sql) }));
-  await announce(ctx, left, note);
-  return answer;
+/**
+ * Follows each commit: sends what the transaction wrote to the outbox, and updates Redis so that nobody reads what was cached before.
+ * What can't be sent is left to the relay. Never throws.
+ */
+export const announce = async (ctx: Announcing, announcement: Announcement): Promise<void> => {
+  const { outbox, updatesRedis = true, workers = [], removed = [] } = announcement;
+  const changes = { tasks: changedTasks(outbox), workers, removed };
+  await Promise.all([sendOutbox(ctx, outbox), ...(updatesRedis ? [ctx.hints.recordChanges(changes)] : [])]);
 };

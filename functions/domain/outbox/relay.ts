@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 import { carryOut } from './carry-out.ts';
-import { sendLeft } from './outbox.ts';
-import { deleteOutbox, type Left, noteFailure, takeDue } from './outbox.sql.ts';
+import { sendOutbox } from './outbox.ts';
+import { deleteOutbox, type OutboxRow, recordFailure, takeDue } from './outbox.sql.ts';
 
 const BATCH = 100;
 /** What is left then goes with the next sweep. */
@@ -25,20 +25,20 @@ export const relay = async (ctx: Context): Promise<{ relayed: number; postponed:
 
 const relayBatch = async (ctx: Context, after: number) => {
   const due = await takeDue(ctx.sql, after, BATCH);
-  const unsent = await sendLeft(ctx, due);
+  const unsent = await sendOutbox(ctx, due);
   const done: number[] = [];
   for (const row of unsent) if (await isCarriedOut(ctx, row)) done.push(row.outbox_id);
   if (done.length > 0) await deleteOutbox(ctx.sql, done);
   return { due, relayed: due.length - unsent.length + done.length, postponed: unsent.length - done.length };
 };
 
-const isCarriedOut = async (ctx: Context, row: Left): Promise<boolean> => {
+const isCarriedOut = async (ctx: Context, row: OutboxRow): Promise<boolean> => {
   try {
     await carryOut(ctx, [row]);
     return true;
   } catch (error) {
     if (ctx.isAway(error)) throw error;
-    await noteFailure(ctx.sql, row.outbox_id, error instanceof Error ? error.message : String(error));
+    await recordFailure(ctx.sql, row.outbox_id, error instanceof Error ? error.message : String(error));
     return false;
   }
 };

@@ -17,6 +17,8 @@ export type LiveWorker = { worker_id: string; status: 'online' | 'busy' | 'offli
 
 /** A task that has changed, and the number of its last event since. */
 export type ChangedTask = { task_id: string; last_seq: number };
+/** What a committed transaction changed. Of workers only what a caller changed: what they do themselves is in their heartbeats. */
+export type Changes = { tasks: readonly ChangedTask[]; workers: readonly NotedWorker[]; removed: readonly WorkerIdentity[] };
 export type CacheKind = 'task' | 'worker';
 /** `generation` names the last thing that was new, `age_ms` ago; `idle` is the generation at which nothing was left to do. */
 export type Activity = { generation: string | null; age_ms: number; idle: string | null };
@@ -42,8 +44,6 @@ export type Hints = {
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null } | null>;
   /** Keeps a worker as it is now, until its presence ends; publishes it. */
   noteWorker(worker: NotedWorker): Promise<boolean>;
-  /** A worker that was removed, and the tasks that this changed. */
-  forgetWorker(worker: WorkerIdentity, changed: readonly ChangedTask[]): Promise<boolean>;
   /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
   readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
   /** Those of an organization who are there. Two round trips, a third when some are gone. */
@@ -68,6 +68,6 @@ export type Hints = {
 
   /** A task as it was last announced; null when it is not known or may be older than what somebody has seen. */
   readTask(organizationId: string, taskId: string): Promise<Task | null>;
-  /** What was cached of these tasks before is not answered any more. */
-  outdate(changed: readonly ChangedTask[]): Promise<boolean>;
+  /** Records what a transaction changed: older cached tasks are not returned any more. */
+  recordChanges(changes: Changes): Promise<boolean>;
 };

@@ -1,4 +1,4 @@
-import type { Sql } from './sql.ts';
+import type { Sql, Tx } from './sql.ts';
 
 /**
  * What statements are for; each lane has a share of the connections. `inside` is what no request waits for (tick, consumers) and
@@ -10,7 +10,7 @@ export type Pool = Sql & {
   /** The same connections, for what a request does; once `signal` aborts it gets none any more. */
   of(requestId: string | null, options?: { lane?: Lane; signal?: AbortSignal | undefined }): Pool;
   /** Runs work in one transaction over one connection: committed when it succeeds, rolled back when it throws. */
-  begin<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+  begin<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** How many statements were sent since the start; a transaction sends two of its own. */
   counted(): number;
   /** Waits for what is under way, at most 5 s, and closes all connections. */

@@ -20,6 +20,10 @@ export type Sql = {
   readonly signal?: AbortSignal | undefined;
 };
 
+declare const TRANSACTION: unique symbol;
+/** Statements of one open transaction. Only `Pool.begin` makes one, so a function that takes it runs inside of a transaction. */
+export type Tx = Sql & { readonly [TRANSACTION]: true };
+
 /** Stands before what it is for in the list of a statement of its own; a transaction notes its request as it begins. */
 export const noteRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
 

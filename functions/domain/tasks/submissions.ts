@@ -18,7 +18,7 @@ const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitt
   const [{ ctx }] = submissions as [Submission & { ctx: Submitting }];
   const work = () => submitTasks(ctx.sql, submissions);
   const { answers, outbox } = await (submissions.length === 1 ? repeating(work) : work());
-  const announced = announce(ctx, outbox);
+  const announced = announce(ctx, { outbox });
   return submissions.map(async ({ once }, at) => {
     const answer = answers[at] as (typeof answers)[number];
     if ('stored' in answer) return repeated(ctx, answer.stored, once) as Task;

@@ -2,10 +2,10 @@ import type { Event, EventType } from '../../../schema/events.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
 import type { OnceRequest, StoredAnswer } from '../idempotency.ts';
-import type { Left } from '../outbox/outbox.sql.ts';
+import type { OutboxRow } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
 import type { Caller } from '../principal.ts';
-import { json, type Sql, type Statement } from '../ports/sql.ts';
+import { json, type Sql, type Statement, type Tx } from '../ports/sql.ts';
 import type { DagEdge } from './dag.ts';
 
 export const taskColumns = (sql: Sql) => sql`
@@ -23,7 +23,7 @@ export type LockedTask = Pick<Task, 'task_id' | 'owner_id' | 'status' | 'paused'
 };
 
 /** Locks a task until the end of the transaction; what is read after this statement is as its last holder left it. */
-export const lockTask = async (sql: Sql, organizationId: string, taskId: string): Promise<LockedTask | null> => {
+export const lockTask = async (sql: Tx, organizationId: string, taskId: string): Promise<LockedTask | null> => {
   const [task] = await sql<LockedTask[]>`
     select task_id, owner_id, status, paused_at is not null as paused, priority, version, ended_at, edge_count
     from tasks
@@ -73,7 +73,7 @@ export type Submission = {
   edges: readonly DagEdge[];
   once: OnceRequest | null;
 };
-type Submitted = { answers: ({ task: Task } | { stored: StoredAnswer })[]; outbox: Left[] };
+type Submitted = { answers: ({ task: Task } | { stored: StoredAnswer })[]; outbox: OutboxRow[] };
 
 const placed = <T extends object>(lists: readonly (readonly T[])[]) =>
   lists.flatMap((list, at) => list.map((it) => ({ ...it, place: at + 1 })));
@@ -99,7 +99,7 @@ export const submitTasks = async (sql: Sql, submissions: readonly Submission[]):
 };
 
 /** Adds subtasks to a locked task, and enqueues those that wait for nothing. */
-export const addSubtasks = (sql: Sql, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]) => sql`
+export const addSubtasks = (sql: Tx, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]) => sql`
   with counted as (
     update tasks
     set subtask_count = subtask_count + ${subtasks.length}, edge_count = edge_count + ${edges.length}
@@ -107,7 +107,7 @@ export const addSubtasks = (sql: Sql, taskId: string, subtasks: readonly NewSubt
   )
   select queue_subtasks(insert_subtasks(array[${taskId}::uuid], ${json(placed([subtasks]))}, ${json(placed([edges]))}))`;
 
-export const enqueueSubtasks = (sql: Sql, subtaskIds: readonly string[]) => sql`select queue_subtasks(${subtaskIds}::uuid[])`;
+export const enqueueSubtasks = (sql: Tx, subtaskIds: readonly string[]) => sql`select queue_subtasks(${subtaskIds}::uuid[])`;
 
 /** The subtasks of a task by their keys, with those of them that ended without completing. */
 export const listKeys = async (sql: Sql, taskId: string): Promise<{ keys: Set<string>; dead: Set<string> }> => {
@@ -126,23 +126,23 @@ export type NewEvent = {
 };
 
 /** Numbers and stores events and moves their tasks accordingly; the tasks must be locked. */
-export const recordEvents = (sql: Sql, events: readonly NewEvent[]) => sql`
+export const recordEvents = (sql: Tx, events: readonly NewEvent[]) => sql`
   select record_events(array(select e from jsonb_populate_recordset(null::pending_event, ${json(events)}) e))`;
 
 /** Cancels what a locked task has not ended and ends the task; one statement, so that the events are in order. */
-export const cancelTask = (sql: Sql, taskId: string, reason: string, message: string) => sql`
+export const cancelTask = (sql: Tx, taskId: string, reason: string, message: string) => sql`
   select record_events(cancel_subtasks(${taskId}, ${reason})
     || (${taskId}::uuid, 'task.cancelled', 'warning', ${message}::text, null, null, null, null, null)::pending_event)`;
 
-export const setPaused = (sql: Sql, taskId: string, paused: boolean) => sql`
+export const setPaused = (sql: Tx, taskId: string, paused: boolean) => sql`
   with task as (
     update tasks set paused_at = ${paused ? sql`clock_timestamp()` : null} where task_id = ${taskId}
   )
   update queue_entries q set paused = ${paused} from subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id`;
 
-/** Leaves word that the subtasks of a task which wait in the queue may have come or gone. */
-export const leaveWaiting = (sql: Sql, taskId: string) => sql`
-  select leave_in_outbox(q.organization_id, 'ready', jsonb_build_object('subtask_ids', jsonb_agg(q.subtask_id)), max(q.run_after))
+/** Reports that the place in the queue of a task's waiting subtasks may have changed. */
+export const writeReadyMessage = (sql: Tx, taskId: string) => sql`
+  select write_outbox(q.organization_id, 'ready', jsonb_build_object('subtask_ids', jsonb_agg(q.subtask_id)), max(q.run_after))
   from queue_entries q
   join subtasks s using (subtask_id)
   where s.task_id = ${taskId}
@@ -150,7 +150,7 @@ export const leaveWaiting = (sql: Sql, taskId: string) => sql`
 
 export type TaskChange = { [K in 'priority' | 'metadata' | 'on_failure']?: Task[K] | undefined };
 
-export const updateTask = (sql: Sql, taskId: string, change: TaskChange) => sql`
+export const updateTask = (sql: Tx, taskId: string, change: TaskChange) => sql`
   update tasks
   set priority = coalesce(${change.priority ?? null}, priority),
     metadata = coalesce(${change.metadata === undefined ? null : json(change.metadata)}, metadata),
@@ -158,7 +158,7 @@ export const updateTask = (sql: Sql, taskId: string, change: TaskChange) => sql`
   where task_id = ${taskId}`;
 
 /** Takes a locked task's ready subtasks out of their queue; answers them. */
-export const leaveQueue = async (sql: Sql, taskId: string): Promise<string[]> => {
+export const leaveQueue = async (sql: Tx, taskId: string): Promise<string[]> => {
   const rows = await sql<{ subtask_id: string }[]>`
     delete from queue_entries q using subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id
     returning q.subtask_id`;
@@ -166,7 +166,7 @@ export const leaveQueue = async (sql: Sql, taskId: string): Promise<string[]> =>
 };
 
 /** Reopens what of a locked, ended task did not complete; answers how many, and those that wait for nothing. */
-export const reopenSubtasks = async (sql: Sql, taskId: string): Promise<{ reopened: number; ready: string[] }> => {
+export const reopenSubtasks = async (sql: Tx, taskId: string): Promise<{ reopened: number; ready: string[] }> => {
   const rows = await sql<{ subtask_id: string; blocked_by: number }[]>`
     update subtasks s
     set status = case when w.parents = 0 then 'ready' else 'blocked' end,
@@ -185,13 +185,13 @@ export const reopenSubtasks = async (sql: Sql, taskId: string): Promise<{ reopen
 };
 
 /** A new run has its whole time again, and is not paused. */
-export const renewTask = (sql: Sql, taskId: string) => sql`
+export const renewTask = (sql: Tx, taskId: string) => sql`
   update tasks
   set deadline_at = clock_timestamp() + make_interval(secs => timeout_seconds), paused_at = null
   where task_id = ${taskId}`;
 
 /** Deletes a task with all that belongs to it; the bytes of its artifacts go by the outbox. */
-export const deleteTask = async (sql: Sql, organizationId: string, taskId: string): Promise<void> => {
+export const deleteTask = async (sql: Tx, organizationId: string, taskId: string): Promise<void> => {
   await sql`
     insert into outbox (organization_id, topic, payload)
     select organization_id, 'blob.remove', jsonb_build_object('key', artifact_id)

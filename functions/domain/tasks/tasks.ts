@@ -5,10 +5,10 @@ import type { TaskStatus } from '../../../schema/states.ts';
 import type { Context } from '../context.ts';
 import { pageOf, timeCursor } from '../page.ts';
 import type { OnceRequest } from '../idempotency.ts';
-import { commit } from '../outbox/outbox.ts';
-import { orWakeLater } from '../outbox/wake.ts';
+import { wakeClock } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../ports/sql.ts';
+import type { Sql, Tx } from '../ports/sql.ts';
+import type { Unit } from '../unit-of-work.ts';
 import { validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 
@@ -24,13 +24,13 @@ const readBack = async (sql: Sql, who: Who, taskId: string): Promise<Task> => {
   return task;
 };
 
-const lock = async (sql: Sql, who: Who, taskId: string): Promise<rows.LockedTask> => {
+const lock = async (sql: Tx, who: Who, taskId: string): Promise<rows.LockedTask> => {
   const task = await rows.lockTask(sql, who.organization_id, taskId);
   if (task === null) throw missing();
   return task;
 };
 
-const lockOpen = async (sql: Sql, who: Who, taskId: string): Promise<rows.LockedTask> => {
+const lockOpen = async (sql: Tx, who: Who, taskId: string): Promise<rows.LockedTask> => {
   const task = await lock(sql, who, taskId);
   if (task.ended_at !== null)
     throw new AppError('task_ended', `The task has ended with the status ${task.status}; retry it to open a new run`);
@@ -56,27 +56,26 @@ export const submit = async (
   const subtasks = subtasksOf(spec);
   const edges = validateDag(subtasks);
   const stored = positioned(subtasks, ctx.env.DEFAULT_TOOL, 0);
-  await orWakeLater(ctx, ctx.hints.bump());
+  await wakeClock(ctx);
   return ctx.submit({ ctx, caller, spec, subtasks: stored, edges, once });
 };
 
 /** Adds subtasks to a task that has not ended; those whose parents have all completed are ready at once. */
-export const addSubtasks = (ctx: Tasks & Pick<Context, 'env'>, caller: Caller, taskId: string, added: AddSubtasks): Promise<Task> =>
-  commit(ctx, async (sql) => {
-    const task = await lockOpen(sql, caller, taskId);
-    const existing = await rows.listKeys(sql, taskId);
-    const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
-    await rows.addSubtasks(sql, taskId, positioned(added.subtasks, ctx.env.DEFAULT_TOOL, existing.keys.size), edges);
-    await rows.recordEvents(sql, [
-      {
-        task_id: taskId,
-        type: 'task.extended',
-        message: `Subtasks added: ${added.subtasks.length}`,
-        data: { keys: added.subtasks.map((it) => it.key) },
-      },
-    ]);
-    return readBack(sql, caller, taskId);
-  });
+export const addSubtasks = async ({ tx, env }: Unit, caller: Caller, taskId: string, added: AddSubtasks): Promise<Task> => {
+  const task = await lockOpen(tx, caller, taskId);
+  const existing = await rows.listKeys(tx, taskId);
+  const edges = validateDag(added.subtasks, { ...existing, edges: task.edge_count });
+  await rows.addSubtasks(tx, taskId, positioned(added.subtasks, env.DEFAULT_TOOL, existing.keys.size), edges);
+  await rows.recordEvents(tx, [
+    {
+      task_id: taskId,
+      type: 'task.extended',
+      message: `Subtasks added: ${added.subtasks.length}`,
+      data: { keys: added.subtasks.map((it) => it.key) },
+    },
+  ]);
+  return readBack(tx, caller, taskId);
+};
 
 export const get = async (ctx: Tasks, who: Who, taskId: string): Promise<Task> =>
   (await ctx.hints.readTask(who.organization_id, taskId)) ?? readBack(ctx.sql, who, taskId);
@@ -102,85 +101,70 @@ export const events = async (ctx: Tasks, who: Who, taskId: string, { after_seq, 
 };
 
 /** Changes a task if it is still at `version`; else version_conflict. */
-export const update = (ctx: Tasks, caller: Caller, taskId: string, version: number, change: rows.TaskChange): Promise<Task> =>
-  commit(ctx, async (sql) => {
-    const task = await lockOpen(sql, caller, taskId);
-    if (task.version !== version)
-      throw new AppError('version_conflict', `The task has version ${task.version}, not ${version}; read it again and repeat the request`);
-    await rows.updateTask(sql, taskId, change);
-    if (change.priority !== undefined && change.priority !== task.priority) {
-      const waiting = await rows.leaveQueue(sql, taskId);
-      if (waiting.length > 0) await rows.enqueueSubtasks(sql, waiting);
-    }
-    await rows.recordEvents(sql, [
-      { task_id: taskId, type: 'task.updated', message: 'The task was updated', data: { fields: Object.keys(change) } },
-    ]);
-    return readBack(sql, caller, taskId);
-  });
+export const update = async ({ tx }: Unit, caller: Caller, taskId: string, version: number, change: rows.TaskChange): Promise<Task> => {
+  const task = await lockOpen(tx, caller, taskId);
+  if (task.version !== version)
+    throw new AppError('version_conflict', `The task has version ${task.version}, not ${version}; read it again and repeat the request`);
+  await rows.updateTask(tx, taskId, change);
+  if (change.priority !== undefined && change.priority !== task.priority) {
+    const waiting = await rows.leaveQueue(tx, taskId);
+    if (waiting.length > 0) await rows.enqueueSubtasks(tx, waiting);
+  }
+  await rows.recordEvents(tx, [
+    { task_id: taskId, type: 'task.updated', message: 'The task was updated', data: { fields: Object.keys(change) } },
+  ]);
+  return readBack(tx, caller, taskId);
+};
 
 /** Cancels a task; one that is cancelled already is answered as it is. */
-export const cancel = (ctx: Tasks, caller: Caller, taskId: string, reason: string): Promise<Task> =>
-  commit(ctx, async (sql) => {
-    const task = await lock(sql, caller, taskId);
-    if (task.status === 'cancelled') return readBack(sql, caller, taskId);
-    if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended with the status ${task.status}`);
-    await rows.cancelTask(
-      sql,
-      taskId,
-      reason || 'its task was cancelled',
-      reason ? `The task was cancelled: ${reason}` : 'The task was cancelled',
-    );
-    return readBack(sql, caller, taskId);
-  });
+export const cancel = async ({ tx }: Unit, caller: Caller, taskId: string, reason: string): Promise<Task> => {
+  const task = await lock(tx, caller, taskId);
+  if (task.status === 'cancelled') return readBack(tx, caller, taskId);
+  if (task.ended_at !== null) throw new AppError('task_ended', `The task has already ended with the status ${task.status}`);
+  await rows.cancelTask(
+    tx,
+    taskId,
+    reason || 'its task was cancelled',
+    reason ? `The task was cancelled: ${reason}` : 'The task was cancelled',
+  );
+  return readBack(tx, caller, taskId);
+};
 
-const setPaused = (ctx: Tasks, caller: Caller, taskId: string, paused: boolean): Promise<Task> =>
-  commit(ctx, async (sql) => {
-    const task = await lockOpen(sql, caller, taskId);
-    if (task.paused !== paused) {
-      await rows.setPaused(sql, taskId, paused);
-      await rows.leaveWaiting(sql, taskId);
-      await rows.recordEvents(sql, [
-        paused
-          ? { task_id: taskId, type: 'task.paused', message: 'The task was paused: running subtasks continue, no new ones are claimed' }
-          : { task_id: taskId, type: 'task.resumed', message: 'The task was resumed' },
-      ]);
-    }
-    return readBack(sql, caller, taskId);
-  });
-
-export const pause = (ctx: Tasks, caller: Caller, taskId: string) => setPaused(ctx, caller, taskId, true);
-export const resume = (ctx: Tasks, caller: Caller, taskId: string) => setPaused(ctx, caller, taskId, false);
-
-/** Opens a new run of what did not complete. */
-export const retry = async (ctx: Tasks, caller: Caller, taskId: string): Promise<Task> => {
-  await orWakeLater(ctx, ctx.hints.bump());
-  return commit(ctx, async (sql) => {
-    const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null)
-      throw new AppError('task_not_ended', `The task is ${task.status}; only a task that has ended can be retried`);
-    if (task.status === 'completed') throw new AppError('nothing_to_retry', 'All subtasks of this task completed');
-    await rows.renewTask(sql, taskId);
-    const { reopened, ready } = await rows.reopenSubtasks(sql, taskId);
-    if (ready.length > 0) await rows.enqueueSubtasks(sql, ready);
-    await rows.recordEvents(sql, [
-      {
-        task_id: taskId,
-        type: 'task.retried',
-        message: `The task was retried; subtasks to run again: ${reopened}`,
-        data: { subtask_count: reopened },
-      },
+const setPaused = async ({ tx }: Unit, caller: Caller, taskId: string, paused: boolean): Promise<Task> => {
+  const task = await lockOpen(tx, caller, taskId);
+  if (task.paused !== paused) {
+    await rows.setPaused(tx, taskId, paused);
+    await rows.writeReadyMessage(tx, taskId);
+    await rows.recordEvents(tx, [
+      paused
+        ? { task_id: taskId, type: 'task.paused', message: 'The task was paused: running subtasks continue, no new ones are claimed' }
+        : { task_id: taskId, type: 'task.resumed', message: 'The task was resumed' },
     ]);
-    return readBack(sql, caller, taskId);
-  });
+  }
+  return readBack(tx, caller, taskId);
+};
+
+export const pause = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, true);
+export const resume = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, false);
+
+/** Opens a new run of what did not complete. The clock has to be awake for that. */
+export const retry = async ({ tx }: Unit, caller: Caller, taskId: string): Promise<Task> => {
+  const task = await lock(tx, caller, taskId);
+  if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only a task that has ended can be retried`);
+  if (task.status === 'completed') throw new AppError('nothing_to_retry', 'All subtasks of this task completed');
+  await rows.renewTask(tx, taskId);
+  const { reopened, ready } = await rows.reopenSubtasks(tx, taskId);
+  if (ready.length > 0) await rows.enqueueSubtasks(tx, ready);
+  await rows.recordEvents(tx, [
+    { task_id: taskId, type: 'task.retried', message: `The task was retried; subtasks to run again: ${reopened}`, data: { subtask_count: reopened } },
+  ]);
+  return readBack(tx, caller, taskId);
 };
 
 /** Deletes a task that has ended. Its files are removed by the clock, which has to be awake for that. */
-export const remove = async (ctx: Tasks, caller: Caller, taskId: string) => {
-  await orWakeLater(ctx, ctx.hints.bump());
-  return commit(ctx, async (sql) => {
-    const task = await lock(sql, caller, taskId);
-    if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before deleting it`);
-    await rows.deleteTask(sql, caller.organization_id, taskId);
-    return { task_id: taskId, deleted: true as const };
-  });
+export const remove = async ({ tx }: Unit, caller: Caller, taskId: string) => {
+  const task = await lock(tx, caller, taskId);
+  if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before deleting it`);
+  await rows.deleteTask(tx, caller.organization_id, taskId);
+  return { task_id: taskId, deleted: true as const };
 };

@@ -1,6 +1,6 @@
 import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
-import { json, type Sql } from '../ports/sql.ts';
+import { json, type Sql, type Tx } from '../ports/sql.ts';
 
 /** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
 export const PRESENCE_SECONDS = 120;
@@ -41,7 +41,7 @@ export type WorkerChanges = {
 
 /** Null when there is no such worker, or when it is not at `version` any more. */
 export const updateWorker = async (
-  sql: Sql,
+  sql: Tx,
   organizationId: string,
   workerId: string,
   version: number,
@@ -59,11 +59,11 @@ export const updateWorker = async (
   return worker ?? null;
 };
 
-export const removeWorker = async (sql: Sql, organizationId: string, workerId: string): Promise<boolean> => {
+export const removeWorker = async (sql: Tx, organizationId: string, workerId: string): Promise<boolean> => {
   const [row] = await sql<[{ removed: boolean }]>`select remove_worker(${organizationId}, ${workerId}) as removed`;
   return row.removed;
 };
 
-/** Leaves word that a worker came, changed or went. */
-export const leaveWorker = (sql: Sql, organizationId: string, workerId: string) => sql`
-  select leave_in_outbox(${organizationId}, 'worker', jsonb_build_object('worker_id', ${workerId}::uuid))`;
+/** Reports that a worker was added, changed or removed. */
+export const writeWorkerMessage = (sql: Tx, organizationId: string, workerId: string) => sql`
+  select write_outbox(${organizationId}, 'worker', jsonb_build_object('worker_id', ${workerId}::uuid))`;

@@ -2,15 +2,13 @@ import { AppError } from '../../../schema/errors.ts';
 import type { WorkerStatus } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
 import type { Context } from '../context.ts';
-import { commit } from '../outbox/outbox.ts';
 import { pageOf, timeCursor } from '../page.ts';
-import type { Sql } from '../ports/sql.ts';
 import type { Caller, WorkerIdentity } from '../principal.ts';
 import { refusal } from '../refusal.ts';
+import type { Unit } from '../unit-of-work.ts';
 import * as rows from './workers.sql.ts';
 
 type Who = Pick<Caller, 'organization_id'>;
-type Announcing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
 
 const missing = () => new AppError('worker_not_found', 'No worker has this id');
 
@@ -48,24 +46,23 @@ export const list = async (
 };
 
 /** Changes a worker if it is still at `version`; else version_conflict. */
-export const update = async (ctx: Announcing, who: Who, workerId: string, version: number, change: rows.WorkerChanges) => {
-  const worker = await commit(ctx, async (sql) => {
-    const changed = await rows.updateWorker(sql, who.organization_id, workerId, version, change);
-    if (changed !== null) await rows.leaveWorker(sql, who.organization_id, workerId);
-    return changed;
-  });
-  if (worker !== null) await ctx.hints.noteWorker({ ...worker, organization_id: who.organization_id, deleted: false });
-  if (worker !== null) return worker;
-  const now = await get(ctx, who, workerId);
-  throw new AppError('version_conflict', `The worker has version ${now.version}, not ${version}; read it again and repeat the request`);
+export const update = async (unit: Unit, who: Who, workerId: string, version: number, change: rows.WorkerChanges) => {
+  const { organization_id } = who;
+  const worker = await rows.updateWorker(unit.tx, organization_id, workerId, version, change);
+  if (worker === null) {
+    const current = await rows.findWorker(unit.tx, organization_id, workerId);
+    if (current === null) throw missing();
+    throw new AppError('version_conflict', `The worker has version ${current.version}, not ${version}; read it again and repeat the request`);
+  }
+  await rows.writeWorkerMessage(unit.tx, organization_id, workerId);
+  unit.recordWorker({ ...worker, organization_id, deleted: false });
+  return worker;
 };
 
-export const remove = async (ctx: Announcing, who: Who, workerId: string) => {
-  const worker = { organization_id: who.organization_id, worker_id: workerId };
-  const remove = async (sql: Sql) => {
-    if (!(await rows.removeWorker(sql, who.organization_id, workerId))) throw missing();
-    await rows.leaveWorker(sql, who.organization_id, workerId);
-  };
-  await commit(ctx, remove, (changed) => ctx.hints.forgetWorker(worker, changed));
+export const remove = async (unit: Unit, who: Who, workerId: string) => {
+  const { organization_id } = who;
+  if (!(await rows.removeWorker(unit.tx, organization_id, workerId))) throw missing();
+  await rows.writeWorkerMessage(unit.tx, organization_id, workerId);
+  unit.forgetWorker({ organization_id, worker_id: workerId });
   return { worker_id: workerId, deleted: true as const };
 };

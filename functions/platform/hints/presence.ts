@@ -1,9 +1,9 @@
 import type { WorkerMode } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
 import type { Hints, LiveWorker, NotedWorker } from '../../domain/ports/hints.ts';
+import type { WorkerIdentity } from '../../domain/principal.ts';
 import { hashOf } from '../redis.ts';
 import { CHANNELS, keys, PRESENCE_SECONDS } from './keys.ts';
-import { outdate } from './tasks.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
 type Status = 'online' | 'busy';
@@ -23,9 +23,16 @@ const keep = (pipeline: Pipeline, { organization_id, deleted: _, ...worker }: No
   pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
 };
 
-const forget = (pipeline: Pipeline, organizationId: string, workerId: string) => {
-  pipeline.del(keys.status(workerId), keys.info(workerId));
-  pipeline.srem(keys.online(organizationId), workerId);
+export const forgetWorker = (pipeline: Pipeline, { organization_id, worker_id }: WorkerIdentity) => {
+  pipeline.del(keys.status(worker_id), keys.info(worker_id));
+  pipeline.srem(keys.online(organization_id), worker_id);
+};
+
+export const noteWorker = (pipeline: Pipeline, worker: NotedWorker) => {
+  const { organization_id, worker_id, mode, deleted } = worker;
+  if (deleted) forgetWorker(pipeline, worker);
+  else keep(pipeline, worker);
+  publish(pipeline, { organization_id, worker_id, status: deleted ? 'offline' : 'online', mode });
 };
 
 const liveWorker = (worker_id: string, status: Status | null, info: unknown): LiveWorker | null => {
@@ -48,7 +55,7 @@ const merged = (organizationId: string, status: Status | null, info: unknown): W
   };
 };
 
-type Presence = Pick<Hints, 'beat' | 'noteWorker' | 'forgetWorker' | 'readWorker' | 'online' | 'presence' | 'sweepPresence'>;
+type Presence = Pick<Hints, 'beat' | 'noteWorker' | 'readWorker' | 'online' | 'presence' | 'sweepPresence'>;
 
 export const createPresenceHints = (tell: Tell, count: CountRead): Presence => {
   const online: Presence['online'] = async (organizationId) => {
@@ -86,22 +93,7 @@ export const createPresenceHints = (tell: Tell, count: CountRead): Presence => {
       const [mode, agentVersion] = told[0] as [WorkerMode | null, string | null];
       return { mode, agentVersion };
     },
-    noteWorker: async (worker) => {
-      const { organization_id, worker_id, mode, deleted } = worker;
-      const told = await tell((pipeline) => {
-        if (deleted) forget(pipeline, organization_id, worker_id);
-        else keep(pipeline, worker);
-        publish(pipeline, { organization_id, worker_id, status: deleted ? 'offline' : 'online', mode });
-      });
-      return told !== null;
-    },
-    forgetWorker: async ({ organization_id, worker_id }, changed) => {
-      const told = await tell((pipeline) => {
-        forget(pipeline, organization_id, worker_id);
-        outdate(pipeline, changed);
-      });
-      return told !== null;
-    },
+    noteWorker: async (worker) => (await tell((pipeline) => noteWorker(pipeline, worker))) !== null,
     readWorker: async (organizationId, workerId) => {
       const told = await tell((pipeline) => {
         pipeline.get(keys.status(workerId));

@@ -11,7 +11,7 @@ export const outdate = (pipeline: Pipeline, changed: readonly ChangedTask[]) => 
   }
 };
 
-export const createTaskHints = (tell: Tell, count: CountRead): Pick<Hints, 'readTask' | 'outdate'> => ({
+export const createTaskHints = (tell: Tell, count: CountRead): Pick<Hints, 'readTask'> => ({
   /** What is cached is read before the newest number that was noted: what is answered is no older than what was answered before. */
   readTask: async (organizationId, taskId) => {
     const told = await tell((pipeline) => {
@@ -23,5 +23,4 @@ export const createTaskHints = (tell: Tell, count: CountRead): Pick<Hints, 'read
     count('task', isGood);
     return isGood ? (JSON.parse(cached.task ?? 'null') as Task | null) : null;
   },
-  outdate: async (changed) => (await tell((pipeline) => outdate(pipeline, changed))) !== null,
 });

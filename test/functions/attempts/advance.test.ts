@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ChangedTask } from '../../../functions/domain/ports/hints.ts';
-import type { Sql } from '../../../functions/domain/ports/sql.ts';
+import type { ChangedTask, Changes } from '../../../functions/domain/ports/hints.ts';
+import type { Pool } from '../../../functions/domain/ports/pool.ts';
 import { createAdvance, type WorkerStep } from '../../../functions/domain/attempts/advance.ts';
 import { type Claim, completeAndClaim, type NextClaim } from '../../../functions/domain/attempts/attempts.sql.ts';
 import { completion } from '../../../functions/domain/attempts/attempts.ts';
@@ -256,7 +256,7 @@ describe('completions in one statement', () => {
 
 describe('steps of workers', () => {
   /** Three steps: the second and the third come while the first is under way, so that they share a statement. */
-  const crew = async ({ sqlOf = (sql) => sql, isMixed = false }: { sqlOf?: (sql: Sql) => Sql; isMixed?: boolean } = {}) => {
+  const crew = async ({ sqlOf = (sql) => sql, isMixed = false }: { sqlOf?: (sql: Pool) => Pool; isMixed?: boolean } = {}) => {
     const backend = await backendForTest({ pool: 4 });
     const changes: ChangedTask[] = [];
     const step = await stepsOf(backend);
@@ -264,10 +264,10 @@ describe('steps of workers', () => {
     const { task_id } = await plain(backend, ['a', 'b', 'c', 'd']);
     const [held] = await Promise.all(workers.map((worker) => worker.claim()));
     const sql = sqlOf(backend.ctx.sql);
-    const outdate = async (changed: readonly ChangedTask[]) => changes.push(...changed) > 0;
+    const recordChanges = async ({ tasks }: Changes) => changes.push(...tasks) > 0;
     const advance = createAdvance();
     const send = (worker: TestWorker, wish: Wish) =>
-      advance({ ...step(worker, wish), ctx: { ...backend.ctx, sql, hints: { ...backend.ctx.hints, outdate } } });
+      advance({ ...step(worker, wish), ctx: { ...backend.ctx, sql, hints: { ...backend.ctx.hints, recordChanges } } });
     const [first, second, third] = workers as [TestWorker, TestWorker, TestWorker];
     const sendAll = async () => {
       const opening = send(second, { claim: {} });
@@ -280,7 +280,7 @@ describe('steps of workers', () => {
   /** In place of the statements of these numbers, counted from 1, sends one that fails with an SQLSTATE. */
   const failing = (codes: Record<number, string>) => {
     let sent = 0;
-    const sqlOf = (sql: Sql) =>
+    const sqlOf = (sql: Pool) =>
       beforeStatements(sql, async () => {
         const code = codes[++sent];
         if (code !== undefined) await sql.unsafe(`do $$ begin raise exception 'as asked' using errcode = '${code}'; end $$`);

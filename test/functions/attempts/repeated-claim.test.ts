@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
+import { reapAttempts } from '../../../functions/domain/maintenance/maintenance.sql.ts';
 import type { Sql } from '../../../functions/domain/ports/sql.ts';
 import { completeAndClaim } from '../../../functions/domain/attempts/attempts.sql.ts';
 import { openPool } from '../../../functions/platform/pool.ts';
@@ -82,7 +82,7 @@ describe('a claim that is repeated since its answer was lost', () => {
 
     const reply = await during(
       backend,
-      (sql) => endOverdue({ ...backend.ctx, sql }),
+      (sql) => reapAttempts(sql),
       () => worker.claimReply(request),
     );
 
@@ -98,7 +98,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     const reply = await during(
       backend,
       async (sql) => {
-        await endOverdue({ ...backend.ctx, sql });
+        await reapAttempts(sql);
         const claim = { claim_request_id: randomUUID(), limit: 1, start: true, window: null };
         await completeAndClaim(
           sql,

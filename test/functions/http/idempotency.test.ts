@@ -141,6 +141,21 @@ describe('an Idempotency-Key', () => {
     expect(await submit()).toEqual(tasks);
   });
 
+  it("is each caller's own for an operation whose answer is stored by its transaction", async () => {
+    const headers = { 'idempotency-key': 'shared-by-transactions' };
+    const callers = [world.admin, world.backend.as((await world.backend.newKey()).key)];
+
+    const create = async () => {
+      const keys: { api_key_id: string }[] = [];
+      for (const caller of callers) keys.push(await caller.ok.createApiKey({ body: { name: 'k', scopes: ['tasks:read'] }, headers }));
+      return keys;
+    };
+    const keys = await create();
+
+    expect(new Set(keys.map(({ api_key_id }) => api_key_id)).size).toBe(2);
+    expect(await create()).toEqual(keys);
+  });
+
   it('keeps no refusal: what was refused may be repeated when it has become possible', async () => {
     const { task_id } = await world.task();
     const retry = () => world.admin.retryTask({ params: { task_id }, headers: { 'idempotency-key': 'later' } });
@@ -151,7 +166,7 @@ describe('an Idempotency-Key', () => {
   });
 
   it('left out makes each call one of its own', async () => {
-    const submit = () => world.admin.ok.submitTask({ body: { goal: 'twice' } });
+    const submit = () => world.admin.ok.submitTask({ body: { goal: 'twice' }, isKeyed: false });
     expect((await submit()).task_id).not.toBe((await submit()).task_id);
   });
 });

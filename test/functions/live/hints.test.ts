@@ -173,8 +173,8 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     expect(await hints.readTask(own, task_id)).toMatchObject({ last_seq });
 
     // Two requests changed it; the one that committed first notes its number last.
-    await hints.outdate([{ task_id, last_seq: last_seq + 2 }]);
-    await hints.outdate([{ task_id, last_seq }]);
+    await hints.recordChanges({ tasks: [{ task_id, last_seq: last_seq + 2 }], workers: [], removed: [] });
+    await hints.recordChanges({ tasks: [{ task_id, last_seq }], workers: [], removed: [] });
 
     expect(await hints.readTask(own, task_id)).toBeNull();
   });

@@ -319,9 +319,9 @@ describe.skipIf(NO_REDIS)('a worker', () => {
       await connect(id, ticketOf((await as.ok.createWorkerTicket({ params: { worker_id } })).url));
       await say(id, { action: 'subscribe', topic: `worker:${worker_id}` });
     }
+    await settle(); // so that the follower receives nothing about the registrations
     await open('follower');
     await say('follower', { action: 'subscribe', topic: 'workers' });
-    await settle();
     const before = { drained: heard('drained').length, other: heard('other').length };
     const params = { worker_id: drained.worker_id };
     const { version } = await backend.admin.ok.updateWorker({ params, body: { version: 1, mode: 'draining' } });

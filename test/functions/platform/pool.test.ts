@@ -84,7 +84,7 @@ describe('a statement', () => {
     const error = await sql`select 1 / ${0}::int`.catch((it: unknown) => it);
 
     expect(error).toMatchObject({ code: '22012', message: 'division by zero' });
-    expect((error as Error).stack).toContain('postgres.test.ts');
+    expect((error as Error).stack).toContain('pool.test.ts');
     expect(isDatabaseAway(error)).toBe(false);
     expect(await connection(sql)).toBe(before);
   });
