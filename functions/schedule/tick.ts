@@ -1,5 +1,6 @@
 import type { Context } from '../domain/context.ts';
 import type { Activity } from '../domain/hints.ts';
+import { announceExpired } from '../domain/live/announce-workers.ts';
 import { isDone } from '../domain/live/live.sql.ts';
 import { reconcileAgain } from '../domain/live/reconcile.ts';
 import { type Load, readLoad } from '../domain/workers/load.ts';
@@ -45,7 +46,7 @@ export const tickEachMinute = async (ctx: Context) => {
 
 /** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
 export const tick = async (ctx: Context) => {
-  if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await ctx.hints.sweepPresence();
+  if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await announceExpired(ctx);
   const activity = await ctx.hints.activity();
   if (isIdle(activity)) return null;
   const report = await sweep(ctx);

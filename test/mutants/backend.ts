@@ -485,8 +485,8 @@ export const backendMutants: readonly Mutant[] = [
     name: 'what Redis knows of a worker stays when the worker is gone',
     file: 'functions/platform/hints/presence.ts',
     find: `        pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
-        pipeline.sadd(keys.online`,
-    replace: '        pipeline.sadd(keys.online',
+        addPresent(`,
+    replace: '        addPresent(',
     tests: ['test/functions/heartbeat.test.ts'],
   },
   {
