@@ -175,7 +175,7 @@ export class Reporter {
       else
         waiting.kept = await this.#end(waiting.job, {
           kind: 'failed',
-          failure_class: 'tool_error',
+          failure_class: 'invalid_result',
           message: clip(`The result was refused (${code}): ${detail}`, 4_000),
         });
     }
