@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../functions/domain/context.ts';
-import { start } from '../functions/domain/subtasks/subtasks.ts';
+import { claim, completeMany, start } from '../functions/domain/attempts/attempts.ts';
+import { heartbeat } from '../functions/domain/attempts/heartbeat.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
-import { claim, complete, heartbeat } from '../functions/domain/workers/workers.ts';
 import { type Composed, createContext } from '../functions/platform/context.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { Env } from '../schema/env.ts';
@@ -53,14 +53,14 @@ export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
       const ten = await count('claim and start ten', () => take(10, true));
       await count('start', () => start(ctx, principal, fence(one)));
       await count('heartbeat', () => heartbeat(ctx, principal, { leases: [fence(one), ...ten.map(fence)] }));
-      await count('complete', () => complete(ctx, principal, { completions: done([one]) }));
-      await count('complete ten', () => complete(ctx, principal, { completions: done(ten) }));
+      await count('complete', () => completeMany(ctx, principal, { completions: done([one]) }));
+      await count('complete ten', () => completeMany(ctx, principal, { completions: done(ten) }));
       const next = { claim_request_id: randomUUID(), limit: 1, start: true };
       const held = await take(1, true);
       const { claim: last } = await count('complete and claim the next', () =>
-        complete(ctx, principal, { completions: done(held), claim: next }),
+        completeMany(ctx, principal, { completions: done(held), claim: next }),
       );
-      await complete(ctx, principal, { completions: done(last?.claimed ?? []) });
+      await completeMany(ctx, principal, { completions: done(last?.claimed ?? []) });
     };
     await walk(); // prepares the statements
     await walk();
@@ -91,7 +91,7 @@ export const countWal = (env: Env, workers = 1): Promise<number | null> =>
       const step = async (principal: WorkerPrincipal, held: readonly Claimed[]): Promise<readonly Claimed[]> => {
         const next = { claim_request_id: randomUUID(), limit: 1, start: true };
         if (held.length === 0) return (await claim(ctx, principal, next)).claimed;
-        return (await complete(ctx, principal, { completions: done(held), claim: next })).claim?.claimed ?? [];
+        return (await completeMany(ctx, principal, { completions: done(held), claim: next })).claim?.claimed ?? [];
       };
       await tasks.submit(ctx, caller, spec);
       let held: (readonly Claimed[])[] = principals.map(() => []);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { migrate } from '../functions/platform/migrate.ts';
-import { openPool } from '../functions/platform/postgres.ts';
+import { openPool } from '../functions/platform/pool.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 import { type Env, parseEnv } from '../schema/env.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Context } from '../functions/domain/context.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
-import { claim, complete } from '../functions/domain/workers/workers.ts';
+import { claim, completeMany } from '../functions/domain/attempts/attempts.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { ClaimSpec, CompleteManySpec } from '../schema/worker.ts';
 import { send } from './http.ts';
@@ -41,7 +41,7 @@ const stepOf =
 export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
   stepOf({
     claim: (body) => claim(ctx, principal, body),
-    complete: (body) => complete(ctx, principal, body),
+    complete: (body) => completeMany(ctx, principal, body),
   });
 
 const post = <T>(url: string, token: string, body: unknown) => send<T>({ method: 'POST', url, token, body });

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { openPool } from '../functions/platform/postgres.ts';
+import { openPool } from '../functions/platform/pool.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 const CLIENTS = 8;

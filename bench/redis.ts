@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import * as attempts from '../functions/domain/attempts/attempts.ts';
+import { heartbeat } from '../functions/domain/attempts/heartbeat.ts';
 import { issue } from '../functions/domain/live/tickets.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
 import * as workers from '../functions/domain/workers/workers.ts';
@@ -28,12 +30,12 @@ export const countRedisTrips = async (env: Env): Promise<Record<string, number>>
     await count('get a task', () => tasks.get(ctx, caller, task_id));
     await count('get a worker', () => workers.get(ctx, caller, worker_id));
     await count('list workers', () => workers.list(ctx, caller, { limit: 50 }));
-    await count('idle heartbeat', () => workers.heartbeat(ctx, principal, { leases: [] }));
-    const { claimed } = await count('claim', () => workers.claim(ctx, principal, claim()));
+    await count('idle heartbeat', () => heartbeat(ctx, principal, { leases: [] }));
+    const { claimed } = await count('claim', () => attempts.claim(ctx, principal, claim()));
     const leases = claimed.map(({ subtask_id, lease_token, attempt }) => ({ subtask_id, lease_token, attempt }));
-    await count('busy heartbeat', () => workers.heartbeat(ctx, principal, { leases }));
+    await count('busy heartbeat', () => heartbeat(ctx, principal, { leases }));
     const completions = leases.map((lease) => ({ ...lease, result: 1 }));
-    await count('complete and claim', () => workers.complete(ctx, principal, { completions, claim: claim() }));
+    await count('complete and claim', () => attempts.completeMany(ctx, principal, { completions, claim: claim() }));
     await count('ticket of a socket', () =>
       issue(ctx, { kind: 'caller', organization_id: caller.organization_id, id: 'x', owner_id: null }),
     );

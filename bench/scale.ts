@@ -1,4 +1,4 @@
-import { openPool } from '../functions/platform/postgres.ts';
+import { openPool } from '../functions/platform/pool.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 import type { Env } from '../schema/env.ts';
 import { makeHistory, SUBTASKS_EACH } from '../test/support/history.ts';

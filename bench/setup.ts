@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import * as enrolment from '../functions/domain/enrolment/enrolment.ts';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import type { Caller, WorkerPrincipal } from '../functions/domain/principal.ts';
 import * as tasks from '../functions/domain/tasks/tasks.ts';
-import * as workers from '../functions/domain/workers/workers.ts';
 import type { Context } from '../functions/domain/context.ts';
-import type { Sql } from '../functions/domain/sql.ts';
+import type { Sql } from '../functions/domain/ports/sql.ts';
 import { createClient } from '../schema/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';
@@ -21,9 +21,9 @@ export const createOwner = async (ctx: Context): Promise<{ caller: Caller; admin
 };
 
 export const createWorker = async (ctx: Context, caller: Caller): Promise<{ principal: WorkerPrincipal; credential: string }> => {
-  const { enrolment_token } = await workers.createEnrolmentToken(ctx, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 });
+  const { enrolment_token } = await enrolment.createToken(ctx, caller, { tools: ['scripted'], labels: {}, expires_in_seconds: 900 });
   const spec = { name: 'bench', machine_name: 'bench', tools: ['scripted'], slots: 64, agent_version: 'bench' };
-  const { worker, credential } = await workers.register(ctx, enrolment_token, spec);
+  const { worker, credential } = await enrolment.register(ctx, enrolment_token, spec);
   return {
     credential,
     principal: { kind: 'worker', worker_id: worker.worker_id, organization_id: caller.organization_id, nears_end: false },

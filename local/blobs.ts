@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/blobs.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/ports/blobs.ts';
 import { sendProblem } from './gateway/respond.ts';
 
 type LocalBlobs = BlobStore & {

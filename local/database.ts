@@ -1,4 +1,4 @@
-import { openPool } from '../functions/platform/postgres.ts';
+import { openPool } from '../functions/platform/pool.ts';
 import { startPostgres } from './postgres.ts';
 
 export type Database = {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openPool } from '../functions/platform/postgres.ts';
+import { openPool } from '../functions/platform/pool.ts';
 import { migrate } from '../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from './postgres/throwaway.ts';
 import { dumpSchema } from './schema-dump.ts';

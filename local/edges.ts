@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import type { Log } from '../functions/domain/log.ts';
-import { QUEUES } from '../functions/domain/queues.ts';
+import type { Log } from '../functions/domain/ports/log.ts';
+import { QUEUES } from '../functions/domain/ports/queues.ts';
 import { createPush } from '../functions/platform/push.ts';
 import { createQueues } from '../functions/platform/queues.ts';
 import { createRedis } from '../functions/platform/redis.ts';

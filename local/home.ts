@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
-import type { Log } from '../functions/domain/log.ts';
+import type { Log } from '../functions/domain/ports/log.ts';
 import { personApi, workerApi } from '../functions/http/api.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { createLog } from '../functions/platform/log.ts';

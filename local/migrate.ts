@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { bootstrap } from '../functions/domain/organizations/organizations.ts';
 import { migrate } from '../functions/platform/migrate.ts';
-import { createPool } from '../functions/platform/postgres.ts';
+import { createPool } from '../functions/platform/pool.ts';
 import { loadEnvFile } from './env-file.ts';
 import { startPostgres } from './postgres.ts';
 

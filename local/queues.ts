@@ -1,7 +1,7 @@
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
 import { buildApp } from 'fauxqs';
-import type { QueueName } from '../functions/domain/queues.ts';
+import type { QueueName } from '../functions/domain/ports/queues.ts';
 import { type AwsKey, holdsKey, REGION } from './aws-key.ts';
 import type { Handler } from './lambda.ts';
 import { arnOf } from './queues/event.ts';

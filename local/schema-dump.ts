@@ -1,4 +1,4 @@
-import type { Sql } from '../functions/domain/sql.ts';
+import type { Sql } from '../functions/domain/ports/sql.ts';
 
 const list = async (sql: Sql, query: string): Promise<string[]> => (await sql.unsafe<{ line: string }[]>(query)).map((row) => row.line);
 

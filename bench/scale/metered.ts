@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import type { Pool, Sql, Statement } from '../../functions/domain/sql.ts';
+import type { Pool } from '../../functions/domain/ports/pool.ts';
+import type { Sql, Statement } from '../../functions/domain/ports/sql.ts';
 import { fetchedBlocks } from '../../test/support/blocks.ts';
 
 /** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */

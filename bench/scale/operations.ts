@@ -1,4 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import * as attempts from '../../functions/domain/attempts/attempts.ts';
+import { heartbeat } from '../../functions/domain/attempts/heartbeat.ts';
+import * as inputs from '../../functions/domain/attempts/inputs.ts';
+import * as logs from '../../functions/domain/attempts/logs.ts';
+import * as enrolment from '../../functions/domain/enrolment/enrolment.ts';
 import * as apiKeys from '../../functions/domain/api-keys/api-keys.ts';
 import { findCallers } from '../../functions/domain/api-keys/api-keys.sql.ts';
 import * as artifacts from '../../functions/domain/artifacts/artifacts.ts';
@@ -37,10 +42,9 @@ const ended = async (at: Stage) => {
   await tasks.cancel(at.plain, at.caller, task_id, '');
   return task_id;
 };
-const enrolmentToken = (at: Stage) =>
-  workers.createEnrolmentToken(at.plain, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 });
+const enrolmentToken = (at: Stage) => enrolment.createToken(at.plain, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 });
 const newWorker = { name: 'another', machine_name: 'another', tools: ['a'], slots: 1, agent_version: '1' };
-const another = async (at: Stage) => workers.register(at.plain, (await enrolmentToken(at)).enrolment_token, newWorker);
+const another = async (at: Stage) => enrolment.register(at.plain, (await enrolmentToken(at)).enrolment_token, newWorker);
 const search =
   (q: string, more: { status?: 'completed' | 'running' } = {}): Operation =>
   async (at) =>
@@ -117,7 +121,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   listLogs: async (at) => {
     const { subtask_id } = await stage.finished(at);
-    return () => subtasks.logs(at.ctx, at.caller, subtask_id, { attempt: 0, after_chunk: -1, limit: 50 });
+    return () => logs.list(at.ctx, at.caller, subtask_id, { attempt: 0, after_chunk: -1, limit: 50 });
   },
   explainSubtask: async (at) => {
     const { task_id } = await submitted(at, fanOutAndIn(8));
@@ -137,18 +141,18 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   startSubtask: async (at) => {
     await submitted(at);
-    const { claimed } = await workers.claim(at.plain, at.worker, { ...nextClaim(), start: false });
+    const { claimed } = await attempts.claim(at.plain, at.worker, { ...nextClaim(), start: false });
     return async () => {
-      for (const it of claimed) await subtasks.start(at.ctx, at.worker, fence(it));
+      for (const it of claimed) await attempts.start(at.ctx, at.worker, fence(it));
     };
   },
   getInput: async (at) => {
     const { subtask_id } = await stage.heldChild(at);
-    return () => subtasks.input(at.ctx, at.worker, subtask_id, 'first');
+    return () => inputs.get(at.ctx, at.worker, subtask_id, 'first');
   },
   appendLogs: async (at) => {
     const [it] = await held(at);
-    return () => subtasks.appendLogs(at.ctx, at.worker, fence(it), [{ chunk: 0, stream: 'stdout', content: 'printed' }]);
+    return () => logs.append(at.ctx, at.worker, fence(it), [{ chunk: 0, stream: 'stdout', content: 'printed' }]);
   },
   createArtifact: async (at) => {
     const [it] = await held(at);
@@ -161,25 +165,24 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   completeSubtask: async (at) => {
     const [it] = await held(at);
-    return () => subtasks.complete(at.ctx, at.worker, it.subtask_id, { ...fence(it), result: 1 });
+    return () => attempts.complete(at.ctx, at.worker, it.subtask_id, { ...fence(it), result: 1 });
   },
   failSubtask: async (at) => {
     const [it] = await held(at);
-    return () => subtasks.fail(at.ctx, at.worker, it.subtask_id, { ...fence(it), failure_class: 'tool_error', message: 'it broke' });
+    return () => attempts.fail(at.ctx, at.worker, it.subtask_id, { ...fence(it), failure_class: 'tool_error', message: 'it broke' });
   },
   releaseSubtask: async (at) => {
     const [it] = await held(at);
-    return () => subtasks.release(at.ctx, at.worker, { ...fence(it), reason: '' });
+    return () => attempts.release(at.ctx, at.worker, { ...fence(it), reason: '' });
   },
 
-  createEnrolmentToken: async (at) => () =>
-    workers.createEnrolmentToken(at.ctx, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 }),
+  createEnrolmentToken: async (at) => () => enrolment.createToken(at.ctx, at.caller, { tools: ['a'], labels: {}, expires_in_seconds: 60 }),
   registerWorker: async (at) => {
     const { enrolment_token } = await enrolmentToken(at);
     const spec = { ...newWorker, registration_id: randomUUID() };
     return async () => {
-      const { worker } = await workers.register(at.ctx, enrolment_token, spec);
-      await workers.register(at.ctx, enrolment_token, spec); // its answer was lost
+      const { worker } = await enrolment.register(at.ctx, enrolment_token, spec);
+      await enrolment.register(at.ctx, enrolment_token, spec); // its answer was lost
       await workers.remove(at.plain, at.caller, worker.worker_id);
     };
   },
@@ -195,16 +198,16 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
   heartbeat: async (at) => {
     const claimed = await held(at, 4);
-    return () => workers.heartbeat(at.ctx, at.worker, { leases: claimed.map(fence) });
+    return () => heartbeat(at.ctx, at.worker, { leases: claimed.map(fence) });
   },
   claimSubtasks: async (at) => {
     await submitted(at);
-    return () => workers.claim(at.ctx, at.worker, nextClaim());
+    return () => attempts.claim(at.ctx, at.worker, nextClaim());
   },
   completeSubtasks: async (at) => {
     const claimed = await held(at);
     await submitted(at);
-    return () => workers.complete(at.ctx, at.worker, { completions: done(claimed), claim: nextClaim() });
+    return () => attempts.completeMany(at.ctx, at.worker, { completions: done(claimed), claim: nextClaim() });
   },
   createWorkerTicket: async (at) => () => workers.checkEnrolled(at.ctx, at.worker),
 

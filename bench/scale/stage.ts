@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { BlobStore } from '../../functions/domain/blobs.ts';
+import * as attempts from '../../functions/domain/attempts/attempts.ts';
+import { heartbeat } from '../../functions/domain/attempts/heartbeat.ts';
+import type { BlobStore } from '../../functions/domain/ports/blobs.ts';
 import type { Context } from '../../functions/domain/context.ts';
 import type { Left } from '../../functions/domain/outbox/outbox.sql.ts';
 import type { Caller, WorkerPrincipal } from '../../functions/domain/principal.ts';
 import * as subtasks from '../../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../../functions/domain/tasks/tasks.ts';
-import * as workers from '../../functions/domain/workers/workers.ts';
 import { createHints } from '../../functions/platform/hints.ts';
 import { type Composed, createContext } from '../../functions/platform/context.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
@@ -76,22 +77,22 @@ export const one = () => TaskSpec.parse({ goal: 'one', subtasks: [{ key: 'only',
 /** Subtasks that the worker has started, each of a task of its own. */
 export const held = async (at: Stage, count = 1): Promise<[Claimed, ...Claimed[]]> => {
   for (let n = 0; n < count; n++) await submitted(at);
-  return (await workers.claim(at.plain, at.worker, nextClaim(count))).claimed as [Claimed, ...Claimed[]];
+  return (await attempts.claim(at.plain, at.worker, nextClaim(count))).claimed as [Claimed, ...Claimed[]];
 };
 
 /** Ends what the worker holds and empties the queue, so that each measurement begins alike. */
 export const clear = async ({ plain, caller, worker }: Stage) => {
   const open = await plain.sql<{ task_id: string }[]>`select task_id from tasks where ended_at is null`;
   for (const { task_id } of open) await tasks.cancel(plain, caller, task_id, '');
-  await workers.heartbeat(plain, worker, { leases: [] });
+  await heartbeat(plain, worker, { leases: [] });
   await plain.sql`delete from outbox`;
 };
 
 /** A subtask that is held after its parent left a result. */
 export const heldChild = async (at: Stage): Promise<Claimed> => {
   const [first] = await held(at);
-  await subtasks.complete(at.plain, at.worker, first.subtask_id, { ...fence(first), result: { words: 3 } });
-  const { claimed } = await workers.claim(at.plain, at.worker, nextClaim());
+  await attempts.complete(at.plain, at.worker, first.subtask_id, { ...fence(first), result: { words: 3 } });
+  const { claimed } = await attempts.claim(at.plain, at.worker, nextClaim());
   return claimed[0] as Claimed;
 };
 
@@ -105,9 +106,9 @@ export const finished = async (at: Stage): Promise<{ task_id: string; subtask_id
   const [task] = items;
   if (task === undefined) {
     await submitted(at, one());
-    const { claimed } = await workers.claim(at.plain, at.worker, nextClaim());
+    const { claimed } = await attempts.claim(at.plain, at.worker, nextClaim());
     const [it] = claimed as [Claimed];
-    await subtasks.complete(at.plain, at.worker, it.subtask_id, { ...fence(it), result: 1 });
+    await attempts.complete(at.plain, at.worker, it.subtask_id, { ...fence(it), result: 1 });
     return { task_id: it.task_id, subtask_id: it.subtask_id };
   }
   const page = await subtasks.list(at.plain, at.caller, task.task_id, { limit: 1 });

@@ -1,28 +1,17 @@
 import type { Env } from '../../schema/env.ts';
-import type { BlobStore } from './blobs.ts';
-import type { Hints, Sockets } from './hints.ts';
-import type { Push } from './live/push.ts';
-import type { Log } from './log.ts';
-import type { Caller } from './principal.ts';
-import type { Queues } from './queues.ts';
+import type { Callers } from './api-keys/callers.ts';
+import type { Advance } from './attempts/advance.ts';
+import type { BlobStore } from './ports/blobs.ts';
+import type { Hints } from './ports/hints.ts';
+import type { Log } from './ports/log.ts';
+import type { Push } from './ports/push.ts';
+import type { Queues } from './ports/queues.ts';
+import type { Sockets } from './ports/sockets.ts';
+import type { Sql } from './ports/sql.ts';
+import type { Vault } from './ports/vault.ts';
+import type { WorkerTokens } from './ports/worker-tokens.ts';
 import type { SharedReads } from './shared-reads.ts';
-import type { Sql } from './sql.ts';
 import type { Submit } from './tasks/submissions.ts';
-import type { Advance } from './workers/advance.ts';
-
-/** What signs and reads the credentials of workers. */
-export type WorkerTokens = {
-  sign(worker: WorkerIdentity): Promise<string>;
-  /** Null when the token is not one of ours, was changed or has expired. */
-  verify(token: string): Promise<(WorkerIdentity & { nears_end: boolean }) | null>;
-};
-export type WorkerIdentity = { worker_id: string; organization_id: string };
-
-/** Encrypts what must be stored but not be readable in the database. */
-export type Vault = { seal(text: string): string; open(sealed: string): string };
-
-/** Who calls with a key, by the SHA-256 of the key in hex; null when it is unknown or revoked. */
-export type Callers = { find(keyHash: string): Promise<Caller | null> };
 
 export type Context = {
   sql: Sql;

@@ -1,7 +1,7 @@
 import { AppError } from '../../schema/errors.ts';
 import type { Context } from './context.ts';
 import type { Caller } from './principal.ts';
-import { json, type Sql } from './sql.ts';
+import { json, type Sql } from './ports/sql.ts';
 import { commit } from './outbox/outbox.ts';
 
 /** A caller's request under its Idempotency-Key; the hash is of all that matters in it. */

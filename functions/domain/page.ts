@@ -1,5 +1,5 @@
 import { AppError } from '../../schema/errors.ts';
-import type { Sql, Statement } from './sql.ts';
+import type { Sql, Statement } from './ports/sql.ts';
 
 /** Lambda lets 6 MB through, with what stands around the rows. */
 const PAGE_BYTES = 4_000_000;

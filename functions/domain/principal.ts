@@ -1,5 +1,4 @@
 import type { Scope } from '../../schema/route.ts';
-import type { WorkerIdentity } from './context.ts';
 
 /** Someone who may submit and manage: today the holder of an API key; people's accounts and roles will make the same value. */
 export type Caller = {
@@ -9,6 +8,7 @@ export type Caller = {
   owner_id: string;
   scopes: readonly Scope[];
 };
+export type WorkerIdentity = { worker_id: string; organization_id: string };
 export type WorkerPrincipal = { kind: 'worker'; nears_end: boolean } & WorkerIdentity;
 /** The bearer of an enrolment token, which the registration itself checks and uses up. */
 export type Enrolling = { kind: 'enrolment'; token: string };

@@ -1,4 +1,4 @@
-import type { Sql } from './sql.ts';
+import type { Sql } from './ports/sql.ts';
 
 /** Reads once what several requests ask for at the same time; equal keys mean equal answers. */
 export type SharedReads = <T>(key: readonly unknown[], read: (sql: Sql) => Promise<T>) => Promise<T>;

@@ -1,4 +1,5 @@
-import type { Pool, Sql } from './sql.ts';
+import type { Pool } from './ports/pool.ts';
+import type { Sql } from './ports/sql.ts';
 
 const TRIES = 4;
 const REPEATABLE = new Set(['40001', '40P01']);

@@ -6,7 +6,7 @@ import { AppError } from '../../schema/errors.ts';
 import { apiOf, type Method, type Route } from '../../schema/route.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import type { Context } from '../domain/context.ts';
-import type { Lane, Pool } from '../domain/sql.ts';
+import type { Lane, Pool } from '../domain/ports/pool.ts';
 import { apiKeyEndpoints } from './api-keys.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import type { Endpoint } from './endpoint.ts';

@@ -1,19 +1,19 @@
 import { AppError } from '../../schema/errors.ts';
 import type { Env } from '../../schema/env.ts';
 import { createCallers } from '../domain/api-keys/callers.ts';
-import type { BlobStore } from '../domain/blobs.ts';
+import type { BlobStore } from '../domain/ports/blobs.ts';
 import type { Context } from '../domain/context.ts';
-import type { Log } from '../domain/log.ts';
-import type { Queues } from '../domain/queues.ts';
+import type { Log } from '../domain/ports/log.ts';
+import type { Queues } from '../domain/ports/queues.ts';
 import { createSharedReads } from '../domain/shared-reads.ts';
-import type { Pool } from '../domain/sql.ts';
+import type { Pool } from '../domain/ports/pool.ts';
 import { createSubmit } from '../domain/tasks/submissions.ts';
-import { createAdvance } from '../domain/workers/advance.ts';
-import type { Push } from '../domain/live/push.ts';
+import { createAdvance } from '../domain/attempts/advance.ts';
+import type { Push } from '../domain/ports/push.ts';
 import { createHints } from './hints.ts';
 import { createLog } from './log.ts';
 import type { RedisClient } from './redis.ts';
-import { createPool, isDatabaseAway, mostWaiting } from './postgres.ts';
+import { createPool, isDatabaseAway, mostWaiting } from './pool.ts';
 import { createVault } from './vault.ts';
 import { createWorkerTokens } from './worker-tokens.ts';
 

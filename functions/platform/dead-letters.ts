@@ -9,7 +9,7 @@ import {
   SQSServiceException,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
-import type { DeadLetter, QueueName, Queues } from '../domain/queues.ts';
+import type { DeadLetter, QueueName, Queues } from '../domain/ports/queues.ts';
 
 /** What a queue gave up; SQS says nothing of the reason. */
 export type DeadLetters = Pick<Queues, 'listDead' | 'bury' | 'redrive'>;

@@ -1,8 +1,9 @@
-import type { Hints, Sockets } from '../domain/hints.ts';
+import type { Hints } from '../domain/ports/hints.ts';
+import type { Sockets } from '../domain/ports/sockets.ts';
 import { createActivityHints } from './hints/activity.ts';
 import { createPresenceHints } from './hints/presence.ts';
 import { createQueueHints } from './hints/queue.ts';
-import { createSockets } from './hints/sockets.ts';
+import { createSockets } from './sockets.ts';
 import { createTaskHints } from './hints/tasks.ts';
 import { createTell } from './hints/tell.ts';
 import type { RedisClient } from './redis.ts';

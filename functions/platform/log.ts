@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Log, LogLevel } from '../domain/log.ts';
+import type { Log, LogLevel } from '../domain/ports/log.ts';
 import type { Env } from '../../schema/env.ts';
 
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Sql } from '../domain/sql.ts';
-import { openPool } from './postgres.ts';
+import type { Sql } from '../domain/ports/sql.ts';
+import { openPool } from './pool.ts';
 
 type Script = { name: string; text: string; sha256: string };
 const TRANSITIONS = 'transitions';

@@ -4,7 +4,7 @@ import { createLog } from './log.ts';
 import { createPush } from './push.ts';
 import { createQueues } from './queues.ts';
 import { createRedis } from './redis.ts';
-import { createS3Blobs } from './s3-blobs.ts';
+import { createS3Blobs } from './blobs.ts';
 import { withSources } from './sources.ts';
 
 /** What the environment names of Redis, SQS, S3 and `@connections`; without its variables a part is left out. Opens no connection. */

@@ -5,22 +5,10 @@ import {
   DeleteConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
+import type { Push } from '../domain/ports/push.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
 
 export type PushOptions = AwsTarget & { endpoint: string; timeoutMs?: number; attempts?: number };
-export type Push = {
-  /**
-   * Sends a message to a socket: as text where it is UTF-8. `gone`: the socket is closed, forget it. `slow`: it does not read, or
-   * the account sends too much; the message is lost. Throws when the gateway can't be reached. An answer lost on the way makes
-   * a message come twice.
-   * API Gateway carries 128 KB at most, meters each 32 KB begun, and cuts what is longer into frames: keep messages below 32 KB.
-   */
-  post(connectionId: string, data: string | Uint8Array): Promise<'sent' | 'gone' | 'slow'>;
-  /** Ends a socket; one that has ended is fine. */
-  close(connectionId: string): Promise<void>;
-  destroy(): void;
-};
-
 const RETRY_MS = 50;
 
 const nameOf = (error: unknown) => (error instanceof Error ? error.name : '');
@@ -28,8 +16,11 @@ const nameOf = (error: unknown) => (error instanceof Error ? error.name : '');
 const mayPass = (error: unknown) =>
   !(error instanceof ApiGatewayManagementApiServiceException) || (error.$metadata.httpStatusCode ?? 500) >= 500;
 
-/** Speaks to open sockets through `@connections`. */
-export const createPush = ({ endpoint, timeoutMs = 3_000, attempts = 2, ...target }: PushOptions): Push => {
+/**
+ * Speaks to open sockets through `@connections`. An answer lost on the way makes a message come twice. API Gateway carries 128 KB at
+ * most, meters each 32 KB begun, and cuts what is longer into frames: keep messages below 32 KB.
+ */
+export const createPush = ({ endpoint, timeoutMs = 3_000, attempts = 2, ...target }: PushOptions): Push & { destroy(): void } => {
   const client = new ApiGatewayManagementApiClient({
     ...targetOf({ endpoint, ...target }),
     requestHandler: httpOf(timeoutMs),

@@ -1,7 +1,7 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { textBytes } from '../../schema/json.ts';
-import type { Log } from '../domain/log.ts';
-import type { QueueMessage, QueueName, Queues } from '../domain/queues.ts';
+import type { Log } from '../domain/ports/log.ts';
+import type { QueueMessage, QueueName, Queues } from '../domain/ports/queues.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 

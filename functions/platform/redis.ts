@@ -1,5 +1,5 @@
 import { errors, Redis, type Requester } from '@upstash/redis';
-import type { Log } from '../domain/log.ts';
+import type { Log } from '../domain/ports/log.ts';
 import { type BreakerState, createBreaker } from './breaker.ts';
 import { exchange, type Send } from './redis-exchange.ts';
 

@@ -1,7 +1,7 @@
 import { bootstrap } from '../domain/organizations/organizations.ts';
 import type { AwsJson } from './aws-json.ts';
 import { migrate } from './migrate.ts';
-import { openPool } from './postgres.ts';
+import { openPool } from './pool.ts';
 
 /**
  * Brings the database of a deployment to the schema of this code, and the first time makes its administrator, whose key is put into a

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { Vault } from '../domain/context.ts';
+import type { Vault } from '../domain/ports/vault.ts';
 import { deriveKey } from './worker-tokens.ts';
 
 const NONCE = 12;

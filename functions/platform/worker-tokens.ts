@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
-import type { WorkerIdentity, WorkerTokens } from '../domain/context.ts';
+import type { WorkerIdentity } from '../domain/principal.ts';
+import type { WorkerTokens } from '../domain/ports/worker-tokens.ts';
 import { createRecent } from './recent.ts';
 
 const ISSUER = 'multi-agent-on-the-web';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
 import type { Left } from '../domain/outbox/outbox.sql.ts';
-import type { QueueName } from '../domain/queues.ts';
+import type { QueueName } from '../domain/ports/queues.ts';
 
 const Row = z.object({ outbox_id: z.int(), organization_id: z.uuid(), request_id: z.string().nullable().default(null) });
 const Message = z.discriminatedUnion('topic', [

@@ -1,6 +1,6 @@
 import type { Context } from '../domain/context.ts';
-import type { Activity } from '../domain/hints.ts';
 import { announceExpired } from '../domain/live/announce-workers.ts';
+import type { Activity } from '../domain/ports/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
 import { reconcileAgain } from '../domain/live/reconcile.ts';
 import { type Load, readLoad } from '../domain/workers/load.ts';

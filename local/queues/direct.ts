@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { Message } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type QueueMessage, type QueueName, QUEUES, type Queues } from '../../functions/domain/queues.ts';
+import { type QueueMessage, type QueueName, QUEUES, type Queues } from '../../functions/domain/ports/queues.ts';
 import { type Handler, within } from '../lambda.ts';
 import { arnOf } from './event.ts';
 import { createHandle } from './handle.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { type Backend, backendForTest, type Reply } from '../support/backend.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import { until } from '../support/processes.ts';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { JOBS, type Operation, OPERATIONS, SEARCHES } from '../../bench/scale/operations.ts';
 import { type Actors, clear, createActors, nextClaim, openStage, submitted } from '../../bench/scale/stage.ts';
-import { claim } from '../../functions/domain/workers/workers.ts';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { claim } from '../../functions/domain/attempts/attempts.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { type Env, parseEnv } from '../../schema/env.ts';
 import { createDatabase } from '../support/backend.ts';
 import { countBlocks } from '../support/blocks.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { bootstrap } from '../../functions/domain/organizations/organizations.ts';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { createDatabase } from '../support/backend.ts';
 import { until } from '../support/processes.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { purge } from '../../functions/domain/maintenance/maintenance.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import { backendForTest } from '../support/backend.ts';
 import { enrol } from '../support/worker.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { makeHistory } from '../support/history.ts';
 import { enrol } from '../support/worker.ts';

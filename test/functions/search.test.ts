@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { list } from '../../functions/domain/tasks/tasks.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { countBlocks } from '../support/blocks.ts';

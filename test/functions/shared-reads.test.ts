@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createSharedReads } from '../../functions/domain/shared-reads.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 
 /** Reads that end when they are let go; each answers which one it was. */
 const readsOf = () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import type { Claimed } from '../../schema/attempt.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { checkInvariants } from '../support/invariants.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { repeating, transact } from '../../functions/domain/transact.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import { backendForTest } from '../support/backend.ts';
 
 const MOST_CALLS = 10;

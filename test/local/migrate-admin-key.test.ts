@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { secretHash } from '../../functions/domain/secrets.ts';
-import { createPool } from '../../functions/platform/postgres.ts';
+import { createPool } from '../../functions/platform/pool.ts';
 import { createDatabase } from '../support/backend.ts';
 import { run } from '../support/processes.ts';
 

@@ -2,7 +2,7 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import { migrate } from '../../functions/platform/migrate.ts';
 import { dumpSchema } from '../../local/schema-dump.ts';
 import { run } from '../support/processes.ts';

@@ -137,7 +137,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'what a failed attempt gave back is not announced',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/attempts.ts',
     find: `rows.failSubtask(ctx.sql, worker, ending));
   await announce(ctx, left);`,
     replace: 'rows.failSubtask(ctx.sql, worker, ending)); void left;',
@@ -345,25 +345,25 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an enrolment token that has expired is good',
-    file: 'functions/domain/workers/workers.ts',
+    file: 'functions/domain/enrolment/enrolment.ts',
     find: 'if (token.expired) throw',
     replace: 'if (token.expired && token.used) throw',
-    tests: ['test/functions/enrolment.test.ts'],
+    tests: ['test/functions/enrolment/enrolment.test.ts'],
   },
   {
     name: 'an enrolment token is not locked while it is used',
-    file: 'functions/domain/workers/workers.sql.ts',
+    file: 'functions/domain/enrolment/enrolment.sql.ts',
     find: `where token_hash = \${hash}
     for no key update\``,
     replace: 'where token_hash = ${hash}`',
-    tests: ['test/functions/enrolment.test.ts'],
+    tests: ['test/functions/enrolment/enrolment.test.ts'],
   },
   {
     name: 'a worker that was removed is still listed',
     file: 'functions/domain/workers/workers.sql.ts',
     find: 'from workers where organization_id = ${organizationId} and deleted_at is null) as workers',
     replace: 'from workers where organization_id = ${organizationId}) as workers',
-    tests: ['test/functions/enrolment.test.ts'],
+    tests: ['test/functions/enrolment/enrolment.test.ts'],
   },
   {
     name: 'a change of a worker is not announced',
@@ -374,10 +374,10 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'a worker gets no new credential when its own nears its end',
-    file: 'functions/domain/workers/workers.ts',
+    file: 'functions/domain/attempts/heartbeat.ts',
     find: 'credential: worker.nears_end ?',
     replace: 'credential: !worker.nears_end ?',
-    tests: ['test/functions/enrolment.test.ts'],
+    tests: ['test/functions/enrolment/enrolment.test.ts'],
   },
   {
     name: 'tasks are read after their rows of the outbox were taken',
@@ -412,7 +412,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'a ticket opens each socket whose request has read it',
-    file: 'functions/platform/hints/sockets.ts',
+    file: 'functions/platform/sockets.ts',
     find: 'return told?.[1] === 1 ? parsed(told[0]) : null;',
     replace: 'return parsed(told?.[0]);',
     tests: ['test/functions/live/sockets.test.ts'],
@@ -426,7 +426,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'subscriptions of a socket are kept for ever',
-    file: 'functions/platform/hints/sockets.ts',
+    file: 'functions/platform/sockets.ts',
     find: `    pipeline.expire(keys.topic(organizationId, topic), SOCKET_SECONDS);
 `,
     replace: '',
@@ -487,7 +487,7 @@ export const backendMutants: readonly Mutant[] = [
     find: `        pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
         addPresent(`,
     replace: '        addPresent(',
-    tests: ['test/functions/heartbeat.test.ts'],
+    tests: ['test/functions/attempts/heartbeat.test.ts'],
   },
   {
     name: 'the breaker opens one failure too late',
@@ -538,10 +538,10 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an upload of another length is taken',
-    file: 'functions/platform/s3-blobs.ts',
+    file: 'functions/platform/blobs.ts',
     find: 'headers, sized: size_bytes }',
     replace: 'headers }',
-    tests: ['test/functions/platform/s3-blobs.test.ts'],
+    tests: ['test/functions/platform/blobs.test.ts'],
   },
   {
     name: 'a credential of a worker is good for any audience',
@@ -695,14 +695,14 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'logs are taken for an attempt that has ended',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/logs.ts',
     find: 'if (code !== null) throw refusal(code ===',
     replace: `if (code !== null && code !== 'attempt_ended') throw refusal(code ===`,
     tests: ['test/functions/engine.test.ts'],
   },
   {
     name: 'logs are complete while their attempt runs',
-    file: 'functions/domain/subtasks/subtasks.ts',
+    file: 'functions/domain/attempts/logs.ts',
     find: 'complete: ended && !more',
     replace: 'complete: !more',
     tests: ['test/functions/engine.test.ts'],

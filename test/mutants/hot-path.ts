@@ -1,6 +1,6 @@
 import type { Mutant } from './mutant.ts';
 
-const ADVANCE = 'test/functions/advance.test.ts';
+const ADVANCE = 'test/functions/attempts/advance.test.ts';
 const SHARED = 'test/functions/shared-statements.test.ts';
 const ENGINE = 'test/functions/engine.test.ts';
 const BATCHES = 'test/functions/batches.test.ts';
@@ -255,21 +255,21 @@ export const hotPathMutants: readonly Mutant[] = [
     file: 'schema/transitions/renew_claim.sql',
     find: 'set lease_expires_at = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)',
     replace: 'set lease_expires_at = a.lease_expires_at',
-    tests: ['test/functions/repeated-claim.test.ts'],
+    tests: ['test/functions/attempts/repeated-claim.test.ts'],
   },
   {
     name: 'claim: a repeated claim waits for whoever ends its attempt',
     file: 'schema/transitions/renew_claim.sql',
     find: 'for no key update skip locked',
     replace: 'for no key update',
-    tests: ['test/functions/repeated-claim.test.ts'],
+    tests: ['test/functions/attempts/repeated-claim.test.ts'],
   },
   {
     name: 'claim: a repeated claim is answered with all that the worker holds',
     file: 'schema/transitions/renew_claim.sql',
     find: ' and a.claim_request_id = p_claim',
     replace: '',
-    tests: ['test/functions/repeated-claim.test.ts'],
+    tests: ['test/functions/attempts/repeated-claim.test.ts'],
   },
   {
     name: 'a statement of several workers waits for a lock as long as one of a single worker',
@@ -280,42 +280,42 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'a step finds the completions of the one before it in its answer',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: '(first += completions.length)',
     replace: 'first + completions.length',
     tests: [SHARED],
   },
   {
     name: 'all completions of a statement belong to its first worker',
-    file: 'functions/domain/workers/workers.sql.ts',
+    file: 'functions/domain/attempts/attempts.sql.ts',
     find: 'place: at + 1',
     replace: 'place: 1',
     tests: [SHARED],
   },
   {
     name: 'each step is answered with the claim of the first',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'answer.claims?.[at]',
     replace: 'answer.claims?.[0]',
     tests: [SHARED],
   },
   {
     name: 'organizations share statements',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'groupOf: ({ worker }) => worker.organization_id',
     replace: "groupOf: () => 'all'",
     tests: [ADVANCE],
   },
   {
     name: 'two steps of a worker share a statement',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'keyOf: ({ worker }) => worker.worker_id',
     replace: 'keyOf: ({ worker, claim }) => claim?.claim_request_id ?? worker.worker_id',
     tests: [SHARED],
   },
   {
     name: 'a completion that goes with a claim alone leaves its task cached as it was',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'steps.every((',
     replace: 'steps.some((',
     tests: [ADVANCE],
@@ -329,14 +329,14 @@ export const hotPathMutants: readonly Mutant[] = [
   },
   {
     name: 'a step that a deadlock ended is not repeated',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'steps.length === 1 ? repeating(work) : work()',
     replace: 'work()',
     tests: [ADVANCE],
   },
   {
     name: 'each step of a statement is tried alone while the database is away',
-    file: 'functions/domain/workers/advance.ts',
+    file: 'functions/domain/attempts/advance.ts',
     find: 'isCausedByOne(error, first?.ctx.isAway(error) ?? true)',
     replace: 'isCausedByOne(error, first === undefined)',
     tests: [ADVANCE],

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import { backendForTest } from '../support/backend.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2, Context as LambdaContext } from 'aws-lambda';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { inject, onTestFinished } from 'vitest';
 import { parseEnv } from '../../schema/env.ts';
 import { apiOf, type Input, type Output, type Route } from '../../schema/route.ts';
@@ -12,7 +12,7 @@ import { type HttpHandler, personApi, workerApi } from '../../functions/http/api
 import { type Composed, createContext, type Parts } from '../../functions/platform/context.ts';
 import { SCOPES, type Scope } from '../../schema/route.ts';
 import { createSubmit } from '../../functions/domain/tasks/submissions.ts';
-import { createAdvance } from '../../functions/domain/workers/advance.ts';
+import { createAdvance } from '../../functions/domain/attempts/advance.ts';
 import { createRedis } from '../../functions/platform/redis.ts';
 import { TEMPLATE } from './global-setup.ts';
 import { openTestRedis } from './redis.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { BlobStore } from '../../functions/domain/blobs.ts';
+import type { BlobStore } from '../../functions/domain/ports/blobs.ts';
 
 const MINUTE = 60_000;
 export const bytes = randomBytes(200_000);

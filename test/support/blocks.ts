@@ -1,4 +1,4 @@
-import type { Sql } from '../../functions/domain/sql.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 
 /** A database's own tables and indexes are numbered from here; catalogs are below. */
 const FIRST_OBJECT = 16_384;

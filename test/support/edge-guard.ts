@@ -1,4 +1,4 @@
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import { ATTEMPT_EDGES, SUBTASK_EDGES, TASK_EDGES } from '../../schema/states.ts';
 
 const pairs = (edges: readonly { from: string; to: string }[]) => edges.map(({ from, to }) => `('${from}','${to}')`).join(',');

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openPool } from '../../functions/platform/postgres.ts';
+import { openPool } from '../../functions/platform/pool.ts';
 import type { TestProject } from 'vitest/node';
 import { migrate } from '../../functions/platform/migrate.ts';
 import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts';

@@ -1,4 +1,5 @@
-import type { Pool, Sql } from '../../functions/domain/sql.ts';
+import type { Pool } from '../../functions/domain/ports/pool.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 
 /** Each finished task is one subtask, then eight at once, then one, as in the benches. */
 export const SUBTASKS_EACH = 10;

@@ -1,4 +1,5 @@
-import type { Pool, Sql } from '../../functions/domain/sql.ts';
+import type { Pool } from '../../functions/domain/ports/pool.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 
 /** What must hold between any two transactions, each as a query that finds what breaks it. The numbers are those of the reliability notes. */
 const INVARIANTS = {

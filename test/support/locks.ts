@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { openPool } from '../../functions/platform/postgres.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
+import { openPool } from '../../functions/platform/pool.ts';
+import type { Sql } from '../../functions/domain/ports/sql.ts';
 import type { Backend } from './backend.ts';
 
 const PATIENT = { timeout: 15_000 };

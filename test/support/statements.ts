@@ -1,4 +1,4 @@
-import type { Sql, Statement } from '../../functions/domain/sql.ts';
+import type { Sql, Statement } from '../../functions/domain/ports/sql.ts';
 
 /**
  * The same connections, with something done before each statement that is sent, which can also throw in its place. A statement

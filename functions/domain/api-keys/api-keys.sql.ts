@@ -1,6 +1,6 @@
 import type { ApiKey, ApiKeySpec } from '../../../schema/api-key.ts';
 import type { Caller } from '../principal.ts';
-import { json, type Sql } from '../sql.ts';
+import { json, type Sql } from '../ports/sql.ts';
 
 const columns = (sql: Sql) => sql`
   api_key_id, name, scopes, coalesce(user_id, api_key_id) as owner_id, hint, created_at, revoked_at`;

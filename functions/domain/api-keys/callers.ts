@@ -1,7 +1,10 @@
-import type { Callers } from '../context.ts';
 import { createGather } from '../gather.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
+import type { Caller } from '../principal.ts';
 import { findCallers } from './api-keys.sql.ts';
+
+/** Who calls with a key, by the SHA-256 of the key in hex; null when it is unknown or revoked. */
+export type Callers = { find(keyHash: string): Promise<Caller | null> };
 
 /** More than this come only where far more callers ask at once than connections can serve. */
 const MOST = 200;

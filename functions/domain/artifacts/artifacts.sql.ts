@@ -1,6 +1,6 @@
 import type { Artifact, ArtifactSpec } from '../../../schema/artifact.ts';
-import type { WorkerIdentity } from '../context.ts';
-import type { Sql } from '../sql.ts';
+import type { WorkerIdentity } from '../principal.ts';
+import type { Sql } from '../ports/sql.ts';
 
 const columns = (sql: Sql) => sql`artifact_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256, status, created_at`;
 

@@ -1,9 +1,11 @@
 import type { Artifact, ArtifactSpec, Transfer } from '../../../schema/artifact.ts';
 import { AppError } from '../../../schema/errors.ts';
-import type { Context, WorkerIdentity } from '../context.ts';
+import { type Fenced, judgeFence } from '../attempts/attempts.sql.ts';
+import type { Context } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../sql.ts';
-import { type Fenced, findSubtask, judgeFence } from '../subtasks/subtasks.sql.ts';
+import type { Sql } from '../ports/sql.ts';
+import { findSubtask } from '../subtasks/subtasks.sql.ts';
 import { commit } from '../outbox/outbox.ts';
 import { lockTask, recordEvents } from '../tasks/tasks.sql.ts';
 import { transact } from '../transact.ts';

@@ -2,7 +2,7 @@ import { AppError } from '../../../schema/errors.ts';
 import type { DeadLetter } from '../../../schema/dead-letter.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
-import type { DeadLetter as Stored, QueueName, Queues } from '../queues.ts';
+import type { DeadLetter as Stored, QueueName, Queues } from '../ports/queues.ts';
 
 const MOST = 100;
 const CHARACTERS = 4_000;

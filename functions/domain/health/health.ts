@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 
 export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms: number | null };
 

@@ -1,6 +1,6 @@
 import type { ServerFrame } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
-import type { WorkerUpdate } from '../hints.ts';
+import type { WorkerUpdate } from '../ports/hints.ts';
 import { readModes } from './live.sql.ts';
 import { push } from './push.ts';
 

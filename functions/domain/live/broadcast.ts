@@ -1,6 +1,6 @@
 import type { ServerFrame } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
-import type { LiveEvent, LiveTask } from '../hints.ts';
+import type { LiveEvent, LiveTask } from '../ports/hints.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import { eventFrames } from './frames.ts';

@@ -1,6 +1,6 @@
 import type { WorkerMode } from '../../../schema/states.ts';
-import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../hints.ts';
-import { json, type Sql } from '../sql.ts';
+import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
+import { json, type Sql } from '../ports/sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
 

@@ -1,13 +1,6 @@
 import type { ServerFrame } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
 
-/** Sends to open sockets. */
-export type Push = {
-  /** `gone`: the socket is closed. `slow`: it does not read, and the message is lost. Throws when the gateway is out of reach. */
-  post(connectionId: string, data: string): Promise<'sent' | 'gone' | 'slow'>;
-  close(connectionId: string): Promise<void>;
-};
-
 type Addressed = Extract<ServerFrame, { topic: unknown }>;
 type Pushing = Pick<Context, 'push' | 'sockets' | 'log'>;
 

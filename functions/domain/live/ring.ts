@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import type { LiveWorker } from '../hints.ts';
+import type { LiveWorker } from '../ports/hints.ts';
 import { push } from './push.ts';
 
 /** Rung for each ready subtask, in case that one of them may not take it or is gone. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../../schema/errors.ts';
 import type { ClientFrame, ServerFrame, Topic } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
-import type { SocketOwner } from '../hints.ts';
+import type { SocketOwner } from '../ports/sockets.ts';
 import { events } from '../tasks/tasks.ts';
 import { findTask } from '../tasks/tasks.sql.ts';
 import { eventFrames } from './frames.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../../schema/errors.ts';
 import type { Context } from '../context.ts';
-import type { SocketOwner } from '../hints.ts';
+import type { SocketOwner } from '../ports/sockets.ts';
 import { secretHash } from '../secrets.ts';
 
 const SECONDS = 30;

@@ -1,5 +1,5 @@
 import type { Left } from '../outbox/outbox.sql.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 
 /** What one statement takes at most, so that its locks are short. */
 export const BATCH = 500;

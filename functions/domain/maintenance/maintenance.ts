@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { announce } from '../outbox/outbox.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import { isPool, repeating } from '../transact.ts';
 import * as rows from './maintenance.sql.ts';
 

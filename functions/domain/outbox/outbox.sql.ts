@@ -1,4 +1,4 @@
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 
 /** What leaves Postgres, by topic. */
 export type Payloads = {

@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
-import type { ChangedTask } from '../hints.ts';
-import type { QueueName } from '../queues.ts';
-import type { Sql } from '../sql.ts';
+import type { ChangedTask } from '../ports/hints.ts';
+import type { QueueName } from '../ports/queues.ts';
+import type { Sql } from '../ports/sql.ts';
 import { isPool, transact } from '../transact.ts';
 import { type Left, leftInOutbox, type Topic } from './outbox.sql.ts';
 

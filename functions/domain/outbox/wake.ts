@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import type { Queues } from '../queues.ts';
+import type { Queues } from '../ports/queues.ts';
 
 type Waking = Pick<Context, 'hints' | 'queues'>;
 

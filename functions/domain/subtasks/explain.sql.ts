@@ -1,6 +1,6 @@
 import type { SubtaskStatus } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
 
 export type Explained = {

@@ -5,7 +5,7 @@ import type { OnceRequest, StoredAnswer } from '../idempotency.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
 import { type Counted, cut } from '../page.ts';
 import type { Caller } from '../principal.ts';
-import { json, type Sql, type Statement } from '../sql.ts';
+import { json, type Sql, type Statement } from '../ports/sql.ts';
 import type { DagEdge } from './dag.ts';
 
 export const taskColumns = (sql: Sql) => sql`

@@ -8,7 +8,7 @@ import type { OnceRequest } from '../idempotency.ts';
 import { commit } from '../outbox/outbox.ts';
 import { orWakeLater } from '../outbox/wake.ts';
 import type { Caller } from '../principal.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import { validateDag } from './dag.ts';
 import * as rows from './tasks.sql.ts';
 

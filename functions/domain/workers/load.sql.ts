@@ -1,5 +1,5 @@
 import type { Worker } from '../../../schema/worker.ts';
-import type { Sql } from '../sql.ts';
+import type { Sql } from '../ports/sql.ts';
 import { workerStatus } from './workers.sql.ts';
 
 type Work = { ready: number; running: number; workers: Pick<Worker, 'worker_id' | 'slots' | 'status'>[] };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Hints } from '../../domain/hints.ts';
+import type { Hints } from '../../domain/ports/hints.ts';
 import { hashOf } from '../redis.ts';
 import { keys } from './keys.ts';
 import type { Tell } from './tell.ts';

@@ -1,4 +1,4 @@
-import type { CacheKind } from '../../domain/hints.ts';
+import type { CacheKind } from '../../domain/ports/hints.ts';
 
 /** The keys of Redis, as docs/redis.md lists them. */
 export const keys = {

@@ -1,6 +1,6 @@
 import type { WorkerMode } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
-import type { Hints, LiveWorker, NotedWorker } from '../../domain/hints.ts';
+import type { Hints, LiveWorker, NotedWorker } from '../../domain/ports/hints.ts';
 import { hashOf } from '../redis.ts';
 import { CHANNELS, keys, PRESENCE_SECONDS } from './keys.ts';
 import { outdate } from './tasks.ts';

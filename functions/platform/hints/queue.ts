@@ -1,4 +1,4 @@
-import type { Hints, LiveEvent, LiveTask, QueuePlace } from '../../domain/hints.ts';
+import type { Hints, LiveEvent, LiveTask, QueuePlace } from '../../domain/ports/hints.ts';
 import { newGeneration } from './activity.ts';
 import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
 import { outdate } from './tasks.ts';

@@ -1,4 +1,4 @@
-import type { ChangedTask, Hints } from '../../domain/hints.ts';
+import type { ChangedTask, Hints } from '../../domain/ports/hints.ts';
 import type { Task } from '../../../schema/task.ts';
 import { hashOf } from '../redis.ts';
 import { keys, TASK_SECONDS } from './keys.ts';

@@ -1,4 +1,4 @@
-import type { CacheKind } from '../../domain/hints.ts';
+import type { CacheKind } from '../../domain/ports/hints.ts';
 import { hint, type RedisClient } from '../redis.ts';
 import { keys } from './keys.ts';
 

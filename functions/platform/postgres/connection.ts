@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Rows } from '../../domain/sql.ts';
-import type { Sent } from '../statement.ts';
+import type { Rows } from '../../domain/ports/sql.ts';
+import type { Sent } from '../sql.ts';
 import { postgres } from './driver.ts';
 import { openSocket, type Target } from './target.ts';
 import { driverTypes, encode } from './values.ts';

@@ -1,4 +1,4 @@
-import type { QueueMessage, QueueName, Queues } from '../../../functions/domain/queues.ts';
+import type { QueueMessage, QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
 import type { Random } from '../../support/random.ts';
 
 /** Sends each message twice, neither when it should be sent: `release` sends one that waits, or all. */

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openPool } from '../../../functions/platform/postgres.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
 import type { Client } from '../../../schema/client.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { type Running, startSystem, type System, until } from '../../support/processes.ts';

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash, randomUUID } from 'node:crypto';
-import { openPool } from '../../../functions/platform/postgres.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
 import { ApiError, type Client, createClient } from '../../../schema/client.ts';
 import type { System } from '../../support/processes.ts';
 

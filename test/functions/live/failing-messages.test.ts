@@ -1,10 +1,10 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { LiveEvent } from '../../../functions/domain/hints.ts';
-import type { QueueMessage, QueueName } from '../../../functions/domain/queues.ts';
-import type { Sql } from '../../../functions/domain/sql.ts';
+import type { LiveEvent } from '../../../functions/domain/ports/hints.ts';
+import type { QueueMessage, QueueName } from '../../../functions/domain/ports/queues.ts';
+import type { Sql } from '../../../functions/domain/ports/sql.ts';
 import { createContext } from '../../../functions/platform/context.ts';
-import { ConnectionLost } from '../../../functions/platform/postgres.ts';
+import { ConnectionLost } from '../../../functions/platform/pool.ts';
 import { consume } from '../../../functions/queue/consume.ts';
 import { sqsEvent } from '../../../local/queues/event.ts';
 import { type Backend, backendForTest } from '../../support/backend.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Sql } from '../../../functions/domain/sql.ts';
+import type { Sql } from '../../../functions/domain/ports/sql.ts';
 import { reconcile } from '../../../functions/domain/live/reconcile.ts';
 import { backendForTest } from '../../support/backend.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { BlobStore } from '../../../functions/domain/blobs.ts';
+import type { BlobStore } from '../../../functions/domain/ports/blobs.ts';
 import type { Parts } from '../../../functions/platform/context.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';

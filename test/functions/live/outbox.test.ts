@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
 import { relay } from '../../../functions/domain/outbox/relay.ts';
-import type { QueueMessage } from '../../../functions/domain/queues.ts';
-import type { Sql } from '../../../functions/domain/sql.ts';
+import type { QueueMessage } from '../../../functions/domain/ports/queues.ts';
+import type { Sql } from '../../../functions/domain/ports/sql.ts';
 import { tickEachMinute } from '../../../functions/schedule/tick.ts';
 import { drain, enrol } from '../../support/worker.ts';
 import { backendWithQueues } from './support/live.ts';

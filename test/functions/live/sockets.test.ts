@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
-import { createSockets } from '../../../functions/platform/hints/sockets.ts';
+import { createSockets } from '../../../functions/platform/sockets.ts';
 import type { RedisClient } from '../../../functions/platform/redis.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { socket } from '../../../functions/socket/socket.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isDatabaseAway, openPool } from '../../../functions/platform/postgres.ts';
+import { isDatabaseAway, openPool } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 const failureOf = async (statement: string, session: Record<string, string | number> = {}) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Lane, Pool } from '../../../functions/domain/sql.ts';
-import { openPool, type PoolSettings } from '../../../functions/platform/postgres.ts';
+import type { Lane, Pool } from '../../../functions/domain/ports/pool.ts';
+import { openPool, type PoolSettings } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 const poolForTest = async (settings: PoolSettings) => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openPool } from '../../../functions/platform/postgres.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
 import { createRdsToken } from '../../../functions/platform/rds-token.ts';
 
 const HOST = 'db.cluster-x.eu-central-1.rds.amazonaws.com';

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Log } from '../../../functions/domain/log.ts';
+import type { Log } from '../../../functions/domain/ports/log.ts';
 import { createRedis, hint, RedisAway, type RedisSettings, type Requester } from '../../../functions/platform/redis.ts';
 import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import { startUpstash } from '../../../local/redis/upstash.ts';

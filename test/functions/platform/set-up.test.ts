@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openPool } from '../../../functions/platform/postgres.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
 import { setUp } from '../../../functions/platform/set-up.ts';
 import { createDatabase } from '../../support/backend.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { inject, onTestFinished } from 'vitest';
-import { openPool } from '../../../functions/platform/postgres.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
 
 /** A database without anything in it, for the running test. */
 export const emptyDatabase = async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Sql } from '../../../../functions/domain/sql.ts';
+import type { Sql } from '../../../../functions/domain/ports/sql.ts';
 
 const tablesOf = async (sql: Sql): Promise<string[]> => {
   const rows = await sql<{ name: string }[]>`select tablename as name from pg_tables where schemaname = 'public' order by 1`;

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { BlobStore } from '../../../../functions/domain/blobs.ts';
+import type { BlobStore } from '../../../../functions/domain/ports/blobs.ts';
 import type { Transfer } from '../../../../schema/artifact.ts';
-import type { Queues } from '../../../../functions/domain/queues.ts';
+import type { Queues } from '../../../../functions/domain/ports/queues.ts';
 import { type Backend, createBackend } from '../../../support/backend.ts';
 import { enrol } from '../../../support/worker.ts';
 

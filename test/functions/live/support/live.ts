@@ -1,6 +1,6 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { expect, onTestFinished } from 'vitest';
-import type { QueueMessage, QueueName, Queues } from '../../../../functions/domain/queues.ts';
+import type { QueueMessage, QueueName, Queues } from '../../../../functions/domain/ports/queues.ts';
 import { createQueues } from '../../../../functions/platform/queues.ts';
 import { createRedis } from '../../../../functions/platform/redis.ts';
 import { consume } from '../../../../functions/queue/consume.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createS3Blobs } from '../../../functions/platform/s3-blobs.ts';
+import { createS3Blobs } from '../../../functions/platform/blobs.ts';
 import { announced, bytes, describeBlobStore } from '../../support/blob-store.ts';
 import { serve } from '../../support/http-server.ts';
 import { freePort } from '../../support/processes.ts';

@@ -1,7 +1,7 @@
-import type { SocketOwner, Sockets } from '../../domain/hints.ts';
-import { hashOf } from '../redis.ts';
-import { keys, SOCKET_SECONDS } from './keys.ts';
-import type { Pipeline, Tell } from './tell.ts';
+import type { SocketOwner, Sockets } from '../domain/ports/sockets.ts';
+import { hashOf } from './redis.ts';
+import { keys, SOCKET_SECONDS } from './hints/keys.ts';
+import type { Pipeline, Tell } from './hints/tell.ts';
 
 const OWNER = 'owner';
 const parsed = (text: unknown): SocketOwner | null => (typeof text === 'string' ? (JSON.parse(text) as SocketOwner) : null);

@@ -1,4 +1,4 @@
-import type { Rows, Sql, Statement } from '../domain/sql.ts';
+import type { Rows, Sql, Statement } from '../domain/ports/sql.ts';
 
 export type Sent = { text: string; values: unknown[] };
 export type Run = (sent: Sent) => Promise<Rows<unknown[]>>;

@@ -1,9 +1,9 @@
 import { createBatches, isCausedByOne } from '../batches.ts';
-import type { Context, WorkerIdentity } from '../context.ts';
+import type { Context } from '../context.ts';
+import type { WorkerIdentity } from '../principal.ts';
 import { announce } from '../outbox/outbox.ts';
-import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
 import { repeating } from '../transact.ts';
-import { type Claim, completeAndClaim, type NextClaim } from './workers.sql.ts';
+import { type Claim, completeAndClaim, type Completion, type CompletionAnswer, type NextClaim } from './attempts.sql.ts';
 
 type Advancing = Pick<Context, 'sql' | 'queues' | 'hints' | 'log' | 'env' | 'isAway'>;
 /** What a worker finished and what it wants next; either may be missing. */

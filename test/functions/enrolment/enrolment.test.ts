@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Backend, backendForTest } from '../support/backend.ts';
-import { enrol } from '../support/worker.ts';
+import { type Backend, backendForTest } from '../../support/backend.ts';
+import { enrol } from '../../support/worker.ts';
 
 const DAY_MS = 24 * 3_600_000;
 

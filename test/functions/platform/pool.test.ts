@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { json, type Sql } from '../../../functions/domain/sql.ts';
-import { ConnectionLost, isDatabaseAway, openPool, type PoolSettings } from '../../../functions/platform/postgres.ts';
+import { json, type Sql } from '../../../functions/domain/ports/sql.ts';
+import { ConnectionLost, isDatabaseAway, openPool, type PoolSettings } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 

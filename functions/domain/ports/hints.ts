@@ -1,8 +1,8 @@
-import type { Event } from '../../schema/events.ts';
-import type { Task } from '../../schema/task.ts';
-import type { Worker } from '../../schema/worker.ts';
-import type { WorkerMode, WorkerStatus } from '../../schema/states.ts';
-import type { WorkerIdentity } from './context.ts';
+import type { Event } from '../../../schema/events.ts';
+import type { Task } from '../../../schema/task.ts';
+import type { Worker } from '../../../schema/worker.ts';
+import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
+import type { WorkerIdentity } from '../principal.ts';
 
 type Owned = { organization_id: string };
 export type QueuePlace = Owned & { subtask_id: string; tool: string; priority: number; turn: number };
@@ -79,21 +79,4 @@ export type Hints = {
   readTask(organizationId: string, taskId: string): Promise<Task | null>;
   /** What was cached of these tasks before is not answered any more. */
   outdate(changed: readonly ChangedTask[]): Promise<boolean>;
-};
-
-/** Who opened a socket, and for which organization. */
-export type SocketOwner = Owned & { kind: 'caller' | 'worker'; id: string; owner_id: string | null };
-/** The registry of sockets and of what each has subscribed to; without it there is no push. Throws nothing, like the others. */
-export type Sockets = {
-  keepTicket(hash: string, owner: SocketOwner, seconds: number): Promise<boolean>;
-  /** Uses a ticket up. */
-  takeTicket(hash: string): Promise<SocketOwner | null>;
-  add(connectionId: string, owner: SocketOwner): Promise<boolean>;
-  ownerOf(connectionId: string): Promise<SocketOwner | null>;
-  subscribe(connectionId: string, organizationId: string, topics: readonly string[]): Promise<boolean>;
-  unsubscribe(connectionId: string, organizationId: string, topics: readonly string[]): Promise<boolean>;
-  /** The sockets of each topic, in the order of the topics. */
-  subscribers(organizationId: string, topics: readonly string[]): Promise<string[][]>;
-  /** Two round trips. */
-  remove(connectionId: string): Promise<boolean>;
 };

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { endOverdue } from '../../functions/domain/maintenance/maintenance.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
-import { completeAndClaim } from '../../functions/domain/workers/workers.sql.ts';
-import { openPool } from '../../functions/platform/postgres.ts';
-import { type Backend, backendForTest } from '../support/backend.ts';
-import { until } from '../support/processes.ts';
-import { enrol } from '../support/worker.ts';
+import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
+import type { Sql } from '../../../functions/domain/ports/sql.ts';
+import { completeAndClaim } from '../../../functions/domain/attempts/attempts.sql.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
+import { type Backend, backendForTest } from '../../support/backend.ts';
+import { until } from '../../support/processes.ts';
+import { enrol } from '../../support/worker.ts';
 
 /** A worker that claimed under an id and did not get the answer. */
 const lostAnswer = async () => {

@@ -3,7 +3,7 @@ import { buildQueryString } from '@smithy/core/protocols';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Transfer } from '../../schema/artifact.ts';
 import { AppError } from '../../schema/errors.ts';
-import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/blobs.ts';
+import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey } from '../domain/ports/blobs.ts';
 import { type AwsTarget, regionOfLambda } from './aws.ts';
 import { credentialsOfLambda } from './lambda-credentials.ts';
 

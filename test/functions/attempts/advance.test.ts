@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ChangedTask } from '../../functions/domain/hints.ts';
-import type { Sql } from '../../functions/domain/sql.ts';
-import { completion } from '../../functions/domain/subtasks/subtasks.ts';
-import { createAdvance, type WorkerStep } from '../../functions/domain/workers/advance.ts';
-import { type Claim, completeAndClaim, type NextClaim } from '../../functions/domain/workers/workers.sql.ts';
-import { openPool } from '../../functions/platform/postgres.ts';
-import type { Claimed } from '../../schema/attempt.ts';
-import { type Backend, backendForTest } from '../support/backend.ts';
-import { checkInvariants } from '../support/invariants.ts';
-import { untilBlocked } from '../support/locks.ts';
-import { beforeStatements } from '../support/statements.ts';
-import { enrol, type TestWorker } from '../support/worker.ts';
+import type { ChangedTask } from '../../../functions/domain/ports/hints.ts';
+import type { Sql } from '../../../functions/domain/ports/sql.ts';
+import { createAdvance, type WorkerStep } from '../../../functions/domain/attempts/advance.ts';
+import { type Claim, completeAndClaim, type NextClaim } from '../../../functions/domain/attempts/attempts.sql.ts';
+import { completion } from '../../../functions/domain/attempts/attempts.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
+import type { Claimed } from '../../../schema/attempt.ts';
+import { type Backend, backendForTest } from '../../support/backend.ts';
+import { checkInvariants } from '../../support/invariants.ts';
+import { untilBlocked } from '../../support/locks.ts';
+import { beforeStatements } from '../../support/statements.ts';
+import { enrol, type TestWorker } from '../../support/worker.ts';
 
 const MOST_BYTES = 5_500_000;
 

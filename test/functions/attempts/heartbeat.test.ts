@@ -1,12 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { heartbeat } from '../../functions/domain/workers/workers.sql.ts';
-import { openPool } from '../../functions/platform/postgres.ts';
-import type { Claimed } from '../../schema/attempt.ts';
-import type { Json } from '../../schema/json.ts';
-import { type Backend, backendForTest } from '../support/backend.ts';
-import { NO_REDIS } from '../support/redis-kind.ts';
-import { enrol } from '../support/worker.ts';
-import { backendWithQueues, breakableRedis } from './live/support/live.ts';
+import { heartbeat } from '../../../functions/domain/attempts/attempts.sql.ts';
+import { openPool } from '../../../functions/platform/pool.ts';
+import type { Claimed } from '../../../schema/attempt.ts';
+import type { Json } from '../../../schema/json.ts';
+import { type Backend, backendForTest } from '../../support/backend.ts';
+import { NO_REDIS } from '../../support/redis-kind.ts';
+import { enrol } from '../../support/worker.ts';
+import { backendWithQueues, breakableRedis } from '../live/support/live.ts';
 
 /** Two attempts of one worker whose leases are about to run out. */
 const heldForTest = async () => {

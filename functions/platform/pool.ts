@@ -1,9 +1,10 @@
 import type { Env } from '../../schema/env.ts';
-import type { Lane, Pool, Sql } from '../domain/sql.ts';
+import type { Lane, Pool } from '../domain/ports/pool.ts';
+import type { Sql } from '../domain/ports/sql.ts';
 import { type Answer, type Connection, ConnectionLost, isRefusal, openConnection } from './postgres/connection.ts';
 import { type Asker, createConnections, type LaneSettings } from './postgres/connections.ts';
 import { targetOf } from './postgres/target.ts';
-import { createSql, type Run, type Sent } from './statement.ts';
+import { createSql, type Run, type Sent } from './sql.ts';
 
 export { ConnectionLost };
 

@@ -1,4 +1,4 @@
-import type { Transfer } from '../../schema/artifact.ts';
+import type { Transfer } from '../../../schema/artifact.ts';
 
 /** Where the bytes of artifacts lie. Clients move them by the requests that it signs; they never pass a Lambda. */
 export type BlobStore = {
