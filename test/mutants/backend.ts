@@ -244,7 +244,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'the row that makes a page too long is left out',
-    file: 'functions/domain/page.ts',
+    file: 'functions/domain/page.sql.ts',
     find: 'where bytes_so_far - bytes <',
     replace: 'where bytes_so_far <',
     tests: ['test/functions/bounds.test.ts'],
@@ -553,7 +553,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'two migrations at once do not wait for each other',
-    file: 'functions/platform/migrate.ts',
+    file: 'functions/platform/migrate.sql.ts',
     find: `  await sql\`select pg_advisory_xact_lock(\${LOCK})\`;
 `,
     replace: '',

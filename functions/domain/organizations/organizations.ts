@@ -3,6 +3,7 @@ import { insertApiKey } from '../api-keys/api-keys.sql.ts';
 import type { Context } from '../context.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import { transact } from '../transact.ts';
+import { hasOrganization, insertAdministrator, insertOrganization, lockOrganizations } from './organizations.sql.ts';
 
 /**
  * Makes the first organization, its administrator and an API key with every scope; answers null when there is one already.
@@ -13,18 +14,13 @@ export const bootstrap = (
   keep: (adminKey: string) => Promise<void> = async () => {},
 ): Promise<{ admin_key: string | null }> =>
   transact(ctx.sql, async (sql) => {
-    await sql`lock table organizations in share row exclusive mode`;
-    const [known] = await sql`select from organizations limit 1`;
-    if (known !== undefined) return { admin_key: null };
-    const [organization] = await sql<[{ organization_id: string }]>`
-      insert into organizations (name) values ('default') returning organization_id`;
-    const [user] = await sql<[{ user_id: string }]>`
-      insert into users (organization_id, email, display_name)
-      values (${organization.organization_id}, 'admin@localhost', 'Administrator')
-      returning user_id`;
+    await lockOrganizations(sql);
+    if (await hasOrganization(sql)) return { admin_key: null };
+    const organizationId = await insertOrganization(sql);
+    const userId = await insertAdministrator(sql, organizationId);
     const adminKey = newSecret('mak');
     const spec = { name: 'admin', scopes: [...SCOPES] };
-    await insertApiKey(sql, organization.organization_id, spec, secretHash(adminKey), adminKey.slice(0, 8), user.user_id);
+    await insertApiKey(sql, organizationId, spec, secretHash(adminKey), adminKey.slice(0, 8), userId);
     await keep(adminKey);
     return { admin_key: adminKey };
   });

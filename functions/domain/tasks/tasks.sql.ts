@@ -3,7 +3,7 @@ import type { TaskStatus } from '../../../schema/states.ts';
 import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
 import type { OnceRequest, StoredAnswer } from '../idempotency.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
-import { type Counted, cut } from '../page.ts';
+import { type Counted, cut } from '../page.sql.ts';
 import type { Caller } from '../principal.ts';
 import { json, type Sql, type Statement } from '../ports/sql.ts';
 import type { DagEdge } from './dag.ts';
