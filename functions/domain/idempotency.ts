@@ -1,28 +1,11 @@
 import { AppError } from '../../schema/errors.ts';
 import type { Context } from './context.ts';
 import type { Caller } from './principal.ts';
-import { json, type Sql } from './ports/sql.ts';
+import { reserveKey, storeAnswer, type StoredAnswer, storedAnswer } from './idempotency.sql.ts';
 import { commit } from './outbox/outbox.ts';
 
 /** A caller's request under its Idempotency-Key; the hash is of all that matters in it. */
 export type OnceRequest = { key: string; operation: string; hash: string; secret: boolean };
-export type StoredAnswer = { operation: string; request_hash: string; response: { plain: unknown } | { sealed: string } };
-
-const reserveKey = async (sql: Sql, caller: Caller, key: string, operation: string, hash: string): Promise<boolean> => {
-  const reserved = await sql`
-    insert into idempotency_keys (organization_id, principal_id, key, operation, request_hash)
-    values (${caller.organization_id}, ${caller.principal_id}, ${key}, ${operation}, ${hash})
-    on conflict do nothing`;
-  return reserved.count === 1;
-};
-
-const storedAnswer = async (sql: Sql, caller: Caller, key: string): Promise<StoredAnswer> => {
-  const [stored] = await sql<[StoredAnswer]>`
-    select operation, request_hash, response
-    from idempotency_keys
-    where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${key}`;
-  return stored;
-};
 
 /** The answer of the first request under a key, for the same request again; another request is refused. */
 export const repeated = ({ vault }: Pick<Context, 'vault'>, stored: StoredAnswer, request: OnceRequest | null): unknown => {
@@ -42,9 +25,6 @@ export const once = <T>(ctx: Context, caller: Caller, request: OnceRequest, work
       return repeated(ctx, await storedAnswer(sql, caller, request.key), request) as T;
     const answer = await work({ ...ctx, sql });
     const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
-    await sql`
-      update idempotency_keys
-      set response = ${json(response)}
-      where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${request.key}`;
+    await storeAnswer(sql, caller, request.key, response);
     return answer;
   });

@@ -209,16 +209,20 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an idempotency key is shared by all keys of an organization',
-    file: 'functions/domain/idempotency.ts',
-    find: 'where organization_id = ${caller.organization_id} and principal_id = ${caller.principal_id} and key = ${key}`',
-    replace: 'where organization_id = ${caller.organization_id} and key = ${key}`',
+    file: 'functions/domain/idempotency.sql.ts',
+    find: `from idempotency_keys
+    where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and`,
+    replace: `from idempotency_keys
+    where organization_id = \${caller.organization_id} and`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
     name: 'the answer for an idempotency key is stored for all who used it',
-    file: 'functions/domain/idempotency.ts',
-    find: 'and principal_id = ${caller.principal_id} and key = ${request.key}',
-    replace: 'and key = ${request.key}',
+    file: 'functions/domain/idempotency.sql.ts',
+    find: `set response = \${json(response)}
+  where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and`,
+    replace: `set response = \${json(response)}
+  where organization_id = \${caller.organization_id} and`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
