@@ -7,10 +7,10 @@ import type { AwsKey } from './aws-key.ts';
 import type { Upgrades } from './gateway.ts';
 import { createCalls, type SocketHandler, statusOf } from './socket-gateway/calls.ts';
 import { type Connection, type Message, openConnection } from './socket-gateway/connection.ts';
-import { connectEvent, disconnectEvent, messageEvent, type Peer } from './socket-gateway/events.ts';
+import { connectEvent, disconnectEvent, messageEvent, type Peer } from './socket-gateway/gateway-events.ts';
 import { SOCKET_LIMITS, type SocketLimits } from './socket-gateway/limits.ts';
 import { createManagement } from './socket-gateway/management.ts';
-import { idOf, pathOf, routeOf } from './socket-gateway/routes.ts';
+import { idOf, pathOf, routeOf } from './socket-gateway/addresses.ts';
 
 export type SocketGatewayOptions = {
   handler: SocketHandler;

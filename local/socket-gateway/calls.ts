@@ -1,5 +1,5 @@
 import { type Handler, invoke, type Outcome } from '../lambda.ts';
-import type { SocketEvent } from './events.ts';
+import type { SocketEvent } from './gateway-events.ts';
 
 export type SocketHandler = Handler<SocketEvent>;
 

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import type { Peer } from './events.ts';
-import { watchFrames } from './frames.ts';
+import type { Peer } from './gateway-events.ts';
+import { watchFrames } from './watch-frames.ts';
 import type { SocketLimits } from './limits.ts';
 
 export type Connection = {

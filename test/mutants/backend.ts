@@ -167,7 +167,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an older event number makes an old cached task good again',
-    file: 'functions/platform/hints/tasks.ts',
+    file: 'functions/platform/hints/task-cache.ts',
     find: '{ gt: true }, ',
     replace: '',
     tests: ['test/functions/live/hints.test.ts'],

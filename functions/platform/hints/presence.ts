@@ -2,8 +2,8 @@ import type { WorkerMode } from '../../../schema/states.ts';
 import type { Worker } from '../../../schema/worker.ts';
 import type { Hints, LiveWorker, NotedWorker } from '../../domain/ports/hints.ts';
 import { hashOf } from '../redis.ts';
-import { CHANNELS, keys, PRESENCE_SECONDS } from './keys.ts';
-import { outdate } from './tasks.ts';
+import { CHANNELS, keys, PRESENCE_SECONDS } from './redis-keys.ts';
+import { outdate } from './task-cache.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
 type Status = 'online' | 'busy';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { announceExpired } from '../../../functions/domain/live/announce-workers.ts';
-import { keys } from '../../../functions/platform/hints/keys.ts';
+import { keys } from '../../../functions/platform/hints/redis-keys.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { until } from '../../support/processes.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
