@@ -2,7 +2,7 @@ import { AppError } from '../../../schema/errors.ts';
 import type { DeadLetter } from '../../../schema/dead-letter.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
-import type { DeadLetter as Stored, QueueName, Queues } from '../ports/queues.ts';
+import type { StoredDeadLetter, QueueName, Queues } from '../ports/queues.ts';
 
 const MOST = 100;
 const CHARACTERS = 4_000;
@@ -28,7 +28,7 @@ const read = (body: string): { organization_id?: unknown; topic?: unknown } => {
 };
 
 /** A message of another organization is not shown; one that names none can be read by nobody, and is. */
-const shown = (caller: Caller, { body, ...letter }: Stored): DeadLetter[] => {
+const shown = (caller: Caller, { body, ...letter }: StoredDeadLetter): DeadLetter[] => {
   const { organization_id = caller.organization_id, topic } = read(body);
   if (organization_id !== caller.organization_id) return [];
   return [{ ...letter, topic: typeof topic === 'string' ? topic : null, body: body.slice(0, CHARACTERS).toWellFormed() }];

@@ -4,8 +4,8 @@ import type { Store } from './store.ts';
 export class Refusal extends Error {}
 
 /** Its arguments come without the name, and as many as `least` to `most` says. */
-export type Command = { least: number; most?: number; run(store: Store, args: string[]): unknown };
-export type Commands = Record<string, Command>;
+export type RedisCommand = { least: number; most?: number; run(store: Store, args: string[]): unknown };
+export type Commands = Record<string, RedisCommand>;
 
 export const SYNTAX = 'ERR syntax error';
 const NOT_WHOLE = 'ERR value is not an integer or out of range';
