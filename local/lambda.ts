@@ -31,11 +31,14 @@ export const lambdaContext = (requestId: string, timeoutMs: number, signal?: Abo
 
 export type Handler<E> = (event: E, context: LambdaContext) => Promise<unknown>;
 /** What a handler answered, or that it threw or took too long. */
-export type Outcome = { kind: 'answered'; answer: unknown } | { kind: 'failed'; error: unknown } | { kind: 'late' };
+export type InvocationOutcome = { kind: 'answered'; answer: unknown } | { kind: 'failed'; error: unknown } | { kind: 'late' };
 
 /** Calls a handler as Lambda does: once, and not for longer than it may. */
-export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string, timeoutMs: number): Promise<Outcome> => {
-  const run = async (): Promise<Outcome> => ({ kind: 'answered', answer: await handler(event, lambdaContext(requestId, timeoutMs)) });
+export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string, timeoutMs: number): Promise<InvocationOutcome> => {
+  const run = async (): Promise<InvocationOutcome> => ({
+    kind: 'answered',
+    answer: await handler(event, lambdaContext(requestId, timeoutMs)),
+  });
   try {
     return (await within(timeoutMs, run())) ?? { kind: 'late' };
   } catch (error) {

@@ -6,11 +6,11 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { AwsKey } from './aws-key.ts';
 import type { Upgrades } from './gateway.ts';
 import { createCalls, type SocketHandler, statusOf } from './socket-gateway/calls.ts';
-import { type Connection, type Message, openConnection } from './socket-gateway/connection.ts';
-import { connectEvent, disconnectEvent, messageEvent, type Peer } from './socket-gateway/events.ts';
+import { type SocketConnection, type SocketMessage, openConnection } from './socket-gateway/connection.ts';
+import { connectEvent, disconnectEvent, messageEvent, type Peer } from './socket-gateway/gateway-events.ts';
 import { SOCKET_LIMITS, type SocketLimits } from './socket-gateway/limits.ts';
 import { createManagement } from './socket-gateway/management.ts';
-import { idOf, pathOf, routeOf } from './socket-gateway/routes.ts';
+import { idOf, pathOf, routeOf } from './socket-gateway/addresses.ts';
 
 export type SocketGatewayOptions = {
   handler: SocketHandler;
@@ -46,8 +46,8 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
   const { path = '/ws', routes = [], binary = false, onError = () => {} } = options;
   const limits = { ...SOCKET_LIMITS, ...options.limits };
   const { call, running } = createCalls(options.handler, limits.timeoutMs, onError);
-  const connections = new Set<Connection>();
-  const reachable = new Map<string, Connection>();
+  const connections = new Set<SocketConnection>();
+  const reachable = new Map<string, SocketConnection>();
   const peers = new WeakMap<IncomingMessage, Peer>();
   let closed = false;
 
@@ -59,7 +59,7 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
     return status;
   };
 
-  const takeMessage = async (peer: Peer, { text, isBase64Encoded }: Message) => {
+  const takeMessage = async (peer: Peer, { text, isBase64Encoded }: SocketMessage) => {
     const event = messageEvent(peer, isBase64Encoded ? '$default' : routeOf(text, routes), text, isBase64Encoded);
     const { kind } = await call(event);
     if (kind === 'answered') return; // what it answers goes nowhere without a route response

@@ -1,6 +1,6 @@
 import { loadEnvFile } from './env-file.ts';
 import { type Home, startHome } from './home.ts';
-import { explain, warningsOf } from './start/explain.ts';
+import { explain, warningsOf } from './start/messages.ts';
 import { HELP, readOptions } from './start/options.ts';
 import { onStopSignals } from './stop-signals.ts';
 

@@ -9,7 +9,7 @@ import {
   SQSServiceException,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
-import type { DeadLetter, QueueName, Queues } from '../domain/ports/queues.ts';
+import type { StoredDeadLetter, QueueName, Queues } from '../domain/ports/queues.ts';
 
 /** What a queue gave up; SQS says nothing of the reason. */
 export type DeadLetters = Pick<Queues, 'listDead' | 'bury' | 'redrive'>;
@@ -20,7 +20,7 @@ const REASON_CHARACTERS = 1_000;
 /** What emulators of SQS say. */
 const UNKNOWN_ACTION = ['InvalidAction', 'UnknownOperationException', 'NotImplemented'];
 
-const letterOf = ({ MessageId = '', Body = '', Attributes = {}, MessageAttributes = {} }: Message): DeadLetter => ({
+const letterOf = ({ MessageId = '', Body = '', Attributes = {}, MessageAttributes = {} }: Message): StoredDeadLetter => ({
   message_id: MessageId,
   body: Body,
   reason: MessageAttributes.reason?.StringValue ?? null,

@@ -5,7 +5,7 @@ import { createChangeHints } from './hints/changes.ts';
 import { createPresenceHints } from './hints/presence.ts';
 import { createQueueHints } from './hints/queue.ts';
 import { createSockets } from './sockets.ts';
-import { createTaskHints } from './hints/tasks.ts';
+import { createTaskHints } from './hints/task-cache.ts';
 import { createTell } from './hints/tell.ts';
 import type { RedisClient } from './redis.ts';
 

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sql } from '../domain/ports/sql.ts';
+import { analyze, appliedHash, appliedNames, leaveBodiesUnchecked, prepare, recordApplied } from './migrate.sql.ts';
 import { openPool } from './pool.ts';
 
 type Script = { name: string; text: string; sha256: string };
 const TRANSITIONS = 'transitions';
-/** Taken for each transaction: two migrations at once wait for each other and the second finds nothing to do. */
-const LOCK = 5_206_117;
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -21,20 +20,12 @@ const readScripts = async (folder: string): Promise<Script[]> => {
   );
 };
 
-const prepare = async (sql: Sql) => {
-  await sql`select pg_advisory_xact_lock(${LOCK})`;
-  await sql`
-    create table if not exists schema_migrations (
-      name text primary key, sha256 text not null, applied_at timestamptz not null default clock_timestamp()
-    )`;
-};
-
 /** What the database has that this code does not know; null when it knows all. */
 const findNewer = async (sql: Sql, known: readonly Script[]): Promise<string | null> => {
   await prepare(sql);
   const names = new Set([TRANSITIONS, ...known.map(({ name }) => name)]);
-  const applied = await sql<{ name: string }[]>`select name from schema_migrations order by name`;
-  return applied.find(({ name }) => !names.has(name))?.name ?? null;
+  const applied = await appliedNames(sql);
+  return applied.find((name) => !names.has(name)) ?? null;
 };
 
 const run = async (sql: Sql, { name, text }: Script) => {
@@ -45,15 +36,6 @@ const run = async (sql: Sql, { name, text }: Script) => {
   }
 };
 
-const appliedHash = async (sql: Sql, name: string): Promise<string | null> => {
-  const [row] = await sql<{ sha256: string }[]>`select sha256 from schema_migrations where name = ${name}`;
-  return row?.sha256 ?? null;
-};
-
-const note = (sql: Sql, name: string, hash: string) => sql`
-  insert into schema_migrations (name, sha256) values (${name}, ${hash})
-  on conflict (name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`;
-
 const applyMigration = async (sql: Sql, script: Script): Promise<boolean> => {
   await prepare(sql);
   const applied = await appliedHash(sql, script.name);
@@ -61,7 +43,7 @@ const applyMigration = async (sql: Sql, script: Script): Promise<boolean> => {
   if (applied !== null)
     throw new Error(`${script.name} was changed after it had been applied; put it back and write a new migration instead`);
   await run(sql, script);
-  await note(sql, script.name, script.sha256);
+  await recordApplied(sql, script.name, script.sha256);
   return true;
 };
 
@@ -70,9 +52,9 @@ const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<b
   await prepare(sql);
   const hash = sha256(scripts.map((script) => script.sha256).join());
   if ((await appliedHash(sql, TRANSITIONS)) === hash) return false;
-  await sql`set local check_function_bodies = off`;
+  await leaveBodiesUnchecked(sql);
   for (const script of scripts) await run(sql, script);
-  await note(sql, TRANSITIONS, hash);
+  await recordApplied(sql, TRANSITIONS, hash);
   return true;
 };
 
@@ -96,7 +78,7 @@ export const migrate = async ({ url, folder, newer = 'refuse' }: MigrateOptions)
       throw new Error(`The database is newer than this code: it has ${unknown}, which is not here. Take the code that made it`);
     for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
     if (await sql.begin((tx) => applyTransitions(tx, transitions))) applied.push(TRANSITIONS);
-    if (applied.length > 0) await sql`analyze`;
+    if (applied.length > 0) await analyze(sql);
     return { applied, newer: null };
   } finally {
     await sql.end();

@@ -1,6 +1,6 @@
 import type { SocketOwner, Sockets } from '../domain/ports/sockets.ts';
 import { hashOf } from './redis.ts';
-import { keys, SOCKET_SECONDS } from './hints/keys.ts';
+import { keys, SOCKET_SECONDS } from './hints/redis-keys.ts';
 import type { Pipeline, Tell } from './hints/tell.ts';
 
 const OWNER = 'owner';

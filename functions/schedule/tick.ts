@@ -1,5 +1,6 @@
 import { type MessageOf, OVERDUE_DELAYS_SECONDS, QUEUE_OF } from '../../schema/message.ts';
 import type { Context } from '../domain/context.ts';
+import { announceExpired } from '../domain/live/announce-workers.ts';
 import type { Activity } from '../domain/ports/hints.ts';
 import { isDone } from '../domain/live/live.sql.ts';
 import { reconcileAgain } from '../domain/live/reconcile.ts';
@@ -8,7 +9,7 @@ import { sweep } from './sweep.ts';
 
 /** Longer than any transaction: what was announced before this long is committed, or never will be. */
 const SETTLED_MS = 30_000;
-const PRESENCE_SECONDS = 5;
+const PRESENCE_SWEEP_SECONDS = 5;
 
 /** Whether nothing has come since everything was found done: then Postgres is not asked, and may sleep. */
 const isIdle = (activity: Activity | null): boolean =>
@@ -45,7 +46,7 @@ export const tickEachMinute = async (ctx: Context) => {
 
 /** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
 export const tick = async (ctx: Context) => {
-  if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await ctx.hints.sweepPresence();
+  if (await ctx.hints.isFirst('presence', PRESENCE_SWEEP_SECONDS)) await announceExpired(ctx);
   const activity = await ctx.hints.activity();
   if (isIdle(activity)) return null;
   const report = await sweep(ctx);

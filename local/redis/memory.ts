@@ -1,5 +1,5 @@
 import { createChannels } from './memory/channels.ts';
-import type { Command, Commands } from './memory/command.ts';
+import type { RedisCommand, Commands } from './memory/command.ts';
 import { Refusal } from './memory/refusal.ts';
 import { matcher } from './memory/glob.ts';
 import { HASHES } from './memory/hashes.ts';
@@ -8,7 +8,7 @@ import { SETS } from './memory/sets.ts';
 import { SORTED_SETS } from './memory/sorted-sets.ts';
 import { createStore } from './memory/store.ts';
 import { STRINGS } from './memory/strings.ts';
-import { type Answer, createRequester, type Link, type LinkedRequester } from './requester.ts';
+import { type RedisReply, createRequester, type Link, type LinkedRequester } from './requester.ts';
 
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
@@ -19,8 +19,8 @@ const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 export const createMemoryRedis = (now: () => number = () => Math.floor(performance.now())): LinkedRequester => {
   const store = createStore(now);
   const channels = createChannels();
-  const commands = new Map<string, Command>(
-    Object.entries<Command>({
+  const commands = new Map<string, RedisCommand>(
+    Object.entries<RedisCommand>({
       ...KEYS,
       ...STRINGS,
       ...HASHES,
@@ -30,14 +30,14 @@ export const createMemoryRedis = (now: () => number = () => Math.floor(performan
     } satisfies Commands),
   );
   /** The command, when it may be queued. */
-  const find = (name: string, args: string[]): Command => {
+  const find = (name: string, args: string[]): RedisCommand => {
     const command = commands.get(name.toLowerCase());
     if (command === undefined) throw new Refusal(`ERR unknown command '${name}', with args beginning with: `);
     if (args.length < command.least || args.length > (command.most ?? Number.POSITIVE_INFINITY))
       throw new Refusal(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
     return command;
   };
-  const run = ([name = '', ...args]: string[]): Answer => {
+  const run = ([name = '', ...args]: string[]): RedisReply => {
     store.sweep();
     return refusable(() => ({ result: find(name, args).run(store, args) }));
   };
@@ -54,7 +54,7 @@ export const createMemoryRedis = (now: () => number = () => Math.floor(performan
   return createRequester(link);
 };
 
-const refusable = (work: () => Answer): Answer => {
+const refusable = (work: () => RedisReply): RedisReply => {
   try {
     return work();
   } catch (error) {

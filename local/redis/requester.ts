@@ -2,11 +2,11 @@ import type { Requester } from '../../functions/platform/redis.ts';
 
 export type Listener = (message: string, channel: string) => void;
 /** The answer to one command, in the form that Upstash's REST gives it. */
-export type Answer = { result: unknown } | { error: string };
+export type RedisReply = { result: unknown } | { error: string };
 /** A way to a Redis; rejects when it can't be reached, and when it refuses a whole transaction. */
 export type Link = {
-  pipeline(commands: string[][]): Promise<Answer[]>;
-  multi(commands: string[][]): Promise<Answer[]>;
+  pipeline(commands: string[][]): Promise<RedisReply[]>;
+  multi(commands: string[][]): Promise<RedisReply[]>;
   /** Listens to a channel, or to all whose name a pattern fits; answers what ends it. */
   subscribe(kind: 'subscribe' | 'psubscribe', name: string, listener: Listener): Promise<() => void>;
   close(): Promise<void>;

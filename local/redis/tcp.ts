@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { type Answer, createRequester, type Link, type LinkedRequester } from './requester.ts';
+import { type RedisReply, createRequester, type Link, type LinkedRequester } from './requester.ts';
 import { createTcpSubscriber } from './tcp-subscriber.ts';
 
 /** The client of the backend gives up sooner; after this the connection counts as dead, and another is made. */
@@ -36,7 +36,7 @@ const isReply = (error: Error) => error.name === 'ReplyError';
 type Results = [error: Error | null, result?: unknown][];
 
 /** Throws when an error says that the connection is at fault, not the command. */
-const answersOf = (results: Results): Answer[] =>
+const answersOf = (results: Results): RedisReply[] =>
   results.map(([error, result]) => {
     if (error === null) return { result };
     if (!isReply(error)) throw error;
@@ -64,7 +64,7 @@ export const connectRedis = async (url: string, options: ConnectOptions = {}): P
   });
   const subscriber = createTcpSubscriber(() => new Redis(url, { ...shared(patienceMs), maxRetriesPerRequest: null }));
   /** Names in capitals pass ioredis's own transformations by. */
-  const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<Answer[]> => {
+  const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<RedisReply[]> => {
     const sent = client[kind]();
     for (const [name = '', ...args] of batch) sent.call(name.toUpperCase(), ...args);
     try {

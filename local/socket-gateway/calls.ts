@@ -1,5 +1,5 @@
-import { type Handler, invoke, type Outcome } from '../lambda.ts';
-import type { SocketEvent } from './events.ts';
+import { type Handler, invoke, type InvocationOutcome } from '../lambda.ts';
+import type { SocketEvent } from './gateway-events.ts';
 
 export type SocketHandler = Handler<SocketEvent>;
 
@@ -8,7 +8,7 @@ export const createCalls = (handler: SocketHandler, timeoutMs: number, onError: 
   let running = 0;
   return {
     running: () => running,
-    call: async (event: SocketEvent): Promise<Outcome> => {
+    call: async (event: SocketEvent): Promise<InvocationOutcome> => {
       running++;
       const outcome = await invoke(handler, event, event.requestContext.requestId, timeoutMs);
       running--;
@@ -19,7 +19,7 @@ export const createCalls = (handler: SocketHandler, timeoutMs: number, onError: 
 };
 
 /** The status of a handshake: 502 for an answer that is none, 504 for one that does not come. */
-export const statusOf = (outcome: Outcome): number => {
+export const statusOf = (outcome: InvocationOutcome): number => {
   if (outcome.kind !== 'answered') return outcome.kind === 'late' ? 504 : 502;
   const { answer } = outcome;
   const status = typeof answer === 'object' && answer !== null && 'statusCode' in answer ? Number(answer.statusCode) : 0;

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import type { Peer } from './events.ts';
-import { watchFrames } from './frames.ts';
+import type { Peer } from './gateway-events.ts';
+import { watchFrames } from './watch-frames.ts';
 import type { SocketLimits } from './limits.ts';
 
-export type Connection = {
+export type SocketConnection = {
   peer: Peer;
   lastActiveAt(): number;
   /** `full`: the client does not read what it has got already. */
@@ -13,10 +13,10 @@ export type Connection = {
   close(code: number, reason: string): void;
   terminate(): void;
 };
-export type Message = { text: string; isBase64Encoded: boolean };
+export type SocketMessage = { text: string; isBase64Encoded: boolean };
 type Care = {
   binary: boolean;
-  onMessage: (message: Message) => Promise<void>;
+  onMessage: (message: SocketMessage) => Promise<void>;
   /** Nothing can be posted any more. */
   onClosing: () => void;
   onClosed: (code: number, reason: string) => void;
@@ -28,7 +28,7 @@ const TOO_LONG = 1009;
 const CODES: Record<string, number> = { WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: TOO_LONG, WS_ERR_INVALID_UTF8: 1007 };
 
 /** One open socket, under the limits of API Gateway. */
-export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care): Connection => {
+export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care): SocketConnection => {
   let lastActiveAt = Date.now();
   let handling = 0;
   let closing: { code: number; reason: string } | null = null;
@@ -47,7 +47,7 @@ export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limit
     lastActiveAt = Date.now();
     idle.refresh();
   };
-  const take = async (message: Message) => {
+  const take = async (message: SocketMessage) => {
     if (++handling >= limits.concurrency) socket.pause();
     await care.onMessage(message);
     if (--handling < limits.concurrency) socket.resume();

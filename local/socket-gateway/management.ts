@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type AwsKey, holdsKey } from '../aws-key.ts';
 import { readBytes } from '../gateway/event.ts';
-import type { Connection } from './connection.ts';
+import type { SocketConnection } from './connection.ts';
 
 type Answer = { status: number; error?: string; body?: unknown };
 
@@ -21,19 +21,19 @@ const write = (response: ServerResponse, { status, error, body }: Answer) => {
   response.end(text);
 };
 
-const describe = ({ peer, lastActiveAt }: Connection) => ({
+const describe = ({ peer, lastActiveAt }: SocketConnection) => ({
   connectedAt: new Date(peer.connectedAt).toISOString(),
   lastActiveAt: new Date(lastActiveAt()).toISOString(),
   identity: { userAgent: '', ...peer.identity },
 });
 
-const post = async (connection: Connection, request: IncomingMessage, most: number): Promise<Answer> => {
+const post = async (connection: SocketConnection, request: IncomingMessage, most: number): Promise<Answer> => {
   const data = await readBytes(request, most);
   if (data === null) return TOO_LARGE;
   return { sent: { status: 200 }, gone: GONE, full: FULL }[connection.post(data)];
 };
 
-type Api = { key: AwsKey; messageBytes: number; find: (id: string) => Connection | undefined };
+type Api = { key: AwsKey; messageBytes: number; find: (id: string) => SocketConnection | undefined };
 
 const answer = async ({ key, messageBytes, find }: Api, id: string, request: IncomingMessage): Promise<Answer> => {
   if (!holdsKey(request, key)) return FORBIDDEN;

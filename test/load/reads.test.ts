@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../functions/platform/hints/keys.ts';
+import { keys } from '../../functions/platform/hints/redis-keys.ts';
 import { backendWithQueues, breakableRedis } from '../functions/live/support/live.ts';
 import { until } from '../support/processes.ts';
 import { type Random, seededRandom } from '../support/random.ts';

@@ -166,7 +166,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an older event number makes an old cached task good again',
-    file: 'functions/platform/hints/tasks.ts',
+    file: 'functions/platform/hints/task-cache.ts',
     find: '{ gt: true }, ',
     replace: '',
     tests: ['test/functions/live/hints.test.ts'],
@@ -208,20 +208,20 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'an idempotency key is shared by all keys of an organization',
-    file: 'functions/domain/idempotency.ts',
+    file: 'functions/domain/idempotency.sql.ts',
     find: `from idempotency_keys
-    where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and key`,
+    where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and`,
     replace: `from idempotency_keys
-    where organization_id = \${caller.organization_id} and key`,
+    where organization_id = \${caller.organization_id} and`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
     name: 'the answer for an idempotency key is stored for all who used it',
-    file: 'functions/domain/idempotency.ts',
+    file: 'functions/domain/idempotency.sql.ts',
     find: `set response = \${json(response)}
-  where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and key`,
+  where organization_id = \${caller.organization_id} and principal_id = \${caller.principal_id} and`,
     replace: `set response = \${json(response)}
-  where organization_id = \${caller.organization_id} and key`,
+  where organization_id = \${caller.organization_id} and`,
     tests: ['test/functions/http/idempotency.test.ts'],
   },
   {
@@ -247,7 +247,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'the row that makes a page too long is left out',
-    file: 'functions/domain/page.ts',
+    file: 'functions/domain/page.sql.ts',
     find: 'where bytes_so_far - bytes <',
     replace: 'where bytes_so_far <',
     tests: ['test/functions/bounds.test.ts'],
@@ -489,8 +489,8 @@ export const backendMutants: readonly Mutant[] = [
     name: 'what Redis knows of a worker stays when the worker is gone',
     file: 'functions/platform/hints/presence.ts',
     find: `        pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
-        pipeline.sadd(keys.online`,
-    replace: '        pipeline.sadd(keys.online',
+        addPresent(`,
+    replace: '        addPresent(',
     tests: ['test/functions/attempts/heartbeat.test.ts'],
   },
   {
@@ -557,7 +557,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'two migrations at once do not wait for each other',
-    file: 'functions/platform/migrate.ts',
+    file: 'functions/platform/migrate.sql.ts',
     find: `  await sql\`select pg_advisory_xact_lock(\${LOCK})\`;
 `,
     replace: '',

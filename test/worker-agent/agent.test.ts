@@ -367,6 +367,21 @@ describe('a worker', () => {
     await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
+  it('fails a result that is refused within an accepted request as an invalid result, too', async () => {
+    const platform = await startPlatform();
+    const { subtask_id } = platform.add();
+    const refusal = { ok: false, subtask_id, code: 'artifact_not_stored', detail: 'no bytes' };
+    platform.intercept('completeSubtasks', () => ({ answer: { results: [refusal], claim: null } }));
+    const worker = await agentForTest(platform);
+
+    await worker.finish();
+
+    expect(platform.ended.get(subtask_id)).toMatchObject({
+      kind: 'failed',
+      body: { failure_class: 'invalid_result', message: expect.stringContaining('artifact_not_stored') },
+    });
+  });
+
   it('does not let one refused result spoil those that share its request', async () => {
     const platform = await startPlatform();
     const bad = platform.add({ key: 'bad' });

@@ -1,6 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../schema/errors.ts';
-import { FENCED } from '../../worker-agent/src/ending.ts';
 import { type AgentStatus, reasonsAgainst, serveHealth } from '../../worker-agent/src/health.ts';
 import { silent } from '../../worker-agent/src/journal.ts';
 import type { SpoolState } from '../../worker-agent/src/spool/spool.ts';
@@ -77,7 +76,7 @@ describe('the metrics', () => {
     journal('warn', 'subtask.lease-lost');
     journal('warn', 'subtask.dropped', { reason: 'the lease was lost' });
     journal('warn', 'subtask.dropped', { reason: 'lease_lost' });
-    journal('warn', 'subtask.released', { reason: FENCED });
+    journal('warn', 'subtask.released', { code: 'lease_at_risk', reason: 'in any words' });
     journal('warn', 'request.retried', { operation: 'say "hi"\n' });
     journal('warn', 'logs.dropped', { bytes: 512 });
 

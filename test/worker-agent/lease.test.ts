@@ -239,6 +239,7 @@ describe('a worker whose lease may be over', () => {
       kind: 'released',
       body: { reason: expect.stringContaining('may have run out') },
     });
+    expect(worker.lines).toContainEqual(expect.objectContaining({ event: 'subtask.released', code: 'lease_at_risk' }));
   });
 
   it('holds a result that was ready before in memory, where no disk takes it, and sends it when the server has confirmed the lease', async () => {

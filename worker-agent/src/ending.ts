@@ -38,12 +38,12 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
 };
 
 /** Why work was given back that was stopped in the fear of a lost lease. */
-export const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
+const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
 
 const stopped = (ctx: JobContext, job: RunningJob, heard: Heard): Ending => {
   if (job.reason === 'timed_out')
     return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
-  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED };
+  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED, code: 'lease_at_risk' };
   if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
   return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
 };

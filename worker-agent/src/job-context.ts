@@ -42,9 +42,12 @@ export type JobContext = {
   onRevoked(error: unknown): void;
 };
 
+/** Why work is given back, where the metrics count it: its lease may have run out. */
+export type ReleaseCode = 'lease_at_risk';
+
 /** How an attempt ends, as it is told to the server; `dropped` is told to nobody. */
 export type Ending =
   | { kind: 'completed'; result?: Json; result_artifact_id?: string; usage?: Usage }
   | { kind: 'failed'; failure_class: FailureClass; message: string; usage?: Usage }
-  | { kind: 'released'; reason: string }
+  | { kind: 'released'; reason: string; code?: ReleaseCode }
   | { kind: 'dropped'; reason: string };

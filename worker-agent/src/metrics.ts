@@ -1,4 +1,4 @@
-import { FENCED } from './ending.ts';
+import type { ReleaseCode } from './job-context.ts';
 import type { Fields, Journal } from './journal.ts';
 
 type Counter = {
@@ -16,11 +16,13 @@ const each =
   (event: string): number =>
     events.includes(event) ? 1 : 0;
 
+const LEASE_AT_RISK: ReleaseCode = 'lease_at_risk';
+
 /** Told by a heartbeat or by the refusal of what was sent, or feared by the worker itself. */
-const isLeaseLoss = (event: string, { reason }: Fields): boolean =>
+const isLeaseLoss = (event: string, { reason, code }: Fields): boolean =>
   event === 'subtask.lease-lost' ||
   (event === 'subtask.dropped' && (reason === 'lease_lost' || reason === 'attempt_ended')) ||
-  (event === 'subtask.released' && reason === FENCED);
+  (event === 'subtask.released' && code === LEASE_AT_RISK);
 
 /** Each counts lines of the journal, so that the two never tell different things. */
 const COUNTERS: readonly Counter[] = [

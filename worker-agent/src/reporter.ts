@@ -43,12 +43,14 @@ export class Reporter {
     const { subtask_id, key, attempt } = job.claimed;
     const told = ending.kind === 'failed' ? { failure_class: ending.failure_class, message: ending.message } : {};
     const reason = ending.kind === 'released' || ending.kind === 'dropped' ? { reason: ending.reason } : {};
+    const code = ending.kind === 'released' && ending.code !== undefined ? { code: ending.code } : {};
     this.#ctx.journal(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
       subtask_id,
       key,
       attempt,
       ...told,
       ...reason,
+      ...code,
     });
     const kept = ending.kind === 'completed' ? await this.#complete(job, ending) : await this.#endAlone(job, ending);
     if (kept !== undefined) await orAborted(this.#ctx.spool.gone(kept), this.#ctx.leaving);
@@ -175,7 +177,7 @@ export class Reporter {
       else
         waiting.kept = await this.#end(waiting.job, {
           kind: 'failed',
-          failure_class: 'tool_error',
+          failure_class: 'invalid_result',
           message: clip(`The result was refused (${code}): ${detail}`, 4_000),
         });
     }

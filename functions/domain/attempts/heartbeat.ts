@@ -9,7 +9,7 @@ import * as rows from './attempts.sql.ts';
 
 type Beating = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
 
-/** One that holds nothing and has not changed is answered by Redis alone, where Redis knows it; else Redis is told of it. */
+/** One that holds nothing and has not changed is answered by Redis alone, where Redis knows it; else its change is announced. */
 const beat = async (ctx: Beating, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<rows.BeatAnswer> => {
   const known = await ctx.hints.beat(worker, {
     running: spec.leases.length,
@@ -18,10 +18,11 @@ const beat = async (ctx: Beating, worker: WorkerPrincipal, spec: HeartbeatSpec):
   });
   const { agent_version } = spec.info ?? {};
   const isUpdated = agent_version !== undefined && agent_version !== known?.agentVersion;
-  if (known?.mode && spec.leases.length === 0 && !isUpdated) return { mode: known.mode, leases: [] };
+  if (known?.mode && !known.isChanged && spec.leases.length === 0 && !isUpdated) return { mode: known.mode, leases: [] };
   const answer = await rows.heartbeat(ctx.sql, worker, spec, ctx.env.LEASE_MS);
   if ('error' in answer) throw refusal(answer.error);
-  if (known?.mode === null) await commit(ctx, ({ tx }) => writeWorkerMessage(tx, worker.organization_id, worker.worker_id));
+  if (known?.mode === null || known?.isChanged)
+    await commit(ctx, ({ tx }) => writeWorkerMessage(tx, worker.organization_id, worker.worker_id));
   return answer;
 };
 

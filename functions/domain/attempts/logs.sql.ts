@@ -1,5 +1,5 @@
 import type { LogChunk, LogChunkSpec } from '../../../schema/log.ts';
-import { cut } from '../page.ts';
+import { cut } from '../page.sql.ts';
 import { json, type Sql, type Tx } from '../ports/sql.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Fenced } from './attempts.sql.ts';

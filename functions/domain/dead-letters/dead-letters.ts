@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../../schema/dead-letter.ts';
 import { MessageHead } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
-import type { DeadLetter as Stored, QueueName, Queues } from '../ports/queues.ts';
+import type { StoredDeadLetter, QueueName, Queues } from '../ports/queues.ts';
 
 const MOST = 100;
 const CHARACTERS = 4_000;
@@ -29,7 +29,7 @@ const headOf = (body: string): MessageHead => {
 };
 
 /** A message of another organization is not shown; one that names none can be read by nobody, and is. */
-const shown = (caller: Caller, { body, ...letter }: Stored): DeadLetter[] => {
+const shown = (caller: Caller, { body, ...letter }: StoredDeadLetter): DeadLetter[] => {
   const { organization_id = caller.organization_id, topic } = headOf(body);
   if (organization_id !== caller.organization_id) return [];
   return [{ ...letter, topic, body: body.slice(0, CHARACTERS).toWellFormed() }];

@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts';
-import type { Sql } from '../ports/sql.ts';
+import { ask, latestMigration } from './health.sql.ts';
 
 export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms: number | null };
 
@@ -21,7 +21,7 @@ const timed = async ({ env }: Pick<Context, 'env'>, check: PromiseLike<unknown>)
     : { status: 'unhealthy', latency_ms: null };
 };
 
-export const database = (ctx: Pick<Context, 'sql' | 'env'>): Promise<ServiceHealth> => timed(ctx, ctx.sql`select 1`);
+export const database = (ctx: Pick<Context, 'sql' | 'env'>): Promise<ServiceHealth> => timed(ctx, ask(ctx.sql));
 
 /** The platform works without Redis, if slower: where it does not answer, the whole is still healthy. */
 export const redis = async (ctx: Pick<Context, 'hints' | 'env'>): Promise<ServiceHealth> =>
@@ -29,11 +29,6 @@ export const redis = async (ctx: Pick<Context, 'hints' | 'env'>): Promise<Servic
 
 const answering = async (asked: Promise<boolean>) => {
   if (!(await asked)) throw new Error('no answer');
-};
-
-const latestMigration = async (sql: Sql): Promise<string | null> => {
-  const [row] = await sql<{ name: string }[]>`select max(name) as name from schema_migrations where name like '%.sql'`;
-  return row?.name ?? null;
 };
 
 const STATES = { healthy: 'connected', unhealthy: 'disconnected', not_configured: 'not_configured' } as const;

@@ -1,3 +1,4 @@
+import type { WorkerMode } from '../../../schema/states.ts';
 import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
 import { json, type Sql } from '../ports/sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
@@ -86,6 +87,13 @@ export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: r
   select ${workerColumns(sql)}, organization_id, deleted_at is not null as deleted
   from workers
   where worker_id = any (${workerIds}::uuid[])`;
+
+/** The modes of workers by their ids, without those that were removed. */
+export const readModes = async (sql: Sql, workerIds: readonly string[]): Promise<Map<string, WorkerMode>> => {
+  const rows = await sql<{ worker_id: string; mode: WorkerMode }[]>`
+    select worker_id, mode from workers where worker_id = any (${workerIds}::uuid[]) and deleted_at is null`;
+  return new Map(rows.map(({ worker_id, mode }) => [worker_id, mode]));
+};
 
 /** Whether there is nothing to do: no task is open, and nothing waits to leave. */
 export const isDone = async (sql: Sql): Promise<boolean> => {

@@ -1,5 +1,6 @@
 import type { MessageOf } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
+import { workerFrame } from './announce-workers.ts';
 import { takeWorkers } from './live.sql.ts';
 import { push } from './push.ts';
 
@@ -10,12 +11,15 @@ export const noteWorkers = async (ctx: Context, rows: readonly MessageOf<'worker
     rows.map((row) => row.outbox_id),
     rows.map((row) => row.payload.worker_id),
   );
-  for (const worker of workers) {
+  // Heartbeats of those who hold nothing reach Redis only, so Postgres may not know that a worker is there, or free again.
+  const statuses = await ctx.hints.presence(workers.map(({ worker_id }) => worker_id));
+  for (const [at, worker] of workers.entries()) {
     await ctx.hints.noteWorker(worker);
     const { worker_id, mode, organization_id, deleted } = worker;
-    const frame = { type: 'worker', topic: 'workers', worker: { worker_id, mode, status: deleted ? 'offline' : 'online' } } as const;
+    const update = { worker_id, organization_id, mode, status: deleted ? 'offline' : (statuses[at] ?? worker.status) } as const;
+    await ctx.hints.publishWorkers([update]);
     // What was ready while nobody knew of it, or while it was paused, was rung for others.
-    const bell = deleted || mode !== 'active' ? [] : [{ type: 'doorbell', topic: `worker:${worker_id}` } as const];
-    await push(ctx, organization_id, [frame, ...bell]);
+    const bell = update.status === 'online' && mode === 'active' ? [{ type: 'doorbell', topic: `worker:${worker_id}` } as const] : [];
+    await push(ctx, organization_id, [workerFrame(update), ...bell]);
   }
 };

@@ -3,6 +3,7 @@ import { insertApiKey } from '../api-keys/api-keys.sql.ts';
 import type { Context } from '../context.ts';
 import { newSecret, secretHash } from '../secrets.ts';
 import { transact } from '../transact.ts';
+import { hasOrganization, insertAdministrator, insertOrganization, lockOrganizations } from './organizations.sql.ts';
 
 /**
  * Makes the first organization, its administrator and an API key with every scope; answers null when there is one already.
@@ -14,18 +15,13 @@ export const bootstrap = (
   keep: (adminKey: string) => Promise<void> = async () => {},
 ): Promise<{ admin_key: string | null }> =>
   transact(ctx.sql, async (tx) => {
-    await tx`lock table organizations in share row exclusive mode`;
-    const [known] = await tx`select from organizations limit 1`;
-    if (known !== undefined) return { admin_key: null };
-    const [organization] = await tx<[{ organization_id: string }]>`
-      insert into organizations (name) values ('default') returning organization_id`;
-    const [user] = await tx<[{ user_id: string }]>`
-      insert into users (organization_id, email, display_name)
-      values (${organization.organization_id}, 'admin@localhost', 'Administrator')
-      returning user_id`;
+    await lockOrganizations(tx);
+    if (await hasOrganization(tx)) return { admin_key: null };
+    const organizationId = await insertOrganization(tx);
+    const userId = await insertAdministrator(tx, organizationId);
     const adminKey = newSecret('mak');
     const spec = { name: 'admin', scopes: [...SCOPES] };
-    await insertApiKey(tx, organization.organization_id, spec, secretHash(adminKey), adminKey.slice(0, 8), user.user_id);
+    await insertApiKey(tx, organizationId, spec, secretHash(adminKey), adminKey.slice(0, 8), userId);
     await keep(adminKey);
     return { admin_key: adminKey };
   });

@@ -1,7 +1,7 @@
 import type { Event } from '../../../schema/events.ts';
 import type { Task } from '../../../schema/task.ts';
 import type { Worker } from '../../../schema/worker.ts';
-import type { WorkerMode } from '../../../schema/states.ts';
+import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
 import type { WorkerIdentity } from '../principal.ts';
 
 type Owned = { organization_id: string };
@@ -13,7 +13,9 @@ export type LiveEvent = Event & Owned & { tool: string | null };
 export type LiveTask = Task & Owned;
 export type Beat = { running: number; slots: number | null; info: Record<string, unknown> };
 export type NotedWorker = Worker & Owned & { deleted: boolean };
-export type LiveWorker = { worker_id: string; status: 'online' | 'busy' | 'offline'; mode: WorkerMode; tools: readonly string[] };
+/** What a worker is now, for those who follow the workers. */
+export type WorkerUpdate = WorkerIdentity & { status: WorkerStatus; mode: WorkerMode };
+export type LiveWorker = { worker_id: string; status: WorkerStatus; mode: WorkerMode; tools: readonly string[] };
 
 /** A task that has changed, and the number of its last event since. */
 export type ChangedTask = { task_id: string; last_seq: number };
@@ -40,16 +42,23 @@ export type Hints = {
    */
   reconcile(organizationId: string, read: () => Promise<QueueContents>): Promise<boolean>;
 
-  /** Notes that a worker lives, for 120 s; answers its mode, which is null when Redis does not know the worker, and the version that it had. */
-  beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null } | null>;
-  /** Keeps a worker as it is now, until its presence ends; publishes it. */
+  /**
+   * Makes a worker present for 120 s. Returns its mode, which is null when Redis does not know the worker, the version that it had, and
+   * whether its status is another than before.
+   */
+  beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null; isChanged: boolean } | null>;
+  /** Keeps a worker as it is now, until its presence ends. */
   noteWorker(worker: NotedWorker): Promise<boolean>;
   /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
   readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
-  /** Those of an organization who are there. Two round trips, a third when some are gone. */
+  /** Publishes what workers are now on the channel of workers. */
+  publishWorkers(updates: readonly WorkerUpdate[]): Promise<boolean>;
+  /** Those of an organization who are there. Two round trips. */
   online(organizationId: string): Promise<LiveWorker[]>;
-  /** Lets go of workers that were not heard of any more, in all organizations. */
-  sweepPresence(): Promise<void>;
+  /** Workers whose presence has ended and who were not forgotten yet, in all organizations. Reads those who are present; three round trips, and two more where somebody is gone. */
+  findExpired(): Promise<WorkerIdentity[]>;
+  /** Forgets workers whose presence has ended. Those who are back by now stay, and are returned. Two round trips. */
+  forgetExpired(workers: readonly WorkerIdentity[]): Promise<(WorkerIdentity & { status: 'online' | 'busy' })[]>;
 
   /** What workers are, as far as it is known, in the order of their ids. */
   presence(workerIds: readonly string[]): Promise<('online' | 'busy' | null)[]>;

@@ -1,6 +1,6 @@
 import type { SubtaskStatus } from '../../../schema/states.ts';
 import { Subtask, WorkFields } from '../../../schema/task.ts';
-import { type Counted, cut } from '../page.ts';
+import { type Counted, cut } from '../page.sql.ts';
 import type { Sql, Statement } from '../ports/sql.ts';
 
 /** The columns that the contract returns, under its names. */

@@ -1,9 +1,10 @@
 import type { Event, EventType } from '../../../schema/events.ts';
 import type { TaskStatus } from '../../../schema/states.ts';
 import type { SubtaskSpec, Task, TaskSpec } from '../../../schema/task.ts';
-import type { OnceRequest, StoredAnswer } from '../idempotency.ts';
+import type { OnceRequest } from '../idempotency.ts';
+import type { StoredAnswer } from '../idempotency.sql.ts';
 import type { OutboxRow } from '../outbox/outbox.sql.ts';
-import { type Counted, cut } from '../page.ts';
+import { type Counted, cut } from '../page.sql.ts';
 import type { Caller } from '../principal.ts';
 import { json, type Sql, type Statement, type Tx } from '../ports/sql.ts';
 import type { DagEdge } from './dag.ts';

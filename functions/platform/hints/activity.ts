@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Hints } from '../../domain/ports/hints.ts';
 import { hashOf } from '../redis.ts';
-import { keys } from './keys.ts';
+import { keys } from './redis-keys.ts';
 import type { Tell } from './tell.ts';
 
 /** Should everything that tells of something new have been away at once, somebody looks after this time. */

@@ -1,6 +1,6 @@
 import type { Hints } from '../../domain/ports/hints.ts';
 import { forgetWorker, noteWorker } from './presence.ts';
-import { outdate } from './tasks.ts';
+import { outdate } from './task-cache.ts';
 import type { Tell } from './tell.ts';
 
 export const createChangeHints = (tell: Tell): Pick<Hints, 'recordChanges'> => ({

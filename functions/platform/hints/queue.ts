@@ -1,7 +1,7 @@
 import type { Hints, LiveEvent, LiveTask, QueuePlace } from '../../domain/ports/hints.ts';
 import { newGeneration } from './activity.ts';
-import { CHANNELS, keys, rank, TASK_SECONDS } from './keys.ts';
-import { outdate } from './tasks.ts';
+import { CHANNELS, keys, rank, TASK_SECONDS } from './redis-keys.ts';
+import { outdate } from './task-cache.ts';
 import type { Pipeline, Tell } from './tell.ts';
 
 const ENDED = new Set(['subtask.completed', 'subtask.failed', 'subtask.cancelled', 'subtask.skipped']);

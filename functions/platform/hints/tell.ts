@@ -1,6 +1,6 @@
 import type { CacheKind } from '../../domain/ports/hints.ts';
 import { hint, type RedisClient } from '../redis.ts';
-import { keys } from './keys.ts';
+import { keys } from './redis-keys.ts';
 
 export type Pipeline = ReturnType<RedisClient['pipeline']>;
 /** Sends commands in one round trip; null when Redis can't be asked. */

@@ -2,8 +2,8 @@ import { Refusal } from './refusal.ts';
 import type { Store } from './store.ts';
 
 /** Its arguments come without the name, and as many as `least` to `most` says. */
-export type Command = { least: number; most?: number; run(store: Store, args: string[]): unknown };
-export type Commands = Record<string, Command>;
+export type RedisCommand = { least: number; most?: number; run(store: Store, args: string[]): unknown };
+export type Commands = Record<string, RedisCommand>;
 
 export const SYNTAX = 'ERR syntax error';
 const NOT_WHOLE = 'ERR value is not an integer or out of range';

@@ -3,7 +3,7 @@ import { expect, onTestFinished } from 'vitest';
 import type { Context } from '../../../functions/domain/context.ts';
 import type { QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
 import { createHints } from '../../../functions/platform/hints.ts';
-import { keys } from '../../../functions/platform/hints/keys.ts';
+import { keys } from '../../../functions/platform/hints/redis-keys.ts';
 import { hint, type RedisClient } from '../../../functions/platform/redis.ts';
 import { consume } from '../../../functions/queue/consume.ts';
 import { tick } from '../../../functions/schedule/tick.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { keys } from '../../../functions/platform/hints/keys.ts';
+import { announceExpired } from '../../../functions/domain/live/announce-workers.ts';
+import { keys } from '../../../functions/platform/hints/redis-keys.ts';
 import { tick } from '../../../functions/schedule/tick.ts';
 import { until } from '../../support/processes.ts';
 import { NO_REDIS } from '../../support/redis-kind.ts';
@@ -13,7 +14,7 @@ const listening = async () => {
   const { redis, requester } = breakableRedis();
   const heard: Record<string, Message[]> = {};
   await requester.subscribe('psubscribe', 'events:*', (text, channel) => void (heard[channel] ??= []).push(JSON.parse(text)));
-  const { backend } = await backendWithQueues({ redis });
+  const { backend, settle } = await backendWithQueues({ redis });
   const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
   const hears = (channel: string, message: Message) =>
     until(
@@ -21,7 +22,7 @@ const listening = async () => {
       () => heard[channel]?.some((it) => Object.entries(message).every(([name, value]) => it[name] === value)),
       15_000,
     );
-  return { backend, redis, organization_id, heard, hears };
+  return { backend, settle, redis, organization_id, heard, hears };
 };
 
 describe.skipIf(NO_REDIS)('whoever subscribes to Redis', () => {
@@ -58,5 +59,99 @@ describe.skipIf(NO_REDIS)('whoever subscribes to Redis', () => {
     expect(seconds).toBeLessThanOrEqual(120);
     expect(await online()).toEqual([living.worker_id]);
     await hears('events:worker_update', { organization_id, worker_id: dying.worker_id, status: 'offline' });
+  });
+
+  it('hears when a worker becomes busy and when it is free again', async () => {
+    const { backend, organization_id, heard, hears } = await listening();
+    const { worker_id, ...worker } = await enrol(backend, { slots: 1 });
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await hears('events:worker_update', { organization_id, worker_id, status: 'online' });
+    const [it] = await worker.claim();
+    if (it === undefined) throw new Error('nothing was claimed');
+    const beat = (leases: { subtask_id: string; lease_token: string; attempt: number }[]) =>
+      worker.as.ok.heartbeat({ params: { worker_id }, body: { slots: 1, leases } });
+
+    await beat([{ subtask_id: it.subtask_id, ...worker.fence(it) }]);
+    await hears('events:worker_update', { organization_id, worker_id, status: 'busy', mode: 'active' });
+    await worker.complete(it);
+    heard['events:worker_update'] = [];
+    await beat([]);
+
+    await hears('events:worker_update', { organization_id, worker_id, status: 'online', mode: 'active' });
+  });
+
+  it('hears that a worker is busy, not online, when something else of it changes', async () => {
+    const { backend, organization_id, heard, hears } = await listening();
+    const { worker_id, ...worker } = await enrol(backend, { slots: 1 });
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    const [it] = await worker.claim();
+    if (it === undefined) throw new Error('nothing was claimed');
+    const leases = [{ subtask_id: it.subtask_id, ...worker.fence(it) }];
+    await worker.as.ok.heartbeat({ params: { worker_id }, body: { slots: 1, leases } });
+    await hears('events:worker_update', { organization_id, worker_id, status: 'busy' });
+    heard['events:worker_update'] = [];
+
+    await backend.admin.ok.updateWorker({ params: { worker_id }, body: { version: 1, mode: 'draining' } });
+
+    await hears('events:worker_update', { organization_id, worker_id, status: 'busy', mode: 'draining' });
+    expect(heard['events:worker_update']).not.toContainEqual(expect.objectContaining({ status: 'online' }));
+  });
+
+  it('hears that a worker is gone that never sent a heartbeat', async () => {
+    const { backend, redis, organization_id, heard, hears } = await listening();
+    const { worker_id } = await enrol(backend);
+    await hears('events:worker_update', { organization_id, worker_id, status: 'online' });
+
+    await announceExpired(backend.ctx);
+    const before = heard['events:worker_update']?.length;
+    await redis.del(keys.info(worker_id)); // as its time to live does
+    await announceExpired(backend.ctx);
+
+    await hears('events:worker_update', { organization_id, worker_id, status: 'offline', mode: 'active' });
+    expect(before).toBe(1);
+  });
+});
+
+describe.skipIf(NO_REDIS)('the sweep of presence', () => {
+  it('forgets an organization with its last worker, and asks Postgres nothing while nobody is gone', async () => {
+    const { backend, settle, redis, organization_id } = await listening();
+    const worker = await enrol(backend);
+    await worker.heartbeat();
+    await settle();
+    const sweep = async () => {
+      const before = backend.ctx.sql.counted();
+      await announceExpired(backend.ctx);
+      return backend.ctx.sql.counted() - before;
+    };
+
+    const quiet = await sweep();
+    const during = await redis.smembers(keys.present);
+    await redis.del(keys.status(worker.worker_id));
+    const busy = await sweep();
+    await sweep();
+
+    expect([quiet, busy, during]).toEqual([0, 1, [organization_id]]);
+    expect(await redis.smembers(keys.present)).toEqual([]);
+  });
+
+  it('keeps a worker that comes back while it is announced as gone, and announces that it is back', async () => {
+    const { backend, settle, redis, organization_id, heard, hears } = await listening();
+    const worker = await enrol(backend);
+    const { worker_id } = worker;
+    await worker.heartbeat();
+    await settle();
+    await redis.del(keys.status(worker_id));
+    heard['events:worker_update'] = [];
+    const { hints } = backend.ctx;
+    const publishWorkers: typeof hints.publishWorkers = async (changes) => {
+      if (changes[0]?.status === 'offline') await redis.set(keys.status(worker_id), 'busy', { ex: 120 });
+      return hints.publishWorkers(changes);
+    };
+
+    await announceExpired({ ...backend.ctx, hints: { ...hints, publishWorkers } });
+
+    await hears('events:worker_update', { organization_id, worker_id, status: 'busy' });
+    expect(heard['events:worker_update']?.map(({ status }) => status)).toEqual(['offline', 'busy']);
+    expect(await redis.smembers(keys.online(organization_id))).toEqual([worker_id]);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { endOverdue } from '../../../functions/domain/maintenance/maintenance.ts';
 import { createSockets } from '../../../functions/platform/sockets.ts';
 import type { RedisClient } from '../../../functions/platform/redis.ts';
+import { tick } from '../../../functions/schedule/tick.ts';
 import { socket } from '../../../functions/socket/socket.ts';
 import type { Claimed } from '../../../schema/attempt.ts';
 import type { ServerFrame } from '../../../schema/live.ts';
@@ -336,6 +337,40 @@ describe.skipIf(NO_REDIS)('a worker', () => {
     await expect.poll(() => heard('drained').at(-1)?.type, { timeout: 15_000 }).toBe('doorbell');
     const told = heard('follower').filter(({ type }) => type === 'worker');
     expect(told).toMatchObject(['draining', 'active'].map((mode) => ({ type: 'worker', worker: { mode, ...params } })));
+  });
+
+  it('that becomes busy, is free again and dies is each of these to those who follow the workers', async () => {
+    const { backend, settle, redis, open, say, heard } = await setup();
+    const worker = await enrol(backend, { slots: 1 });
+    const params = { worker_id: worker.worker_id };
+    await backend.admin.ok.submitTask({ body: { goal: 'x' } });
+    await worker.heartbeat();
+    const [it] = await worker.claim();
+    if (it === undefined) throw new Error('nothing was claimed');
+    await settle();
+    await open('follower');
+    await say('follower', { action: 'subscribe', topic: 'workers' });
+    const beat = async (leases: { subtask_id: string; lease_token: string; attempt: number }[]) => {
+      await worker.as.ok.heartbeat({ params, body: { slots: 1, leases } });
+      await settle();
+    };
+    const held = [{ subtask_id: it.subtask_id, ...worker.fence(it) }];
+
+    await beat(held);
+    await beat(held);
+    await worker.complete(it);
+    await beat([]);
+    await redis.del(`workers:${worker.worker_id}:status`); // as its time to live does
+    await tick(backend.ctx);
+
+    const frames = () => heard('follower').filter((frame) => frame.type === 'worker');
+    await expect.poll(frames, { timeout: 15_000 }).toEqual(
+      ['busy', 'online', 'offline'].map((status) => ({
+        type: 'worker',
+        topic: 'workers',
+        worker: { ...params, mode: 'active', status },
+      })),
+    );
   });
 
   it.each([

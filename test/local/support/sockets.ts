@@ -6,8 +6,8 @@ import { type ClientOptions, WebSocket } from 'ws';
 import { createAwsKey, REGION } from '../../../local/aws-key.ts';
 import { startGateway } from '../../../local/gateway.ts';
 import type { SocketHandler } from '../../../local/socket-gateway/calls.ts';
-import type { SocketEvent } from '../../../local/socket-gateway/events.ts';
-import { watchFrames } from '../../../local/socket-gateway/frames.ts';
+import type { SocketEvent } from '../../../local/socket-gateway/gateway-events.ts';
+import { watchFrames } from '../../../local/socket-gateway/watch-frames.ts';
 import { createSocketGateway, type SocketGatewayOptions } from '../../../local/socket-gateway.ts';
 
 /** The published schema, without what API Gateway gives to authorizers only, or not with every event. */

@@ -1,7 +1,7 @@
 import type { ChangedTask, Hints } from '../../domain/ports/hints.ts';
 import type { Task } from '../../../schema/task.ts';
 import { hashOf } from '../redis.ts';
-import { keys, TASK_SECONDS } from './keys.ts';
+import { keys, TASK_SECONDS } from './redis-keys.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
 export const outdate = (pipeline: Pipeline, changed: readonly ChangedTask[]) => {

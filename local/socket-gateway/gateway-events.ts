@@ -5,14 +5,14 @@ import { logTime } from '../gateway/event.ts';
 
 export type SocketEvent = APIGatewayProxyWebsocketEventV2WithRequestContext<
   APIGatewayEventWebsocketRequestContextV2 & {
-    identity: Identity;
+    identity: ClientIdentity;
     disconnectStatusCode?: number;
     disconnectReason?: string;
   }
 > & { headers?: Record<string, string>; multiValueHeaders?: Record<string, string[]> };
-export type Identity = { sourceIp: string; userAgent?: string };
+export type ClientIdentity = { sourceIp: string; userAgent?: string };
 /** What is known of a connection from its request on. */
-export type Peer = { connectionId: string; connectedAt: number; domainName: string; stage: string; identity: Identity };
+export type Peer = { connectionId: string; connectedAt: number; domainName: string; stage: string; identity: ClientIdentity };
 
 type Kind = Pick<SocketEvent['requestContext'], 'eventType' | 'routeKey'> & Partial<SocketEvent['requestContext']>;
 
