@@ -5,7 +5,7 @@ import * as tasks from '../functions/domain/tasks/tasks.ts';
 import * as workers from '../functions/domain/workers/workers.ts';
 import type { Context } from '../functions/domain/context.ts';
 import type { Sql } from '../functions/domain/sql.ts';
-import { createClient } from '../schema/client.ts';
+import { createClient } from '../schema/client/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import { ROOT } from './samples.ts';
 
 const STOP_MS = 8_000;

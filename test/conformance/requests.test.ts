@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import { ApiError, createClient } from '../../schema/client.ts';
+import { ApiError, createClient } from '../../schema/client/client.ts';
 import { Problem } from '../../schema/errors.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import { behaves } from './support/behaviour.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Event } from '../../schema/events.ts';
-import { followTask } from '../../schema/follow.ts';
+import { followTask } from '../../schema/client/follow.ts';
 import type { Task } from '../../schema/task.ts';
 import { TASK_ENDS } from '../../schema/states.ts';
 import type { Worker } from '../../schema/worker.ts';

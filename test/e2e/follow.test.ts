@@ -1,8 +1,8 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Event } from '../../schema/events.ts';
-import { type FollowOptions, followTask } from '../../schema/follow.ts';
+import { type FollowOptions, followTask } from '../../schema/client/follow.ts';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
 import { adapterThat } from '../support/adapter.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ApiError } from '../../schema/client.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts';
 import { askedMs, backoffMs, classify, forAtMost, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
 import { Slots } from '../../worker-agent/src/slots.ts';

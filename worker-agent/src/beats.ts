@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Alarm } from '../../schema/alarm.ts';
-import { ApiError } from '../../schema/client.ts';
+import { Alarm } from '../../schema/client/wakeable-timer.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import type { HeartbeatAnswer } from '../../schema/worker.ts';
 import type { BeatSettings, FromBeatThread, Held, ToBeatThread } from './beat-messages.ts';
 import { clockMs } from './clock.ts';

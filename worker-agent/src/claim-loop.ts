@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
-import { Alarm, jittered } from '../../schema/alarm.ts';
+import { Alarm, jittered } from '../../schema/client/wakeable-timer.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { clockMs } from './clock.ts';
 import { classify, forAtMost, type RetryOptions } from './retry.ts';

@@ -1,4 +1,4 @@
-import { ApiError } from '../../schema/client.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { type Json, jsonBytes, LIMITS } from '../../schema/json.ts';
 import type { Usage } from './api.ts';
 import { leaveArtifact } from './artifacts.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createClient, isTransient } from '../../schema/client.ts';
+import { createClient, isTransient } from '../../schema/client/client.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { Intervals } from '../../schema/worker.ts';
 import { retrying } from './retry.ts';

@@ -1,6 +1,6 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
-import { Alarm } from '../../schema/alarm.ts';
+import { Alarm } from '../../schema/client/wakeable-timer.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { WorkerApi } from './api.ts';
 import type { Held } from './beat-messages.ts';

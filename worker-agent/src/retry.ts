@@ -1,5 +1,5 @@
-import { ApiError, isTransient } from '../../schema/client.ts';
-import { Alarm } from '../../schema/alarm.ts';
+import { ApiError, isTransient } from '../../schema/client/client.ts';
+import { Alarm } from '../../schema/client/wakeable-timer.ts';
 import type { ErrorCode } from '../../schema/errors.ts';
 
 /**

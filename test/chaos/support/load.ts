@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openPool } from '../../../functions/platform/postgres.ts';
-import type { Client } from '../../../schema/client.ts';
+import type { Client } from '../../../schema/client/client.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { type Running, startSystem, type System, until } from '../../support/processes.ts';
 

@@ -5,7 +5,7 @@ import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll } from 'vitest';
 import type { QueueName } from '../../../functions/domain/queues.ts';
 import { startHome } from '../../../local/home.ts';
-import { type Client, createClient } from '../../../schema/client.ts';
+import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 /** Where messages are put that nobody would send, to see what becomes of them. */

@@ -1,7 +1,7 @@
-import { Alarm, jittered } from '../../../schema/alarm.ts';
-import { type ApiError, isTransient } from '../../../schema/client.ts';
+import { Alarm, jittered } from '../../../schema/client/wakeable-timer.ts';
+import { type ApiError, isTransient } from '../../../schema/client/client.ts';
 import type { Event } from '../../../schema/events.ts';
-import { followTask } from '../../../schema/follow.ts';
+import { followTask } from '../../../schema/client/follow.ts';
 import { TASK_ENDS } from '../../../schema/states.ts';
 import type { Task } from '../../../schema/task.ts';
 import type { CommandContext } from '../command.ts';

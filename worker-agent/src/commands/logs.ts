@@ -1,5 +1,5 @@
 import type { LogChunk } from '../../../schema/log.ts';
-import { Alarm, jittered } from '../../../schema/alarm.ts';
+import { Alarm, jittered } from '../../../schema/client/wakeable-timer.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { printable } from '../terminal/text.ts';

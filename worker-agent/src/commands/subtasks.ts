@@ -1,4 +1,4 @@
-import type { Client } from '../../../schema/client.ts';
+import type { Client } from '../../../schema/client/client.ts';
 import type { Subtask } from '../../../schema/task.ts';
 
 /** Every subtask of a task, page by page. */

@@ -1,5 +1,5 @@
-import { Alarm } from '../../../schema/alarm.ts';
-import { isTransient } from '../../../schema/client.ts';
+import { Alarm } from '../../../schema/client/wakeable-timer.ts';
+import { isTransient } from '../../../schema/client/client.ts';
 import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';

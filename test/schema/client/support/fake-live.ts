@@ -1,6 +1,6 @@
-import { ApiError, type Client } from '../../../schema/client.ts';
-import type { Event, EventType } from '../../../schema/events.ts';
-import type { ClientFrame, ServerFrame } from '../../../schema/live.ts';
+import { ApiError, type Client } from '../../../../schema/client/client.ts';
+import type { Event, EventType } from '../../../../schema/events.ts';
+import type { ClientFrame, ServerFrame } from '../../../../schema/live.ts';
 
 export const TASK_ID = '00000000-0000-4000-8000-00000000000a';
 /** Comes again at once; nothing else happens by the clock unless the test wants it. */

@@ -1,8 +1,8 @@
-import { Alarm, jittered } from './alarm.ts';
+import { Alarm, jittered } from './wakeable-timer.ts';
 import { type ApiError, type Client, isTransient } from './client.ts';
 import { EventOrder } from './event-order.ts';
-import type { Event } from './events.ts';
-import type { ServerFrame } from './live.ts';
+import type { Event } from '../events.ts';
+import type { ServerFrame } from '../live.ts';
 import { keepSocket, type SocketClocks } from './live-socket.ts';
 
 export type FollowOptions = {

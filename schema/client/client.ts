@@ -1,6 +1,6 @@
-import { Problem } from './errors.ts';
-import type { Input, Output, Route } from './route.ts';
-import { ROUTES, type RouteName, type Routes } from './routes.ts';
+import { Problem } from '../errors.ts';
+import type { Input, Output, Route } from '../route.ts';
+import { ROUTES, type RouteName, type Routes } from '../routes.ts';
 
 export type ClientOptions = {
   /** Where the platform is, such as http://127.0.0.1:8080; a path in it is kept as a prefix. */

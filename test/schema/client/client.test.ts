@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ApiError, createClient, isTransient, repeatCall } from '../../schema/client.ts';
-import { freePort } from '../support/processes.ts';
+import { ApiError, createClient, isTransient, repeatCall } from '../../../schema/client/client.ts';
+import { freePort } from '../../support/processes.ts';
 
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
 type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never' | 'half';

@@ -1,6 +1,6 @@
-import { Alarm, jittered } from './alarm.ts';
+import { Alarm, jittered } from './wakeable-timer.ts';
 import { ApiError } from './client.ts';
-import { type ClientFrame, ServerFrame } from './live.ts';
+import { type ClientFrame, ServerFrame } from '../live.ts';
 
 export const SOCKET_CLOCKS = {
   openMs: 10_000,
