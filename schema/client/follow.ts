@@ -1,4 +1,4 @@
-import { Alarm, jittered } from './wakeable-timer.ts';
+import { WakeableTimer, jittered } from './wakeable-timer.ts';
 import { type ApiError, type Client, isTransient } from './client.ts';
 import { EventOrder } from './event-order.ts';
 import type { Event } from '../events.ts';
@@ -59,7 +59,7 @@ class Follower {
   readonly #order: EventOrder;
   readonly #options: FollowOptions;
   readonly #signal: AbortSignal;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
   #hasEnded = false;
   /** The number of the task's latest event at the last look. */
   #lastSeq = -1;
@@ -104,7 +104,7 @@ class Follower {
     const wait = Math.max(this.#notBefore, wanted) - now;
     if (wait <= 0) return this.#look();
     if (!this.#isConnecting) this.#connect();
-    await this.#alarm.wait(wait, this.#signal);
+    await this.#timer.wait(wait, this.#signal);
   }
 
   async #look(): Promise<void> {
@@ -155,7 +155,7 @@ class Follower {
       onLive: (isLive) => {
         this.#isLive = isLive;
         this.#pollLater();
-        this.#alarm.ring();
+        this.#timer.wake();
       },
       signal: this.#signal,
       WebSocket: this.#options.WebSocket,
@@ -171,6 +171,6 @@ class Follower {
       this.#order.heardOf(frame.after_seq + 1);
       this.#isUrgent = true;
     }
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 }

@@ -1,4 +1,4 @@
-import { Alarm, jittered } from './wakeable-timer.ts';
+import { WakeableTimer, jittered } from './wakeable-timer.ts';
 import { ApiError } from './client.ts';
 import { type ClientFrame, ServerFrame } from '../live.ts';
 
@@ -45,7 +45,7 @@ export const keepSocket = async (options: LiveSocketOptions): Promise<void> => {
       if (!signal.aborted) options.onRefused?.(error);
     }
     const backoff = Math.min(clocks.longestRetryMs, clocks.retryMs * 2 ** Math.min(failures, 30));
-    await new Alarm().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);
+    await new WakeableTimer().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);
   }
 };
 

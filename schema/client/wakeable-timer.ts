@@ -1,8 +1,8 @@
-/** A wait that somebody else can end early. */
-export class Alarm {
+/** A timer whose wait other code can end early. */
+export class WakeableTimer {
   #wake: (() => void) | null = null;
 
-  /** Resolves after `ms` (at once when that is past), when rung, or when the signal aborts; one waiter at a time. */
+  /** Resolves after `ms` (at once when that is past), when `wake` is called, or when the signal aborts; one waiter at a time. */
   wait(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -18,7 +18,7 @@ export class Alarm {
     });
   }
 
-  ring(): void {
+  wake(): void {
     this.#wake?.();
   }
 }

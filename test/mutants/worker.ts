@@ -122,7 +122,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower sleeps on when a frame comes',
     file: 'schema/client/follow.ts',
-    find: '      this.#isUrgent = true;\n    }\n    this.#alarm.ring();',
+    find: '      this.#isUrgent = true;\n    }\n    this.#timer.wake();',
     replace: '      this.#isUrgent = true;\n    }',
     tests: FOLLOW,
   },
@@ -509,7 +509,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'the spool does not heed the wait that the platform asks for',
     file: 'worker-agent/src/spool/spool-sender.ts',
-    find: 'await new Alarm().wait(api.notBefore - performance.now(), signal);',
+    find: 'await new WakeableTimer().wait(api.notBefore - performance.now(), signal);',
     replace: '',
     tests: OUTAGE,
     only: 'asks for a wait',
@@ -525,7 +525,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'what hurries the spool does not wake it',
     file: 'worker-agent/src/spool/spool-sender.ts',
-    find: '    this.#alarm.ring();\n',
+    find: '    this.#timer.wake();\n',
     replace: '',
     tests: OUTAGE,
     only: 'offered again whenever',
@@ -581,7 +581,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower opens no other socket after a cut',
     file: 'schema/client/live-socket.ts',
-    find: 'await new Alarm().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);',
+    find: 'await new WakeableTimer().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);',
     replace: 'return;',
     tests: ['test/e2e/follow.test.ts'],
     only: 'cut 50 times',

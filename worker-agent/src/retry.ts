@@ -1,5 +1,5 @@
 import { ApiError, isTransient } from '../../schema/client/client.ts';
-import { Alarm } from '../../schema/client/wakeable-timer.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
 import type { ErrorCode } from '../../schema/errors.ts';
 
 /**
@@ -126,11 +126,11 @@ export const backoffMs = (tries: number, baseMs: number, maxMs: number, asked: n
 };
 
 const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
-  const alarm = new Alarm();
-  const ring = () => alarm.ring();
+  const timer = new WakeableTimer();
+  const ring = () => timer.wake();
   const before = hurry?.aborted ? undefined : hurry;
   before?.addEventListener('abort', ring, { once: true });
-  await alarm.wait(ms, signal);
+  await timer.wait(ms, signal);
   before?.removeEventListener('abort', ring);
 };
 

@@ -1,4 +1,4 @@
-import { Alarm, jittered } from '../../../schema/client/wakeable-timer.ts';
+import { WakeableTimer, jittered } from '../../../schema/client/wakeable-timer.ts';
 import { type ApiError, isTransient } from '../../../schema/client/client.ts';
 import type { Event } from '../../../schema/events.ts';
 import { followTask } from '../../../schema/client/follow.ts';
@@ -28,7 +28,7 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
     } catch (error) {
       if (tries >= AWAY_TRIES || !isTransient(error)) throw error;
       if (tries === 1) tellAway(io, error);
-      await new Alarm().wait(backoffMs(tries, 250, 10_000, askedMs(error)));
+      await new WakeableTimer().wait(backoffMs(tries, 250, 10_000, askedMs(error)));
     }
   }
 };
@@ -51,7 +51,7 @@ const events = async (context: CommandContext, taskId: string, show: (event: Eve
       }
       const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
       if (isEnded(task) && task.last_seq <= seen) return task;
-      await new Alarm().wait(jittered(config.poll_ms));
+      await new WakeableTimer().wait(jittered(config.poll_ms));
     }
   } finally {
     clearInterval(quiet);

@@ -1,5 +1,5 @@
 import type { LogChunk } from '../../../schema/log.ts';
-import { Alarm, jittered } from '../../../schema/client/wakeable-timer.ts';
+import { WakeableTimer, jittered } from '../../../schema/client/wakeable-timer.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { printable } from '../terminal/text.ts';
@@ -35,7 +35,7 @@ export const logs: Command = {
       // Stay with the attempt that was shown first: a retry begins at chunk 0 again.
       attempt = String(page.attempt);
       if (page.complete || (!page.more && options.follow !== true)) return EXIT.ok;
-      if (!page.more) await new Alarm().wait(jittered(config.poll_ms));
+      if (!page.more) await new WakeableTimer().wait(jittered(config.poll_ms));
     }
   },
 };

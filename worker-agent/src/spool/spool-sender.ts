@@ -1,4 +1,4 @@
-import { Alarm } from '../../../schema/client/wakeable-timer.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
 import { isTransient } from '../../../schema/client/client.ts';
 import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
@@ -24,7 +24,7 @@ const fenceOf = ({ subtask_id, lease_token, attempt }: SpoolEntry) => ({ subtask
 /** Sends what the spool holds, in order, as soon as the platform answers again. The platform judges each by its fence. */
 export class SpoolSender {
   readonly #options: SpoolSenderOptions;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
 
   constructor(options: SpoolSenderOptions) {
     this.#options = options;
@@ -32,7 +32,7 @@ export class SpoolSender {
 
   /** The platform may answer again, or there is something to send. */
   hurry(): void {
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -40,9 +40,9 @@ export class SpoolSender {
     for (let tries = 0; !signal.aborted; ) {
       tries = (await this.#round(signal)) ? 0 : tries + 1;
       if (spool.isEmpty || tries > 0)
-        await this.#alarm.wait(tries === 0 ? CHECK_MS : backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, 0), signal);
+        await this.#timer.wait(tries === 0 ? CHECK_MS : backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, 0), signal);
       // Also what hurries it waits so long.
-      await new Alarm().wait(api.notBefore - performance.now(), signal);
+      await new WakeableTimer().wait(api.notBefore - performance.now(), signal);
       if (!signal.aborted) await spool.check();
     }
   }
