@@ -1,9 +1,10 @@
-import { WakeableTimer, jittered } from './wakeable-timer.ts';
+import { AROUND, backoffMs, jittered } from './backoff.ts';
 import { type ApiError, type Client, isTransient } from './client.ts';
 import { EventOrder } from './event-order.ts';
 import type { Event } from '../events.ts';
 import type { ServerFrame } from '../live.ts';
 import { keepSocket, type SocketClocks } from './live-socket.ts';
+import { WakeableTimer } from './wakeable-timer.ts';
 
 export type FollowOptions = {
   /** Begins with the event after this number. */
@@ -26,7 +27,8 @@ export type FollowOptions = {
 type Followed = Pick<Client, 'listEvents' | 'createTicket'>;
 
 const PAGE = 500;
-const LONGEST_AWAY_MS = 10_000;
+const LONGEST_RETRY_MS = 10_000;
+const RETRY = { baseMs: 250, maxMs: LONGEST_RETRY_MS, jitter: AROUND };
 const ENDS: readonly string[] = ['task.completed', 'task.failed', 'task.cancelled'];
 
 /**
@@ -119,8 +121,7 @@ class Follower {
       if (!isTransient(error)) throw error;
       this.#failures++;
       this.#options.onAway?.(error, this.#failures);
-      const backoff = Math.min(LONGEST_AWAY_MS, 250 * 2 ** Math.min(this.#failures - 1, 30));
-      this.#notBefore = performance.now() + Math.max(jittered(backoff), Math.min(error.retryAfterMs ?? 0, LONGEST_AWAY_MS));
+      this.#notBefore = performance.now() + backoffMs(this.#failures, RETRY, Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_MS));
     }
   }
 

@@ -22,6 +22,3 @@ export class WakeableTimer {
     this.#wake?.();
   }
 }
-
-/** `ms` give or take 30 %, so that many workers do not ask at the same moment. */
-export const jittered = (ms: number): number => ms * (0.7 + Math.random() * 0.6);

@@ -136,22 +136,22 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower looks again at once while the platform does not answer',
     file: 'schema/client/follow.ts',
-    find: '      this.#notBefore = performance.now() + Math.max(jittered(backoff), Math.min(error.retryAfterMs ?? 0, LONGEST_AWAY_MS));\n',
+    find: '      this.#notBefore = performance.now() + backoffMs(this.#failures, RETRY, Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_MS));\n',
     replace: '',
     tests: FOLLOW,
   },
   {
     name: 'the waits of a follower grow without bound while the platform does not answer',
     file: 'schema/client/follow.ts',
-    find: 'const backoff = Math.min(LONGEST_AWAY_MS, 250 * 2 ** Math.min(this.#failures - 1, 30));',
-    replace: 'const backoff = 250 * 2 ** Math.min(this.#failures - 1, 30);',
+    find: '{ baseMs: 250, maxMs: LONGEST_RETRY_MS,',
+    replace: '{ baseMs: 250, maxMs: Infinity,',
     tests: FOLLOW,
   },
   {
     name: 'a follower waits for as long as a platform asks by mistake',
     file: 'schema/client/follow.ts',
-    find: 'Math.min(error.retryAfterMs ?? 0, LONGEST_AWAY_MS)',
-    replace: '(error.retryAfterMs ?? 0)',
+    find: 'RETRY, Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_MS));',
+    replace: 'RETRY, error.retryAfterMs ?? 0);',
     tests: FOLLOW,
   },
   {
@@ -269,8 +269,8 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'the pauses between sockets grow without bound',
     file: 'schema/client/live-socket.ts',
-    find: 'Math.min(clocks.longestRetryMs, clocks.retryMs * 2 ** Math.min(failures, 30))',
-    replace: 'clocks.retryMs * 2 ** Math.min(failures, 30)',
+    find: 'maxMs: clocks.longestRetryMs',
+    replace: 'maxMs: Infinity',
     tests: FOLLOW,
   },
   {
@@ -311,15 +311,15 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'the pauses between repetitions of a call grow without bound',
     file: 'schema/client/client.ts',
-    find: 'Math.min(maxMs, baseMs * 2 ** (done - 1))',
-    replace: 'baseMs * 2 ** (done - 1)',
+    find: 'backoffMs(done, { baseMs, maxMs }',
+    replace: 'backoffMs(done, { baseMs, maxMs: Infinity }',
     tests: CLIENT,
   },
   {
     name: 'a call waits for as long as a platform asks by mistake',
     file: 'schema/client/client.ts',
-    find: 'Math.min(error.retryAfterMs ?? backoff, LONGEST_WAIT_MS)',
-    replace: '(error.retryAfterMs ?? backoff)',
+    find: 'Math.min(error.retryAfterMs ?? 0, LONGEST_ASKED_MS)',
+    replace: 'error.retryAfterMs ?? 0',
     tests: CLIENT,
   },
   {
@@ -330,16 +330,44 @@ export const workerMutants: readonly Mutant[] = [
     tests: CLIENT,
   },
   {
+    name: 'the signal of work does not abort when its time is over',
+    file: 'schema/client/with-timeout.ts',
+    find: '    controller.abort(late);\n',
+    replace: '',
+    tests: ['test/schema/client/with-timeout.test.ts'],
+  },
+  {
+    name: 'work that throws a timeout of its own counts as late',
+    file: 'schema/client/with-timeout.ts',
+    find: 'late !== null && error === late',
+    replace: 'error instanceof TimedOut',
+    tests: ['test/schema/client/with-timeout.test.ts'],
+  },
+  {
+    name: 'the timer of work that has ended goes on',
+    file: 'schema/client/with-timeout.ts',
+    find: '    clearTimeout(timer);\n',
+    replace: '',
+    tests: ['test/schema/client/with-timeout.test.ts'],
+  },
+  {
+    name: 'all clients come back at the same moment',
+    file: 'schema/client/backoff.ts',
+    find: ' + Math.random() * (most - least)',
+    replace: ' + 0.5 * (most - least)',
+    tests: ['test/schema/client/backoff.test.ts'],
+  },
+  {
     name: 'a call leaves its listener on the signal of its caller',
-    file: 'schema/client/client.ts',
-    find: "      outer?.removeEventListener('abort', follow);\n",
+    file: 'schema/client/with-timeout.ts',
+    find: "    outer?.removeEventListener('abort', stop);\n",
     replace: '',
     tests: CLIENT,
   },
   {
     name: 'a call is sent although its signal has aborted before',
-    file: 'schema/client/client.ts',
-    find: '  if (outer?.aborted) follow();\n',
+    file: 'schema/client/with-timeout.ts',
+    find: '  outer?.throwIfAborted();\n',
     replace: '',
     tests: CLIENT,
   },
@@ -353,8 +381,15 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'the time limit of a call ends with the headers of its answer',
     file: 'schema/client/client.ts',
-    find: 'return { response, text: await response.text() };',
-    replace: 'limit.end();\n    return { response, text: await response.text() };',
+    find: `    return { response, text: await response.text() };
+  };
+  try {
+    return await withTimeout(options.timeoutMs ?? TIMEOUT_MS, ask, { signal: outer });`,
+    replace: `    return response;
+  };
+  try {
+    const response = await withTimeout(options.timeoutMs ?? TIMEOUT_MS, ask, { signal: outer });
+    return { response, text: await response.text() };`,
     tests: CLIENT,
   },
   {
@@ -399,16 +434,16 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the pauses between tries grow without bound',
-    file: 'worker-agent/src/retry.ts',
-    find: 'Math.min(maxMs, baseMs * 2 ** Math.min(tries - 1, 30))',
-    replace: 'baseMs * 2 ** Math.min(tries - 1, 30)',
+    file: 'schema/client/backoff.ts',
+    find: 'Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS))',
+    replace: 'baseMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)',
     tests: RETRY,
   },
   {
     name: 'a try comes sooner than the platform asks',
-    file: 'worker-agent/src/retry.ts',
-    find: 'Math.max(ceiling * (0.5 + Math.random() / 2), asked)',
-    replace: 'ceiling * (0.5 + Math.random() / 2)',
+    file: 'schema/client/backoff.ts',
+    find: 'MOST_DOUBLINGS)), jitter), askedMs);',
+    replace: 'MOST_DOUBLINGS)), jitter), 0 * askedMs);',
     tests: RETRY,
   },
   {
@@ -517,8 +552,8 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'the spool tries less and less often without bound',
     file: 'worker-agent/src/spool/spool-sender.ts',
-    find: 'const LAST_RETRY_MS = 10_000;',
-    replace: 'const LAST_RETRY_MS = 3_600_000;',
+    find: 'const RETRY = { baseMs: 200, maxMs: 10_000 };',
+    replace: 'const RETRY = { baseMs: 200, maxMs: 3_600_000 };',
     tests: [...OUTAGE, ...SPOOL],
     survives: 'Each answered heartbeat wakes the spool, so that its own pauses hardly ever end by themselves.',
   },
@@ -581,7 +616,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower opens no other socket after a cut',
     file: 'schema/client/live-socket.ts',
-    find: 'await new WakeableTimer().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);',
+    find: 'await new WakeableTimer().wait(backoffMs(failures + 1, backoff, Math.min(retryAfterMs, clocks.longestRetryMs)), signal);',
     replace: 'return;',
     tests: ['test/e2e/follow.test.ts'],
     only: 'cut 50 times',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
-import { WakeableTimer, jittered } from '../../schema/client/wakeable-timer.ts';
+import { jittered } from '../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { clockMs } from './clock.ts';
 import { classify, forAtMost, type RetryOptions } from './retry.ts';

@@ -1,12 +1,13 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
+import { backoffMs } from '../../schema/client/backoff.ts';
 import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { WorkerApi } from './api.ts';
 import type { Held } from './beat-messages.ts';
 import { clockMs } from './clock.ts';
 import { Lease } from './lease.ts';
-import { askedMs, backoffMs, classify } from './retry.ts';
+import { askedMs, classify } from './retry.ts';
 
 export type HeartbeatOptions = {
   api: WorkerApi;
@@ -122,6 +123,6 @@ export class HeartbeatLoop {
 
   #pause(): number {
     const interval = this.#interval();
-    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, FIRST_RETRY_MS, interval, 0));
+    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, { baseMs: FIRST_RETRY_MS, maxMs: interval }));
   }
 }

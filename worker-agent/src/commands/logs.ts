@@ -1,5 +1,6 @@
 import type { LogChunk } from '../../../schema/log.ts';
-import { WakeableTimer, jittered } from '../../../schema/client/wakeable-timer.ts';
+import { jittered } from '../../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { printable } from '../terminal/text.ts';
