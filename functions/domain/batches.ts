@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
 import { AppError } from '../../schema/errors.ts';
 
 type Waiting<T, R> = { request: T; key: string; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
@@ -26,14 +27,6 @@ const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 
 /** Where a batch takes longer, because it waits for a lock that somebody holds, the next one begins beside it. */
 const PATIENCE_MS = 300;
-
-/** Waits until work has ended, but no longer than `ms`. */
-const within = async (ms: number, work: Promise<void>): Promise<void> => {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]);
-  clearTimeout(timer);
-};
 
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
 export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
@@ -89,7 +82,7 @@ export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) 
     busy.add(group);
     while (queues.has(group)) {
       const batch = takeBatch(group);
-      if (batch.length > 0) await within(PATIENCE_MS, carryOut(batch));
+      if (batch.length > 0) await withTimeout(PATIENCE_MS, () => carryOut(batch), { onTimeout: () => {} });
       // What a few just answered ask for at once joins the many that wait, or the two would take turns for ever.
       if (batch.length < (queues.get(group)?.length ?? 0)) await nextTurn();
     }

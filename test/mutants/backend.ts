@@ -710,8 +710,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a health check waits for a database that does not answer',
     file: 'functions/domain/health/health.ts',
-    find: 'const timer = setTimeout(() => resolve(false), env.HEALTH_MS);',
-    replace: 'const timer = setTimeout(() => resolve(false), env.HEALTH_MS * 100);',
+    find: 'withTimeout(env.HEALTH_MS, ',
+    replace: 'withTimeout(env.HEALTH_MS * 100, ',
     tests: ['test/functions/http/system.test.ts'],
   },
   {
