@@ -3,11 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpHandler } from '../functions/http/api.ts';
+import { withTimeout } from '../schema/client/with-timeout.ts';
 import { apiOf } from '../schema/route.ts';
 import { eventOf, pathOf, readBytes } from './gateway/event.ts';
 import { matchRoute } from './gateway/match.ts';
 import { sendProblem, sendResult } from './gateway/respond.ts';
-import { lambdaContext, within } from './lambda.ts';
+import { lambdaContext } from './lambda.ts';
 
 export type GatewayOptions = {
   handlers: Record<'person-api' | 'worker-api', HttpHandler>;
@@ -79,7 +80,7 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   const event = eventOf(request, path, body, match);
   const handler = options.handlers[match === null ? 'person-api' : apiOf(match.route)];
   const context = lambdaContext(event.requestContext.requestId, limits.timeoutMs, gone.signal);
-  const result = await within(limits.timeoutMs, handler(event, context));
+  const result = await withTimeout(limits.timeoutMs, () => handler(event, context), { onTimeout: () => null });
   if (result === null) return sendProblem(response, 503, 'unavailable', `The operation took longer than ${limits.timeoutMs} ms`);
   sendResult(response, result, request.method === 'HEAD');
 };

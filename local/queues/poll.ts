@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type Handler, within } from '../lambda.ts';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
+import type { Handler } from '../lambda.ts';
 import { createHandle } from './handle.ts';
 
 export type PollOptions = {
@@ -78,7 +79,7 @@ export const poll = (
   return {
     stop: async () => {
       stopping.abort();
-      await within(STOP_MS, Promise.all([looping, ...running]));
+      await withTimeout(STOP_MS, () => Promise.all([looping, ...running]), { onTimeout: () => {} });
     },
   };
 };
