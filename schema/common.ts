@@ -17,11 +17,13 @@ export const Labels = z
   .meta({ id: 'Labels' });
 export type Labels = z.infer<typeof Labels>;
 
-/** A whole number of a query string. */
+const readWhole = (value: unknown): unknown => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value);
+
+/** A whole number of a query string: a number for those who call and for those who answer, text only on the way. */
 export const queryInt = (min: number, max: number, fallback: number) =>
   z
     .preprocess(
-      (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
+      (value: number) => readWhole(value),
       z
         .int({ error: `must be a whole number from ${min} to ${max}` })
         .min(min)

@@ -61,7 +61,7 @@ const startOne = (folder: string, name: string, enrolment: readonly string[]): C
 
 export const waitForWorkers = async (client: Client, count: number, ms: number): Promise<void> => {
   for (const end = performance.now() + ms; ; ) {
-    const { items } = await client.listWorkers({ query: { limit: '200' } });
+    const { items } = await client.listWorkers({ query: { limit: 200 } });
     if (items.length >= count) return;
     if (performance.now() > end)
       throw new Error(`only ${items.length} of ${count} workers enrolled within ${ms / 1_000} s; see their logs`);

@@ -110,7 +110,7 @@ class Follower {
   }
 
   async #look(): Promise<void> {
-    const query = { after_seq: String(this.#order.given), limit: String(PAGE) };
+    const query = { after_seq: this.#order.given, limit: PAGE };
     try {
       const { items, last_seq } = await this.#client.listEvents({ params: { task_id: this.#taskId }, query }, { signal: this.#signal });
       this.#order.take(items);

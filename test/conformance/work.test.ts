@@ -35,7 +35,7 @@ describe('10 workers', { timeout: 240_000 }, () => {
     const { client } = owner();
     await startWorkers(owner(), 10);
     const isOwn = ({ owner_ids }: Worker) => owner_ids?.includes(owner().owner_id);
-    const workers = async () => (await client.listWorkers({ query: { limit: '200' } })).items.filter(isOwn);
+    const workers = async () => (await client.listWorkers({ query: { limit: 200 } })).items.filter(isOwn);
     await until('all of them to be enrolled', async () => (await workers()).length === 10);
     const samples = Array.from({ length: TASKS }, (_, at) => fanIn(at));
 

@@ -36,7 +36,7 @@ describe('a search', () => {
 
     for (const q of ['giraffe', '季度', 'giraffe report', 'nowhere', 'archive']) {
       const before = await scans(backend);
-      await backend.admin.ok.listTasks({ query: { q, limit: '50' } });
+      await backend.admin.ok.listTasks({ query: { q, limit: 50 } });
       const after = await scans(backend);
 
       expect(before.tables.map(({ name }) => name)).toEqual(expect.arrayContaining(['search_documents', 'subtasks', 'tasks']));

@@ -53,7 +53,7 @@ describe('the client', () => {
     const { seen, url } = await serving({ body: page });
     const client = createClient({ url: `${url}/prefix/`, token: () => 'mak_1' });
 
-    expect(await client.listTasks({ query: { q: 'a b&c', limit: '5' } })).toEqual(page);
+    expect(await client.listTasks({ query: { q: 'a b&c', limit: 5 } })).toEqual(page);
     await client.listSubtasks({ params: { task_id: 'a/b?c' } });
 
     expect(seen[0]).toMatchObject({ method: 'GET', url: '/prefix/api/v1/tasks?q=a+b%26c&limit=5' });

@@ -7,7 +7,7 @@ export const subtasksOf = async (client: Client, taskId: string): Promise<Subtas
   for (let cursor: string | null = null; ; ) {
     const page: { items: Subtask[]; next_cursor: string | null } = await client.listSubtasks({
       params: { task_id: taskId },
-      query: { limit: '1000', ...(cursor === null ? {} : { cursor }) },
+      query: { limit: 1000, ...(cursor === null ? {} : { cursor }) },
     });
     all.push(...page.items);
     if (page.next_cursor === null) return all;

@@ -13,7 +13,7 @@ export const workers: Command = {
   settings: CALLER,
   options: {},
   run: async ({ io, client, config }) => {
-    const page = await client.listWorkers({ query: { limit: '200' } });
+    const page = await client.listWorkers({ query: { limit: 200 } });
     if (config.json) io.out(JSON.stringify(page));
     else if (page.items.length === 0) io.out('no workers; enrol one: maw enrol --tools scripted');
     else {
