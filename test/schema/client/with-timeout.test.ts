@@ -95,13 +95,16 @@ describe('work with a timeout', () => {
   it('leaves no timer and no listener behind, however it ends', async () => {
     fakeTime();
     const { signal } = new AbortController();
-    const ends = [() => Promise.resolve(), () => Promise.reject(new Error('it fails')), never];
+    const left = () => [vi.getTimerCount(), getEventListeners(signal, 'abort').length];
+    const ends = [() => Promise.resolve(), () => Promise.reject(new Error('it fails'))];
 
-    const outcomes = ends.map((work) => outcomeOf(withTimeout(100, work, { signal })));
+    await Promise.all(ends.map((work) => outcomeOf(withTimeout(100, work, { signal }))));
+    expect(left()).toEqual([0, 0]);
+
+    const outcome = outcomeOf(withTimeout(100, never, { signal }));
+    expect(left()).toEqual([1, 1]);
     await vi.advanceTimersByTimeAsync(100);
-    await Promise.all(outcomes);
-
-    expect(getEventListeners(signal, 'abort')).toEqual([]);
-    expect(vi.getTimerCount()).toBe(0);
+    await outcome;
+    expect(left()).toEqual([0, 0]);
   });
 });
