@@ -3,16 +3,13 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { CONSUMER_SECONDS } from './functions.ts';
+import { QUEUE_LIMITS, type QueueName } from '../schema/queue.ts';
 import type { Settings } from './settings.ts';
 
-export type QueueName = 'subtasks' | 'events';
+export type { QueueName };
 export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
-/** The handlers bury a message with its reason at its fourth receive; this is for those that a handler does not survive. */
-const MOST_RECEIVES = 5;
-/** Lambda polls while a batch waits for a free one: what comes back too early would be received in vain, towards its end. */
-const VISIBILITY_PER_TIMEOUT = 6;
 /** Lambdas at once for a queue, and connections to Postgres; the least is 2. */
 const MOST_AT_ONCE = 10;
 
@@ -20,9 +17,9 @@ const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   const dead = new Queue(stack, `${id}Dead`, { ...props, retentionPeriod: Duration.days(14) });
   const queue = new Queue(stack, id, {
     ...props,
-    visibilityTimeout: Duration.seconds(VISIBILITY_PER_TIMEOUT * CONSUMER_SECONDS),
+    visibilityTimeout: Duration.seconds(QUEUE_LIMITS.visibility_per_timeout * CONSUMER_SECONDS),
     retentionPeriod: Duration.days(4),
-    deadLetterQueue: { queue: dead, maxReceiveCount: MOST_RECEIVES },
+    deadLetterQueue: { queue: dead, maxReceiveCount: QUEUE_LIMITS.most_receives },
   });
   return { queue, dead };
 };
@@ -35,5 +32,7 @@ export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
 
 /** Calls a Lambda with the messages of a queue; those that it names come again, the others are done. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
-  consumer.addEventSource(new SqsEventSource(queue, { batchSize: 10, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }));
+  consumer.addEventSource(
+    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }),
+  );
 };

@@ -1,9 +1,6 @@
 import * as z from 'zod';
 import { Timestamp } from './common.ts';
 
-export const Queue = z.enum(['subtasks', 'events']).describe('subtasks: to workers; events: to those who watch');
-export type Queue = z.infer<typeof Queue>;
-
 /** A message that was given up. */
 export const DeadLetter = z
   .object({

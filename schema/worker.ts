@@ -63,6 +63,9 @@ export const WorkerSpec = z
   .meta({ id: 'WorkerSpec' });
 export type WorkerSpec = z.output<typeof WorkerSpec>;
 
+/** A worker without a heartbeat for this long is offline: twice the idle heartbeat. */
+export const PRESENCE_SECONDS = 120;
+
 /** What the server wants of a worker's clocks, in milliseconds. */
 export const Intervals = z
   .object({

@@ -38,7 +38,7 @@ export type Hints = {
    */
   reconcile(organizationId: string, read: () => Promise<QueueContents>): Promise<boolean>;
 
-  /** Notes that a worker lives, for 120 s; answers its mode, which is null when Redis does not know the worker, and the version that it had. */
+  /** Notes that a worker lives, for PRESENCE_SECONDS; answers its mode, which is null when Redis does not know the worker, and the version that it had. */
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null } | null>;
   /** Keeps a worker as it is now, until its presence ends; publishes it. */
   noteWorker(worker: NotedWorker): Promise<boolean>;

@@ -1,5 +1,6 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { textBytes } from '../../schema/json.ts';
+import { QUEUE_LIMITS } from '../../schema/queue.ts';
 import type { Log } from '../domain/log.ts';
 import type { QueueMessage, QueueName, Queues } from '../domain/queues.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
@@ -14,9 +15,7 @@ export type QueueOptions = AwsTarget & {
   timeoutMs?: number;
 };
 
-const BATCH = 10;
-const BATCH_BYTES = 1_048_576;
-const LONGEST_DELAY_SECONDS = 900;
+const { batch: BATCH, batch_bytes: BATCH_BYTES, longest_delay_seconds: LONGEST_DELAY_SECONDS } = QUEUE_LIMITS;
 const AT_ONCE = 4;
 
 /**

@@ -1,5 +1,6 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import * as z from 'zod';
+import { QUEUE_LIMITS } from '../../schema/queue.ts';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
 import type { Left } from '../domain/outbox/outbox.sql.ts';
@@ -20,9 +21,6 @@ type Received = { record: SQSRecord; row?: Left };
 
 const read = (record: SQSRecord): Left => ({ ...Message.parse(JSON.parse(record.body)), delay_ms: 0 });
 
-/** One less than with which SQS moves a message aside by itself, which would not say why. */
-const LAST_RECEIVE = 4;
-
 const reasonOf = (error: unknown): string => {
   if (error instanceof z.ZodError) return z.prettifyError(error);
   return error instanceof Error ? error.message : String(error);
@@ -36,7 +34,7 @@ const giveUp = async (ctx: Context, queue: QueueName, { record, row }: Received,
   const receives = Number(record.attributes.ApproximateReceiveCount);
   ctx.log('error', 'message.failed', { queue, message_id: record.messageId, request_id: row?.request_id ?? null, receives, error });
   if (ctx.isAway(error)) return true;
-  if (receives < LAST_RECEIVE || ctx.queues === null) return false;
+  if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null) return false;
   return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
     () => true,
     () => false,

@@ -7,7 +7,7 @@ import { sweep } from './sweep.ts';
 
 /** Longer than any transaction: what was announced before this long is committed, or never will be. */
 const SETTLED_MS = 30_000;
-const PRESENCE_SECONDS = 5;
+const PRESENCE_SWEEP_SECONDS = 5;
 
 /** Whether nothing has come since everything was found done: then Postgres is not asked, and may sleep. */
 const isIdle = (activity: Activity | null): boolean =>
@@ -45,7 +45,7 @@ export const tickEachMinute = async (ctx: Context) => {
 
 /** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
 export const tick = async (ctx: Context) => {
-  if (await ctx.hints.isFirst('presence', PRESENCE_SECONDS)) await ctx.hints.sweepPresence();
+  if (await ctx.hints.isFirst('presence', PRESENCE_SWEEP_SECONDS)) await ctx.hints.sweepPresence();
   const activity = await ctx.hints.activity();
   if (isIdle(activity)) return null;
   const report = await sweep(ctx);

@@ -1,7 +1,8 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { Message } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type QueueMessage, type QueueName, QUEUES, type Queues } from '../../functions/domain/queues.ts';
+import type { QueueMessage, Queues } from '../../functions/domain/queues.ts';
+import { type QueueName, QUEUES } from '../../schema/queue.ts';
 import { withTimeout } from '../../schema/client/with-timeout.ts';
 import type { Handler } from '../lambda.ts';
 import { arnOf } from './event.ts';

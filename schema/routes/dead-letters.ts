@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { DeadLetter, Queue } from '../dead-letter.ts';
+import { DeadLetter } from '../dead-letter.ts';
+import { QueueName } from '../queue.ts';
 import { route } from '../route.ts';
 
 export const listDeadLetters = route({
@@ -9,7 +10,7 @@ export const listDeadLetters = route({
   access: 'workers:write',
   tag: 'system',
   summary: 'List messages that were given up, at most 100',
-  query: z.strictObject({ queue: Queue }),
+  query: z.strictObject({ queue: QueueName }),
   output: z.object({ items: z.array(DeadLetter), total: z.int().describe('As the queue estimates it, of all organizations') }),
   status: 200,
   errors: ['unavailable'],
@@ -22,7 +23,7 @@ export const redriveDeadLetters = route({
   access: 'workers:write',
   tag: 'system',
   summary: 'Try again what was given up, when the cause is gone',
-  body: z.strictObject({ queue: Queue }),
+  body: z.strictObject({ queue: QueueName }),
   output: z.object({ moved: z.int().nullable().describe('null: it goes on in the background') }),
   status: 200,
   errors: ['unavailable'],

@@ -58,13 +58,13 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'only what can not be read is set aside, what can not be carried out comes again until SQS moves it',
     file: 'functions/queue/consume.ts',
-    find: 'if (receives < LAST_RECEIVE || ctx.queues === null) return false;',
-    replace: 'if (receives < LAST_RECEIVE || ctx.queues === null || row !== undefined) return false;',
+    find: 'if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null) return false;',
+    replace: 'if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null || row !== undefined) return false;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
     name: 'what fails is set aside one receive too late, when SQS has moved it already',
-    file: 'functions/queue/consume.ts',
+    file: 'schema/queue.ts',
     find: 'const LAST_RECEIVE = 4;',
     replace: 'const LAST_RECEIVE = 5;',
     tests: ['test/functions/live/failing-messages.test.ts'],

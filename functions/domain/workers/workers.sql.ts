@@ -1,13 +1,19 @@
 import type { Claimed } from '../../../schema/attempt.ts';
 import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
-import type { ClaimSpec, EmptyReason, EnrolmentSpec, HeartbeatAnswer, HeartbeatSpec, Worker, WorkerSpec } from '../../../schema/worker.ts';
+import {
+  type ClaimSpec,
+  type EmptyReason,
+  type EnrolmentSpec,
+  type HeartbeatAnswer,
+  type HeartbeatSpec,
+  type Worker,
+  type WorkerSpec,
+  PRESENCE_SECONDS,
+} from '../../../schema/worker.ts';
 import type { WorkerIdentity } from '../context.ts';
 import type { Left } from '../outbox/outbox.sql.ts';
 import { json, type Sql } from '../sql.ts';
 import type { Completion, CompletionAnswer } from '../subtasks/subtasks.sql.ts';
-
-/** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
-export const PRESENCE_SECONDS = 120;
 
 export const workerStatus = (sql: Sql) => sql`
   case when last_seen_at < clock_timestamp() - make_interval(secs => ${PRESENCE_SECONDS}) then 'offline' else status end`;

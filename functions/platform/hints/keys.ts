@@ -26,7 +26,6 @@ export const keys = {
 };
 export const CHANNELS = { task: 'events:task_update', worker: 'events:worker_update', complete: 'events:subtask_complete' } as const;
 
-export const PRESENCE_SECONDS = 120;
 export const TASK_SECONDS = 3_600;
 /** A socket lives 2 h at most; what is left of it goes a little later. */
 export const SOCKET_SECONDS = 7_800;

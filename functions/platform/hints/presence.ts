@@ -1,8 +1,8 @@
 import type { WorkerMode } from '../../../schema/states.ts';
-import type { Worker } from '../../../schema/worker.ts';
+import { PRESENCE_SECONDS, type Worker } from '../../../schema/worker.ts';
 import type { Hints, LiveWorker, NotedWorker } from '../../domain/hints.ts';
 import { hashOf } from '../redis.ts';
-import { CHANNELS, keys, PRESENCE_SECONDS } from './keys.ts';
+import { CHANNELS, keys } from './keys.ts';
 import { outdate } from './tasks.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
