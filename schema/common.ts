@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { LIMITS } from './json.ts';
 
 /** Always in lower case, so that two ids are equal when their texts are. */
 export const Id = z.guid().toLowerCase();
@@ -8,7 +9,7 @@ export const Tool = z
   .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must be a tool name such as exec, scripted or claude: a-z, 0-9, _ and -, at most 32');
 /** What JSON Schema says of a text that is not empty without the spaces around it. */
 export const NOT_BLANK = { pattern: '\\S' };
-export const Name = z.string().trim().min(1).max(120).meta(NOT_BLANK);
+export const Name = z.string().trim().min(1).max(LIMITS.name_characters).meta(NOT_BLANK);
 
 const LabelKey = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$/, 'must be at most 63 of A-Z, a-z, 0-9 and _ . / -');
 export const Labels = z
@@ -33,7 +34,7 @@ export const queryInt = (min: number, max: number, fallback: number) =>
 
 /** What every keyset list takes; `cursor` is `next_cursor` of the page before. */
 export const PageQuery = {
-  limit: queryInt(1, 200, 50),
+  limit: queryInt(1, LIMITS.page, 50),
   cursor: z.string().max(300).optional(),
 };
 

@@ -12,7 +12,7 @@ const Tools = z
   .refine((tools) => new Set(tools).size === tools.length, 'must not name a tool twice')
   .meta({ uniqueItems: true });
 const Version = z.string().max(60);
-const Slots = z.int().min(1).max(64).describe('How many subtasks it carries out at once');
+const Slots = z.int().min(1).max(LIMITS.slots).describe('How many subtasks it carries out at once');
 
 export const Worker = z
   .object({
@@ -95,7 +95,7 @@ export const HeartbeatSpec = z
   .object({
     leases: z
       .array(z.object({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
-      .max(64)
+      .max(LIMITS.slots)
       .default([]),
     slots: Slots.optional().describe('How many it has; busy is who has none free'),
     info: atMostBytes(JsonObject, 4_096)
@@ -172,9 +172,9 @@ export const FailSpec = z
   .object({
     ...Ending,
     failure_class: FailureClass,
-    message: z.string().max(4_000).default(''),
+    message: z.string().max(LIMITS.message_characters).default(''),
   })
   .meta({ id: 'FailSpec' });
 export type FailSpec = z.output<typeof FailSpec>;
 
-export const ReleaseSpec = z.object({ ...Fence, reason: z.string().max(500).default('') });
+export const ReleaseSpec = z.object({ ...Fence, reason: z.string().max(LIMITS.reason_characters).default('') });

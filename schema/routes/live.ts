@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { Id, Timestamp } from '../common.ts';
+import { LIVE_LIMITS } from '../live.ts';
 import { route } from '../route.ts';
 
 const Ticket = z
   .object({
-    url: z.string().describe('Open a WebSocket here, once and within 30 s'),
+    url: z.string().describe(`Open a WebSocket here, once and within ${LIVE_LIMITS.ticket_seconds} s`),
     expires_at: Timestamp,
   })
   .meta({ id: 'Ticket' });
