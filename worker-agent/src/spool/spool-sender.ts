@@ -1,6 +1,7 @@
 import { backoffMs } from '../../../schema/client/backoff.ts';
 import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
 import { isTransient } from '../../../schema/client/client.ts';
+import { LIMITS } from '../../../schema/json.ts';
 import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
@@ -121,7 +122,7 @@ export class SpoolSender {
         return `: ${(error as Error).message}`;
       });
     if (refused === null) return;
-    const message = clip(`The result was refused ${refused}`, 4_000);
+    const message = clip(`The result was refused ${refused}`, LIMITS.message_characters);
     await api.fail({ subtask_id, lease_token, attempt }, { failure_class: 'invalid_result', message }, retry);
   }
 }
