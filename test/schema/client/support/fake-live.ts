@@ -78,7 +78,7 @@ export const fakeLive = (...log: Event[]) => {
       if (++counts.looks > MOST_LOOKS) throw new Error(`the follower has looked ${MOST_LOOKS} times`);
       edge.look();
       const { after_seq = 0, limit = 200 } = query ?? {};
-      return { items: log.filter(({ seq }) => seq > Number(after_seq)).slice(0, Number(limit)), last_seq: lastSeq() };
+      return { items: log.filter(({ seq }) => seq > after_seq).slice(0, limit), last_seq: lastSeq() };
     },
     createTicket: async () => {
       counts.tickets++;
