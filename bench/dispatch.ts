@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startHome } from '../local/home.ts';
-import { type Client, createClient } from '../schema/client.ts';
+import { type Client, createClient } from '../schema/client/client.ts';
 import { WorkerAgent } from '../worker-agent/src/agent.ts';
 import { scripted } from '../worker-agent/src/tools/scripted.ts';
 

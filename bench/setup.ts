@@ -6,7 +6,7 @@ import * as tasks from '../functions/domain/tasks/tasks.ts';
 import { commit } from '../functions/domain/unit-of-work.ts';
 import type { Context } from '../functions/domain/context.ts';
 import type { Sql } from '../functions/domain/ports/sql.ts';
-import { createClient } from '../schema/client.ts';
+import { createClient } from '../schema/client/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';
 

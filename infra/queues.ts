@@ -5,15 +5,13 @@ import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { give } from './environment.ts';
 import { allow } from './function.ts';
 import { CONSUMER_SECONDS, type Functions } from './functions.ts';
-import { MAX_RECEIVES } from '../schema/message.ts';
+import { QUEUE_LIMITS, type QueueName } from '../schema/queue.ts';
 import type { Settings } from './settings.ts';
 
-export type QueueName = 'subtasks' | 'events';
+export type { QueueName };
 export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
-/** Lambda polls while a batch waits for a free one: what comes back too early would be received in vain, towards its end. */
-const VISIBILITY_PER_TIMEOUT = 6;
 /** Lambdas at once for a queue, and connections to Postgres; the least is 2. */
 const MOST_AT_ONCE = 10;
 
@@ -21,9 +19,9 @@ const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   const dead = new Queue(stack, `${id}Dead`, { ...props, retentionPeriod: Duration.days(14) });
   const queue = new Queue(stack, id, {
     ...props,
-    visibilityTimeout: Duration.seconds(VISIBILITY_PER_TIMEOUT * CONSUMER_SECONDS),
+    visibilityTimeout: Duration.seconds(QUEUE_LIMITS.visibility_per_timeout * CONSUMER_SECONDS),
     retentionPeriod: Duration.days(4),
-    deadLetterQueue: { queue: dead, maxReceiveCount: MAX_RECEIVES },
+    deadLetterQueue: { queue: dead, maxReceiveCount: QUEUE_LIMITS.most_receives },
   });
   return { queue, dead };
 };
@@ -36,7 +34,9 @@ export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
 
 /** Calls a Lambda with the messages of a queue; those that it names come again, the others are done. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
-  consumer.addEventSource(new SqsEventSource(queue, { batchSize: 10, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }));
+  consumer.addEventSource(
+    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }),
+  );
 };
 
 const giveUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>

@@ -1,5 +1,6 @@
 import type { Node } from 'constructs';
 import { Env } from '../schema/env.ts';
+import { LIMITS } from '../schema/json.ts';
 import { parseSource, type Source } from './sources.ts';
 
 /** Machines of EC2 that work: the secret with the pool's key (of the scope workers:write), what they offer, and how many there are at most. */
@@ -71,7 +72,7 @@ const fleet = (node: Node): FleetSettings | null => {
     keySecret,
     tools: words(node, 'fleet_tools', 'exec'),
     execAllow: words(node, 'fleet_exec_allow', ''),
-    slots: count(node, 'fleet_slots', 4, 64),
+    slots: count(node, 'fleet_slots', 4, LIMITS.slots),
     most: count(node, 'fleet_most', 10, 500),
   };
 };

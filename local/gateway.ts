@@ -3,11 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { HttpHandler } from '../functions/http/api.ts';
+import { withTimeout } from '../schema/client/with-timeout.ts';
+import { LIMITS } from '../schema/json.ts';
 import { apiOf } from '../schema/route.ts';
 import { eventOf, pathOf, readBytes } from './gateway/event.ts';
 import { matchRoute } from './gateway/match.ts';
 import { sendProblem, sendResult } from './gateway/respond.ts';
-import { lambdaContext, within } from './lambda.ts';
+import { lambdaContext } from './lambda.ts';
 
 export type GatewayOptions = {
   handlers: Record<'person-api' | 'worker-api', HttpHandler>;
@@ -29,11 +31,11 @@ type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number; closeMs
 type Gateway = { url: string; port: number; close(): Promise<void> };
 
 /** Those of Lambda behind an HTTP API, but for the last one. */
-const LIMITS: Limits = { bodyBytes: 6_291_456, timeoutMs: 30_000, requestMs: 60_000, closeMs: 5_000 };
+const DEFAULTS: Limits = { bodyBytes: LIMITS.request_bytes, timeoutMs: 30_000, requestMs: 60_000, closeMs: 5_000 };
 
 /** Makes of HTTP requests what API Gateway's HTTP API makes of them (payload 2.0), and calls the handlers with it. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
-  const limits = { ...LIMITS, ...options.limits };
+  const limits = { ...DEFAULTS, ...options.limits };
   const timing = {
     keepAliveTimeout: 65_000,
     requestTimeout: limits.requestMs,
@@ -79,7 +81,7 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   const event = eventOf(request, path, body, match);
   const handler = options.handlers[match === null ? 'person-api' : apiOf(match.route)];
   const context = lambdaContext(event.requestContext.requestId, limits.timeoutMs, gone.signal);
-  const result = await within(limits.timeoutMs, handler(event, context));
+  const result = await withTimeout(limits.timeoutMs, () => handler(event, context), { onTimeout: () => null });
   if (result === null) return sendProblem(response, 503, 'unavailable', `The operation took longer than ${limits.timeoutMs} ms`);
   sendResult(response, result, request.method === 'HEAD');
 };

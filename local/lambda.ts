@@ -1,15 +1,5 @@
 import type { Context as LambdaContext } from 'aws-lambda';
-
-/** Null when it takes longer; what it answers then is lost, as it is on Lambda. */
-export const within = async <T>(ms: number, work: Promise<T>): Promise<T | null> => {
-  const { promise: late, resolve } = Promise.withResolvers<null>();
-  const timer = setTimeout(() => resolve(null), ms);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+import { withTimeout } from '../schema/client/with-timeout.ts';
 
 /** What the runtime of Lambda gives to a handler beside its event; `signal`, which it does not, aborts when nobody waits any more. */
 export const lambdaContext = (requestId: string, timeoutMs: number, signal?: AbortSignal): LambdaContext => {
@@ -40,7 +30,7 @@ export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string
     answer: await handler(event, lambdaContext(requestId, timeoutMs)),
   });
   try {
-    return (await within(timeoutMs, run())) ?? { kind: 'late' };
+    return await withTimeout(timeoutMs, run, { onTimeout: () => ({ kind: 'late' }) });
   } catch (error) {
     return { kind: 'failed', error };
   }

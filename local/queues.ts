@@ -1,8 +1,7 @@
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
 import { buildApp } from 'fauxqs';
-import type { QueueName } from '../functions/domain/ports/queues.ts';
-import { MAX_RECEIVES } from '../schema/message.ts';
+import { QUEUE_LIMITS, type QueueName, QUEUES } from '../schema/queue.ts';
 import { type AwsKey, holdsKey, REGION } from './aws-key.ts';
 import type { Handler } from './lambda.ts';
 import { arnOf } from './queues/event.ts';
@@ -18,8 +17,6 @@ export type LocalQueues = {
   poll(queue: QueueName, handler: Handler<SQSEvent>, options?: PollOptions): Poller;
   close(): Promise<void>;
 };
-
-const NAMES = ['subtasks', 'events'] as const satisfies QueueName[];
 
 /**
  * SQS in this process: two queues, each with one for its dead letters. Messages live in memory and end with the process, as do
@@ -43,10 +40,10 @@ export const startQueues = async ({ key, onError }: { key: AwsKey; onError: (err
     (await client.send(new CreateQueueCommand({ QueueName: name, Attributes }))).QueueUrl ?? '';
   const createWithDead = async (name: QueueName) => {
     const dead = await create(`${name}-dead`);
-    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: arnOf(`${name}-dead`), maxReceiveCount: MAX_RECEIVES });
+    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: arnOf(`${name}-dead`), maxReceiveCount: QUEUE_LIMITS.most_receives });
     return { name, dead, url: await create(name, { RedrivePolicy }) };
   };
-  const made = await Promise.all(NAMES.map(createWithDead));
+  const made = await Promise.all(QUEUES.map(createWithDead));
   const urls = Object.fromEntries(made.map(({ name, url }) => [name, url])) as Record<QueueName, string>;
 
   return {

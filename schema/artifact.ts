@@ -6,7 +6,7 @@ import { LIMITS } from './json.ts';
 const FileName = z
   .string()
   .min(1)
-  .max(200)
+  .max(LIMITS.file_name_characters)
   .regex(
     /^[^\\:*?"<>|\u0000-\u001f\u007f-\u009f]+$/,
     'must be a relative path with / as separator and without \\ : * ? " < > | or control characters',
@@ -26,7 +26,7 @@ export const ArtifactSpec = z
     name: FileName,
     content_type: z
       .string()
-      .max(120)
+      .max(LIMITS.media_type_characters)
       .regex(/^[\w.+-]+\/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*$/, 'must be a media type such as text/plain')
       .default('application/octet-stream'),
     size_bytes: z.int().min(0).max(LIMITS.artifact_bytes),

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { Id, Labels, Timestamp } from './common.ts';
-import { Json } from './json.ts';
+import { Json, LIMITS } from './json.ts';
 import { AttemptStatus, SubtaskStatus } from './states.ts';
 import { SubtaskError, WorkFields } from './task.ts';
 
@@ -12,7 +12,7 @@ export const Fence = {
 
 export const Progress = z.object({
   percent: z.number().min(0).max(100).optional(),
-  message: z.string().max(500).optional(),
+  message: z.string().max(LIMITS.reason_characters).optional(),
 });
 
 export const Attempt = z

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { LIMITS } from './json.ts';
 
 /** Always lower case, so that ids can be compared as strings. */
 export const Id = z.guid().toLowerCase();
@@ -11,7 +12,7 @@ export const Tool = z
   );
 /** The JSON Schema for a string that is not blank. */
 export const NOT_BLANK = { pattern: '\\S' };
-export const Name = z.string().trim().min(1).max(120).meta(NOT_BLANK);
+export const Name = z.string().trim().min(1).max(LIMITS.name_characters).meta(NOT_BLANK);
 
 const LabelKey = z
   .string()
@@ -25,11 +26,13 @@ export const Labels = z
   .meta({ id: 'Labels' });
 export type Labels = z.infer<typeof Labels>;
 
-/** An integer in a query string. */
+const readWhole = (value: unknown): unknown => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value);
+
+/** A whole number of a query string: a number for clients and use cases, text only on the way. */
 export const queryInt = (min: number, max: number, fallback: number) =>
   z
     .preprocess(
-      (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
+      (value: number) => readWhole(value),
       z
         .int({ error: `must be an integer from ${min} to ${max}` })
         .min(min)
@@ -39,7 +42,7 @@ export const queryInt = (min: number, max: number, fallback: number) =>
 
 /** The query of every keyset list; `cursor` is `next_cursor` of the previous page. */
 export const PageQuery = {
-  limit: queryInt(1, 200, 50),
+  limit: queryInt(1, LIMITS.page, 50),
   cursor: z.string().max(300).optional(),
 };
 

@@ -1,9 +1,6 @@
 import * as z from 'zod';
 import { Timestamp } from './common.ts';
 
-export const Queue = z.enum(['subtasks', 'events']).describe('subtasks: messages about work for workers; events: messages for followers');
-export type Queue = z.infer<typeof Queue>;
-
 /** A message that could not be processed. */
 export const DeadLetter = z
   .object({

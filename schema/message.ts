@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Queue } from './dead-letter.ts';
+import type { QueueName } from './queue.ts';
 
 /** A message that is also a row of the outbox, which the consumer deletes. */
 const row = <T extends string, P extends z.ZodType>(topic: T, payload: P) =>
@@ -47,12 +47,8 @@ export const QUEUE_OF = {
   overdue: 'subtasks',
   wake: 'subtasks',
   'blob.remove': null,
-} as const satisfies Record<Topic, Queue | null>;
+} as const satisfies Record<Topic, QueueName | null>;
 
-/** A queue moves a message to its dead letters after this number of receives. The consumers do so one receive earlier, with the reason. */
-export const MAX_RECEIVES = 5;
-/** The longest that SQS holds a message back. */
-export const MAX_DELAY_SECONDS = 900;
 export const WAKE_DELAY_SECONDS = 10;
 /** Between two ticks, which come each minute. */
 export const OVERDUE_DELAYS_SECONDS = [10, 20, 30, 40, 50] as const;

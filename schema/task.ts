@@ -55,13 +55,24 @@ const Verify = atMostBytes(
   z.array(z.array(z.string().max(LIMITS.verify_bytes)).min(1, 'must not be empty: its first item is the command')).max(20),
   LIMITS.verify_bytes,
 ).describe('Commands that must exit with 0 after the tool has finished, each as an array of arguments; the worker must allow them');
+/**
+ * What is wrong with a schema of a result, for the parse of the whole task. Issues without a message of their own are passed on as they
+ * were raised: that parse words them.
+ */
+const schemaIssues = (value: unknown): z.core.$ZodRawIssue[] => {
+  const unworded: z.core.$ZodRawIssue[] = [];
+  const error = (issue: z.core.$ZodRawIssue) => {
+    unworded.push(issue);
+    return '';
+  };
+  const { error: found } = ResultSchema.safeParse(value, { error });
+  const worded = (found?.issues ?? []).filter(({ message }) => message !== '');
+  return [...unworded, ...worded.map(({ message, path }) => ({ code: 'custom' as const, message, path, input: value, continue: true }))];
+};
+
 /** Stored as it was submitted: it is passed to models, which accept fewer ways to write the same schema. */
 const Schema = atMostBytes(JsonObject, LIMITS.schema_bytes)
-  .check(({ value, issues }) => {
-    // oxlint-disable-next-line no-underscore-dangle -- so that its faults are told in the words of whoever parses
-    const checked = ResultSchema._zod.run({ value, issues: [] }, {});
-    if (!(checked instanceof Promise)) issues.push(...checked.issues);
-  })
+  .check(({ value, issues }) => void issues.push(...schemaIssues(value)))
   .describe(`A JSON Schema that the result must match. Supported keywords: ${RESULT_KEYWORDS.join(', ')}`);
 const Silence = z.int().min(1).max(86_400);
 

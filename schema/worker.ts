@@ -12,7 +12,7 @@ const Tools = z
   .refine((tools) => new Set(tools).size === tools.length, 'must not contain the same tool twice')
   .meta({ uniqueItems: true });
 const Version = z.string().max(60);
-const Slots = z.int().min(1).max(64).describe('The number of subtasks that the worker carries out at the same time');
+const Slots = z.int().min(1).max(LIMITS.slots).describe('The number of subtasks that the worker carries out at the same time');
 
 export const Worker = z
   .object({
@@ -73,6 +73,9 @@ export const WorkerSpec = z
   .meta({ id: 'WorkerSpec' });
 export type WorkerSpec = z.output<typeof WorkerSpec>;
 
+/** A worker without a heartbeat for this long is offline: twice the idle heartbeat. */
+export const PRESENCE_SECONDS = 120;
+
 /** The intervals that the server sets for a worker, in milliseconds. */
 export const Intervals = z
   .object({
@@ -110,7 +113,7 @@ export const HeartbeatSpec = z
   .object({
     leases: z
       .array(z.object({ subtask_id: Id, ...Fence, progress: Progress.optional() }))
-      .max(64)
+      .max(LIMITS.slots)
       .default([]),
     slots: Slots.optional().describe('The number of slots of the worker; it is busy when none is free'),
     info: atMostBytes(JsonObject, 4_096)
@@ -195,9 +198,9 @@ export const FailSpec = z
   .object({
     ...Ending,
     failure_class: FailureClass,
-    message: z.string().max(4_000).default(''),
+    message: z.string().max(LIMITS.message_characters).default(''),
   })
   .meta({ id: 'FailSpec' });
 export type FailSpec = z.output<typeof FailSpec>;
 
-export const ReleaseSpec = z.object({ ...Fence, reason: z.string().max(500).default('') });
+export const ReleaseSpec = z.object({ ...Fence, reason: z.string().max(LIMITS.reason_characters).default('') });

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
 import { AppError } from '../../schema/errors.ts';
 
 type Waiting<T, R> = { request: T; key: string; resolve(answer: R | PromiseLike<R>): void; reject(error: unknown): void };
@@ -27,14 +28,6 @@ const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 /** Where a batch takes longer, because it waits for a lock that somebody holds, the next one begins beside it. */
 const PATIENCE_MS = 300;
 
-/** Waits until work has ended, but no longer than `ms`. */
-const within = async (ms: number, work: Promise<void>): Promise<void> => {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]);
-  clearTimeout(timer);
-};
-
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
 export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
   !isAway || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
@@ -60,7 +53,8 @@ class Queue<T, R> {
   dropAbandoned(): number {
     const { isAbandoned } = this.#options;
     const abandoned = this.#waiting.filter(({ request }) => isAbandoned(request));
-    for (const { reject } of abandoned) reject(new AppError('unavailable', 'The caller closed the connection, so the request was not carried out'));
+    for (const { reject } of abandoned)
+      reject(new AppError('unavailable', 'The caller closed the connection, so the request was not carried out'));
     this.#waiting = this.#waiting.filter((it) => !abandoned.includes(it));
     return abandoned.length;
   }
@@ -118,7 +112,7 @@ class Batches<T, R> {
       this.#waiting -= queue.dropAbandoned();
       const batch = queue.takeBatch();
       this.#waiting -= batch.length;
-      if (batch.length > 0) await within(PATIENCE_MS, this.#carryOut(batch));
+      if (batch.length > 0) await withTimeout(PATIENCE_MS, () => this.#carryOut(batch), { onTimeout: () => {} });
       // What a few just answered ask for at once joins the many that wait, or the two would take turns forever.
       if (batch.length < queue.length) await nextTurn();
     }

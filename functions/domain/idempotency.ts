@@ -28,7 +28,8 @@ export const once = async <T>(
   request: OnceRequest,
   work: () => Promise<T>,
 ): Promise<T> => {
-  if (!(await reserveKey(tx, caller, request.key, request.operation, request.hash))) return repeated(ctx, await storedAnswer(tx, caller, request.key), request) as T;
+  if (!(await reserveKey(tx, caller, request.key, request.operation, request.hash)))
+    return repeated(ctx, await storedAnswer(tx, caller, request.key), request) as T;
   const answer = await work();
   const response = request.secret ? { sealed: ctx.vault.seal(JSON.stringify(answer)) } : { plain: answer };
   await storeAnswer(tx, caller, request.key, response);

@@ -1,11 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { backoffMs } from '../../schema/client/backoff.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Tx } from './ports/sql.ts';
 
 const TRIES = 4;
+/** Those that met must not meet again: the shortest wait is a third of the longest. */
+const BACKOFF = { baseMs: 10, maxMs: 40, jitter: [0.5, 1.5] } as const;
 const REPEATABLE = new Set(['40001', '40P01']);
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Repeats what the database gave up for a deadlock or a serialization failure: three times, with jitter. */
 export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -14,7 +17,7 @@ export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
       return await work();
     } catch (error) {
       if (attempt >= TRIES || !REPEATABLE.has(codeOf(error))) throw error;
-      await pause(2 ** attempt * 5 * (0.5 + Math.random()));
+      await pause(backoffMs(attempt, BACKOFF));
     }
   }
 };

@@ -9,13 +9,14 @@ import {
   SQSServiceException,
   StartMessageMoveTaskCommand,
 } from '@aws-sdk/client-sqs';
-import type { StoredDeadLetter, QueueName, Queues } from '../domain/ports/queues.ts';
+import { QUEUE_LIMITS, type QueueName } from '../../schema/queue.ts';
+import type { StoredDeadLetter, Queues } from '../domain/ports/queues.ts';
 
 /** What a queue gave up; SQS says nothing of the reason. */
 export type DeadLetters = Pick<Queues, 'listDead' | 'bury' | 'redrive'>;
 
 const HIDDEN_SECONDS = 30;
-const BATCH = 10;
+const BATCH = QUEUE_LIMITS.batch;
 const REASON_CHARACTERS = 1_000;
 /** What emulators of SQS say. */
 const UNKNOWN_ACTION = ['InvalidAction', 'UnknownOperationException', 'NotImplemented'];

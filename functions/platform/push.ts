@@ -5,11 +5,13 @@ import {
   DeleteConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
+import { type Backoff, backoffMs } from '../../schema/client/backoff.ts';
 import type { Push } from '../domain/ports/push.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
 
 export type PushOptions = AwsTarget & { endpoint: string; timeoutMs?: number; attempts?: number };
-const RETRY_MS = 50;
+/** At most 50 ms, the same for each try. */
+const BACKOFF: Backoff = { baseMs: 50, maxMs: 50, jitter: [0, 1] };
 
 const nameOf = (error: unknown) => (error instanceof Error ? error.name : '');
 /** A refusal stays one; a connection that broke, or a fault of the service, may pass. */
@@ -34,7 +36,7 @@ export const createPush = ({ endpoint, timeoutMs = 3_000, attempts = 2, ...targe
       } catch (cause) {
         if (!mayPass(cause)) throw cause;
         if (tried >= attempts) throw new Error(`The socket gateway at ${endpoint} does not answer: ${(cause as Error).message}`, { cause });
-        await pause(Math.random() * RETRY_MS);
+        await pause(backoffMs(tried, BACKOFF));
       }
     }
   };

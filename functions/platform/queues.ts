@@ -1,8 +1,8 @@
 import { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { textBytes } from '../../schema/json.ts';
-import { MAX_DELAY_SECONDS } from '../../schema/message.ts';
+import { QUEUE_LIMITS, type QueueName } from '../../schema/queue.ts';
 import type { Log } from '../domain/ports/log.ts';
-import type { QueueMessage, QueueName, Queues } from '../domain/ports/queues.ts';
+import type { QueueMessage, Queues } from '../domain/ports/queues.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 
@@ -15,8 +15,7 @@ export type QueueOptions = AwsTarget & {
   timeoutMs?: number;
 };
 
-const BATCH = 10;
-const BATCH_BYTES = 1_048_576;
+const { batch: BATCH, batch_bytes: BATCH_BYTES, longest_delay_seconds: LONGEST_DELAY_SECONDS } = QUEUE_LIMITS;
 const AT_ONCE = 4;
 
 /**
@@ -50,7 +49,7 @@ const pack = (messages: readonly QueueMessage[]): Packed => {
 const entryOf = ({ body, delaySeconds = 0 }: QueueMessage, at: number) => ({
   Id: String(at),
   MessageBody: body,
-  ...(delaySeconds > 0 ? { DelaySeconds: Math.min(Math.ceil(delaySeconds), MAX_DELAY_SECONDS) } : {}),
+  ...(delaySeconds > 0 ? { DelaySeconds: Math.min(Math.ceil(delaySeconds), LONGEST_DELAY_SECONDS) } : {}),
 });
 
 const idsOf = (messages: readonly QueueMessage[]) => messages.map(({ id }) => id);

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { errors, type Requester } from '@upstash/redis';
+import { type Backoff, backoffMs } from '../../schema/client/backoff.ts';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
 
 type Request = Parameters<Requester['request']>[0];
 type Response = Awaited<ReturnType<Requester['request']>>;
@@ -7,6 +9,9 @@ export type Send = (request: Request) => Promise<Response>;
 
 /** Answers that fault the command, not the server; a server that is loading, full or over its limits says otherwise. */
 const REFUSAL = /^(ERR (?!max )|WRONGTYPE |EXECABORT |NOSCRIPT )/;
+
+/** 10 to 40 ms. */
+const BACKOFF: Backoff = { baseMs: 25, maxMs: 25, jitter: [0.4, 1.6] };
 
 export type Exchange = {
   request: Request;
@@ -29,7 +34,7 @@ export const exchange = async ({ request, send, timeoutMs, counted }: Exchange):
     return judge(commands, await send(request));
   };
   try {
-    return await inTime(timeoutMs, (isLate) => repeated(asked, isLate));
+    return await withTimeout(timeoutMs, (signal) => repeated(asked, signal));
   } catch (error) {
     // An HTTP client throws refusals, with the command and all its values behind.
     const reason = (error as Error).message.split(', command was: ')[0] ?? '';
@@ -49,27 +54,13 @@ const judge = (commands: unknown[][], response: Response): Outcome => {
 };
 
 /** A connection that was kept open may have died unseen: what failed is tried once more. */
-const repeated = async <T>(work: () => Promise<T>, isLate: () => boolean): Promise<T> => {
+const repeated = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   try {
     return await work();
   } catch (error) {
     if (REFUSAL.test((error as Error).message)) throw error;
-    await pause(10 + 30 * Math.random());
-    if (isLate()) throw error;
+    await pause(backoffMs(1, BACKOFF));
+    if (signal.aborted) throw error;
     return work();
-  }
-};
-
-const inTime = async <T>(ms: number, work: (isLate: () => boolean) => Promise<T>): Promise<T> => {
-  let late = false;
-  const { promise: timeout, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late = true;
-    reject(new Error(`no answer within ${ms} ms`));
-  }, ms);
-  try {
-    return await Promise.race([work(() => late), timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 };

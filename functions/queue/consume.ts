@@ -1,17 +1,14 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import * as z from 'zod';
-import { MAX_RECEIVES, Message } from '../../schema/message.ts';
+import { Message } from '../../schema/message.ts';
+import { QUEUE_LIMITS, type QueueName } from '../../schema/queue.ts';
 import type { Context } from '../domain/context.ts';
 import { carryOut } from '../domain/outbox/carry-out.ts';
-import type { QueueName } from '../domain/ports/queues.ts';
 
 type Read = { record: SQSRecord; message: Message };
 type Received = { record: SQSRecord; message?: Message };
 
 const requestOf = (message: Message | undefined): string | null => (message && 'request_id' in message ? message.request_id : null);
-
-/** SQS would move the message to the dead letters at the next one, without a reason. */
-const LAST_RECEIVE = MAX_RECEIVES - 1;
 
 const reasonOf = (error: unknown): string => {
   if (error instanceof z.ZodError) return z.prettifyError(error);
@@ -26,7 +23,7 @@ const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Recei
   const receives = Number(record.attributes.ApproximateReceiveCount);
   ctx.log('error', 'message.failed', { queue, message_id: record.messageId, request_id: requestOf(message), receives, error });
   if (ctx.isAway(error)) return true;
-  if (receives < LAST_RECEIVE || ctx.queues === null) return false;
+  if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null) return false;
   return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
     () => true,
     () => false,

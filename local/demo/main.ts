@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
-import { type Client, createClient } from '../../schema/client.ts';
+import { type Client, createClient } from '../../schema/client/client.ts';
 import type { Task } from '../../schema/task.ts';
 import { type Home, startHome } from '../home.ts';
 import { onStopSignals } from '../stop-signals.ts';

@@ -1,4 +1,4 @@
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Output } from '../../schema/route.ts';
 import type { Routes } from '../../schema/routes.ts';
 import { listSchedule, type Piece } from './list-schedule.ts';

@@ -1,6 +1,6 @@
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { EventType } from '../../schema/events.ts';
-import { followTask } from '../../schema/follow.ts';
+import { followTask } from '../../schema/client/follow.ts';
 import type { Task } from '../../schema/task.ts';
 
 const WIDTH = 40;

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
+import { LIMITS } from '../../schema/json.ts';
 import { ROOT } from './samples.ts';
 
 const STOP_MS = 8_000;
@@ -61,7 +62,7 @@ const startOne = (folder: string, name: string, enrolment: readonly string[]): C
 
 export const waitForWorkers = async (client: Client, count: number, ms: number): Promise<void> => {
   for (const end = performance.now() + ms; ; ) {
-    const { items } = await client.listWorkers({ query: { limit: '200' } });
+    const { items } = await client.listWorkers({ query: { limit: LIMITS.page } });
     if (items.length >= count) return;
     if (performance.now() > end)
       throw new Error(`only ${items.length} of ${count} workers enrolled within ${ms / 1_000} s; see their logs`);

@@ -1,8 +1,10 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { Message } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type QueueMessage, type QueueName, QUEUES, type Queues } from '../../functions/domain/ports/queues.ts';
-import { type Handler, within } from '../lambda.ts';
+import type { QueueMessage, Queues } from '../../functions/domain/ports/queues.ts';
+import { type QueueName, QUEUES } from '../../schema/queue.ts';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
+import type { Handler } from '../lambda.ts';
 import { arnOf } from './event.ts';
 import { createHandle } from './handle.ts';
 
@@ -139,7 +141,7 @@ export const createDirectQueues = (given: DirectOptions): DirectQueues => {
     deliver: (queue, handler) => lanes.get(queue)?.deliver(handler),
     close: async () => {
       closed = true;
-      await within(STOP_MS, Promise.all([...lanes.values()].map((lane) => lane.stop())));
+      await withTimeout(STOP_MS, () => Promise.all([...lanes.values()].map((lane) => lane.stop())), { onTimeout: () => {} });
     },
   };
 };

@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteMessageBatchCommand, type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent } from 'aws-lambda';
-import { type Handler, within } from '../lambda.ts';
+import { QUEUE_LIMITS } from '../../schema/queue.ts';
+import { withTimeout } from '../../schema/client/with-timeout.ts';
+import type { Handler } from '../lambda.ts';
 import { createHandle } from './handle.ts';
 
 export type PollOptions = {
@@ -28,7 +30,12 @@ export const poll = (
   client: SQSClient,
   { url, arn }: { url: string; arn: string },
   handler: Handler<SQSEvent>,
-  { batchSize = 10, concurrency = 2, timeoutMs = 30_000, visibilitySeconds = (timeoutMs / 1_000) * 6 }: PollOptions,
+  {
+    batchSize = QUEUE_LIMITS.batch,
+    concurrency = 2,
+    timeoutMs = 30_000,
+    visibilitySeconds = (timeoutMs / 1_000) * QUEUE_LIMITS.visibility_per_timeout,
+  }: PollOptions,
   onError: (error: unknown) => void,
 ): Poller => {
   const stopping = new AbortController();
@@ -78,7 +85,7 @@ export const poll = (
   return {
     stop: async () => {
       stopping.abort();
-      await within(STOP_MS, Promise.all([looping, ...running]));
+      await withTimeout(STOP_MS, () => Promise.all([looping, ...running]), { onTimeout: () => {} });
     },
   };
 };

@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
+import { jittered } from '../../schema/client/backoff.ts';
 import { freePort } from '../free-port.ts';
 import type { LinkedRequester } from './requester.ts';
 import { type ConnectOptions, connectRedis } from './tcp.ts';
@@ -81,7 +82,7 @@ const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
   const revive = async () => {
     if (stopping.signal.aborted) return;
     say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); starting it again`);
-    await pause(Math.random() * RESTART_MS, undefined, { signal: stopping.signal });
+    await pause(jittered(RESTART_MS, [0, 1]), undefined, { signal: stopping.signal });
     child = start();
     keep();
   };

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
+import { backoffMs } from '../../schema/client/backoff.ts';
 import { type RedisReply, createRequester, type Link, type LinkedRequester } from './requester.ts';
 import { createTcpSubscriber } from './tcp-subscriber.ts';
 
@@ -8,7 +9,7 @@ const SILENCE_MS = 1_000;
 const CONNECT_MS = 2_000;
 
 /** Half a second at most between tries, spread so that many don't come at once. */
-const retryStrategy = (times: number) => Math.random() * Math.min(500, 20 * 2 ** times);
+const retryStrategy = (times: number) => backoffMs(times, { baseMs: 40, maxMs: 500, jitter: [0, 1] });
 
 const shared = (patienceMs: number) =>
   ({

@@ -1,9 +1,11 @@
+import { LIVE_LIMITS } from '../../schema/live.ts';
+
 /** Those of API Gateway and of Lambda behind it, but for the last three. */
 export const SOCKET_LIMITS = {
-  messageBytes: 131_072,
-  frameBytes: 32_768,
-  idleMs: 10 * 60_000,
-  lifeMs: 2 * 3_600_000,
+  messageBytes: LIVE_LIMITS.message_bytes,
+  frameBytes: LIVE_LIMITS.frame_bytes,
+  idleMs: LIVE_LIMITS.silence_seconds * 1_000,
+  lifeMs: LIVE_LIMITS.life_seconds * 1_000,
   timeoutMs: 29_000,
   /** What is posted to a connection and not yet taken by the network. API Gateway keeps its own bound to itself. */
   bufferBytes: 1_048_576,
@@ -11,4 +13,4 @@ export const SOCKET_LIMITS = {
   concurrency: 64,
   closeMs: 2_000,
 };
-export type SocketLimits = typeof SOCKET_LIMITS;
+export type SocketLimits = Record<keyof typeof SOCKET_LIMITS, number>;

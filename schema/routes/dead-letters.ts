@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { DeadLetter, Queue } from '../dead-letter.ts';
+import { DeadLetter } from '../dead-letter.ts';
+import { QueueName } from '../queue.ts';
 import { route } from '../route.ts';
 
 export const listDeadLetters = route({
@@ -9,7 +10,7 @@ export const listDeadLetters = route({
   access: 'workers:write',
   tag: 'system',
   summary: 'List up to 100 dead letters: messages that could not be processed',
-  query: z.strictObject({ queue: Queue }),
+  query: z.strictObject({ queue: QueueName }),
   output: z.object({
     items: z.array(DeadLetter),
     total: z.int().describe('The estimated number of dead letters in the queue, over all organizations'),
@@ -25,7 +26,7 @@ export const redriveDeadLetters = route({
   access: 'workers:write',
   tag: 'system',
   summary: 'Move dead letters back to their queue, once the cause of their failure is fixed',
-  body: z.strictObject({ queue: Queue }),
+  body: z.strictObject({ queue: QueueName }),
   output: z.object({ moved: z.int().nullable().describe('The number of moved messages; null if the move continues in the background') }),
   status: 200,
   errors: ['unavailable'],

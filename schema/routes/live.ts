@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { Id, Timestamp } from '../common.ts';
+import { LIVE_LIMITS } from '../live.ts';
 import { route } from '../route.ts';
 
 const Ticket = z
   .object({
-    url: z.string().describe('The WebSocket URL; it can be opened once, within 30 seconds'),
+    url: z.string().describe(`The WebSocket URL; it can be opened once, within ${LIVE_LIMITS.ticket_seconds} seconds`),
     expires_at: Timestamp,
   })
   .meta({ id: 'Ticket' });

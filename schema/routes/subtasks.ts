@@ -31,7 +31,7 @@ export const listLogs = route({
   query: z.strictObject({
     attempt: queryInt(0, 1_000_000, 0).describe('The attempt number; 0 means the latest attempt'),
     after_chunk: queryInt(-1, LIMITS.log_chunks_per_attempt, -1).describe('Return the chunks after this number; -1 starts at the first'),
-    limit: queryInt(1, 200, 50),
+    limit: queryInt(1, LIMITS.page, 50),
   }),
   output: z.object({
     attempt: z.int(),

@@ -63,7 +63,7 @@ export const listSubtasks = route({
   name: 'listSubtasks',
   path: '/api/v1/tasks/{task_id}/subtasks',
   summary: 'List the subtasks of a task in the order in which they were submitted',
-  query: z.strictObject({ status: SubtaskStatus.optional(), limit: queryInt(1, 1000, 200), cursor: PageQuery.cursor }),
+  query: z.strictObject({ status: SubtaskStatus.optional(), limit: queryInt(1, LIMITS.long_page, 200), cursor: PageQuery.cursor }),
   output: page(Subtask),
   errors: ['task_not_found'],
 });
@@ -84,7 +84,7 @@ export const listEvents = route({
   name: 'listEvents',
   path: '/api/v1/tasks/{task_id}/events',
   summary: 'List the events of a task in order, starting after a sequence number',
-  query: z.strictObject({ after_seq: queryInt(0, 1_000_000_000, 0), limit: queryInt(1, 1000, 200) }),
+  query: z.strictObject({ after_seq: queryInt(0, 1_000_000_000, 0), limit: queryInt(1, LIMITS.long_page, 200) }),
   output: z.object({ items: z.array(Event), last_seq: z.int().describe('The sequence number of the latest event of the task') }),
   errors: ['task_not_found'],
 });
@@ -114,7 +114,7 @@ export const cancelTask = route({
   name: 'cancelTask',
   path: '/api/v1/tasks/{task_id}/cancel',
   summary: 'Cancel a task and all of its subtasks that have not ended; cancelling it again has no further effect',
-  body: z.strictObject({ reason: z.string().max(500).default('') }),
+  body: z.strictObject({ reason: z.string().max(LIMITS.reason_characters).default('') }),
   optionalBody: true,
   output: Task,
   errors: ['task_not_found', 'task_ended'],

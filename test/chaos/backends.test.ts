@@ -47,7 +47,7 @@ const startLoad = async (backend: Backend) => {
     submitted.push(task_id);
   };
   const read = async () => {
-    await succeeded(() => backend.admin.listTasks({ query: { limit: '20' } }));
+    await succeeded(() => backend.admin.listTasks({ query: { limit: 20 } }));
   };
   const work = (worker: Awaited<ReturnType<typeof enrol>>) => async () => {
     const id = randomUUID();

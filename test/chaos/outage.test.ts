@@ -48,7 +48,7 @@ const withoutPlatform = async () => {
 
 const expectLanded = async (system: System, task_id: string, kept: readonly string[]) => {
   await expectSound(system, [task_id]);
-  const { items: events } = await system.admin.listEvents({ params: { task_id }, query: { limit: '1000' } });
+  const { items: events } = await system.admin.listEvents({ params: { task_id }, query: { limit: 1000 } });
   expect(events.filter(({ type }) => type === 'subtask.completed').map(({ subtask_id }) => subtask_id)).toEqual(kept);
   const { items } = await system.admin.listSubtasks({ params: { task_id } });
   for (const { key, subtask_id, result, attempt } of items) {

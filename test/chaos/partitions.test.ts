@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createClient } from '../../schema/client.ts';
+import { createClient } from '../../schema/client/client.ts';
 import { twoMachines, whyNoNamespaces } from '../local/support/namespaces.ts';
 import { until } from '../support/processes.ts';
 import { lastingForTest, living } from './support/lasting.ts';

@@ -45,7 +45,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
   behaves('that subscribes with a number is given the events after it, and no other', async () => {
     const { task_id } = await submitTwo();
     await owner().client.cancelTask({ params: { task_id } });
-    const { items, last_seq } = await owner().client.listEvents({ params: { task_id }, query: { after_seq: '2' } });
+    const { items, last_seq } = await owner().client.listEvents({ params: { task_id }, query: { after_seq: 2 } });
 
     // What happened just now may be pushed still, also to a socket that has come since: one that comes after that is given its own alone.
     const subscribed = await until('a socket that is given those alone', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { ApiError } from '../../schema/client.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { until } from '../support/processes.ts';
 import { behaves } from './support/behaviour.ts';
 import { NOTICED_MS, SHORT_LEASE, targetForFile } from './support/target.ts';

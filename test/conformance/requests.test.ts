@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import { ApiError, createClient } from '../../schema/client.ts';
+import { ApiError, createClient } from '../../schema/client/client.ts';
 import { Problem } from '../../schema/errors.ts';
 import { allRoutes } from '../../schema/routes.ts';
 import { behaves } from './support/behaviour.ts';
@@ -124,7 +124,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     const found: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await client.listTasks({ query: { q: 'zebra', limit: '2', ...(cursor ? { cursor } : {}) } });
+      const page = await client.listTasks({ query: { q: 'zebra', limit: 2, ...(cursor ? { cursor } : {}) } });
       expect(page.items.length).toBeLessThanOrEqual(2);
       found.push(...page.items.map(({ task_id }) => task_id));
       cursor = page.next_cursor ?? undefined;

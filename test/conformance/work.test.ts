@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect } from 'vitest';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Event } from '../../schema/events.ts';
-import { followTask } from '../../schema/follow.ts';
+import { followTask } from '../../schema/client/follow.ts';
 import type { Task } from '../../schema/task.ts';
 import { TASK_ENDS } from '../../schema/states.ts';
 import type { Worker } from '../../schema/worker.ts';
@@ -35,7 +35,7 @@ describe('10 workers', { timeout: 240_000 }, () => {
     const { client } = owner();
     await startWorkers(owner(), 10);
     const isOwn = ({ owner_ids }: Worker) => owner_ids?.includes(owner().owner_id);
-    const workers = async () => (await client.listWorkers({ query: { limit: '200' } })).items.filter(isOwn);
+    const workers = async () => (await client.listWorkers({ query: { limit: 200 } })).items.filter(isOwn);
     await until('all of them to be enrolled', async () => (await workers()).length === 10);
     const samples = Array.from({ length: TASKS }, (_, at) => fanIn(at));
 

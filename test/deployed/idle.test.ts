@@ -18,7 +18,7 @@ describe('the deployed stack, idle', { timeout: 500_000 }, () => {
   const cancelWhatIsOpen = async () => {
     const admin = adminOf(target());
     for (const status of ['pending', 'running'] as const) {
-      const { items } = await admin.listTasks({ query: { status, limit: '200' } });
+      const { items } = await admin.listTasks({ query: { status, limit: 200 } });
       for (const { task_id } of items) await admin.cancelTask({ params: { task_id }, body: {} });
     }
   };

@@ -37,7 +37,7 @@ describe('an update', { timeout: 600_000 }, () => {
     const asking = (async () => {
       while (!over.signal.aborted) {
         await owner()
-          .client.listTasks({ query: { limit: '1' } })
+          .client.listTasks({ query: { limit: 1 } })
           .then(
             () => calls++,
             (error: unknown) => failed.push(error),

@@ -1,8 +1,8 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Event } from '../../schema/events.ts';
-import { type FollowOptions, followTask } from '../../schema/follow.ts';
+import { type FollowOptions, followTask } from '../../schema/client/follow.ts';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
 import { adapterThat } from '../support/adapter.ts';
@@ -29,7 +29,7 @@ const lagCheck = (client: Client, taskId: string, seen: readonly Event[]) => {
   let count = 0;
   let currentAt = performance.now();
   return async () => {
-    const query = { after_seq: String(seen.at(-1)?.seq ?? 0), limit: '1' };
+    const query = { after_seq: seen.at(-1)?.seq ?? 0, limit: 1 };
     const more = await client.listEvents({ params: { task_id: taskId }, query }).catch(() => null); // it may be restarting
     const isBehind = more !== null && (more.items.length > 0 || ENDS.includes(seen.at(-1)?.type));
     if (!isBehind || seen.length > count) currentAt = performance.now();
@@ -77,7 +77,7 @@ const collect = (client: Client, taskId: string, options: FollowOptions = {}) =>
 };
 
 const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
-  (await client.listEvents({ params: { task_id: taskId }, query: { limit: '1000' } })).items;
+  (await client.listEvents({ params: { task_id: taskId }, query: { limit: 1000 } })).items;
 
 /** Where there is push. */
 const pushed = it.skipIf(NO_REDIS);

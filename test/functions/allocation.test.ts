@@ -127,7 +127,7 @@ describe('a subtask that nobody here can take', () => {
 
 describe('explain', () => {
   const explained = async (backend: Backend, task_id: string, key = 'main') => {
-    const { items } = await backend.admin.ok.listSubtasks({ params: { task_id }, query: { limit: '200' } });
+    const { items } = await backend.admin.ok.listSubtasks({ params: { task_id }, query: { limit: 200 } });
     const subtask_id = items.find((it) => it.key === key)?.subtask_id ?? '';
     return backend.admin.ok.explainSubtask({ params: { subtask_id } });
   };

@@ -82,7 +82,7 @@ describe('an answer passes through Lambda', () => {
     const worker = await enrol(backend, { slots: 64 });
     const task_id = await withOutputs(backend, worker, 40);
 
-    const items = await allPages((query) => backend.admin.ok.listSubtasks({ params: { task_id }, query: { limit: '200', ...query } }));
+    const items = await allPages((query) => backend.admin.ok.listSubtasks({ params: { task_id }, query: { limit: 200, ...query } }));
 
     expect(items.map((it) => it.position)).toEqual(Array.from({ length: 80 }, (_, n) => n));
   });
@@ -91,7 +91,7 @@ describe('an answer passes through Lambda', () => {
     const backend = await backendForTest();
     for (let n = 0; n < 70; n++) await backend.admin.ok.submitTask({ body: { goal: '€'.repeat(32_000) } });
 
-    const items = await allPages((query) => backend.admin.ok.listTasks({ query: { limit: '200', ...query } }));
+    const items = await allPages((query) => backend.admin.ok.listTasks({ query: { limit: 200, ...query } }));
 
     expect(new Set(items.map((it) => it.task_id)).size).toBe(70);
   });
@@ -111,7 +111,7 @@ describe('an answer passes through Lambda', () => {
 
     const read: number[] = [];
     for (let complete = false; !complete; ) {
-      const page = await backend.admin.ok.listLogs({ params, query: { limit: '200', after_chunk: String(read.at(-1) ?? -1) } });
+      const page = await backend.admin.ok.listLogs({ params, query: { limit: 200, after_chunk: read.at(-1) ?? -1 } });
       expect(bytesOf(page)).toBeLessThan(MOST_BYTES);
       read.push(...page.items.map((chunk) => chunk.chunk));
       complete = page.complete;

@@ -6,7 +6,7 @@ import { type Backend, backendForTest } from '../support/backend.ts';
 import { drain, enrol } from '../support/worker.ts';
 
 const eventTypes = async (backend: Backend, task_id: string) =>
-  (await backend.admin.ok.listEvents({ params: { task_id }, query: { limit: '1000' } })).items.map((event) => event.type);
+  (await backend.admin.ok.listEvents({ params: { task_id }, query: { limit: 1000 } })).items.map((event) => event.type);
 
 const statuses = async (backend: Backend, task_id: string) => {
   const { items } = await backend.admin.ok.listSubtasks({ params: { task_id } });
@@ -573,12 +573,12 @@ describe('logs', () => {
     expect(await send(1, 3)).toEqual({ next_chunk: 2 });
     expect(await send(2)).toEqual({ next_chunk: 4 });
 
-    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '0', limit: '2' } })).toMatchObject({
+    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: 0, limit: 2 } })).toMatchObject({
       items: [{ content: '1;' }, { content: '2;' }],
       complete: false,
     });
     await worker.complete(it);
-    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: '2' } })).toMatchObject({
+    expect(await backend.admin.ok.listLogs({ params, query: { after_chunk: 2 } })).toMatchObject({
       items: [{ content: '3;' }],
       complete: true,
     });

@@ -5,7 +5,7 @@ import { enrol } from '../support/worker.ts';
 const ROWS = 6;
 
 type Page = { items: unknown[]; next_cursor: string | null };
-type Ask = { limit: string; cursor?: string };
+type Ask = { limit: number; cursor?: string };
 
 let backend: Backend;
 let taskId: string;
@@ -42,11 +42,11 @@ describe.each(lists)('the list of %s', (_, ask, id) => {
   const idsOf = ({ items }: Page) => items.map((item) => (item as Record<string, string>)[id]);
 
   it.each([1, 2, 3, 4, 5])('has each of its rows on one page and in the same order when %i are asked for at a time', async (limit) => {
-    const whole = await ask({ limit: '100' });
+    const whole = await ask({ limit: 100 });
 
     const pages: Page[] = [];
     for (let cursor: string | null | undefined; cursor !== null; cursor = pages.at(-1)?.next_cursor) {
-      pages.push(await ask({ limit: String(limit), ...(cursor === undefined ? {} : { cursor }) }));
+      pages.push(await ask({ limit, ...(cursor === undefined ? {} : { cursor }) }));
       expect(pages.length).toBeLessThanOrEqual(ROWS);
     }
 
@@ -56,7 +56,7 @@ describe.each(lists)('the list of %s', (_, ask, id) => {
   });
 
   it('has no next page behind one that is exactly full', async () => {
-    expect((await ask({ limit: String(ROWS) })).next_cursor).toBeNull();
-    expect((await ask({ limit: String(ROWS - 1) })).next_cursor).not.toBeNull();
+    expect((await ask({ limit: ROWS })).next_cursor).toBeNull();
+    expect((await ask({ limit: ROWS - 1 })).next_cursor).not.toBeNull();
   });
 });

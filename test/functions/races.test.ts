@@ -216,7 +216,7 @@ describe.each([
         ...workers.map((worker) => () => worker.claim(2)),
       ]);
 
-      const { items } = await backend.admin.ok.listEvents({ params: { task_id }, query: { limit: '1000' } });
+      const { items } = await backend.admin.ok.listEvents({ params: { task_id }, query: { limit: 1000 } });
       const cancelled = items.findIndex((event) => event.type === 'task.cancelled');
       expect(items.slice(cancelled + 1)).toEqual([]);
     }

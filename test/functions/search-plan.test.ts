@@ -40,7 +40,7 @@ describe('a search', () => {
   it('reaches its tasks by an index over words, and reads no big table as a whole', async () => {
     for (const q of ['giraffe', '季度', 'giraffe report', 'nowhere', 'archive']) {
       const before = await scans(backend);
-      await backend.admin.ok.listTasks({ query: { q, limit: '50' } });
+      await backend.admin.ok.listTasks({ query: { q, limit: 50 } });
       const after = await scans(backend);
 
       expect(before.tables.map(({ name }) => name)).toEqual(expect.arrayContaining(['search_documents', 'subtasks', 'tasks']));
@@ -52,7 +52,7 @@ describe('a search', () => {
   it('for words that many of the newest tasks have reads no index over words, with a status and without', async () => {
     for (const status of [undefined, 'completed'] as const) {
       const before = await scans(backend);
-      const { items } = await backend.admin.ok.listTasks({ query: { q: 'report', limit: '50', ...(status ? { status } : {}) } });
+      const { items } = await backend.admin.ok.listTasks({ query: { q: 'report', limit: 50, ...(status ? { status } : {}) } });
       const after = await scans(backend);
 
       expect(items).toHaveLength(50);

@@ -17,10 +17,10 @@ const fill = async (backend: Backend) => {
   await sql.end();
 };
 
-const found = async (backend: Backend, q: string) => (await backend.admin.ok.listTasks({ query: { q, limit: '200' } })).items.length;
+const found = async (backend: Backend, q: string) => (await backend.admin.ok.listTasks({ query: { q, limit: 200 } })).items.length;
 
 /** All pages of a search: the numbers that the history gave the tasks, 1 being the newest. */
-const numbers = async (backend: Backend, query: { q: string; limit: string; status?: 'completed' }): Promise<number[]> => {
+const numbers = async (backend: Backend, query: { q: string; limit: number; status?: 'completed' }): Promise<number[]> => {
   const listed: number[] = [];
   for (let cursor: { cursor?: string } = {}; ; ) {
     const page = await backend.admin.ok.listTasks({ query: { ...query, ...cursor } });
@@ -37,8 +37,8 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     const backend = await backendForTest({ pool: 1 });
     await fill(backend);
 
-    expect(await numbers(backend, { q: 'giraffe', limit: '3' })).toEqual(numbersOf((n) => n % 1000 === 1));
-    expect(await numbers(backend, { q: '季度', limit: '200' })).toEqual(numbersOf((n) => n % 1000 === 1));
+    expect(await numbers(backend, { q: 'giraffe', limit: 3 })).toEqual(numbersOf((n) => n % 1000 === 1));
+    expect(await numbers(backend, { q: '季度', limit: 200 })).toEqual(numbersOf((n) => n % 1000 === 1));
     expect(await found(backend, 'writing giraffes')).toBe(10);
     expect(await found(backend, '季度报告')).toBe(10);
     expect(await found(backend, '翻译 reports')).toBe(10);
@@ -47,9 +47,9 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     expect(await found(backend, '译翻')).toBe(0);
     expect(await found(backend, 'rhinoceros')).toBe(0);
     expect(await found(backend, 'north south')).toBe(0);
-    expect(await numbers(backend, { q: 'archive north', limit: '200' })).toEqual(numbersOf((n) => n > TASKS / 2 && n % 4 === 0));
-    expect(await numbers(backend, { q: 'market', limit: '200', status: 'completed' })).toEqual(numbersOf((n) => n % 2 === 0));
-    expect(await numbers(backend, { q: 'archive west', limit: '200', status: 'completed' })).toEqual(
+    expect(await numbers(backend, { q: 'archive north', limit: 200 })).toEqual(numbersOf((n) => n > TASKS / 2 && n % 4 === 0));
+    expect(await numbers(backend, { q: 'market', limit: 200, status: 'completed' })).toEqual(numbersOf((n) => n % 2 === 0));
+    expect(await numbers(backend, { q: 'archive west', limit: 200, status: 'completed' })).toEqual(
       numbersOf((n) => n > TASKS / 2 && n % 4 === 3),
     );
 

@@ -45,6 +45,10 @@ const CASES: [file: string, imported: string, allowed: boolean][] = [
   ['infra/a.ts', '../functions/domain/x.ts', false],
   ['infra/a.ts', '../functions/platform/postgres/repair.ts', false],
   ['bench/a.ts', 'aws-cdk-lib', false],
+  ['schema/client/a.ts', '../x.ts', true],
+  ['schema/client/a.ts', '../../functions/domain/x.ts', false],
+  ['schema/a.ts', './client/x.ts', false],
+  ['schema/routes/a.ts', '../client/x.ts', false],
 ];
 
 const nameOf = (file: string, at: number) => file.replace(/\ba\b/, `case${at}`);

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createClient } from '../../schema/client.ts';
+import { createClient } from '../../schema/client/client.ts';
 import { startSystem, type System } from '../support/processes.ts';
 
 const WORKERS = 10;

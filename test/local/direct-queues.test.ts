@@ -2,7 +2,7 @@ import { SqsSchema } from '@aws-lambda-powertools/parser/schemas/sqs';
 import type { SQSEvent } from 'aws-lambda';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { relay } from '../../functions/domain/outbox/relay.ts';
-import { type QueueName, QUEUES } from '../../functions/domain/ports/queues.ts';
+import { type QueueName, QUEUES } from '../../schema/queue.ts';
 import { consume } from '../../functions/queue/consume.ts';
 import { createDirectQueues, type DirectOptions } from '../../local/queues/direct.ts';
 import { backendForTest } from '../support/backend.ts';

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createClient } from '../../schema/client.ts';
+import { createClient } from '../../schema/client/client.ts';
 import { createDatabase } from '../support/backend.ts';
 import { killAtOnce, until } from '../support/processes.ts';
 import { exitOf, homeForTest, isAlive } from './support/start.ts';

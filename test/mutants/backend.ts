@@ -58,15 +58,15 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'only what can not be read is set aside, what can not be carried out comes again until SQS moves it',
     file: 'functions/queue/consume.ts',
-    find: 'if (receives < LAST_RECEIVE || ctx.queues === null) return false;',
-    replace: 'if (receives < LAST_RECEIVE || ctx.queues === null || message !== undefined) return false;',
+    find: 'if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null) return false;',
+    replace: 'if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null || message !== undefined) return false;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
     name: 'what fails is set aside one receive too late, when SQS has moved it already',
-    file: 'functions/queue/consume.ts',
-    find: 'const LAST_RECEIVE = MAX_RECEIVES - 1;',
-    replace: 'const LAST_RECEIVE = MAX_RECEIVES;',
+    file: 'schema/queue.ts',
+    find: 'const LAST_RECEIVE = 4;',
+    replace: 'const LAST_RECEIVE = 5;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
@@ -651,8 +651,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'what SQS can not hold back long enough is sent too early',
     file: 'functions/domain/outbox/outbox.ts',
-    find: 'row.delay_ms <= MAX_DELAY_SECONDS * 1_000',
-    replace: 'row.delay_ms <= MAX_DELAY_SECONDS * 4_000',
+    find: 'row.delay_ms <= QUEUE_LIMITS.longest_delay_seconds * 1_000',
+    replace: 'row.delay_ms <= QUEUE_LIMITS.longest_delay_seconds * 4_000',
     tests: ['test/functions/live/outbox.test.ts'],
   },
   {
@@ -714,8 +714,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a health check waits for a database that does not answer',
     file: 'functions/domain/health/health.ts',
-    find: 'const timer = setTimeout(() => resolve(false), env.HEALTH_MS);',
-    replace: 'const timer = setTimeout(() => resolve(false), env.HEALTH_MS * 100);',
+    find: 'withTimeout(env.HEALTH_MS, ',
+    replace: 'withTimeout(env.HEALTH_MS * 100, ',
     tests: ['test/functions/http/system.test.ts'],
   },
   {

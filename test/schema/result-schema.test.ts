@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../schema/json.ts';
 import { resultFaults, ResultSchema } from '../../schema/result-schema.ts';
+import { SubtaskSpec } from '../../schema/task.ts';
 
 const faults = (schema: unknown, value: Json) => resultFaults(ResultSchema.parse(schema), value);
 const ofA = (a: unknown) => ({ type: 'object', properties: { a } });
@@ -63,6 +64,17 @@ describe('the schema of a result', () => {
 
     expect(parsed.success).toBe(false);
     expect(JSON.stringify(parsed.error?.issues)).toContain(named);
+  });
+
+  it('has its faults worded by the parse of the subtask around it, unless it words them itself', () => {
+    const wordsOf = (result_schema: unknown) =>
+      SubtaskSpec.safeParse(
+        { key: 'a', goal: 'x', result_schema },
+        { error: ({ code, input }) => `${code} of ${JSON.stringify(input)}` },
+      ).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+
+    expect(wordsOf({ items: { minLength: -1 } })).toEqual(['result_schema.items.minLength: too_small of -1']);
+    expect(wordsOf({ $ref: '#/$defs/x' })).toEqual(['result_schema.$ref: #/$defs/x leads nowhere: $defs at the top has no x']);
   });
 
   it('gives up on schemas that would take for ever, or that never end', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../local/free-port.ts';
-import { type Client, createClient } from '../../schema/client.ts';
+import { type Client, createClient } from '../../schema/client/client.ts';
 import { DEAD_REDIS, NO_REDIS } from './redis-kind.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

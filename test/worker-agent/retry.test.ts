@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ApiError } from '../../schema/client.ts';
+import { backoffMs } from '../../schema/client/backoff.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { ERRORS, type ErrorCode } from '../../schema/errors.ts';
-import { askedMs, backoffMs, classify, forAtMost, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
+import { askedMs, classify, forAtMost, LeaseLost, retrying, Unconfirmed } from '../../worker-agent/src/retry.ts';
 import { Slots } from '../../worker-agent/src/slots.ts';
 
 const error = (code: string, status: number, retryAfterMs: number | null = null) =>
@@ -132,7 +133,7 @@ describe('retrying', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 600_000 }), (tries, asked) => {
         const heeded = Math.min(asked, 300_000);
-        const wait = backoffMs(tries, 100, 10_000, askedMs(error('unavailable', 503, asked)));
+        const wait = backoffMs(tries, { baseMs: 100, maxMs: 10_000 }, askedMs(error('unavailable', 503, asked)));
         expect(wait).toBeLessThanOrEqual(Math.max(10_000, heeded));
         expect(wait).toBeGreaterThanOrEqual(Math.max(heeded, Math.min(10_000, 100 * 2 ** (tries - 1)) / 2));
       }),

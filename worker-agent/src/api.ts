@@ -1,4 +1,4 @@
-import { type Client, createClient } from '../../schema/client.ts';
+import { type Client, createClient } from '../../schema/client/client.ts';
 import type { Output } from '../../schema/route.ts';
 import type { Routes } from '../../schema/routes.ts';
 import type { Json } from '../../schema/json.ts';

@@ -1,6 +1,6 @@
 // The entry of a worker thread: beats and renews leases also while the main thread is busy, and ends the tools of leases that are over.
 import { parentPort, workerData } from 'node:worker_threads';
-import { ApiError } from '../../schema/client.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { WorkerApi } from './api.ts';
 import type { BeatSettings, FromBeatThread, ToBeatThread } from './beat-messages.ts';
 import { clockMs } from './clock.ts';

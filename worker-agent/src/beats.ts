@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { Alarm } from '../../schema/alarm.ts';
-import { ApiError } from '../../schema/client.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import type { HeartbeatAnswer } from '../../schema/worker.ts';
 import type { BeatSettings, FromBeatThread, Held, ToBeatThread } from './beat-messages.ts';
 import { clockMs } from './clock.ts';
@@ -63,7 +63,7 @@ export class Beats {
     while (!signal.aborted) {
       await this.#live(signal).catch((error) => this.#options.onError(error));
       this.#settle(this.#asked, new Unconfirmed());
-      if (!signal.aborted) await new Alarm().wait(RESTART_MS, signal);
+      if (!signal.aborted) await new WakeableTimer().wait(RESTART_MS, signal);
     }
     clearInterval(timer);
   }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LIMITS } from '../../schema/json.ts';
-import { Alarm, jittered } from '../../schema/alarm.ts';
+import { jittered } from '../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
 import type { ClaimAnswer, WorkerApi } from './api.ts';
 import { clockMs } from './clock.ts';
 import { classify, forAtMost, type RetryOptions } from './retry.ts';
@@ -30,7 +31,7 @@ const SLOW_POLL_MS = 30_000;
 export class ClaimLoop {
   readonly slots: Slots;
   readonly #options: ClaimLoopOptions;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
   #notBefore = 0;
   /** Since the last claim was sent: its answer may be older. */
   #isRung = false;
@@ -41,13 +42,13 @@ export class ClaimLoop {
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options;
-    this.slots = new Slots(options.slots, () => this.#alarm.ring());
+    this.slots = new Slots(options.slots, () => this.#timer.wake());
   }
 
   /** Something may be ready: asks at once, if a slot is free. */
   ring(): void {
     this.#isRung = true;
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   /** To be called when the answer to a claim got lost: what was given out in it is asked for, before anything new. */
@@ -61,7 +62,7 @@ export class ClaimLoop {
     this.#hasDoorbell = works;
     if (works) return this.ring();
     this.#notBefore = Math.min(this.#notBefore, performance.now() + jittered(this.#pollMs));
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   /** Whether more work is wanted just now. */
@@ -89,7 +90,7 @@ export class ClaimLoop {
       const wait = this.#isRung ? 0 : this.#notBefore - performance.now();
       const limit = wait > 0 || !this.#options.canClaim() ? 0 : this.slots.reserve(LIMITS.batch);
       if (limit > 0) await this.#claim(limit, () => !draining.aborted);
-      else await this.#alarm.wait(wait > 0 ? wait : Number.MAX_SAFE_INTEGER, draining);
+      else await this.#timer.wait(wait > 0 ? wait : Number.MAX_SAFE_INTEGER, draining);
     }
   }
 

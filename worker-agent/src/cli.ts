@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { createClient } from '../../schema/client.ts';
+import { createClient } from '../../schema/client/client.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { Command, Options } from './command.ts';
 import { COMMANDS } from './commands.ts';

@@ -1,4 +1,4 @@
-import type { Client } from '../../schema/client.ts';
+import type { Client } from '../../schema/client/client.ts';
 import type { Loaded } from './config.ts';
 import type { SettingKey } from './settings.ts';
 import type { Io } from './terminal/io.ts';

@@ -1,4 +1,4 @@
-import { ApiError } from '../../schema/client.ts';
+import { ApiError } from '../../schema/client/client.ts';
 import { type Json, jsonBytes, LIMITS } from '../../schema/json.ts';
 import type { Usage } from './api.ts';
 import { leaveArtifact } from './artifacts.ts';
@@ -12,13 +12,12 @@ import { NoWorkspace } from './workspace.ts';
 
 // Objects and arrays around the result in the request count as levels too.
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
-const MESSAGE_CHARACTERS = 4_000;
 
 const usageOf = ({ redactor }: JobContext, { usage }: Heard) =>
   usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
 
 /** Redacted before it is cut: half a secret would not be known. */
-const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
+const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), LIMITS.message_characters);
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
 export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
@@ -55,7 +54,7 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
     return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
   if (error instanceof StoreAway)
     return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
-  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), LIMITS.reason_characters) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.journal('error', 'tool.broke', {
@@ -75,6 +74,7 @@ const endingOfRefusal = (ctx: JobContext, error: ApiError): Ending => {
   const verdict = classify(error);
   if (verdict === 'revoked') ctx.onRevoked(error);
   if (verdict === 'revoked' || verdict === 'lease_lost') return { kind: 'dropped', reason: error.code };
-  if (verdict === 'retryable') return { kind: 'released', reason: clip(`the server did not answer: ${error.message}`, 500) };
-  return { kind: 'failed', failure_class: 'tool_error', message: clip(`The server refused: ${error.message}`, MESSAGE_CHARACTERS) };
+  if (verdict === 'retryable')
+    return { kind: 'released', reason: clip(`the server did not answer: ${error.message}`, LIMITS.reason_characters) };
+  return { kind: 'failed', failure_class: 'tool_error', message: clip(`The server refused: ${error.message}`, LIMITS.message_characters) };
 };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createClient, isTransient } from '../../schema/client.ts';
+import { createClient, isTransient } from '../../schema/client/client.ts';
+import { LIMITS } from '../../schema/json.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { Intervals } from '../../schema/worker.ts';
 import { retrying } from './retry.ts';
@@ -66,7 +67,7 @@ const register = async (file: StateFile, state: State, wanted: Wanted): Promise<
   const client = createClient({ url, token: enrolToken, timeoutMs });
   const body = {
     name,
-    machine_name: hostname().slice(0, 120) || 'unknown',
+    machine_name: hostname().slice(0, LIMITS.name_characters) || 'unknown',
     tools: [...tools],
     slots,
     agent_version: PRODUCT.version,

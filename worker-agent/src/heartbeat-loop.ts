@@ -1,12 +1,13 @@
 import { availableParallelism, freemem, loadavg, totalmem } from 'node:os';
 import type { HeartbeatAnswer, Intervals } from '../../schema/worker.ts';
-import { Alarm } from '../../schema/alarm.ts';
+import { backoffMs } from '../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
 import { PRODUCT } from '../../schema/product.ts';
 import type { WorkerApi } from './api.ts';
 import type { Held } from './beat-messages.ts';
 import { clockMs } from './clock.ts';
 import { Lease } from './lease.ts';
-import { askedMs, backoffMs, classify } from './retry.ts';
+import { askedMs, classify } from './retry.ts';
 
 export type HeartbeatOptions = {
   api: WorkerApi;
@@ -40,7 +41,7 @@ const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, s
 /** Says that the worker lives and renews what it holds, at the intervals that the server sets. */
 export class HeartbeatLoop {
   readonly #options: HeartbeatOptions;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
   #intervals: Intervals;
   #failures = 0;
   #askedMs = 0;
@@ -60,13 +61,13 @@ export class HeartbeatLoop {
   leasesChanged(): void {
     const { held, slots } = this.#options;
     this.#isWanted ||= this.#saidFull && held().length < slots;
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   /** Beats as soon as it can, and once for many such wishes. */
   beatNow(): void {
     this.#isWanted = true;
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   /** The next beat answers this question. It is due at once, but a server that did not answer is not pressed. */
@@ -81,7 +82,7 @@ export class HeartbeatLoop {
     while (!signal.aborted) {
       const left = this.#isWanted ? 0 : Math.min(due, beatenAt + this.#interval()) - performance.now();
       if (left > 0) {
-        await this.#alarm.wait(left, signal);
+        await this.#timer.wait(left, signal);
         continue;
       }
       beatenAt = performance.now();
@@ -122,6 +123,6 @@ export class HeartbeatLoop {
 
   #pause(): number {
     const interval = this.#interval();
-    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, FIRST_RETRY_MS, interval, 0));
+    return this.#failures === 0 ? interval : Math.min(interval, backoffMs(this.#failures, { baseMs: FIRST_RETRY_MS, maxMs: interval }));
   }
 }

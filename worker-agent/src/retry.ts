@@ -1,5 +1,7 @@
-import { ApiError, isTransient } from '../../schema/client.ts';
-import { Alarm } from '../../schema/alarm.ts';
+import { ApiError, isTransient } from '../../schema/client/client.ts';
+import { backoffMs } from '../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../schema/client/wakeable-timer.ts';
+import { TimedOut, withTimeout } from '../../schema/client/with-timeout.ts';
 import type { ErrorCode } from '../../schema/errors.ts';
 
 /**
@@ -82,16 +84,8 @@ export class StoreAway extends Error {
   }
 }
 
-/** The platform took a request and does not answer it; what comes of it is not known. */
-class Unanswered extends Error {
-  constructor(ms: number) {
-    super(`no answer within ${ms} ms`);
-    this.name = 'Unanswered';
-  }
-}
-
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof Unanswered || error instanceof StoreAway)
+  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof TimedOut || error instanceof StoreAway)
     return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';
@@ -119,44 +113,30 @@ const LONGEST_ASKED_MS = 300_000;
 /** For how long the server wants to be left alone; an hour said by mistake must not cost one. */
 export const askedMs = (error: unknown): number => Math.min(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, LONGEST_ASKED_MS);
 
-/** Exponential with full jitter over the upper half, and never before what the server asked for. */
-export const backoffMs = (tries: number, baseMs: number, maxMs: number, asked: number): number => {
-  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(tries - 1, 30));
-  return Math.max(ceiling * (0.5 + Math.random() / 2), asked);
-};
-
 const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
-  const alarm = new Alarm();
-  const ring = () => alarm.ring();
+  const timer = new WakeableTimer();
+  const ring = () => timer.wake();
   const before = hurry?.aborted ? undefined : hurry;
   before?.addEventListener('abort', ring, { once: true });
-  await alarm.wait(ms, signal);
+  await timer.wait(ms, signal);
   before?.removeEventListener('abort', ring);
-};
-
-/** Does not end the call: it may still come to something. */
-const within = async <T>(ms: number | undefined, call: () => Promise<T>): Promise<T> => {
-  if (ms === undefined) return call();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Unanswered(ms)), ms);
-  });
-  return Promise.race([call(), late]).finally(() => clearTimeout(timer));
 };
 
 /** Repeats a call while its error is retryable; everything else is thrown as it is. */
 export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
   const { signal, before, hurry, tryMs, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
   const startedAt = performance.now();
+  const tryOnce = async () => {
+    await before?.();
+    return call();
+  };
   for (let tries = 1; ; tries++) {
     try {
-      return await within(tryMs, async () => {
-        await before?.();
-        return call();
-      });
+      // A try that takes too long is not ended: it may still have its effect.
+      return await (tryMs === undefined ? tryOnce() : withTimeout(tryMs, tryOnce));
     } catch (error) {
       if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;
-      const wait = backoffMs(tries, baseMs, maxMs, askedMs(error));
+      const wait = backoffMs(tries, { baseMs, maxMs }, askedMs(error));
       onRetry?.(error as Error, wait, tries);
       await pause(wait, signal, hurry);
       if (signal?.aborted) throw error;

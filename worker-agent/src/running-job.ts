@@ -1,4 +1,5 @@
 import type { Claimed } from '../../schema/attempt.ts';
+import { LIMITS } from '../../schema/json.ts';
 import { clip } from './clean.ts';
 import type { Fenced } from './api.ts';
 import type { Beats } from './beats.ts';
@@ -64,7 +65,7 @@ export class RunningJob {
   report({ percent, message }: Progress): void {
     this.#progress = {
       ...(percent === undefined || Number.isNaN(percent) ? {} : { percent: Math.min(100, Math.max(0, percent)) }),
-      ...(message === undefined ? {} : { message: clip(message, 500) }),
+      ...(message === undefined ? {} : { message: clip(message, LIMITS.reason_characters) }),
     };
   }
 

@@ -2,6 +2,7 @@ import { homedir, hostname, totalmem } from 'node:os';
 import { isAbsolute, join, normalize } from 'node:path';
 import * as z from 'zod';
 import { Name, Tool } from '../../schema/common.ts';
+import { LIMITS } from '../../schema/json.ts';
 import { ISOLATIONS } from './isolation/isolation.ts';
 
 const Whole = (min: number, max: number) =>
@@ -110,7 +111,13 @@ const SETTINGS = define({
     placeholder: 'NAMES',
     help: 'Tools that it offers, separated by commas: scripted, exec, openai-http',
   },
-  slots: { schema: Whole(1, 64), fallback: () => 1, kind: 'text', placeholder: 'N', help: 'How many subtasks it carries out at once' },
+  slots: {
+    schema: Whole(1, LIMITS.slots),
+    fallback: () => 1,
+    kind: 'text',
+    placeholder: 'N',
+    help: 'How many subtasks it carries out at once',
+  },
   enrol_token: {
     schema: z.string().startsWith('mae_', 'must be an enrolment token (mae_…); make one with: maw enrol'),
     fallback: () => undefined,

@@ -1,4 +1,4 @@
-import { keepSocket, type SocketClocks } from '../../schema/live-socket.ts';
+import { keepSocket, type SocketClocks } from '../../schema/client/live-socket.ts';
 import type { WorkerApi } from './api.ts';
 
 export type SocketLoopOptions = {

@@ -3,7 +3,8 @@ import type { DeadLetter } from '../../../schema/dead-letter.ts';
 import { MessageHead } from '../../../schema/message.ts';
 import type { Context } from '../context.ts';
 import type { Caller } from '../principal.ts';
-import type { StoredDeadLetter, QueueName, Queues } from '../ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { StoredDeadLetter, Queues } from '../ports/queues.ts';
 
 const MOST = 100;
 const CHARACTERS = 4_000;

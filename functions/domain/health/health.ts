@@ -1,3 +1,4 @@
+import { withTimeout } from '../../../schema/client/with-timeout.ts';
 import type { Context } from '../context.ts';
 import { ask, latestMigration } from './health.sql.ts';
 
@@ -6,16 +7,10 @@ export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'
 /** Settles in time, whatever the service does: a health check that hangs is no help. */
 const timed = async ({ env }: Pick<Context, 'env'>, check: PromiseLike<unknown>): Promise<ServiceHealth> => {
   const started = performance.now();
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(() => resolve(false), env.HEALTH_MS);
-  const healthy = await Promise.race([
-    Promise.resolve(check).then(
-      () => true,
-      () => false,
-    ),
-    late,
-  ]);
-  clearTimeout(timer);
+  const healthy = await withTimeout(env.HEALTH_MS, async () => check).then(
+    () => true,
+    () => false,
+  );
   return healthy
     ? { status: 'healthy', latency_ms: Math.round((performance.now() - started) * 10) / 10 }
     : { status: 'unhealthy', latency_ms: null };

@@ -1,8 +1,8 @@
 import type { Event } from '../../../schema/events.ts';
-import type { ServerFrame, Topic } from '../../../schema/live.ts';
+import { LIVE_LIMITS, type ServerFrame, type Topic } from '../../../schema/live.ts';
 
-/** API Gateway meters each 32 KB begun and cuts what is longer. */
-const LONGEST = 32_000;
+/** Room for the events of a frame, without what stands around them. */
+const ROOM = LIVE_LIMITS.push_bytes - 200;
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
@@ -12,11 +12,11 @@ export const eventFrames = (topic: Topic, events: readonly Event[]): Extract<Ser
   let room = 0;
   for (const event of events) {
     const bytes = bytesOf(event) + 1;
-    if (bytes > LONGEST - 200) return [...frames, { type: 'resync', topic, after_seq: event.seq - 1 }];
+    if (bytes > ROOM) return [...frames, { type: 'resync', topic, after_seq: event.seq - 1 }];
     const last = frames.at(-1);
     if (last === undefined || bytes > room) {
       frames.push({ type: 'events', topic, events: [event] });
-      room = LONGEST - 200 - bytes;
+      room = ROOM - bytes;
     } else {
       last.events.push(event);
       room -= bytes;

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../../schema/errors.ts';
+import { LIVE_LIMITS } from '../../../schema/live.ts';
 import type { Context } from '../context.ts';
 import type { SocketOwner } from '../ports/sockets.ts';
 import { secretHash } from '../secrets.ts';
 
-const SECONDS = 30;
+const SECONDS = LIVE_LIMITS.ticket_seconds;
 
 const hashOf = (ticket: string) => secretHash(ticket).toString('base64url');
 
-/** Makes a ticket with which one socket can be opened within 30 s; it stands in an address, so it is worth nothing afterwards. */
+/** Makes a ticket with which one socket can be opened soon; it stands in an address, so it is worth nothing afterwards. */
 export const issue = async ({ sockets, push, env }: Pick<Context, 'sockets' | 'push' | 'env'>, owner: SocketOwner) => {
   const ticket = randomBytes(32).toString('base64url');
   if (push === null || !(await sockets.keepTicket(hashOf(ticket), owner, SECONDS)))

@@ -1,4 +1,5 @@
-import { MAX_DELAY_SECONDS, QUEUE_OF } from '../../../schema/message.ts';
+import { QUEUE_OF } from '../../../schema/message.ts';
+import { QUEUE_LIMITS } from '../../../schema/queue.ts';
 import type { ChangedTask, Changes, Hints } from '../ports/hints.ts';
 import type { Log } from '../ports/log.ts';
 import type { Queues } from '../ports/queues.ts';
@@ -17,7 +18,7 @@ const messageOf = ({ delay_ms, ...row }: OutboxRow) => ({
 export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, rows: readonly T[]): Promise<T[]> => {
   const unsent = await Promise.all(
     [...Map.groupBy(rows, (row) => QUEUE_OF[row.topic])].map(async ([queue, those]) => {
-      const due = those.filter((row) => row.delay_ms <= MAX_DELAY_SECONDS * 1_000);
+      const due = those.filter((row) => row.delay_ms <= QUEUE_LIMITS.longest_delay_seconds * 1_000);
       if (queue === null || queues === null || due.length === 0) return those;
       try {
         const failed = new Set(await queues.send(queue, due.map(messageOf)));

@@ -1,6 +1,5 @@
-/** The queues between what commits and what follows from it: `subtasks` to those who may work, `events` to those who watch. */
-export const QUEUES = ['subtasks', 'events'] as const;
-export type QueueName = (typeof QUEUES)[number];
+import type { QueueName } from '../../../schema/queue.ts';
+
 export type QueueMessage = { id: string; body: string; delaySeconds?: number };
 export type StoredDeadLetter = { message_id: string; body: string; reason: string | null; receive_count: number; sent_at: string };
 export type Queues = {

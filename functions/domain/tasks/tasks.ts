@@ -156,7 +156,12 @@ export const retry = async ({ tx }: Unit, caller: Caller, taskId: string): Promi
   const { reopened, ready } = await rows.reopenSubtasks(tx, taskId);
   if (ready.length > 0) await rows.enqueueSubtasks(tx, ready);
   await rows.recordEvents(tx, [
-    { task_id: taskId, type: 'task.retried', message: `The task was retried; subtasks to run again: ${reopened}`, data: { subtask_count: reopened } },
+    {
+      task_id: taskId,
+      type: 'task.retried',
+      message: `The task was retried; subtasks to run again: ${reopened}`,
+      data: { subtask_count: reopened },
+    },
   ]);
   return readBack(tx, caller, taskId);
 };

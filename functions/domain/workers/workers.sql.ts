@@ -1,9 +1,6 @@
 import type { WorkerMode, WorkerStatus } from '../../../schema/states.ts';
-import type { Worker } from '../../../schema/worker.ts';
+import { PRESENCE_SECONDS, type Worker } from '../../../schema/worker.ts';
 import { json, type Sql, type Tx } from '../ports/sql.ts';
-
-/** A worker that has not been heard of for this long is offline: twice the idle heartbeat. */
-export const PRESENCE_SECONDS = 120;
 
 export const workerStatus = (sql: Sql) => sql`
   case when last_seen_at < clock_timestamp() - make_interval(secs => ${PRESENCE_SECONDS}) then 'offline' else status end`;

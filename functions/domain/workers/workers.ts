@@ -52,7 +52,10 @@ export const update = async (unit: Unit, who: Who, workerId: string, version: nu
   if (worker === null) {
     const current = await rows.findWorker(unit.tx, organization_id, workerId);
     if (current === null) throw missing();
-    throw new AppError('version_conflict', `The worker has version ${current.version}, not ${version}; read it again and repeat the request`);
+    throw new AppError(
+      'version_conflict',
+      `The worker has version ${current.version}, not ${version}; read it again and repeat the request`,
+    );
   }
   await rows.writeWorkerMessage(unit.tx, organization_id, workerId);
   unit.recordWorker({ ...worker, organization_id, deleted: false });

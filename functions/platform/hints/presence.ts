@@ -1,9 +1,9 @@
 import type { WorkerMode } from '../../../schema/states.ts';
-import type { Worker } from '../../../schema/worker.ts';
+import { PRESENCE_SECONDS, type Worker } from '../../../schema/worker.ts';
 import type { Hints, LiveWorker, NotedWorker } from '../../domain/ports/hints.ts';
 import type { WorkerIdentity } from '../../domain/principal.ts';
 import { hashOf } from '../redis.ts';
-import { CHANNELS, keys, PRESENCE_SECONDS } from './redis-keys.ts';
+import { CHANNELS, keys } from './redis-keys.ts';
 import type { CountRead, Pipeline, Tell } from './tell.ts';
 
 type Status = 'online' | 'busy';

@@ -1,3 +1,4 @@
+import { LIVE_LIMITS } from '../../../schema/live.ts';
 import type { CacheKind } from '../../domain/ports/hints.ts';
 
 /** The keys of Redis, as docs/redis.md lists them. */
@@ -26,10 +27,9 @@ export const keys = {
 };
 export const CHANNELS = { task: 'events:task_update', worker: 'events:worker_update', complete: 'events:subtask_complete' } as const;
 
-export const PRESENCE_SECONDS = 120;
 export const TASK_SECONDS = 3_600;
-/** A socket lives 2 h at most; what is left of it goes a little later. */
-export const SOCKET_SECONDS = 7_800;
+/** What is left of a socket goes 10 minutes after the last moment at which it can be open. */
+export const SOCKET_SECONDS = LIVE_LIMITS.life_seconds + 600;
 
 const TURNS = 2 ** 49;
 /** The rank of a subtask as a score, exact below 2^53: the higher priority first, then the earlier turn. */

@@ -1,5 +1,6 @@
 import type { SQSEvent } from 'aws-lambda';
-import type { QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { Queues } from '../../../functions/domain/ports/queues.ts';
 import { createQueues } from '../../../functions/platform/queues.ts';
 import { createAwsKey } from '../../../local/aws-key.ts';
 import type { Handler } from '../../../local/lambda.ts';

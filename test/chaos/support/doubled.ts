@@ -1,4 +1,5 @@
-import type { QueueMessage, QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { QueueMessage, Queues } from '../../../functions/domain/ports/queues.ts';
 import type { Random } from '../../support/random.ts';
 
 /** Sends each message twice, neither when it should be sent: `release` sends one that waits, or all. */

@@ -1,7 +1,8 @@
 import type { SQSEvent } from 'aws-lambda';
 import { expect, onTestFinished } from 'vitest';
 import type { Context } from '../../../functions/domain/context.ts';
-import type { QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { Queues } from '../../../functions/domain/ports/queues.ts';
 import { createHints } from '../../../functions/platform/hints.ts';
 import { keys } from '../../../functions/platform/hints/redis-keys.ts';
 import { hint, type RedisClient } from '../../../functions/platform/redis.ts';

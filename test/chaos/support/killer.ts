@@ -1,6 +1,7 @@
 import type { SQSEvent } from 'aws-lambda';
 import type { Context } from '../../../functions/domain/context.ts';
-import type { QueueName, Queues } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { Queues } from '../../../functions/domain/ports/queues.ts';
 import { consume } from '../../../functions/queue/consume.ts';
 import type { Handler } from '../../../local/lambda.ts';
 import type { Random } from '../../support/random.ts';

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { openPool } from '../../../functions/platform/pool.ts';
-import type { Client } from '../../../schema/client.ts';
+import type { Client } from '../../../schema/client/client.ts';
 import { checkInvariants } from '../../support/invariants.ts';
 import { type Running, startSystem, type System, until } from '../../support/processes.ts';
 
@@ -50,7 +50,7 @@ export type Held = { worker: Running; subtask_id: string; attempt: number };
 /** Who holds what lasts, once much is under way. */
 const underWay = (system: System, ids: readonly [string, ...string[]]): Promise<Held[]> =>
   until(`what lasts and ${RUNNING} subtasks to run, ${UNFINISHED} unfinished`, async () => {
-    const { items: workers } = await system.admin.listWorkers({ query: { limit: '200' } });
+    const { items: workers } = await system.admin.listWorkers({ query: { limit: 200 } });
     const subtasks = await subtasksOf(system, ids);
     const unfinished = subtasks.filter((it) => it.ended_at === null).length;
     if (unfinished < UNFINISHED) throw new Error(`too late: only ${unfinished} subtasks are unfinished`);
@@ -94,7 +94,7 @@ export const expectSound = async (system: System, ids: readonly string[]) => {
   await until('every task to end', ended, 120_000);
   for (const task_id of ids) {
     const task = await admin.getTask({ params: { task_id } });
-    const { items: events } = await admin.listEvents({ params: { task_id }, query: { limit: '1000' } });
+    const { items: events } = await admin.listEvents({ params: { task_id }, query: { limit: 1000 } });
     const completed = events.filter((event) => event.type === 'subtask.completed').map((event) => event.subtask_id);
     expect(task).toMatchObject({ status: 'completed', completed_count: task.subtask_count, last_seq: events.length });
     expect(events.map((event) => event.seq)).toEqual(events.map((_, at) => at + 1));

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash, randomUUID } from 'node:crypto';
 import { openPool } from '../../../functions/platform/pool.ts';
-import { ApiError, type Client, createClient } from '../../../schema/client.ts';
+import { ApiError, type Client, createClient } from '../../../schema/client/client.ts';
 import type { System } from '../../support/processes.ts';
 
 type Held = { subtask_id: string; attempt: number; lease_token: string; worker_id: string };

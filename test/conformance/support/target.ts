@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll } from 'vitest';
-import type { QueueName } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
 import { startHome } from '../../../local/home.ts';
-import { type Client, createClient } from '../../../schema/client.ts';
+import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 /** Where messages are put that nobody would send, to see what becomes of them. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Claimed } from '../../../schema/attempt.ts';
-import { createClient } from '../../../schema/client.ts';
+import { createClient } from '../../../schema/client/client.ts';
 import type { Json } from '../../../schema/json.ts';
 import { type Running, run } from '../../support/processes.ts';
 import type { Owner } from './target.ts';

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type Client, createClient } from '../../../schema/client.ts';
+import { type Client, createClient } from '../../../schema/client/client.ts';
 import { freePort, run, type Running, until } from '../../support/processes.ts';
 
 export type Ended = { code: number; out: string; error: string };

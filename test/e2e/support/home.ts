@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startHome } from '../../../local/home.ts';
-import { type Client, createClient } from '../../../schema/client.ts';
+import { type Client, createClient } from '../../../schema/client/client.ts';
 import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
 import { createExec } from '../../../worker-agent/src/tools/exec.ts';
 import { scripted } from '../../../worker-agent/src/tools/scripted.ts';

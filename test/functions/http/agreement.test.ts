@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../../functions/http/api.ts';
-import { type CallOptions, createClient } from '../../../schema/client.ts';
+import { type CallOptions, createClient } from '../../../schema/client/client.ts';
 import type { Problem } from '../../../schema/errors.ts';
 import { allRoutes, ROUTES } from '../../../schema/routes.ts';
 import { checkerOf, operationOf, operations, unlisted } from './support/document.ts';

@@ -1,7 +1,8 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { LiveEvent } from '../../../functions/domain/ports/hints.ts';
-import type { QueueMessage, QueueName } from '../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../schema/queue.ts';
+import type { QueueMessage } from '../../../functions/domain/ports/queues.ts';
 import type { Sql } from '../../../functions/domain/ports/sql.ts';
 import { createContext } from '../../../functions/platform/context.ts';
 import { ConnectionLost } from '../../../functions/platform/pool.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
-import type { Client } from '../../../schema/client.ts';
-import { EventOrder } from '../../../schema/event-order.ts';
+import type { Client } from '../../../schema/client/client.ts';
+import { EventOrder } from '../../../schema/client/event-order.ts';
 import type { ServerFrame, Topic } from '../../../schema/live.ts';
 
 const AT_ONCE = 25;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startHome } from '../../../local/home.ts';
-import { type Client, createClient } from '../../../schema/client.ts';
+import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 /** The whole platform in this process, with a Redis in memory; `logged` names what it complained of. */

@@ -1,4 +1,4 @@
-import { repeatCall } from '../../../schema/client.ts';
+import { repeatCall } from '../../../schema/client/client.ts';
 import type { Task } from '../../../schema/task.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';

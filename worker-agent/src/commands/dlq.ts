@@ -1,17 +1,17 @@
-import { Queue } from '../../../schema/dead-letter.ts';
+import { QueueName } from '../../../schema/queue.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT, UsageError } from '../terminal/errors.ts';
 import { oneLine, table } from '../terminal/text.ts';
 
-const queuesOf = ({ options }: CommandContext): Queue[] => {
+const queuesOf = ({ options }: CommandContext): QueueName[] => {
   const wanted = text(options, 'queue');
-  if (wanted === undefined) return [...Queue.options];
-  const parsed = Queue.safeParse(wanted);
-  if (!parsed.success) throw new UsageError(`there is no queue ${wanted}`, `--queue takes ${Queue.options.join(' or ')}`);
+  if (wanted === undefined) return [...QueueName.options];
+  const parsed = QueueName.safeParse(wanted);
+  if (!parsed.success) throw new UsageError(`there is no queue ${wanted}`, `--queue takes ${QueueName.options.join(' or ')}`);
   return [parsed.data];
 };
 
-const options = { queue: { type: 'string', placeholder: 'NAME', help: `${Queue.options.join(' or ')} [both]` } } as const;
+const options = { queue: { type: 'string', placeholder: 'NAME', help: `${QueueName.options.join(' or ')} [both]` } } as const;
 const common = { args: '', minArgs: 0, maxArgs: 0, settings: CALLER, options } as const;
 
 export const dlqList: Command = {

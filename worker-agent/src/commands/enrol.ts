@@ -1,4 +1,4 @@
-import { repeatCall } from '../../../schema/client.ts';
+import { repeatCall } from '../../../schema/client/client.ts';
 import { EnrolmentSpec } from '../../../schema/worker.ts';
 import { CALLER, type Command, type CommandContext, texts, text } from '../command.ts';
 import { checkSpec } from '../spec-file.ts';

@@ -1,11 +1,12 @@
-import { Alarm, jittered } from '../../../schema/alarm.ts';
-import { type ApiError, isTransient } from '../../../schema/client.ts';
+import { backoffMs, jittered } from '../../../schema/client/backoff.ts';
+import { type ApiError, isTransient } from '../../../schema/client/client.ts';
 import type { Event } from '../../../schema/events.ts';
-import { followTask } from '../../../schema/follow.ts';
+import { followTask } from '../../../schema/client/follow.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
 import { TASK_ENDS } from '../../../schema/states.ts';
 import type { Task } from '../../../schema/task.ts';
 import type { CommandContext } from '../command.ts';
-import { askedMs, backoffMs } from '../retry.ts';
+import { askedMs } from '../retry.ts';
 import { EXIT } from '../terminal/errors.ts';
 import type { Io } from '../terminal/io.ts';
 import { resultsOf, resultsText } from './results.ts';
@@ -14,6 +15,7 @@ import { subtasksOf } from './subtasks.ts';
 import { waitTeller } from './waits.ts';
 
 const AWAY_TRIES = 12;
+const RETRY = { baseMs: 250, maxMs: 10_000 };
 const QUIET_CHECK_MS = 500;
 
 const isEnded = (task: Task) => (TASK_ENDS as readonly string[]).includes(task.status);
@@ -28,7 +30,7 @@ const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Pro
     } catch (error) {
       if (tries >= AWAY_TRIES || !isTransient(error)) throw error;
       if (tries === 1) tellAway(io, error);
-      await new Alarm().wait(backoffMs(tries, 250, 10_000, askedMs(error)));
+      await new WakeableTimer().wait(backoffMs(tries, RETRY, askedMs(error)));
     }
   }
 };
@@ -51,7 +53,7 @@ const events = async (context: CommandContext, taskId: string, show: (event: Eve
       }
       const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
       if (isEnded(task) && task.last_seq <= seen) return task;
-      await new Alarm().wait(jittered(config.poll_ms));
+      await new WakeableTimer().wait(jittered(config.poll_ms));
     }
   } finally {
     clearInterval(quiet);

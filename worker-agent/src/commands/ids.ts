@@ -1,5 +1,5 @@
 import { Id } from '../../../schema/common.ts';
-import { ApiError } from '../../../schema/client.ts';
+import { ApiError } from '../../../schema/client/client.ts';
 import { CALLER, type Command, type CommandContext } from '../command.ts';
 import { CommandError, EXIT, UsageError } from '../terminal/errors.ts';
 

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../schema/json.ts';
 import { TaskStatus } from '../../../schema/states.ts';
 import { CALLER, type Command, text } from '../command.ts';
 import { EXIT, UsageError } from '../terminal/errors.ts';
@@ -13,7 +14,7 @@ export const list: Command = {
   options: {
     status: { type: 'string', placeholder: 'STATUS', help: `Only those that are ${TaskStatus.options.join(', ')}` },
     search: { type: 'string', short: 's', placeholder: 'WORDS', help: 'Only those with all these words' },
-    limit: { type: 'string', short: 'n', placeholder: 'N', help: 'How many, at most 200 [50]' },
+    limit: { type: 'string', short: 'n', placeholder: 'N', help: `How many, at most ${LIMITS.page} [50]` },
     cursor: { type: 'string', placeholder: 'CURSOR', help: 'next_cursor of the page before' },
   },
   run: async ({ io, client, options, config }) => {

@@ -1,11 +1,19 @@
 import type { LogChunk } from '../../../schema/log.ts';
-import { Alarm, jittered } from '../../../schema/alarm.ts';
+import { jittered } from '../../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
 import { CALLER, type Command, type CommandContext, text } from '../command.ts';
-import { EXIT } from '../terminal/errors.ts';
+import { EXIT, UsageError } from '../terminal/errors.ts';
 import { printable } from '../terminal/text.ts';
 import { idOf, notOfTask } from './ids.ts';
 
 const PAGE = 100;
+
+/** 0 stands for the latest. */
+const attemptOf = (options: CommandContext['options']): number => {
+  const given = text(options, 'attempt') ?? '0';
+  if (!/^\d{1,15}$/.test(given)) throw new UsageError(`--attempt ${given} is not the number of an attempt`, 'take a whole number from 1');
+  return Number(given);
+};
 
 const show = ({ io, config }: CommandContext, chunk: LogChunk): void => {
   if (config.json) io.out(JSON.stringify(chunk));
@@ -26,16 +34,16 @@ export const logs: Command = {
   run: async (context) => {
     const { client, options, config } = context;
     const id = idOf(context, 'subtask');
-    let attempt = text(options, 'attempt') ?? '0';
+    let attempt = attemptOf(options);
     for (let last = -1; ; ) {
-      const query = { attempt, after_chunk: String(last), limit: String(PAGE) };
+      const query = { attempt, after_chunk: last, limit: PAGE };
       const page = await notOfTask(context, id, () => client.listLogs({ params: { subtask_id: id }, query }));
       for (const chunk of page.items) show(context, chunk);
       last = page.items.at(-1)?.chunk ?? last;
       // Stay with the attempt that was shown first: a retry begins at chunk 0 again.
-      attempt = String(page.attempt);
+      attempt = page.attempt;
       if (page.complete || (!page.more && options.follow !== true)) return EXIT.ok;
-      if (!page.more) await new Alarm().wait(jittered(config.poll_ms));
+      if (!page.more) await new WakeableTimer().wait(jittered(config.poll_ms));
     }
   },
 };

@@ -1,4 +1,4 @@
-import { repeatCall } from '../../../schema/client.ts';
+import { repeatCall } from '../../../schema/client/client.ts';
 import { TaskSpec } from '../../../schema/task.ts';
 import { CALLER, type Command, type Options, text } from '../command.ts';
 import { checkSpec, readSpec } from '../spec-file.ts';

@@ -1,4 +1,5 @@
-import type { Client } from '../../../schema/client.ts';
+import type { Client } from '../../../schema/client/client.ts';
+import { LIMITS } from '../../../schema/json.ts';
 import type { Subtask } from '../../../schema/task.ts';
 
 /** Every subtask of a task, page by page. */
@@ -7,7 +8,7 @@ export const subtasksOf = async (client: Client, taskId: string): Promise<Subtas
   for (let cursor: string | null = null; ; ) {
     const page: { items: Subtask[]; next_cursor: string | null } = await client.listSubtasks({
       params: { task_id: taskId },
-      query: { limit: '1000', ...(cursor === null ? {} : { cursor }) },
+      query: { limit: LIMITS.long_page, ...(cursor === null ? {} : { cursor }) },
     });
     all.push(...page.items);
     if (page.next_cursor === null) return all;

@@ -19,7 +19,7 @@ export const waitText = (explanation: Explanation, tool: string): string =>
   explanation.waits.map(({ code, message }) => (code === 'no_worker_qualifies' ? nobody(explanation, tool) : message)).join('; ');
 
 const firstWait = async ({ client }: CommandContext, task_id: string): Promise<string | null> => {
-  const { items } = await client.listSubtasks({ params: { task_id }, query: { status: 'ready', limit: '1' } });
+  const { items } = await client.listSubtasks({ params: { task_id }, query: { status: 'ready', limit: 1 } });
   const [ready] = items;
   if (ready === undefined) return null;
   return `${ready.key} waits: ${waitText(await client.explainSubtask({ params: { subtask_id: ready.subtask_id } }), ready.tool)}`;

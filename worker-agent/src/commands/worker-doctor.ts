@@ -1,6 +1,6 @@
 import { access, constants, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ApiError, createClient, isTransient } from '../../../schema/client.ts';
+import { ApiError, createClient, isTransient } from '../../../schema/client/client.ts';
 import type { Command } from '../command.ts';
 import type { Config } from '../settings.ts';
 import { hashOf } from '../state.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { ApiError } from '../../../schema/client.ts';
+import { ApiError } from '../../../schema/client/client.ts';
 import { WorkerAgent, WorkerRevoked } from '../agent.ts';
 import type { CommandContext } from '../command.ts';
 import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../enrolment.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ApiError, type Client } from '../../../schema/client.ts';
+import { ApiError, type Client } from '../../../schema/client/client.ts';
 import type { Command } from '../command.ts';
 import { PidFile } from '../pid-file.ts';
 import { EXIT } from '../terminal/errors.ts';

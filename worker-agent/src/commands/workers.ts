@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../schema/json.ts';
 import { CALLER, type Command } from '../command.ts';
 import { EXIT } from '../terminal/errors.ts';
 import { paintStatus } from '../terminal/io.ts';
@@ -13,7 +14,7 @@ export const workers: Command = {
   settings: CALLER,
   options: {},
   run: async ({ io, client, config }) => {
-    const page = await client.listWorkers({ query: { limit: '200' } });
+    const page = await client.listWorkers({ query: { limit: LIMITS.page } });
     if (config.json) io.out(JSON.stringify(page));
     else if (page.items.length === 0) io.out('no workers; enrol one: maw enrol --tools scripted');
     else {

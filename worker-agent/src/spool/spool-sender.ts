@@ -1,18 +1,19 @@
-import { Alarm } from '../../../schema/alarm.ts';
-import { isTransient } from '../../../schema/client.ts';
+import { backoffMs } from '../../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
+import { isTransient } from '../../../schema/client/client.ts';
+import { LIMITS } from '../../../schema/json.ts';
 import type { WorkerApi } from '../api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
 import type { Journal } from '../journal.ts';
-import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../retry.ts';
+import { classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../retry.ts';
 import type { SpoolEntry } from './entry.ts';
 import type { Item, Spool } from './spool.ts';
 
 export type SpoolSenderOptions = { api: WorkerApi; spool: Spool; journal: Journal; onRevoked(error: unknown): void };
 
 const CHECK_MS = 10_000;
-const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 10_000;
+const RETRY = { baseMs: 200, maxMs: 10_000 };
 const once = { again: () => false };
 /** A bug of the platform, or a rule of somebody on the way, such as a size: other entries may pass. */
 const isOfEntry = (error: unknown): boolean => {
@@ -24,7 +25,7 @@ const fenceOf = ({ subtask_id, lease_token, attempt }: SpoolEntry) => ({ subtask
 /** Sends what the spool holds, in order, as soon as the platform answers again. The platform judges each by its fence. */
 export class SpoolSender {
   readonly #options: SpoolSenderOptions;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
 
   constructor(options: SpoolSenderOptions) {
     this.#options = options;
@@ -32,17 +33,16 @@ export class SpoolSender {
 
   /** The platform may answer again, or there is something to send. */
   hurry(): void {
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { api, spool } = this.#options;
     for (let tries = 0; !signal.aborted; ) {
       tries = (await this.#round(signal)) ? 0 : tries + 1;
-      if (spool.isEmpty || tries > 0)
-        await this.#alarm.wait(tries === 0 ? CHECK_MS : backoffMs(tries, FIRST_RETRY_MS, LAST_RETRY_MS, 0), signal);
+      if (spool.isEmpty || tries > 0) await this.#timer.wait(tries === 0 ? CHECK_MS : backoffMs(tries, RETRY), signal);
       // Also what hurries it waits so long.
-      await new Alarm().wait(api.notBefore - performance.now(), signal);
+      await new WakeableTimer().wait(api.notBefore - performance.now(), signal);
       if (!signal.aborted) await spool.check();
     }
   }
@@ -122,7 +122,7 @@ export class SpoolSender {
         return `: ${(error as Error).message}`;
       });
     if (refused === null) return;
-    const message = clip(`The result was refused ${refused}`, 4_000);
+    const message = clip(`The result was refused ${refused}`, LIMITS.message_characters);
     await api.fail({ subtask_id, lease_token, attempt }, { failure_class: 'invalid_result', message }, retry);
   }
 }

@@ -1,4 +1,4 @@
-import { ApiError } from '../../../schema/client.ts';
+import { ApiError } from '../../../schema/client/client.ts';
 
 /** A service is not to start a worker again that ended with usage or not_enrolled: that mends nothing. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, not_enrolled: 4 } as const;

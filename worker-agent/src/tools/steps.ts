@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Json } from '../../../schema/json.ts';
+import { Json, LIMITS } from '../../../schema/json.ts';
 import { FailureClass } from '../../../schema/task.ts';
 
 const step = <const D extends string, S extends z.ZodRawShape>(name: D, shape: S) => z.strictObject({ do: z.literal(name), ...shape });
@@ -7,11 +7,11 @@ const step = <const D extends string, S extends z.ZodRawShape>(name: D, shape: S
 /** What the scripted agent can do, one after another; the last step that has an output gives the result. */
 export const Step = z.discriminatedUnion('do', [
   step('log', { text: z.string(), stream: z.enum(['stdout', 'stderr']).default('stdout') }),
-  step('progress', { percent: z.number().min(0).max(100).optional(), message: z.string().max(500).optional() }),
+  step('progress', { percent: z.number().min(0).max(100).optional(), message: z.string().max(LIMITS.reason_characters).optional() }),
   step('wait', { ms: z.int().min(0).max(86_400_000) }),
   step('fail', {
     failure_class: FailureClass.default('tool_error'),
-    message: z.string().max(4_000).default('told to fail'),
+    message: z.string().max(LIMITS.message_characters).default('told to fail'),
     until_attempt: z.int().min(1).optional(),
   }),
   step('output', { value: Json }),
@@ -19,7 +19,11 @@ export const Step = z.discriminatedUnion('do', [
   step('concat_inputs', { separator: z.string().max(100).default('\n') }),
   step('hash', { text: z.string() }),
   step('count_words', { text: z.string() }),
-  step('artifact', { name: z.string().min(1).max(200), content: z.string(), content_type: z.string().max(120).default('text/plain') }),
+  step('artifact', {
+    name: z.string().min(1).max(LIMITS.file_name_characters),
+    content: z.string(),
+    content_type: z.string().max(LIMITS.media_type_characters).default('text/plain'),
+  }),
 ]);
 export type Step = z.output<typeof Step>;
 

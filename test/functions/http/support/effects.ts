@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SQSRecord } from 'aws-lambda';
-import type { QueueMessage, QueueName, Queues } from '../../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../../schema/queue.ts';
+import type { QueueMessage, Queues } from '../../../../functions/domain/ports/queues.ts';
 import { openPool } from '../../../../functions/platform/pool.ts';
 import { createRedis } from '../../../../functions/platform/redis.ts';
 import { consume } from '../../../../functions/queue/consume.ts';

@@ -77,22 +77,22 @@ export const SAMPLES: Samples = {
     filtered: async (world) => {
       await world.task();
       await world.task();
-      const { next_cursor } = await world.admin.ok.listTasks({ query: { limit: '1' } });
-      return { token: world.key, query: { status: 'pending', q: 'task', limit: '2', cursor: next_cursor as string } };
+      const { next_cursor } = await world.admin.ok.listTasks({ query: { limit: 1 } });
+      return { token: world.key, query: { status: 'pending', q: 'task', limit: 2, cursor: next_cursor as string } };
     },
   },
   getTask: { plain: ofTask },
   listSubtasks: {
     plain: async (world) => {
       const { token, params } = await ofTask(world);
-      const { next_cursor } = await world.admin.ok.listSubtasks({ params, query: { limit: '1' } });
-      return { token, params, query: { status: 'blocked', limit: '2', cursor: next_cursor as string } };
+      const { next_cursor } = await world.admin.ok.listSubtasks({ params, query: { limit: 1 } });
+      return { token, params, query: { status: 'blocked', limit: 2, cursor: next_cursor as string } };
     },
   },
   addSubtasks: {
     plain: async (world) => ({ ...(await ofTask(world)), body: { subtasks: [node('third', 'first'), node('fourth', 'third')] } }),
   },
-  listEvents: { plain: async (world) => ({ ...(await ofTask(world)), query: { after_seq: '0', limit: '2' } }) },
+  listEvents: { plain: async (world) => ({ ...(await ofTask(world)), query: { after_seq: 0, limit: 2 } }) },
   updateTask: {
     'by version': async (world) => {
       const { task_id, version } = await world.task();
@@ -116,7 +116,7 @@ export const SAMPLES: Samples = {
   deleteTask: { plain: ofEnded },
 
   getSubtask: { plain: ofSubtask },
-  listLogs: { plain: async (world) => ({ ...(await ofSubtask(world)), query: { attempt: '1', after_chunk: '-1', limit: '2' } }) },
+  listLogs: { plain: async (world) => ({ ...(await ofSubtask(world)), query: { attempt: 1, after_chunk: -1, limit: 2 } }) },
   explainSubtask: { plain: ofSubtask },
   listArtifacts: { plain: ofSubtask },
   getArtifact: {
@@ -193,8 +193,8 @@ export const SAMPLES: Samples = {
     filtered: async (world) => {
       await world.worker();
       await world.worker();
-      const { next_cursor } = await world.admin.ok.listWorkers({ query: { limit: '1' } });
-      return { token: world.key, query: { status: 'online', limit: '2', cursor: next_cursor as string } };
+      const { next_cursor } = await world.admin.ok.listWorkers({ query: { limit: 1 } });
+      return { token: world.key, query: { status: 'online', limit: 2, cursor: next_cursor as string } };
     },
   },
   getWorker: { plain: ofWorker },
@@ -240,8 +240,8 @@ export const SAMPLES: Samples = {
   listApiKeys: {
     plain: async (world) => {
       await world.apiKey();
-      const { next_cursor } = await world.admin.ok.listApiKeys({ query: { limit: '1' } });
-      return { token: world.key, query: { limit: '2', cursor: next_cursor as string } };
+      const { next_cursor } = await world.admin.ok.listApiKeys({ query: { limit: 1 } });
+      return { token: world.key, query: { limit: 2, cursor: next_cursor as string } };
     },
   },
   revokeApiKey: {

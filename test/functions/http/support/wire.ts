@@ -1,4 +1,4 @@
-import { createClient } from '../../../../schema/client.ts';
+import { createClient } from '../../../../schema/client/client.ts';
 import { type Backend, type Reply } from '../../../support/backend.ts';
 
 const textOf = (body: unknown): string | null => (body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body));

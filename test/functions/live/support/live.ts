@@ -1,6 +1,7 @@
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { expect, onTestFinished } from 'vitest';
-import type { QueueMessage, QueueName, Queues } from '../../../../functions/domain/ports/queues.ts';
+import type { QueueName } from '../../../../schema/queue.ts';
+import type { QueueMessage, Queues } from '../../../../functions/domain/ports/queues.ts';
 import { createQueues } from '../../../../functions/platform/queues.ts';
 import { createRedis } from '../../../../functions/platform/redis.ts';
 import { consume } from '../../../../functions/queue/consume.ts';

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ApiError, createClient, isTransient, repeatCall } from '../../schema/client.ts';
-import { freePort } from '../support/processes.ts';
+import { ApiError, createClient, isTransient, repeatCall } from '../../../schema/client/client.ts';
+import { freePort } from '../../support/processes.ts';
 
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
 type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never' | 'half';
@@ -53,7 +53,7 @@ describe('the client', () => {
     const { seen, url } = await serving({ body: page });
     const client = createClient({ url: `${url}/prefix/`, token: () => 'mak_1' });
 
-    expect(await client.listTasks({ query: { q: 'a b&c', limit: '5' } })).toEqual(page);
+    expect(await client.listTasks({ query: { q: 'a b&c', limit: 5 } })).toEqual(page);
     await client.listSubtasks({ params: { task_id: 'a/b?c' } });
 
     expect(seen[0]).toMatchObject({ method: 'GET', url: '/prefix/api/v1/tasks?q=a+b%26c&limit=5' });

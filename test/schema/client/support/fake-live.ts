@@ -1,6 +1,6 @@
-import { ApiError, type Client } from '../../../schema/client.ts';
-import type { Event, EventType } from '../../../schema/events.ts';
-import type { ClientFrame, ServerFrame } from '../../../schema/live.ts';
+import { ApiError, type Client } from '../../../../schema/client/client.ts';
+import type { Event, EventType } from '../../../../schema/events.ts';
+import type { ClientFrame, ServerFrame } from '../../../../schema/live.ts';
 
 export const TASK_ID = '00000000-0000-4000-8000-00000000000a';
 /** Comes again at once; nothing else happens by the clock unless the test wants it. */
@@ -78,7 +78,7 @@ export const fakeLive = (...log: Event[]) => {
       if (++counts.looks > MOST_LOOKS) throw new Error(`the follower has looked ${MOST_LOOKS} times`);
       edge.look();
       const { after_seq = 0, limit = 200 } = query ?? {};
-      return { items: log.filter(({ seq }) => seq > Number(after_seq)).slice(0, Number(limit)), last_seq: lastSeq() };
+      return { items: log.filter(({ seq }) => seq > after_seq).slice(0, limit), last_seq: lastSeq() };
     },
     createTicket: async () => {
       counts.tickets++;

@@ -1,6 +1,7 @@
-import { Alarm, jittered } from './alarm.ts';
+import { AROUND, backoffMs, jittered } from './backoff.ts';
 import { ApiError } from './client.ts';
-import { type ClientFrame, ServerFrame } from './live.ts';
+import { type ClientFrame, ServerFrame } from '../live.ts';
+import { WakeableTimer } from './wakeable-timer.ts';
 
 export const SOCKET_CLOCKS = {
   openMs: 10_000,
@@ -44,8 +45,9 @@ export const keepSocket = async (options: LiveSocketOptions): Promise<void> => {
       retryAfterMs = (error instanceof ApiError ? error.retryAfterMs : null) ?? 0;
       if (!signal.aborted) options.onRefused?.(error);
     }
-    const backoff = Math.min(clocks.longestRetryMs, clocks.retryMs * 2 ** Math.min(failures, 30));
-    await new Alarm().wait(Math.max(jittered(backoff), Math.min(retryAfterMs, clocks.longestRetryMs)), signal);
+    const backoff = { baseMs: clocks.retryMs, maxMs: clocks.longestRetryMs, jitter: AROUND };
+    // A socket that was live and is cut counts as the first failure.
+    await new WakeableTimer().wait(backoffMs(failures + 1, backoff, Math.min(retryAfterMs, clocks.longestRetryMs)), signal);
   }
 };
 

@@ -1,6 +1,8 @@
-import { Problem } from './errors.ts';
-import type { Input, Output, Route } from './route.ts';
-import { ROUTES, type RouteName, type Routes } from './routes.ts';
+import { Problem } from '../errors.ts';
+import type { Input, Output, Route } from '../route.ts';
+import { ROUTES, type RouteName, type Routes } from '../routes.ts';
+import { backoffMs } from './backoff.ts';
+import { withTimeout } from './with-timeout.ts';
 
 export type ClientOptions = {
   /** Where the platform is, such as http://127.0.0.1:8080; a path in it is kept as a prefix. */
@@ -43,7 +45,7 @@ export class ApiError extends Error {
 }
 
 const TIMEOUT_MS = 30_000;
-const LONGEST_WAIT_MS = 30_000;
+const LONGEST_ASKED_MS = 30_000;
 
 /** One method per operation, typed by its contract; throws ApiError. */
 export const createClient = (options: ClientOptions): Client => {
@@ -70,8 +72,7 @@ export const repeatCall = async <T>(
       return await call({ idempotencyKey });
     } catch (error) {
       if (done >= tries || !isTransient(error)) throw error;
-      const backoff = Math.min(maxMs, baseMs * 2 ** (done - 1)) * (0.5 + Math.random() / 2);
-      const wait = Math.min(error.retryAfterMs ?? backoff, LONGEST_WAIT_MS);
+      const wait = backoffMs(done, { baseMs, maxMs }, Math.min(error.retryAfterMs ?? 0, LONGEST_ASKED_MS));
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
@@ -112,32 +113,16 @@ const reasonOf = (error: unknown): string => {
   return code ?? message ?? String(cause);
 };
 
-/** Aborts after `ms` or with the caller's signal, and leaves no listener behind on it. */
-const deadline = (ms: number, outer: AbortSignal | undefined) => {
-  const controller = new AbortController();
-  const follow = () => controller.abort(outer?.reason);
-  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${ms} ms`)), ms);
-  if (outer?.aborted) follow();
-  outer?.addEventListener('abort', follow, { once: true });
-  return {
-    signal: controller.signal,
-    end: () => {
-      clearTimeout(timer);
-      outer?.removeEventListener('abort', follow);
-    },
-  };
-};
-
 const exchange = async (options: ClientOptions, url: string, init: RequestInit, outer: AbortSignal | undefined) => {
-  const limit = deadline(options.timeoutMs ?? TIMEOUT_MS, outer);
-  try {
-    const response = await (options.fetch ?? fetch)(url, { ...init, signal: limit.signal, redirect: 'manual' });
+  const ask = async (signal: AbortSignal) => {
+    const response = await (options.fetch ?? fetch)(url, { ...init, signal, redirect: 'manual' });
     return { response, text: await response.text() };
+  };
+  try {
+    return await withTimeout(options.timeoutMs ?? TIMEOUT_MS, ask, { signal: outer });
   } catch (cause) {
     if (outer?.aborted) throw outer.reason;
     throw new ApiError(problem('unreachable', 0, `${options.url} does not answer: ${reasonOf(cause)}`), { cause });
-  } finally {
-    limit.end();
   }
 };
 

@@ -1,11 +1,11 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { ApiError } from '../../schema/client.ts';
-import type { Event } from '../../schema/events.ts';
-import { type FollowOptions, followTask } from '../../schema/follow.ts';
-import { until as waitFor } from '../support/processes.ts';
-import { soon } from '../support/soon.ts';
+import { ApiError } from '../../../schema/client/client.ts';
+import type { Event } from '../../../schema/events.ts';
+import { type FollowOptions, followTask } from '../../../schema/client/follow.ts';
+import { until as waitFor } from '../../support/processes.ts';
+import { soon } from '../../support/soon.ts';
 import { eventOf, eventsOf, fakeLive, frameOf, QUICK, refusal, TASK_ID } from './support/fake-live.ts';
 
 const NEVER = 1_000_000;

@@ -1,4 +1,4 @@
-import type { Event } from './events.ts';
+import type { Event } from '../events.ts';
 
 /** What is further ahead is not kept: it is read again when it is its turn. */
 const WINDOW = 500;

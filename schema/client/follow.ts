@@ -1,9 +1,10 @@
-import { Alarm, jittered } from './alarm.ts';
+import { AROUND, backoffMs, jittered } from './backoff.ts';
 import { type ApiError, type Client, isTransient } from './client.ts';
 import { EventOrder } from './event-order.ts';
-import type { Event } from './events.ts';
-import type { ServerFrame } from './live.ts';
+import type { Event } from '../events.ts';
+import type { ServerFrame } from '../live.ts';
 import { keepSocket, type SocketClocks } from './live-socket.ts';
+import { WakeableTimer } from './wakeable-timer.ts';
 
 export type FollowOptions = {
   /** Begins with the event after this number. */
@@ -26,7 +27,8 @@ export type FollowOptions = {
 type Followed = Pick<Client, 'listEvents' | 'createTicket'>;
 
 const PAGE = 500;
-const LONGEST_AWAY_MS = 10_000;
+const LONGEST_RETRY_MS = 10_000;
+const RETRY = { baseMs: 250, maxMs: LONGEST_RETRY_MS, jitter: AROUND };
 const ENDS: readonly string[] = ['task.completed', 'task.failed', 'task.cancelled'];
 
 /**
@@ -59,7 +61,7 @@ class Follower {
   readonly #order: EventOrder;
   readonly #options: FollowOptions;
   readonly #signal: AbortSignal;
-  readonly #alarm = new Alarm();
+  readonly #timer = new WakeableTimer();
   #hasEnded = false;
   /** The number of the task's latest event at the last look. */
   #lastSeq = -1;
@@ -104,11 +106,11 @@ class Follower {
     const wait = Math.max(this.#notBefore, wanted) - now;
     if (wait <= 0) return this.#look();
     if (!this.#isConnecting) this.#connect();
-    await this.#alarm.wait(wait, this.#signal);
+    await this.#timer.wait(wait, this.#signal);
   }
 
   async #look(): Promise<void> {
-    const query = { after_seq: String(this.#order.given), limit: String(PAGE) };
+    const query = { after_seq: this.#order.given, limit: PAGE };
     try {
       const { items, last_seq } = await this.#client.listEvents({ params: { task_id: this.#taskId }, query }, { signal: this.#signal });
       this.#order.take(items);
@@ -119,8 +121,7 @@ class Follower {
       if (!isTransient(error)) throw error;
       this.#failures++;
       this.#options.onAway?.(error, this.#failures);
-      const backoff = Math.min(LONGEST_AWAY_MS, 250 * 2 ** Math.min(this.#failures - 1, 30));
-      this.#notBefore = performance.now() + Math.max(jittered(backoff), Math.min(error.retryAfterMs ?? 0, LONGEST_AWAY_MS));
+      this.#notBefore = performance.now() + backoffMs(this.#failures, RETRY, Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_MS));
     }
   }
 
@@ -155,7 +156,7 @@ class Follower {
       onLive: (isLive) => {
         this.#isLive = isLive;
         this.#pollLater();
-        this.#alarm.ring();
+        this.#timer.wake();
       },
       signal: this.#signal,
       WebSocket: this.#options.WebSocket,
@@ -171,6 +172,6 @@ class Follower {
       this.#order.heardOf(frame.after_seq + 1);
       this.#isUrgent = true;
     }
-    this.#alarm.ring();
+    this.#timer.wake();
   }
 }

@@ -1,8 +1,8 @@
-/** A wait that somebody else can end early. */
-export class Alarm {
+/** A timer whose wait other code can end early. */
+export class WakeableTimer {
   #wake: (() => void) | null = null;
 
-  /** Resolves after `ms` (at once when that is past), when rung, or when the signal aborts; one waiter at a time. */
+  /** Resolves after `ms` (at once when that is past), when `wake` is called, or when the signal aborts; one waiter at a time. */
   wait(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
@@ -18,10 +18,7 @@ export class Alarm {
     });
   }
 
-  ring(): void {
+  wake(): void {
     this.#wake?.();
   }
 }
-
-/** `ms` give or take 30 %, so that many workers do not ask at the same moment. */
-export const jittered = (ms: number): number => ms * (0.7 + Math.random() * 0.6);
