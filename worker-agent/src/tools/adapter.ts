@@ -1,7 +1,7 @@
 import type { Json } from '../../../schema/json.ts';
 import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { FailureClass } from '../../../schema/task.ts';
-import type { Finished, SpawnOptions } from './spawn.ts';
+import type { Finished, SpawnOptions } from '../process/spawn.ts';
 
 export type Usage = { [key: string]: Json };
 

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { Json } from '../../../../schema/json.ts';
 import { type AdapterHost, AgentFailure, type Job } from '../adapter.ts';
-import { type CommandRules, endOf, runAllowed } from '../allowed-command.ts';
-import { Tail } from '../tail.ts';
+import { type CommandRules, endOf, runAllowed } from '../../process/allowed-command.ts';
+import { Tail } from '../../process/output-tail.ts';
 import type { ToolCall } from './chat.ts';
 import { listNames, readText, writeText } from './files.ts';
 

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { createClient, isTransient } from '../../../schema/client.ts';
+import { PRODUCT } from '../../../schema/product.ts';
+import type { Intervals } from '../../../schema/worker.ts';
+import { retrying } from '../api/retry.ts';
+import { hashOf, type State, type StateFile } from './state-file.ts';
+
+export type Identity = { workerId: string; credential: string; intervals: Intervals };
+type Wanted = {
+  url: string;
+  name: string;
+  tools: readonly string[];
+  slots: number;
+  timeoutMs: number;
+  enrolToken: string | undefined;
+};
+
+/** The worker has never been enrolled here and there is no token to do it with. */
+export class NotEnrolled extends Error {}
+/** What the worker is to offer is not what it was enrolled with. */
+export class EnrolledOtherwise extends Error {}
+
+const ENROL_FOR_MS = 60_000;
+
+const identityOf = (state: State): Identity | null => {
+  const { worker_id, credential, intervals } = state;
+  return worker_id && credential && intervals ? { workerId: worker_id, credential, intervals } : null;
+};
+
+const checkOffer = (state: State, wanted: Wanted): void => {
+  const missing = (state.tools ?? []).filter((tool) => !wanted.tools.includes(tool));
+  if (missing.length > 0)
+    throw new EnrolledOtherwise(
+      `the worker ${wanted.name} was enrolled with the tools ${state.tools?.join(', ')}; it would be given work for ${missing.join(', ')}`,
+    );
+};
+
+/**
+ * The worker's identity: the one that is kept, or a new one by the enrolment token. The registration's id is written down
+ * first, so that a registration whose answer was lost is repeated as the same one, also after a crash.
+ */
+export const enrol = async (file: StateFile, wanted: Wanted): Promise<Identity> => {
+  const kept = await file.read();
+  const tokenHash = wanted.enrolToken === undefined ? null : hashOf(wanted.enrolToken);
+  const known = kept !== null && (tokenHash === null || kept.token_hash === tokenHash) ? kept : null;
+  const identity = known && identityOf(known);
+  if (known && identity) {
+    checkOffer(known, wanted);
+    return identity;
+  }
+  if (wanted.enrolToken === undefined || tokenHash === null)
+    throw new NotEnrolled(`the worker ${wanted.name} is not enrolled at ${wanted.url}`);
+  const state: State = {
+    url: wanted.url,
+    name: wanted.name,
+    registration_id: known?.registration_id ?? randomUUID(),
+    token_hash: tokenHash,
+  };
+  await file.write(state);
+  return register(file, state, wanted);
+};
+
+const register = async (file: StateFile, state: State, wanted: Wanted): Promise<Identity> => {
+  const { url, name, tools, slots, timeoutMs, enrolToken } = wanted;
+  const client = createClient({ url, token: enrolToken, timeoutMs });
+  const body = {
+    name,
+    machine_name: hostname().slice(0, 120) || 'unknown',
+    tools: [...tools],
+    slots,
+    agent_version: PRODUCT.version,
+    registration_id: state.registration_id,
+  };
+  const { worker, credential, intervals } = await retrying(() => client.registerWorker({ body }), {
+    // A person waits, and may have given a wrong address.
+    again: (_, elapsedMs, error) => isTransient(error) && elapsedMs < ENROL_FOR_MS,
+  });
+  await file.write({ ...state, worker_id: worker.worker_id, credential, intervals, tools: worker.tools, slots: worker.slots });
+  return { workerId: worker.worker_id, credential, intervals };
+};

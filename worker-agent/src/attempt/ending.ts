@@ -1,0 +1,80 @@
+import { ApiError } from '../../../schema/client.ts';
+import { type Json, jsonBytes, LIMITS } from '../../../schema/json.ts';
+import type { Usage } from '../api/worker-api.ts';
+import { leaveArtifact } from '../report/artifacts.ts';
+import { cleanJson, clip, depthOf } from '../report/clean.ts';
+import type { Heard } from './adapter-host.ts';
+import type { Ending, JobContext } from './job-context.ts';
+import { classify, StoreAway, Unconfirmed } from '../api/retry.ts';
+import type { RunningJob } from './running-job.ts';
+import { AgentFailure } from '../tools/adapter.ts';
+import { NoWorkspace } from './workspace.ts';
+
+// Objects and arrays around the result in the request count as levels too.
+const DEEPEST_RESULT = LIMITS.json_depth - 4;
+const MESSAGE_CHARACTERS = 4_000;
+
+const usageOf = ({ redactor }: JobContext, { usage }: Heard) =>
+  usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
+
+/** Redacted before it is cut: half a secret would not be known. */
+const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
+
+/** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
+export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
+  if (job.reason !== null) return stopped(ctx, job, heard);
+  const result = ctx.redactor.json(cleanJson(value));
+  const bytes = jsonBytes(result);
+  const { maxResultBytes } = ctx.settings;
+  if (bytes > maxResultBytes)
+    throw new AgentFailure(
+      'tool_error',
+      `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
+    );
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, heard) };
+  const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
+  const result_artifact_id = await leaveArtifact(ctx, job, file);
+  return { kind: 'completed', result_artifact_id, ...usageOf(ctx, heard) };
+};
+
+/** Why work was given back that was stopped in the fear of a lost lease. */
+export const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
+
+const stopped = (ctx: JobContext, job: RunningJob, heard: Heard): Ending => {
+  if (job.reason === 'timed_out')
+    return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
+  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED };
+  if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
+  return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
+};
+
+/** The ending of work that did not succeed, or that was stopped. */
+export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard: Heard): Ending => {
+  if (job.reason !== null) return stopped(ctx, job, heard);
+  if (error instanceof AgentFailure)
+    return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof StoreAway)
+    return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
+  if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
+  if (error instanceof ApiError) return endingOfRefusal(ctx, error);
+  ctx.journal('error', 'tool.broke', {
+    subtask_id: job.claimed.subtask_id,
+    tool: job.claimed.tool,
+    error: String((error as Error)?.stack ?? error),
+  });
+  return {
+    kind: 'failed',
+    failure_class: 'tool_error',
+    message: told(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
+    ...usageOf(ctx, heard),
+  };
+};
+
+const endingOfRefusal = (ctx: JobContext, error: ApiError): Ending => {
+  const verdict = classify(error);
+  if (verdict === 'revoked') ctx.onRevoked(error);
+  if (verdict === 'revoked' || verdict === 'lease_lost') return { kind: 'dropped', reason: error.code };
+  if (verdict === 'retryable') return { kind: 'released', reason: clip(`the server did not answer: ${error.message}`, 500) };
+  return { kind: 'failed', failure_class: 'tool_error', message: clip(`The server refused: ${error.message}`, MESSAGE_CHARACTERS) };
+};

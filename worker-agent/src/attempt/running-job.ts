@@ -1,0 +1,134 @@
+import type { Claimed } from '../../../schema/attempt.ts';
+import { clip } from '../report/clean.ts';
+import type { Fenced } from '../api/worker-api.ts';
+import type { Beats } from '../heartbeat/heartbeat.ts';
+import type { Lease } from '../heartbeat/lease.ts';
+import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from '../api/retry.ts';
+
+/**
+ * Why a job is stopped: it took too long, the lease is gone, the lease may be gone (fenced), a person wants it back, or the worker was
+ * removed.
+ */
+type StopReason = 'timed_out' | 'lost' | 'fenced' | 'released' | 'revoked';
+type Progress = { percent?: number; message?: string };
+
+/** A leased subtask in this process, from its claim until the server has answered its ending. */
+export class RunningJob {
+  readonly claimed: Claimed;
+  readonly lease: Lease;
+  readonly trees = new Map<number, string>();
+  readonly #beats: Pick<Beats, 'ask' | 'leasesChanged'>;
+  readonly #work = new AbortController();
+  readonly #urgent = new AbortController();
+  readonly #sending = new AbortController();
+  #reason: StopReason | null = null;
+  #progress: Progress | undefined;
+  #phase: 'waiting' | 'working' | 'reporting' = 'waiting';
+  #asking = 0;
+
+  constructor(claimed: Claimed, lease: Lease, beats: Pick<Beats, 'ask' | 'leasesChanged'>) {
+    this.claimed = claimed;
+    this.lease = lease;
+    this.#beats = beats;
+  }
+
+  get fence(): Fenced {
+    const { subtask_id, lease_token, attempt } = this.claimed;
+    return { subtask_id, lease_token, attempt };
+  }
+
+  /** Aborts when the tool has to stop. */
+  get work(): AbortSignal {
+    return this.#work.signal;
+  }
+
+  /** Aborts when nothing more may be sent for the attempt. */
+  get sending(): AbortSignal {
+    return this.#sending.signal;
+  }
+
+  /** Aborts when the tool should be gone by now: somebody else may do the same work. */
+  get urgent(): AbortSignal {
+    return this.#urgent.signal;
+  }
+
+  get reason(): StopReason | null {
+    this.checkLease();
+    return this.#reason;
+  }
+
+  get progress(): Progress | undefined {
+    return this.#progress;
+  }
+
+  report({ percent, message }: Progress): void {
+    this.#progress = {
+      ...(percent === undefined || Number.isNaN(percent) ? {} : { percent: Math.min(100, Math.max(0, percent)) }),
+      ...(message === undefined ? {} : { message: clip(message, 500) }),
+    };
+  }
+
+  /** Notes a process that the tool was started with, and what marks all that comes from it. Answers how to note its end. */
+  noteTree(root: number, mark: string): () => void {
+    this.trees.set(root, mark);
+    this.#beats.leasesChanged();
+    return () => {
+      this.trees.delete(root);
+      this.#beats.leasesChanged();
+    };
+  }
+
+  get isWorking(): boolean {
+    return this.#phase === 'working';
+  }
+
+  beginWork(): void {
+    this.#phase = 'working';
+    this.#beats.leasesChanged();
+  }
+
+  /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
+  beginReport(): void {
+    this.checkLease();
+    this.#phase = 'reporting';
+  }
+
+  /** Stops the work when somebody else may have it by now. */
+  checkLease(): void {
+    if (this.isWorking && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
+  }
+
+  /** To be called right before a process is started: a tool may not have heard that it has to stop. */
+  refuseWhenOver(): void {
+    if (this.reason !== null || !this.isWorking) throw new Error('the work of this attempt is over: no process is started for it any more');
+  }
+
+  /** To be awaited before anything is sent for the attempt. Throws LeaseLost, or why the server could not be asked. */
+  async confirm(): Promise<void> {
+    if (this.lease.isOver) {
+      this.#asking++;
+      await this.#beats.ask().finally(() => this.#asking--);
+    }
+    if (this.#sending.signal.aborted) throw new LeaseLost();
+    if (this.lease.isOver) throw new Unconfirmed();
+  }
+
+  /** How what is sent for the attempt is repeated: never without the lease. */
+  retry(forMs: number): RetryOptions & { signal: AbortSignal } {
+    return { signal: this.sending, before: () => this.confirm(), again: forAtMost(forMs) };
+  }
+
+  /** Answers whether it changed anything. */
+  stop(reason: StopReason): boolean {
+    const isFinal = this.#reason === 'lost' || this.#reason === 'revoked';
+    const isLate = this.#reason !== null && (reason === 'fenced' || reason === 'timed_out');
+    const isAnswer = reason === 'lost' && this.#asking > 0;
+    if (isFinal || isLate || this.#reason === reason || (this.#phase === 'reporting' && reason !== 'revoked' && !isAnswer)) return false;
+    this.#reason = reason;
+    if (reason === 'lost' || reason === 'revoked') this.#sending.abort();
+    if (reason === 'fenced') this.lease.fence();
+    if (reason === 'fenced' || this.sending.aborted) this.#urgent.abort();
+    this.#work.abort();
+    return true;
+  }
+}
