@@ -1,5 +1,6 @@
 import { createChannels } from './memory/channels.ts';
-import { type Command, type Commands, Refusal } from './memory/command.ts';
+import type { Command, Commands } from './memory/command.ts';
+import { Refusal } from './memory/refusal.ts';
 import { matcher } from './memory/glob.ts';
 import { HASHES } from './memory/hashes.ts';
 import { KEYS } from './memory/keys.ts';

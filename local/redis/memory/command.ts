@@ -1,7 +1,5 @@
+import { Refusal } from './refusal.ts';
 import type { Store } from './store.ts';
-
-/** A refusal in Redis's own words. */
-export class Refusal extends Error {}
 
 /** Its arguments come without the name, and as many as `least` to `most` says. */
 export type Command = { least: number; most?: number; run(store: Store, args: string[]): unknown };

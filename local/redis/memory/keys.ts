@@ -1,4 +1,5 @@
-import { type Commands, count, numberOf, Refusal, SYNTAX } from './command.ts';
+import { type Commands, count, numberOf, SYNTAX } from './command.ts';
+import { Refusal } from './refusal.ts';
 import { matcher } from './glob.ts';
 import type { Store } from './store.ts';
 

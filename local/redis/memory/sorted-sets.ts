@@ -1,4 +1,5 @@
-import { type Commands, count, numberOf, pairs, Refusal, scoreOf, scoreText, SYNTAX } from './command.ts';
+import { type Commands, count, numberOf, pairs, scoreOf, scoreText, SYNTAX } from './command.ts';
+import { Refusal } from './refusal.ts';
 import { zrange, within } from './zrange.ts';
 import { SortedSet } from './sorted-set.ts';
 import type { Store } from './store.ts';

@@ -1,4 +1,4 @@
-import { Refusal } from './command.ts';
+import { Refusal } from './refusal.ts';
 import type { SortedSet } from './sorted-set.ts';
 
 type Values = { string: string; hash: Map<string, string>; set: Set<string>; zset: SortedSet };

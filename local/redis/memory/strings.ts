@@ -1,4 +1,5 @@
-import { type Commands, numberOf, Refusal, sum, SYNTAX } from './command.ts';
+import { type Commands, numberOf, sum, SYNTAX } from './command.ts';
+import { Refusal } from './refusal.ts';
 import type { Store } from './store.ts';
 
 type SetOptions = { only?: 'NX' | 'XX'; ttlMs?: number };

@@ -1,4 +1,5 @@
-import { numberOf, Refusal, scoreOf, scoreText, SYNTAX } from './command.ts';
+import { numberOf, scoreOf, scoreText, SYNTAX } from './command.ts';
+import { Refusal } from './refusal.ts';
 import type { Store } from './store.ts';
 
 type Options = { byScore: boolean; reversed: boolean; withScores: boolean; limit: [offset: number, count: number] | null };

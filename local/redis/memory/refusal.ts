@@ -1,0 +1,2 @@
+/** A refusal in Redis's own words. */
+export class Refusal extends Error {}
