@@ -8,3 +8,4 @@ export { collectLeftovers } from './agent/leftovers.ts';
 export { StateFile } from './agent/state-file.ts';
 export { createTools } from './tools/registry.ts';
 export * from './tools/adapter.ts';
+export { AgentFailure } from './attempt/agent-failure.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { startedOnWindows } from '../../../worker-agent/src/process/batch-file.ts';
-import { AgentFailure } from '../../../worker-agent/src/tools/adapter.ts';
+import { AgentFailure } from '../../../worker-agent/src/attempt/agent-failure.ts';
 
 const started = (args: string[], file = 'C:\\Program Files\\nodejs\\tool.cmd') => startedOnWindows(file, args, 'cmd.exe');
 

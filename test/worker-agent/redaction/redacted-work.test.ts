@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Redactor } from '../../../worker-agent/src/redaction/redactor.ts';
-import { AgentFailure } from '../../../worker-agent/src/tools/adapter.ts';
+import { AgentFailure } from '../../../worker-agent/src/attempt/agent-failure.ts';
 import { adapterThat } from '../../support/adapter.ts';
 import { agentForTest, holds } from '../support/agent.ts';
 import { startPlatform } from '../support/fake-platform.ts';

@@ -2,7 +2,7 @@ import { sep } from 'node:path';
 import { leaveArtifact } from '../report/artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from '../report/log-sender.ts';
-import { isolated } from '../process/isolation/isolation.ts';
+import { isolate } from '../process/isolation/isolate.ts';
 import { bringLogins } from '../process/isolation/logins.ts';
 import { MARK } from '../process/mark.ts';
 import type { RunningJob } from './running-job.ts';
@@ -52,7 +52,7 @@ const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, log
     const id = `${workspace.root}${sep}${++started}.`;
     const mark = `${MARK}=${id}`;
     const own = { ...env, MAW_WORKSPACE: workspace.path, [MARK]: id };
-    const command = isolated(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
+    const command = isolate(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
     const stop = signal ? { ...supervision.stop, signal: AbortSignal.any([job.work, signal]) } : supervision.stop;
     job.refuseWhenOver();
     return runCommand(command, options, { ...supervision, stop, mark, onStarted: (root) => job.noteTree(root, mark) });

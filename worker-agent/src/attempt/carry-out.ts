@@ -5,7 +5,8 @@ import type { JobContext } from './job-context.ts';
 import { judgeOf } from './check-result.ts';
 import type { RunningJob } from './running-job.ts';
 import { SilenceWatch } from './silence-watch.ts';
-import { type AdapterHost, type AgentAdapter, AgentFailure, type Job } from '../tools/adapter.ts';
+import { AgentFailure } from './agent-failure.ts';
+import type { AdapterHost, AgentAdapter, Job } from '../tools/adapter.ts';
 import { checkAllowed, verify } from './verify.ts';
 
 const jobOf = (ctx: JobContext, job: RunningJob): Job => {

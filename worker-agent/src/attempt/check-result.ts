@@ -1,7 +1,8 @@
 import type { Json } from '../../../schema/json.ts';
 import { resultFaults, ResultSchema } from '../../../schema/result-schema.ts';
 import type { FailureClass } from '../../../schema/task.ts';
-import { type AdapterHost, AgentFailure, type AgentRun, type Outcome } from '../tools/adapter.ts';
+import { AgentFailure } from './agent-failure.ts';
+import type { AdapterHost, AgentRun, Outcome } from '../tools/adapter.ts';
 
 const UNFINISHED: Record<Exclude<Outcome['ended'], 'end_turn'>, [FailureClass, string]> = {
   max_tokens: ['budget', 'The agent was cut off: its answer was longer than its model allows'],

@@ -7,7 +7,7 @@ import type { Heard } from './adapter-host.ts';
 import type { Ending, JobContext } from './job-context.ts';
 import { classify, StoreAway, Unconfirmed } from '../api/retry.ts';
 import type { RunningJob } from './running-job.ts';
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from './agent-failure.ts';
 import { NoWorkspace } from './workspace.ts';
 
 // Objects and arrays around the result in the request count as levels too.

@@ -2,7 +2,7 @@ import type { Claimed, InputValue } from '../../../schema/attempt.ts';
 import type { Json } from '../../../schema/json.ts';
 import type { Fenced, WorkerApi } from '../api/worker-api.ts';
 import { download } from '../report/artifacts.ts';
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from './agent-failure.ts';
 
 const fetchInput = async (api: WorkerApi, fence: Fenced, key: string, signal: AbortSignal): Promise<Json> => {
   const input = await api.getInput(fence, key, { signal });

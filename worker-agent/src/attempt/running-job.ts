@@ -1,8 +1,7 @@
 import type { Claimed } from '../../../schema/attempt.ts';
 import { clip } from '../report/clean.ts';
 import type { Fenced } from '../api/worker-api.ts';
-import type { Beats } from '../heartbeat/heartbeat.ts';
-import type { Lease } from '../heartbeat/lease.ts';
+import type { Lease, LeaseKeeper } from '../heartbeat/lease.ts';
 import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from '../api/retry.ts';
 
 /**
@@ -17,7 +16,7 @@ export class RunningJob {
   readonly claimed: Claimed;
   readonly lease: Lease;
   readonly trees = new Map<number, string>();
-  readonly #beats: Pick<Beats, 'ask' | 'leasesChanged'>;
+  readonly #beats: LeaseKeeper;
   readonly #work = new AbortController();
   readonly #urgent = new AbortController();
   readonly #sending = new AbortController();
@@ -26,7 +25,7 @@ export class RunningJob {
   #phase: 'waiting' | 'working' | 'reporting' = 'waiting';
   #asking = 0;
 
-  constructor(claimed: Claimed, lease: Lease, beats: Pick<Beats, 'ask' | 'leasesChanged'>) {
+  constructor(claimed: Claimed, lease: Lease, beats: LeaseKeeper) {
     this.claimed = claimed;
     this.lease = lease;
     this.#beats = beats;

@@ -1,5 +1,6 @@
 import type { Json } from '../../../schema/json.ts';
-import { type AdapterHost, AgentFailure, type Job } from '../tools/adapter.ts';
+import { AgentFailure } from './agent-failure.ts';
+import type { AdapterHost, Job } from '../tools/adapter.ts';
 import { type CommandRules, endOf, runAllowed } from '../process/allowed-command.ts';
 import { resolveCommand } from '../process/find-command.ts';
 import { Tail } from '../process/output-tail.ts';

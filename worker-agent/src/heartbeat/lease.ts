@@ -3,6 +3,14 @@ import { clockMs } from './clock.ts';
 const END = 0;
 const FENCED = 1;
 
+/** What renews leases, as their holders see it. */
+export type LeaseKeeper = {
+  /** Resolves when a heartbeat that was sent from now on is answered; rejects when it fails. */
+  ask(): Promise<void>;
+  /** Call it when leases, or what is reported with them, have changed. */
+  leasesChanged(): void;
+};
+
 /**
  * Until when an attempt is surely this worker's, whatever happens to the answers: counted from when the request was sent that got or
  * renewed it. Both threads see the same.

@@ -1,4 +1,5 @@
-import { type AdapterHost, AgentFailure, type Job } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
+import type { AdapterHost, Job } from '../tools/adapter.ts';
 import { resolveCommand } from './find-command.ts';
 import { commandEnv } from './command-env.ts';
 import { workingFolder } from './folders.ts';

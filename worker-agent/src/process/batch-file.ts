@@ -1,4 +1,4 @@
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 
 type Started = { file: string; args: readonly string[]; windowsVerbatimArguments?: boolean };
 

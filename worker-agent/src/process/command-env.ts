@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { AdapterHost, Job } from '../tools/adapter.ts';
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 
 export const RESULT_FILE = '.maw-result';
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 
 const ALL = '*';
 

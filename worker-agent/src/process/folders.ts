@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 
 export const isInside = (path: string, folder: string): boolean => {
   const way = relative(folder, path);

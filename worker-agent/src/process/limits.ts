@@ -1,4 +1,4 @@
-import { AgentFailure } from '../tools/adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 import type { ProcessTree } from './process-tree.ts';
 import { watchTree } from './watch-tree.ts';
 

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
-import type { Isolated } from './isolation/isolation.ts';
+import type { IsolatedCommand } from './isolation/isolation.ts';
 import { startedOnWindows } from './batch-file.ts';
 import { type Stop, stopWhenTold } from './stop-signals.ts';
 import { LimitGuard, type Limits } from './limits.ts';
@@ -56,7 +56,7 @@ const listen = (child: ChildProcess, guard: LimitGuard, onOutput: Streams['onOut
     child[stream]?.on('data', (bytes: Buffer) => void (guard.hears(bytes.length) && onOutput?.(stream, bytes)));
 };
 
-const start = ({ file, args, cwd, env }: Isolated, hasInput: boolean): ChildProcess => {
+const start = ({ file, args, cwd, env }: IsolatedCommand, hasInput: boolean): ChildProcess => {
   const isWindows = process.platform === 'win32';
   const program = isWindows ? startedOnWindows(file, args) : { file, args };
   return spawn(program.file, program.args, {
@@ -83,7 +83,7 @@ const running = new Set<ProcessTree>();
  * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started, and with
  * AgentFailure when it went beyond a limit.
  */
-export const runCommand = async (command: Isolated, { stdin, onOutput }: Streams, supervision: Supervision): Promise<Finished> => {
+export const runCommand = async (command: IsolatedCommand, { stdin, onOutput }: Streams, supervision: Supervision): Promise<Finished> => {
   const child = start(command, stdin !== undefined);
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
   const closed = once(child, 'close');

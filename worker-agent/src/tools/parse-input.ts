@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { AgentFailure } from './adapter.ts';
+import { AgentFailure } from '../attempt/agent-failure.ts';
 
 const pathOf = (path: readonly PropertyKey[]): string => ['input', ...path.map(String)].join('.');
 

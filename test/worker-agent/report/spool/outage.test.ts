@@ -2,7 +2,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../../schema/errors.ts';
 import { reasonsAgainst } from '../../../../worker-agent/src/agent/health.ts';
-import { AgentFailure } from '../../../../worker-agent/src/tools/adapter.ts';
+import { AgentFailure } from '../../../../worker-agent/src/attempt/agent-failure.ts';
 import { adapterThat } from '../../../support/adapter.ts';
 import { agentForTest, holds } from '../../support/agent.ts';
 import { type FakePlatform, startPlatform } from '../../support/fake-platform.ts';

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { delimiter, isAbsolute } from 'node:path';
 import { isInside } from '../folders.ts';
 import type { Workspace } from '../../attempt/workspace.ts';
-import type { Command, Isolation } from './isolation.ts';
+import type { Isolation, ToolCommand } from './isolation.ts';
 
 type Bwrap = Extract<Isolation, { kind: 'bwrap' }>;
 
@@ -22,13 +22,13 @@ const hide = (path: string): string[] => {
 const same = (flag: string) => (path: string) => [flag, path, path];
 
 /** Programs that lie where the rest is hidden. */
-const programs = (command: Command, hidden: readonly string[]): string[] =>
+const programs = (command: ToolCommand, hidden: readonly string[]): string[] =>
   [...(command.env.PATH ?? '').split(delimiter), command.file].filter(
     (path) => isAbsolute(path) && hidden.some((folder) => path !== folder && isInside(path, folder)),
   );
 
 /** The command as bubblewrap starts it. What comes later covers what came before. */
-export const inBwrap = ({ bwrap, roots, hidden }: Bwrap, workspace: Workspace, command: Command): Command => {
+export const inBwrap = ({ bwrap, roots, hidden }: Bwrap, workspace: Workspace, command: ToolCommand): ToolCommand => {
   const secret = [...SOCKETS, ...hidden];
   const args = [
     WORLD,

@@ -1,7 +1,3 @@
-import type { Workspace } from '../../attempt/workspace.ts';
-import { inBwrap } from './bwrap.ts';
-import { emptyEnv, ownEnv } from './isolated-env.ts';
-
 /**
  * What keeps a command apart from the machine. `none`: it has the worker's environment, without what is the worker's alone. `env`: its
  * environment is made from empty, home and temporary folder are the attempt's; no boundary. `bwrap`: moreover it can write to nothing
@@ -15,14 +11,6 @@ export type Isolation =
 export const ISOLATIONS = ['none', 'env', 'bwrap'] as const;
 
 /** What a tool wants to run: `env` is what it and the subtask declare. */
-export type Command = { file: string; args: readonly string[]; cwd: string; env: Record<string, string> };
+export type ToolCommand = { file: string; args: readonly string[]; cwd: string; env: Record<string, string> };
 /** The command that is started for it; a wrapped one does not pass signals on. */
-export type Isolated = Command & { isWrapped: boolean };
-
-/** The one place where it is decided how a command of an attempt is started. */
-export const isolated = (isolation: Isolation, workspace: Workspace, command: Command): Isolated => {
-  if (isolation.kind === 'none') return { ...command, env: { ...ownEnv(), ...command.env }, isWrapped: false };
-  const env = { ...emptyEnv(workspace), ...command.env };
-  if (isolation.kind === 'env') return { ...command, env, isWrapped: false };
-  return { ...inBwrap(isolation, workspace, { ...command, env }), isWrapped: true };
-};
+export type IsolatedCommand = ToolCommand & { isWrapped: boolean };

@@ -4,7 +4,7 @@ import type { Json } from '../../../../schema/json.ts';
 import { RESULT_FILE } from '../../process/command-env.ts';
 import type { ExecInput } from './exec-input.ts';
 import { insideOf } from '../../process/folders.ts';
-import { AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
 
 type Places = { workspace: string; cwd: string; roots: readonly string[]; maxBytes: number };
 

@@ -5,7 +5,8 @@ import { resultOf, tooLarge } from './exec-result.ts';
 import { parseInput } from '../parse-input.ts';
 import { promptOf } from '../prompt.ts';
 import { Tail } from '../../process/output-tail.ts';
-import { type Check, type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import type { Check, AdapterHost, Job, Outcome, AgentAdapter } from '../adapter.ts';
 
 export type ExecSettings = CommandRules & { logins: readonly string[]; maxResultBytes: number };
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
-import { AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
 import { refusal, unavailable } from './model-errors.ts';
 import { dataOf, send, wholeText } from './model-request.ts';
 

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Json } from '../../../../schema/json.ts';
-import { type AdapterHost, AgentFailure, type Outcome } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import type { AdapterHost, Outcome } from '../adapter.ts';
 import { type Answer, ask, type ChatSettings, type Message, type ToolCall } from './chat.ts';
 import type { Toolbox } from './toolbox.ts';
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
 import { insideOf, isInside } from '../../process/folders.ts';
 
 const MOST_BYTES = 1_048_576;

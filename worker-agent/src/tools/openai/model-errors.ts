@@ -1,5 +1,5 @@
 import type { FailureClass } from '../../../../schema/task.ts';
-import { AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
 
 const TOO_LONG = /context[ _-]?(length|window|size)|maximum context|too many tokens|prompt is too long|exceeds? the (available )?context/i;
 const NO_MONEY = /insufficient_quota|billing|credit balance/i;

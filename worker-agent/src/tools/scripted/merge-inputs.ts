@@ -1,5 +1,5 @@
 import type { Json } from '../../../../schema/json.ts';
-import { AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
 
 const isObject = (value: Json): value is { [key: string]: Json } => value !== null && typeof value === 'object' && !Array.isArray(value);
 

@@ -4,7 +4,8 @@ import type { Json } from '../../../../schema/json.ts';
 import { parseInput } from '../parse-input.ts';
 import { addUp, textOf } from './merge-inputs.ts';
 import { ScriptedInput, type Step } from './steps.ts';
-import { type AdapterHost, type Job, type Outcome, type AgentAdapter, AgentFailure } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import type { AdapterHost, Job, Outcome, AgentAdapter } from '../adapter.ts';
 
 type Does = { [D in Step['do']]: (step: Extract<Step, { do: D }>, job: Job, host: AdapterHost) => Promise<Json | undefined> };
 
