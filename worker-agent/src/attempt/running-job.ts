@@ -1,14 +1,10 @@
 import type { Claimed } from '../../../schema/attempt.ts';
 import { clip } from '../report/clean.ts';
+import { accepts, ALSO_STOPS, type Phase, type StopReason } from './job-state.ts';
 import type { Fenced } from '../api/worker-api.ts';
 import type { Lease, LeaseKeeper } from '../heartbeat/lease.ts';
 import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from '../api/retry.ts';
 
-/**
- * Why a job is stopped: it took too long, the lease is gone, the lease may be gone (fenced), a person wants it back, or the worker was
- * removed.
- */
-type StopReason = 'timed_out' | 'lost' | 'fenced' | 'released' | 'revoked';
 type Progress = { percent?: number; message?: string };
 
 /** A leased subtask in this process, from its claim until the server has answered its ending. */
@@ -22,7 +18,8 @@ export class RunningJob {
   readonly #sending = new AbortController();
   #reason: StopReason | null = null;
   #progress: Progress | undefined;
-  #phase: 'waiting' | 'working' | 'reporting' = 'waiting';
+  #step: Exclude<Phase, 'confirming'> = 'waiting';
+  /** How many heartbeats ask about the lease. */
   #asking = 0;
 
   constructor(claimed: Claimed, lease: Lease, beats: LeaseKeeper) {
@@ -78,18 +75,22 @@ export class RunningJob {
   }
 
   get isWorking(): boolean {
-    return this.#phase === 'working';
+    return this.#step === 'working';
+  }
+
+  get #phase(): Phase {
+    return this.#step === 'reporting' && this.#asking > 0 ? 'confirming' : this.#step;
   }
 
   beginWork(): void {
-    this.#phase = 'working';
+    this.#step = 'working';
     this.#beats.leasesChanged();
   }
 
   /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
   beginReport(): void {
     this.checkLease();
-    this.#phase = 'reporting';
+    this.#step = 'reporting';
   }
 
   /** Stops the work when somebody else may have it by now. */
@@ -117,16 +118,14 @@ export class RunningJob {
     return { signal: this.sending, before: () => this.confirm(), again: forAtMost(forMs) };
   }
 
-  /** Answers whether it changed anything. */
+  /** Returns whether it changed anything. */
   stop(reason: StopReason): boolean {
-    const isFinal = this.#reason === 'lost' || this.#reason === 'revoked';
-    const isLate = this.#reason !== null && (reason === 'fenced' || reason === 'timed_out');
-    const isAnswer = reason === 'lost' && this.#asking > 0;
-    if (isFinal || isLate || this.#reason === reason || (this.#phase === 'reporting' && reason !== 'revoked' && !isAnswer)) return false;
+    if (!accepts(this.#phase, this.#reason, reason)) return false;
     this.#reason = reason;
-    if (reason === 'lost' || reason === 'revoked') this.#sending.abort();
     if (reason === 'fenced') this.lease.fence();
-    if (reason === 'fenced' || this.sending.aborted) this.#urgent.abort();
+    const stops = ALSO_STOPS[reason];
+    if (stops.includes('sending')) this.#sending.abort();
+    if (stops.includes('urgent')) this.#urgent.abort();
     this.#work.abort();
     return true;
   }
