@@ -45,7 +45,7 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
       spoolFolder: `${workspaces}-spool`,
       maxSpoolBytes: 10_000_000,
     },
-    journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
+    log: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),
   });
   const running = agent.run();

@@ -545,7 +545,7 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'a lease whose loss shows when a start is reported is not counted as lost',
     file: 'worker-agent/src/attempt/run-job.ts',
-    find: "if (job.stop('lost')) ctx.journal('warn', 'subtask.lease-lost', { subtask_id, attempt });",
+    find: "if (job.stop('lost')) ctx.log('warn', 'subtask.lease-lost', { subtask_id, attempt });",
     replace: "job.stop('lost'); void [ctx, subtask_id, attempt];",
     tests: ['test/worker-agent/agent/agent.test.ts'],
   },

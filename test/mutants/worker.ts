@@ -533,8 +533,8 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'an entry is removed from the disk before the platform has it',
     file: 'worker-agent/src/report/spool/spool-sender.ts',
-    find: '        await this.#send(entry, bytes, signal);\n        journal',
-    replace: '        await spool.remove(item);\n        await this.#send(entry, bytes, signal);\n        journal',
+    find: '        await this.#send(entry, bytes, signal);\n        log',
+    replace: '        await spool.remove(item);\n        await this.#send(entry, bytes, signal);\n        log',
     tests: OUTAGE,
     only: 'land once and in order when it is back',
   },

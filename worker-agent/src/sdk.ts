@@ -3,7 +3,7 @@ export { type AgentOptions, WorkerAgent, WorkerRevoked } from './agent/agent.ts'
 export { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from './agent/enrolment.ts';
 export { prepareIsolation } from './process/isolation/prepare-isolation.ts';
 export type { JobSettings } from './attempt/job-context.ts';
-export { createJournal, type Journal } from './agent/logger.ts';
+export { createLog, type Log } from './agent/worker-log.ts';
 export { collectLeftovers } from './agent/leftovers.ts';
 export { StateFile } from './agent/state-file.ts';
 export { createTools } from './tools/registry.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../../schema/errors.ts';
 import { FENCED } from '../../../worker-agent/src/attempt/ending.ts';
 import { type AgentStatus, reasonsAgainst, serveHealth } from '../../../worker-agent/src/agent/health.ts';
-import { silent } from '../../../worker-agent/src/agent/logger.ts';
+import { silentLog } from '../../../worker-agent/src/agent/worker-log.ts';
 import type { SpoolState } from '../../../worker-agent/src/report/spool/spool.ts';
 import { Metrics } from '../../../worker-agent/src/agent/metrics.ts';
 import { freePort, run, until } from '../../support/processes.ts';
@@ -69,17 +69,17 @@ describe('the metrics', () => {
   it('count what the journal tells', async () => {
     const metrics = new Metrics();
     const get = await serve(() => STATUS, metrics);
-    const journal = metrics.counting(silent);
-    journal('info', 'subtask.claimed');
-    journal('info', 'subtask.claimed');
-    journal('info', 'subtask.completed');
-    journal('warn', 'subtask.failed', { failure_class: 'tool_error' });
-    journal('warn', 'subtask.lease-lost');
-    journal('warn', 'subtask.dropped', { reason: 'the lease was lost' });
-    journal('warn', 'subtask.dropped', { reason: 'lease_lost' });
-    journal('warn', 'subtask.released', { reason: FENCED });
-    journal('warn', 'request.retried', { operation: 'say "hi"\n' });
-    journal('warn', 'logs.dropped', { bytes: 512 });
+    const log = metrics.counting(silentLog);
+    log('info', 'subtask.claimed');
+    log('info', 'subtask.claimed');
+    log('info', 'subtask.completed');
+    log('warn', 'subtask.failed', { failure_class: 'tool_error' });
+    log('warn', 'subtask.lease-lost');
+    log('warn', 'subtask.dropped', { reason: 'the lease was lost' });
+    log('warn', 'subtask.dropped', { reason: 'lease_lost' });
+    log('warn', 'subtask.released', { reason: FENCED });
+    log('warn', 'request.retried', { operation: 'say "hi"\n' });
+    log('warn', 'logs.dropped', { bytes: 512 });
 
     const { body } = await get('/metrics');
 

@@ -57,7 +57,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     timeoutMs: given.timeoutMs ?? 5_000,
     settings: { ...jobSettings(workspaces), ...given.settings },
     ...(given.redactor ? { redactor: given.redactor } : {}),
-    journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
+    log: (level, event, fields) => void lines.push({ level, event, ...fields }),
     ...(given.onCredential ? { onCredential: given.onCredential } : {}),
   });
   onTestFinished(async () => {

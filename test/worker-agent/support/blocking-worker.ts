@@ -31,6 +31,6 @@ const agent = new WorkerAgent({
   stallMs,
   WebSocket: null,
   settings: { ...jobSettings(stateDir), spoolFolder: join(stateDir, 'spool') },
-  journal: (...line) => console.log(JSON.stringify(line)),
+  log: (...line) => console.log(JSON.stringify(line)),
 });
 await agent.run();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../../schema/events.ts';
 import { eventLine } from '../../../worker-agent/src/cli/show.ts';
-import { createJournal } from '../../../worker-agent/src/agent/logger.ts';
+import { createLog } from '../../../worker-agent/src/agent/worker-log.ts';
 import type { Io } from '../../../worker-agent/src/terminal/io.ts';
 import { fit, oneLine, printable, table, width } from '../../../worker-agent/src/terminal/text.ts';
 
@@ -50,8 +50,8 @@ describe('the line of an event', () => {
 describe('the journal', () => {
   it('writes one line for each change of state, as text or as JSON', () => {
     const lines: string[] = [];
-    createJournal('text', (line) => lines.push(line))('info', 'subtask.claimed', { key: 'a b', attempt: 1, none: undefined });
-    createJournal('json', (line) => lines.push(line))('warn', 'x.y', { message: 'two\nlines' });
+    createLog('text', (line) => lines.push(line))('info', 'subtask.claimed', { key: 'a b', attempt: 1, none: undefined });
+    createLog('json', (line) => lines.push(line))('warn', 'x.y', { message: 'two\nlines' });
 
     expect(lines[0]).toMatch(/^\S+Z info {2}subtask\.claimed key="a b" attempt=1$/);
     expect(JSON.parse(lines[1] ?? '')).toMatchObject({ level: 'warn', event: 'x.y', app: 'maw-worker', message: 'two\nlines' });

@@ -5,7 +5,7 @@ import { Beats } from '../heartbeat/heartbeat.ts';
 import type { AgentStatus } from './health.ts';
 import { runJob } from '../attempt/run-job.ts';
 import type { JobContext, JobSettings } from '../attempt/job-context.ts';
-import { type Journal, silent } from './logger.ts';
+import { type Log, silentLog } from './worker-log.ts';
 import { Redactor } from '../redaction/redactor.ts';
 import { Reporter } from '../report/reporter.ts';
 import { Lease } from '../heartbeat/lease.ts';
@@ -30,7 +30,7 @@ export type AgentOptions = {
   stallMs?: number;
   /** Knows the secrets that must not leave the worker; its credential is added. */
   redactor?: Redactor;
-  journal?: Journal;
+  log?: Log;
   /** Left out, that of Node, where it has one; null means that nothing is pushed. */
   WebSocket?: typeof WebSocket | null;
   /** Called when the server renewed the credential: it has to be kept for the next start. */
@@ -53,7 +53,7 @@ export class WorkerRevoked extends Error {
  */
 export class WorkerAgent {
   readonly #options: AgentOptions;
-  readonly #journal: Journal;
+  readonly #log: Log;
   readonly #held = new Map<string, RunningJob>();
   readonly #working = new Set<Promise<unknown>>();
   readonly #ended = new Set<Promise<void>>();
@@ -74,7 +74,7 @@ export class WorkerAgent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#journal = options.journal ?? silent;
+    this.#log = options.log ?? silentLog;
     this.#credential = options.credential;
     this.#intervals = options.intervals;
     const { url, workerId, timeoutMs, settings, tools, redactor = new Redactor() } = options;
@@ -85,18 +85,18 @@ export class WorkerAgent {
       timeoutMs,
       credential: () => this.#credential,
       onRetry: (operation, error, waitMs, tries) =>
-        this.#journal('warn', 'request.retried', { operation, tries, wait_ms: Math.round(waitMs), error: error.message }),
+        this.#log('warn', 'request.retried', { operation, tries, wait_ms: Math.round(waitMs), error: error.message }),
     });
     this.#spool = new Spool({
       folder: settings.spoolFolder,
       maxBytes: settings.maxSpoolBytes,
-      journal: this.#journal,
+      log: this.#log,
       probe: () => tryWorkspace(settings.workspaces),
     });
     this.#spoolSender = new SpoolSender({
       api,
       spool: this.#spool,
-      journal: this.#journal,
+      log: this.#log,
       onRevoked: (error) => this.#revoke(error),
     });
     this.#spool.onChange = () => {
@@ -109,7 +109,7 @@ export class WorkerAgent {
       redactor,
       spool: this.#spool,
       leaving: this.#leaving.signal,
-      journal: this.#journal,
+      log: this.#log,
       adapters: new Map(tools.map((tool) => [tool.id, tool])),
       onRevoked: (error) => this.#revoke(error),
     };
@@ -141,7 +141,7 @@ export class WorkerAgent {
       workerId,
       WebSocket: options.WebSocket,
       onLive: (isLive) => {
-        this.#journal('info', isLive ? 'push.began' : 'push.ended', {});
+        this.#log('info', isLive ? 'push.began' : 'push.ended', {});
         this.#claims.setDoorbell(isLive);
         if (isLive) void this.#beHeard();
       },
@@ -186,7 +186,7 @@ export class WorkerAgent {
   /** Works until it is drained; throws WorkerRevoked when the server removed the worker. */
   run(): Promise<void> {
     const { url, workerId, slots, tools } = this.#options;
-    this.#journal('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ id }) => id), pid: process.pid });
+    this.#log('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ id }) => id), pid: process.pid });
     return this.#live(() => this.#claims.run());
   }
 
@@ -203,7 +203,7 @@ export class WorkerAgent {
 
   drain(reason: string): void {
     if (this.#draining.signal.aborted) return;
-    this.#journal('info', 'worker.draining', { reason, running: this.running });
+    this.#log('info', 'worker.draining', { reason, running: this.running });
     this.#draining.abort();
   }
 
@@ -211,7 +211,7 @@ export class WorkerAgent {
     this.drain(reason);
     this.#stopped.abort();
     this.#leaving.abort();
-    this.#journal('warn', 'worker.cancelling', { reason, running: this.running });
+    this.#log('warn', 'worker.cancelling', { reason, running: this.running });
     for (const job of this.#held.values()) job.stop('released');
   }
 
@@ -223,7 +223,7 @@ export class WorkerAgent {
     await this.#leave();
     beating.abort();
     await Promise.all(clocks);
-    this.#journal('info', 'worker.stopped', {});
+    this.#log('info', 'worker.stopped', {});
     if (this.#failure !== null) throw this.#failure;
   }
 
@@ -236,7 +236,7 @@ export class WorkerAgent {
       await orAborted(this.#spool.gone(item), this.#leaving.signal);
     clearTimeout(timer);
     const { entries } = this.#spool.state();
-    if (entries > 0) this.#journal('warn', 'spool.left', { entries, folder: this.#options.settings.spoolFolder });
+    if (entries > 0) this.#log('warn', 'spool.left', { entries, folder: this.#options.settings.spoolFolder });
   }
 
   #begin(answer: ClaimAnswer, sentAtMs: number): number {
@@ -257,7 +257,7 @@ export class WorkerAgent {
 
   async #carryOut(job: RunningJob): Promise<void> {
     const { subtask_id, task_id, key, tool, attempt } = job.claimed;
-    this.#journal('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
+    this.#log('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
     const work = runJob(this.#jobs, job);
     this.#working.add(work);
     const { ending, cleanUp } = await work;
@@ -277,15 +277,14 @@ export class WorkerAgent {
       this.#credential = answer.credential;
       this.#jobs.redactor.add(answer.credential);
       this.#options.onCredential?.(answer.credential);
-      this.#journal('info', 'credential.renewed', {});
+      this.#log('info', 'credential.renewed', {});
     }
     if (!this.#spool.isEmpty) this.#spoolSender.hurry();
     if (answer.mode === 'draining') this.drain('the server wants it');
     for (const { subtask_id, attempt, state, directive } of answer.leases) {
       const job = this.#held.get(subtask_id);
       if (job?.claimed.attempt !== attempt || (state === 'renewed' && directive === null)) continue;
-      if (job.stop('lost'))
-        this.#journal('warn', directive === 'cancel' ? 'subtask.cancelled' : 'subtask.lease-lost', { subtask_id, attempt });
+      if (job.stop('lost')) this.#log('warn', directive === 'cancel' ? 'subtask.cancelled' : 'subtask.lease-lost', { subtask_id, attempt });
     }
   }
 
@@ -293,13 +292,13 @@ export class WorkerAgent {
     const verdict = classify(error);
     if (verdict === 'revoked') return this.#revoke(error);
     if (this.#stopped.signal.aborted) return;
-    this.#journal(verdict === 'retryable' ? 'warn' : 'error', 'request.failed', { operation, error: (error as Error).message });
+    this.#log(verdict === 'retryable' ? 'warn' : 'error', 'request.failed', { operation, error: (error as Error).message });
   }
 
   #revoke(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = new WorkerRevoked(error);
-    this.#journal('error', 'worker.revoked', { message: this.#failure.message, error: (error as Error).message });
+    this.#log('error', 'worker.revoked', { message: this.#failure.message, error: (error as Error).message });
     this.#draining.abort();
     this.#stopped.abort();
     this.#leaving.abort();

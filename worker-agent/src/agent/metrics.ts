@@ -1,10 +1,10 @@
 import { FENCED } from '../attempt/ending.ts';
-import type { Fields, Journal } from './logger.ts';
+import type { Fields, Log } from './worker-log.ts';
 
 type Counter = {
   name: string;
   help: string;
-  /** How much a line of the journal adds; 0 when it has nothing to do with this. */
+  /** How much a line of the log adds; 0 when it has nothing to do with this. */
   adds(event: string, fields: Fields): number;
   /** Counted for each value of this field, under a label. */
   by?: { label: string; field: string };
@@ -22,7 +22,7 @@ const isLeaseLoss = (event: string, { reason }: Fields): boolean =>
   (event === 'subtask.dropped' && (reason === 'lease_lost' || reason === 'attempt_ended')) ||
   (event === 'subtask.released' && reason === FENCED);
 
-/** Each counts lines of the journal, so that the two never tell different things. */
+/** Each counts lines of the log, so that the two never tell different things. */
 const COUNTERS: readonly Counter[] = [
   { name: 'claims', help: 'Subtasks that were claimed', adds: each('subtask.claimed') },
   { name: 'completions', help: 'Subtasks that were completed', adds: each('subtask.completed') },
@@ -58,11 +58,11 @@ const family = (name: string, type: 'counter' | 'gauge', help: string, samples: 
 export class Metrics {
   readonly #counted = COUNTERS.map((counter) => ({ counter, counts: new Map<string, number>(counter.by ? [] : [['', 0]]) }));
 
-  /** The same journal, whose lines are counted. */
-  counting(journal: Journal): Journal {
+  /** The same log, whose lines are counted. */
+  counting(log: Log): Log {
     return (level, event, fields = {}) => {
       this.#count(event, fields);
-      journal(level, event, fields);
+      log(level, event, fields);
     };
   }
 

@@ -58,7 +58,7 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
   if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
-  ctx.journal('error', 'tool.broke', {
+  ctx.log('error', 'tool.broke', {
     subtask_id: job.claimed.subtask_id,
     tool: job.claimed.tool,
     error: String((error as Error)?.stack ?? error),

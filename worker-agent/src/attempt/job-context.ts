@@ -2,7 +2,7 @@ import type { Json } from '../../../schema/json.ts';
 import type { FailureClass } from '../../../schema/task.ts';
 import type { Usage, WorkerApi } from '../api/worker-api.ts';
 import type { Isolation } from '../process/isolation/isolation.ts';
-import type { Journal } from '../agent/logger.ts';
+import type { Log } from '../agent/worker-log.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { Limits } from '../process/limits.ts';
 import type { Spool } from '../report/spool/spool.ts';
@@ -32,7 +32,7 @@ export type JobSettings = {
 };
 export type JobContext = {
   api: WorkerApi;
-  journal: Journal;
+  log: Log;
   adapters: ReadonlyMap<string, AgentAdapter>;
   settings: JobSettings;
   redactor: Redactor;

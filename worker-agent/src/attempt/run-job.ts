@@ -52,14 +52,14 @@ const reportStart = async (ctx: JobContext, job: RunningJob, signal: AbortSignal
   } catch (error) {
     if (signal.aborted) return;
     if (classify(error) === 'lease_lost') loseLease(ctx, job);
-    else ctx.journal('warn', 'start.failed', { subtask_id: job.claimed.subtask_id, error: (error as Error).message });
+    else ctx.log('warn', 'start.failed', { subtask_id: job.claimed.subtask_id, error: (error as Error).message });
   }
 };
 
 /** The server has refused something of the attempt because somebody else has it by now. */
 const loseLease = (ctx: JobContext, job: RunningJob): void => {
   const { subtask_id, attempt } = job.claimed;
-  if (job.stop('lost')) ctx.journal('warn', 'subtask.lease-lost', { subtask_id, attempt });
+  if (job.stop('lost')) ctx.log('warn', 'subtask.lease-lost', { subtask_id, attempt });
 };
 
 const workspaceOf = async (ctx: JobContext, { claimed: { subtask_id, attempt } }: RunningJob): Promise<Workspace> => {
@@ -79,6 +79,6 @@ const createLogs = (ctx: JobContext, job: RunningJob): LogSender =>
     before: () => job.confirm(),
     onLost: () => loseLease(ctx, job),
     keep: async (chunks) => void (await ctx.spool.put({ kind: 'logs', ...job.fence, chunks })),
-    onDropped: (bytes) => ctx.journal('warn', 'logs.dropped', { subtask_id: job.claimed.subtask_id, bytes }),
-    onGivenUp: (reason) => ctx.journal('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
+    onDropped: (bytes) => ctx.log('warn', 'logs.dropped', { subtask_id: job.claimed.subtask_id, bytes }),
+    onGivenUp: (reason) => ctx.log('warn', 'logs.given-up', { subtask_id: job.claimed.subtask_id, reason }),
   });

@@ -4,7 +4,7 @@ import { WorkerAgent, WorkerRevoked } from '../agent/agent.ts';
 import type { CommandContext } from './command.ts';
 import { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from '../agent/enrolment.ts';
 import { serveHealth } from '../agent/health.ts';
-import { createJournal, type Journal } from '../agent/logger.ts';
+import { createLog, type Log } from '../agent/worker-log.ts';
 import type { Isolation } from '../process/isolation/isolation.ts';
 import { prepareIsolation } from '../process/isolation/prepare-isolation.ts';
 import { collectLeftovers } from '../agent/leftovers.ts';
@@ -123,9 +123,9 @@ const redactorOf = ({ secrets_file, api_key, enrol_token, openai_key }: Config):
   return redactor;
 };
 
-type Here = { file: StateFile; isolation: Isolation; redactor: Redactor; journal: Journal };
+type Here = { file: StateFile; isolation: Isolation; redactor: Redactor; log: Log };
 
-const agentOf = (config: Config, identity: Identity, { file, isolation, redactor, journal }: Here): WorkerAgent =>
+const agentOf = (config: Config, identity: Identity, { file, isolation, redactor, log }: Here): WorkerAgent =>
   new WorkerAgent({
     url: config.url,
     ...identity,
@@ -134,8 +134,8 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     timeoutMs: config.timeout_ms,
     stallMs: config.stall_ms,
     redactor,
-    journal,
-    onCredential: (credential) => void keep(file, credential, journal),
+    log,
+    onCredential: (credential) => void keep(file, credential, log),
     settings: {
       workspaces: file.workspaces,
       isolation,
@@ -153,12 +153,12 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     },
   });
 
-const keep = async (file: StateFile, credential: string, journal: Journal): Promise<void> => {
+const keep = async (file: StateFile, credential: string, log: Log): Promise<void> => {
   try {
     const state = await file.read();
     if (state !== null) await file.write({ ...state, credential });
   } catch (error) {
-    journal('error', 'credential.not-kept', { error: (error as Error).message });
+    log('error', 'credential.not-kept', { error: (error as Error).message });
   }
 };
 
@@ -199,9 +199,9 @@ export const withAgent = async (
     );
   try {
     const metrics = new Metrics();
-    const journal = metrics.counting(createJournal(config.log_format, (line) => io.out(redactor.text(line))));
-    await collectLeftovers(file.workspaces, config.keep_workspaces, journal);
-    const agent = agentOf(config, await identityOf(file, config), { file, isolation, redactor, journal });
+    const log = metrics.counting(createLog(config.log_format, (line) => io.out(redactor.text(line))));
+    await collectLeftovers(file.workspaces, config.keep_workspaces, log);
+    const agent = agentOf(config, await identityOf(file, config), { file, isolation, redactor, log });
     await watched(config.health_port, agent, metrics, () => signalled(agent, config, work));
     return EXIT.ok;
   } catch (error) {

@@ -43,7 +43,7 @@ export class Reporter {
     const { subtask_id, key, attempt } = job.claimed;
     const told = ending.kind === 'failed' ? { failure_class: ending.failure_class, message: ending.message } : {};
     const reason = ending.kind === 'released' || ending.kind === 'dropped' ? { reason: ending.reason } : {};
-    this.#ctx.journal(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
+    this.#ctx.log(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
       subtask_id,
       key,
       attempt,
@@ -163,7 +163,7 @@ export class Reporter {
   }
 
   #dropped({ claimed }: RunningJob, reason: string): void {
-    this.#ctx.journal('warn', 'subtask.dropped', { subtask_id: claimed.subtask_id, reason });
+    this.#ctx.log('warn', 'subtask.dropped', { subtask_id: claimed.subtask_id, reason });
   }
 
   async #judge(batch: readonly Waiting[], results: CompleteAnswer['results']): Promise<void> {
@@ -215,12 +215,12 @@ export class Reporter {
 
   async #put(job: RunningJob, ending: Completed | Extract<Ending, { kind: 'failed' }>): Promise<Item> {
     const item = await this.#ctx.spool.put({ ...job.fence, ...ending });
-    this.#ctx.journal('info', 'result.kept', { subtask_id: job.claimed.subtask_id, file: item.path });
+    this.#ctx.log('info', 'result.kept', { subtask_id: job.claimed.subtask_id, file: item.path });
     return item;
   }
 
   #givenUp({ claimed: { subtask_id } }: RunningJob, error: unknown): void {
-    this.#ctx.journal('error', 'result.given-up', { subtask_id, error: (error as Error).message });
+    this.#ctx.log('error', 'result.given-up', { subtask_id, error: (error as Error).message });
   }
 
   async #end(job: RunningJob, ending: Exclude<Ending, Completed>): Promise<Item | undefined> {

@@ -39,7 +39,7 @@ const spoolForTest = async (given: Partial<SpoolOptions> = {}) => {
   const spool = new Spool({
     folder,
     maxBytes: 1_000_000,
-    journal: (level, event, more) => void lines.push({ level, event, ...more }),
+    log: (level, event, more) => void lines.push({ level, event, ...more }),
     ...given,
   });
   await spool.open();

@@ -3,12 +3,12 @@ import { isTransient } from '../../../../schema/client.ts';
 import type { WorkerApi } from '../../api/worker-api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
-import type { Journal } from '../../agent/logger.ts';
+import type { Log } from '../../agent/worker-log.ts';
 import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../../api/retry.ts';
 import type { SpoolEntry } from './spool-entry.ts';
 import type { Item, Spool } from './spool.ts';
 
-export type SpoolSenderOptions = { api: WorkerApi; spool: Spool; journal: Journal; onRevoked(error: unknown): void };
+export type SpoolSenderOptions = { api: WorkerApi; spool: Spool; log: Log; onRevoked(error: unknown): void };
 
 const CHECK_MS = 10_000;
 const FIRST_RETRY_MS = 200;
@@ -49,7 +49,7 @@ export class SpoolSender {
 
   /** Answers whether nothing has to wait. An attempt for which the platform has an error of its own does not hold up the others. */
   async #round(signal: AbortSignal): Promise<boolean> {
-    const { spool, journal } = this.#options;
+    const { spool, log } = this.#options;
     const waiting = new Set<string>();
     for (const item of spool.items) {
       if (signal.aborted) return false;
@@ -59,7 +59,7 @@ export class SpoolSender {
       const { entry, bytes } = read;
       try {
         await this.#send(entry, bytes, signal);
-        journal('info', 'spool.sent', { subtask_id: entry.subtask_id, kind: entry.kind });
+        log('info', 'spool.sent', { subtask_id: entry.subtask_id, kind: entry.kind });
         await spool.remove(item);
       } catch (error) {
         const isLeft = await this.#failed(item, entry, error);
@@ -72,18 +72,18 @@ export class SpoolSender {
 
   /** Nothing when it cannot be read just now: the entries after it may need it. */
   async #read(item: Item): Promise<Awaited<ReturnType<Spool['read']>> | undefined> {
-    const { spool, journal } = this.#options;
+    const { spool, log } = this.#options;
     try {
       return await spool.read(item);
     } catch (error) {
-      journal('warn', 'spool.unread', { file: item.path, error: (error as Error).message });
+      log('warn', 'spool.unread', { file: item.path, error: (error as Error).message });
       return undefined;
     }
   }
 
   /** What has to wait after an error. */
   async #failed(item: Item, { subtask_id, kind }: SpoolEntry, error: unknown): Promise<'all' | 'this' | 'nothing'> {
-    const { spool, journal, onRevoked } = this.#options;
+    const { spool, log, onRevoked } = this.#options;
     const verdict = classify(error);
     if (verdict === 'retryable') return isOfEntry(error) ? 'this' : 'all';
     if (verdict === 'revoked') {
@@ -91,8 +91,8 @@ export class SpoolSender {
       return 'all';
     }
     const reason = (error as { code?: string }).code ?? (error as Error).message;
-    if (verdict === 'lease_lost') journal('warn', 'subtask.dropped', { subtask_id, kind, reason });
-    else journal('error', 'spool.refused', { subtask_id, kind, error: (error as Error).message });
+    if (verdict === 'lease_lost') log('warn', 'subtask.dropped', { subtask_id, kind, reason });
+    else log('error', 'spool.refused', { subtask_id, kind, error: (error as Error).message });
     await spool.remove(item);
     return 'nothing';
   }

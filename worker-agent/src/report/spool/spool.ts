@@ -1,13 +1,13 @@
 import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TEMPORARY, writeDurably } from '../../agent/durable-file.ts';
-import type { Journal } from '../../agent/logger.ts';
+import type { Log } from '../../agent/worker-log.ts';
 import { decodeEntry, encodeEntry, type SpoolEntry } from './spool-entry.ts';
 
 export type SpoolOptions = {
   folder: string;
   maxBytes: number;
-  journal: Journal;
+  log: Log;
   maxAgeMs?: number;
   /** For so long an entry that cannot be read is tried again: the others wait behind it. */
   unreadForMs?: number;
@@ -76,7 +76,7 @@ export class Spool {
   }
 
   async #find(): Promise<void> {
-    const { folder, journal } = this.#options;
+    const { folder, log } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const name of (await readdir(folder)).toSorted()) {
       const path = join(folder, name);
@@ -88,7 +88,7 @@ export class Spool {
       const { size, mtimeMs } = await stat(path).catch(() => ({ size: 0, mtimeMs: Date.now() }));
       this.#items.push({ seq: Number(seq), path, bytes: size, keptAtMs: mtimeMs });
     }
-    if (this.#items.length > 0) journal('info', 'spool.found', { entries: this.#items.length, bytes: this.bytes });
+    if (this.#items.length > 0) log('info', 'spool.found', { entries: this.#items.length, bytes: this.bytes });
   }
 
   get items(): readonly Item[] {
@@ -159,7 +159,7 @@ export class Spool {
       if (this.#removed.has(item)) return null;
       if (this.#mayPass(item, error as NodeJS.ErrnoException)) throw error;
       this.#broken++;
-      this.#options.journal('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
+      this.#options.log('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
       await rename(item.path, `${item.path}.broken`).catch(() => {});
       this.#forget(item);
       return null;
@@ -195,11 +195,11 @@ export class Spool {
 
   /** Drops what is too old, and looks whether a result could be kept: by writing something where there is doubt. */
   async check(): Promise<void> {
-    const { maxAgeMs = DAY_MS, journal } = this.#options;
+    const { maxAgeMs = DAY_MS, log } = this.#options;
     try {
       await this.#found();
       for (const item of this.#items.filter(({ keptAtMs }) => Date.now() - keptAtMs > maxAgeMs)) {
-        journal('error', 'spool.expired', { file: item.path });
+        log('error', 'spool.expired', { file: item.path });
         await this.remove(item);
       }
       await this.#probe();
@@ -230,7 +230,7 @@ export class Spool {
   #works(): void {
     if (this.#fault === null) return;
     this.#fault = null;
-    this.#options.journal('info', 'spool.works', {});
+    this.#options.log('info', 'spool.works', {});
     this.onChange();
   }
 
@@ -239,7 +239,7 @@ export class Spool {
     const isNew = this.#fault?.message !== message;
     this.#fault = { isFull: FULL.has(code), message };
     if (!isNew) return;
-    this.#options.journal('error', FULL.has(code) ? 'spool.full' : 'spool.failing', { folder: this.#options.folder, error: message });
+    this.#options.log('error', FULL.has(code) ? 'spool.full' : 'spool.failing', { folder: this.#options.folder, error: message });
     this.onChange();
   }
 }

@@ -1,7 +1,7 @@
 /** What the worker tells of itself: one line for each change of state. */
 type Level = 'debug' | 'info' | 'warn' | 'error';
 export type Fields = Record<string, string | number | boolean | null | undefined | readonly string[]>;
-export type Journal = (level: Level, event: string, fields?: Fields) => void;
+export type Log = (level: Level, event: string, fields?: Fields) => void;
 
 const plain = (value: unknown): string => {
   const text = Array.isArray(value) ? value.join(',') : String(value);
@@ -13,7 +13,7 @@ const textLine = (timestamp: string, level: Level, event: string, fields: Fields
   return [timestamp, level.padEnd(5), event, ...pairs.map(([name, value]) => `${name}=${plain(value)}`)].join(' ');
 };
 
-export const createJournal = (format: 'json' | 'text', write: (line: string) => void): Journal => {
+export const createLog = (format: 'json' | 'text', write: (line: string) => void): Log => {
   return (level, event, fields = {}) => {
     const timestamp = new Date().toISOString();
     write(
@@ -24,4 +24,4 @@ export const createJournal = (format: 'json' | 'text', write: (line: string) => 
   };
 };
 
-export const silent: Journal = () => {};
+export const silentLog: Log = () => {};
