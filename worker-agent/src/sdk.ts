@@ -1,5 +1,6 @@
 // What the package offers to programs: a worker inside another program, and what it takes to write a tool for one.
-export { type AgentOptions, WorkerAgent, WorkerRevoked } from './agent/agent.ts';
+export { WorkerAgent, WorkerRevoked } from './agent/agent.ts';
+export type { AgentOptions } from './agent/agent-options.ts';
 export { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from './agent/enrolment.ts';
 export { prepareIsolation } from './process/isolation/prepare-isolation.ts';
 export type { JobSettings } from './attempt/job-context.ts';
