@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { parseOwnMemory, parseRss } from '../../../worker-agent/src/process/memory.ts';
+import { parseOwnMemory, parseRss } from '../../../worker-agent/src/process/process-memory.ts';
 import { agentForTest } from '../support/agent.ts';
 import { startPlatform } from '../support/fake-platform.ts';
 import { strayForTest } from '../support/strays.ts';

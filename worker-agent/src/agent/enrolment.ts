@@ -7,7 +7,7 @@ import { retrying } from '../api/retry.ts';
 import { hashOf, type State, type StateFile } from './state-file.ts';
 
 export type Identity = { workerId: string; credential: string; intervals: Intervals };
-type Wanted = {
+type Offer = {
   url: string;
   name: string;
   tools: readonly string[];
@@ -28,11 +28,11 @@ const identityOf = (state: State): Identity | null => {
   return worker_id && credential && intervals ? { workerId: worker_id, credential, intervals } : null;
 };
 
-const checkOffer = (state: State, wanted: Wanted): void => {
-  const missing = (state.tools ?? []).filter((tool) => !wanted.tools.includes(tool));
+const checkOffer = (state: State, offer: Offer): void => {
+  const missing = (state.tools ?? []).filter((tool) => !offer.tools.includes(tool));
   if (missing.length > 0)
     throw new EnrolledOtherwise(
-      `the worker ${wanted.name} was enrolled with the tools ${state.tools?.join(', ')}; it would be given work for ${missing.join(', ')}`,
+      `the worker ${offer.name} was enrolled with the tools ${state.tools?.join(', ')}; it would be given work for ${missing.join(', ')}`,
     );
 };
 
@@ -40,29 +40,29 @@ const checkOffer = (state: State, wanted: Wanted): void => {
  * The worker's identity: the one that is kept, or a new one by the enrolment token. The registration's id is written down
  * first, so that a registration whose answer was lost is repeated as the same one, also after a crash.
  */
-export const enrol = async (file: StateFile, wanted: Wanted): Promise<Identity> => {
+export const enrol = async (file: StateFile, offer: Offer): Promise<Identity> => {
   const kept = await file.read();
-  const tokenHash = wanted.enrolToken === undefined ? null : hashOf(wanted.enrolToken);
+  const tokenHash = offer.enrolToken === undefined ? null : hashOf(offer.enrolToken);
   const known = kept !== null && (tokenHash === null || kept.token_hash === tokenHash) ? kept : null;
   const identity = known && identityOf(known);
   if (known && identity) {
-    checkOffer(known, wanted);
+    checkOffer(known, offer);
     return identity;
   }
-  if (wanted.enrolToken === undefined || tokenHash === null)
-    throw new NotEnrolled(`the worker ${wanted.name} is not enrolled at ${wanted.url}`);
+  if (offer.enrolToken === undefined || tokenHash === null)
+    throw new NotEnrolled(`the worker ${offer.name} is not enrolled at ${offer.url}`);
   const state: State = {
-    url: wanted.url,
-    name: wanted.name,
+    url: offer.url,
+    name: offer.name,
     registration_id: known?.registration_id ?? randomUUID(),
     token_hash: tokenHash,
   };
   await file.write(state);
-  return register(file, state, wanted);
+  return register(file, state, offer);
 };
 
-const register = async (file: StateFile, state: State, wanted: Wanted): Promise<Identity> => {
-  const { url, name, tools, slots, timeoutMs, enrolToken } = wanted;
+const register = async (file: StateFile, state: State, offer: Offer): Promise<Identity> => {
+  const { url, name, tools, slots, timeoutMs, enrolToken } = offer;
   const client = createClient({ url, token: enrolToken, timeoutMs });
   const body = {
     name,

@@ -1,13 +1,12 @@
 import { type Client, createClient } from '../../../schema/client.ts';
 import type { Output } from '../../../schema/route.ts';
 import type { Routes } from '../../../schema/routes.ts';
-import type { Json } from '../../../schema/json.ts';
 import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { FailureClass } from '../../../schema/task.ts';
 import type { CompleteManySpec, HeartbeatSpec } from '../../../schema/worker.ts';
+import type { Usage } from '../tools/adapter.ts';
 import { askedMs, type RetryOptions, retrying } from './retry.ts';
 
-export type Usage = { [key: string]: Json };
 export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
 export type ClaimAnswer = Output<Routes['claimSubtasks']>;
 export type CompleteAnswer = Output<Routes['completeSubtasks']>;

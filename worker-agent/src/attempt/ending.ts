@@ -1,6 +1,6 @@
 import { ApiError } from '../../../schema/client.ts';
 import { type Json, jsonBytes, LIMITS } from '../../../schema/json.ts';
-import type { Usage } from '../api/worker-api.ts';
+import type { Usage } from '../tools/adapter.ts';
 import { leaveArtifact } from '../report/artifacts.ts';
 import { cleanJson, clip, depthOf } from '../report/clean.ts';
 import type { Heard } from './adapter-host.ts';

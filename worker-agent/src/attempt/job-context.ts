@@ -1,12 +1,12 @@
 import type { Json } from '../../../schema/json.ts';
 import type { FailureClass } from '../../../schema/task.ts';
-import type { Usage, WorkerApi } from '../api/worker-api.ts';
+import type { WorkerApi } from '../api/worker-api.ts';
 import type { Isolation } from '../process/isolation/isolation.ts';
 import type { Log } from '../agent/worker-log.ts';
 import type { Redactor } from '../redaction/redactor.ts';
-import type { Limits } from '../process/limits.ts';
+import type { Limits } from '../process/limit-guard.ts';
 import type { Spool } from '../report/spool/spool.ts';
-import type { AgentAdapter } from '../tools/adapter.ts';
+import type { AgentAdapter, Usage } from '../tools/adapter.ts';
 import type { CommandRules } from '../process/allowed-command.ts';
 
 export type JobSettings = {

@@ -6,7 +6,7 @@ import { COMMANDS } from './command-list.ts';
 import { loadConfig } from './load-config.ts';
 import { commandHelp, overview } from './help.ts';
 import { definitionOf, flagOf, SETTING_KEYS, type SettingKey } from './settings.ts';
-import { EXIT, explain, UsageError } from '../terminal/command-error.ts';
+import { EXIT, toCommandError, UsageError } from '../terminal/command-error.ts';
 import { type Io, terminal } from '../terminal/io.ts';
 
 const find = (words: readonly string[]): { command: Command; rest: readonly string[] } | null => {
@@ -66,7 +66,7 @@ const start = async (command: Command, words: readonly string[], io: Io, env: No
 };
 
 const tell = (io: Io, error: unknown): number => {
-  const known = explain(error);
+  const known = toCommandError(error);
   if (known === null) {
     io.error(`maw: an unexpected error; this is a bug\n${(error as Error)?.stack ?? error}`);
     return EXIT.failed;

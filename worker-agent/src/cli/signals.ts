@@ -9,14 +9,14 @@ const SECOND_AFTER_MS = 500;
 /** What it takes to end the tools and to give their subtasks back. */
 const GIVE_BACK_MS = 30_000;
 
-type Options = {
+type SignalOptions = {
   /** How long draining may take before the work is given back; 0 for as long as it takes. */
   drainForMs?: number;
   /** Whose notices that the machine is to be taken away count as the first signal. */
   noticeUrl?: string | undefined;
 };
 
-export const signalOptions = ({ drain_for_ms, notice_url }: Config): Options => ({ drainForMs: drain_for_ms, noticeUrl: notice_url });
+export const signalOptions = ({ drain_for_ms, notice_url }: Config): SignalOptions => ({ drainForMs: drain_for_ms, noticeUrl: notice_url });
 
 /**
  * The first signal drains, the second gives the work back, the third ends the process at once. Where the terminal was closed, or nobody
@@ -24,7 +24,7 @@ export const signalOptions = ({ drain_for_ms, notice_url }: Config): Options => 
  */
 export const listenToSignals = (
   agent: Pick<WorkerAgent, 'drain' | 'cancel'>,
-  { drainForMs = 0, noticeUrl }: Options = {},
+  { drainForMs = 0, noticeUrl }: SignalOptions = {},
 ): (() => void) => {
   const over = new AbortController();
   const limits = new Set<NodeJS.Timeout>();

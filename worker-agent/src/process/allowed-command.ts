@@ -8,7 +8,7 @@ import type { Finished } from './spawn.ts';
 /** What the worker's owner lets commands be and where; the server can't widen it. */
 export type CommandRules = { allow: readonly string[]; roots: readonly string[] };
 
-type Command = {
+type AllowedCommand = {
   argv: readonly string[];
   cwd?: string | undefined;
   env?: Record<string, string>;
@@ -33,7 +33,7 @@ export const runAllowed = async (
   rules: CommandRules,
   job: Job,
   host: AdapterHost,
-  command: Command,
+  command: AllowedCommand,
 ): Promise<Finished & { cwd: string }> => {
   const [name = '', ...args] = command.argv;
   const cwd = await workingFolder(host.workspace, rules.roots, command.cwd);

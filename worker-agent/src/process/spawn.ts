@@ -5,7 +5,7 @@ import { setPriority } from 'node:os';
 import type { IsolatedCommand } from './isolation/isolation.ts';
 import { startedOnWindows } from './batch-file.ts';
 import { type Stop, stopWhenTold } from './stop-signals.ts';
-import { LimitGuard, type Limits } from './limits.ts';
+import { LimitGuard, type Limits } from './limit-guard.ts';
 import { drained } from './pipes.ts';
 import { ProcessTree } from './process-tree.ts';
 

@@ -1,4 +1,4 @@
-import { memoryOf } from './memory.ts';
+import { memoryOf } from './process-memory.ts';
 import { processTable } from './process-table.ts';
 import type { ProcessTree } from './process-tree.ts';
 

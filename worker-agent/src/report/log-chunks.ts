@@ -25,7 +25,7 @@ const cutAt = (text: string, bytes: number): number => {
   return at;
 };
 
-type Options = { capBytes: number; chunkBytes?: number; redactor?: Redactor };
+type LogChunksOptions = { capBytes: number; chunkBytes?: number; redactor?: Redactor };
 type Source = { redacted: RedactedStream; decoder: StringDecoder; lines: ProgressLines };
 
 /**
@@ -44,7 +44,7 @@ export class LogChunks {
   #waiting = 0;
   #cut: LogChunkSpec[] = [];
 
-  constructor({ capBytes, chunkBytes = LIMITS.log_chunk_bytes, redactor = new Redactor() }: Options) {
+  constructor({ capBytes, chunkBytes = LIMITS.log_chunk_bytes, redactor = new Redactor() }: LogChunksOptions) {
     this.#left = capBytes;
     this.#chunkBytes = chunkBytes;
     this.#redactor = redactor;

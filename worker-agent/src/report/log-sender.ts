@@ -1,5 +1,6 @@
 import type { LogChunkSpec } from '../../../schema/log.ts';
 import type { Fenced, WorkerApi } from '../api/worker-api.ts';
+import { countThatFits } from './count-that-fits.ts';
 import { LogChunks } from './log-chunks.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import { classify, orAborted } from '../api/retry.ts';
@@ -11,7 +12,7 @@ const BATCH_BYTES = 65_536;
 const REQUEST_BYTES = 524_288;
 const REQUEST_CHUNKS = 64;
 
-type Options = {
+type LogSenderOptions = {
   capBytes: number;
   redactor: Redactor;
   /** Aborted when nothing more may be sent for the attempt. */
@@ -29,7 +30,7 @@ type Options = {
 export class LogSender {
   readonly #api: WorkerApi;
   readonly #fence: Fenced;
-  readonly #options: Options;
+  readonly #options: LogSenderOptions;
   readonly #chunks: LogChunks;
   #unsent: LogChunkSpec[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -38,7 +39,7 @@ export class LogSender {
   readonly #ending = new AbortController();
   readonly #late = new AbortController();
 
-  constructor(api: WorkerApi, fence: Fenced, options: Options) {
+  constructor(api: WorkerApi, fence: Fenced, options: LogSenderOptions) {
     this.#api = api;
     this.#fence = fence;
     this.#options = options;
@@ -106,14 +107,11 @@ export class LogSender {
   }
 
   #batch(): LogChunkSpec[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { content } of this.#unsent.slice(0, REQUEST_CHUNKS)) {
-      bytes += Buffer.byteLength(content);
-      if (count > 0 && bytes > REQUEST_BYTES) break;
-      count++;
-    }
-    return this.#unsent.slice(0, count);
+    const bounds = { maxCount: REQUEST_CHUNKS, maxBytes: REQUEST_BYTES };
+    return this.#unsent.slice(
+      0,
+      countThatFits(this.#unsent, ({ content }) => Buffer.byteLength(content), bounds),
+    );
   }
 
   #giveUp(reason: string): void {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { jsonBytes, LIMITS } from '../../../schema/json.ts';
 import type { ClaimAnswer, CompleteAnswer } from '../api/worker-api.ts';
 import { clip } from './clean.ts';
+import { countThatFits } from './count-that-fits.ts';
 import { clockMs } from '../heartbeat/clock.ts';
 import type { Ending, JobContext } from '../attempt/job-context.ts';
 import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, saysLost } from '../api/retry.ts';
@@ -73,14 +74,11 @@ export class Reporter {
   }
 
   #batch(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const it of this.#waiting.slice(0, LIMITS.batch)) {
-      bytes += it.bytes;
-      if (count > 0 && bytes > REQUEST_BYTES) break;
-      count++;
-    }
-    return this.#waiting.splice(0, count);
+    const bounds = { maxCount: LIMITS.batch, maxBytes: REQUEST_BYTES };
+    return this.#waiting.splice(
+      0,
+      countThatFits(this.#waiting, ({ bytes }) => bytes, bounds),
+    );
   }
 
   /** One request for a batch. Its slots are free as soon as it is answered, so the claim in it counts them already. */

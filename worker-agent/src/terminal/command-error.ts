@@ -50,7 +50,7 @@ const ofApi = (error: ApiError): CommandError => {
 };
 
 /** Any error as a person is to see it; null for one that nobody foresaw. */
-export const explain = (error: unknown): CommandError | null => {
+export const toCommandError = (error: unknown): CommandError | null => {
   if (error instanceof CommandError) return error;
   return error instanceof ApiError ? ofApi(error) : null;
 };

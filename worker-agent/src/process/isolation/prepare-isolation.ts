@@ -5,12 +5,12 @@ import { CommandError } from '../../terminal/command-error.ts';
 import { WORLD } from './bwrap.ts';
 import type { Isolation } from './isolation.ts';
 
-export type Wanted = { kind: Isolation['kind']; roots: readonly string[]; hidden: readonly string[] };
+export type IsolationWish = { kind: Isolation['kind']; roots: readonly string[]; hidden: readonly string[] };
 
 const ELSE = 'or take --isolation env, which is no boundary';
 
 /** The isolation that was asked for, tried out; throws CommandError when it is not to be had. */
-export const prepareIsolation = async ({ kind, roots, hidden }: Wanted): Promise<Isolation> => {
+export const prepareIsolation = async ({ kind, roots, hidden }: IsolationWish): Promise<Isolation> => {
   if (kind !== 'bwrap') return { kind };
   if (process.platform !== 'linux') throw new CommandError('isolation: bwrap exists on Linux only', `run the worker on Linux, ${ELSE}`);
   const bwrap = await findCommand('bwrap');

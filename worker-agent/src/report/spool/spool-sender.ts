@@ -19,7 +19,6 @@ const isOfEntry = (error: unknown): boolean => {
   const { status = 0 } = error as { status?: number };
   return status === 500 || (status >= 400 && isOfProxy(error) && !isTransient(error));
 };
-const fenceOf = ({ subtask_id, lease_token, attempt }: SpoolEntry) => ({ subtask_id, lease_token, attempt });
 
 /** Sends what the spool holds, in order, as soon as the platform answers again. The platform judges each by its fence. */
 export class SpoolSender {
@@ -100,11 +99,11 @@ export class SpoolSender {
   async #send(entry: SpoolEntry, bytes: Buffer<ArrayBuffer>, signal: AbortSignal): Promise<unknown> {
     const { api } = this.#options;
     const retry = { ...once, signal };
-    if (entry.kind === 'logs') return api.appendLogs(fenceOf(entry), entry.chunks, retry);
-    if (entry.kind === 'artifact') return sendArtifact(api, fenceOf(entry), { ...entry, content: bytes }, retry);
+    if (entry.kind === 'logs') return api.appendLogs(entry, entry.chunks, retry);
+    if (entry.kind === 'artifact') return sendArtifact(api, entry, { ...entry, content: bytes }, retry);
     if (entry.kind === 'completed') return this.#complete(entry, retry);
     const { failure_class, message, usage } = entry;
-    return api.fail(fenceOf(entry), { failure_class, message, ...(usage ? { usage } : {}) }, retry);
+    return api.fail(entry, { failure_class, message, ...(usage ? { usage } : {}) }, retry);
   }
 
   async #complete({ kind: _, ...completion }: Extract<SpoolEntry, { kind: 'completed' }>, retry: RetryOptions): Promise<void> {
