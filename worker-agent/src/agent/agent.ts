@@ -114,7 +114,7 @@ export class WorkerAgent {
     const beating = new AbortController();
     await this.#parts.spool.open();
     const clocks = [
-      this.#parts.beats.run(beating.signal),
+      this.#parts.heartbeat.run(beating.signal),
       this.#parts.socket.run(beating.signal),
       this.#parts.spoolSender.run(beating.signal),
     ];
@@ -144,13 +144,13 @@ export class WorkerAgent {
     for (const claimed of fresh) {
       const lease = new Lease();
       lease.extend(sentAtMs, claimed.lease_seconds * 1_000);
-      const job = new RunningJob(claimed, lease, this.#parts.beats);
+      const job = new RunningJob(claimed, lease, this.#parts.heartbeat);
       this.#held.set(claimed.subtask_id, job);
       if (this.#stopped.signal.aborted) job.stop('released');
       const ended = this.#carryOut(job).finally(() => this.#ended.delete(ended));
       this.#ended.add(ended);
     }
-    if (fresh.length > 0) this.#parts.beats.leasesChanged();
+    if (fresh.length > 0) this.#parts.heartbeat.leasesChanged();
     return fresh.length;
   }
 
@@ -165,7 +165,7 @@ export class WorkerAgent {
     const cleaned = cleanUp();
     await reported;
     if (this.#held.get(subtask_id) === job) this.#held.delete(subtask_id);
-    this.#parts.beats.leasesChanged();
+    this.#parts.heartbeat.leasesChanged();
     await cleaned;
   }
 

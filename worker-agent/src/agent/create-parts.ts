@@ -4,7 +4,7 @@ import { type ClaimAnswer, WorkerApi } from '../api/worker-api.ts';
 import type { JobContext } from '../attempt/job-context.ts';
 import type { RunningJob } from '../attempt/running-job.ts';
 import { tryWorkspace } from '../attempt/workspace.ts';
-import { Beats } from '../heartbeat/heartbeat.ts';
+import { Heartbeat } from '../heartbeat/heartbeat.ts';
 import { Redactor } from '../redaction/redactor.ts';
 import { Reporter } from '../report/reporter.ts';
 import { SpoolSender } from '../report/spool/spool-sender.ts';
@@ -39,7 +39,7 @@ export type AgentParts = {
   jobs: JobContext;
   claims: ClaimLoop;
   reporter: Reporter;
-  beats: Beats;
+  heartbeat: Heartbeat;
   socket: SocketLoop;
 };
 
@@ -88,9 +88,9 @@ const createClaims = (
     onError: (error) => onError('claim', error),
   });
 
-const createBeats = (options: AgentOptions, { credential, held, onHeartbeat, onError }: AgentHooks): Beats => {
+const createHeartbeat = (options: AgentOptions, { credential, held, onHeartbeat, onError }: AgentHooks): Heartbeat => {
   const { url, workerId, timeoutMs, intervals, slots, stallMs = STALL_MS } = options;
-  return new Beats({
+  return new Heartbeat({
     url,
     workerId,
     timeoutMs,
@@ -104,16 +104,16 @@ const createBeats = (options: AgentOptions, { credential, held, onHeartbeat, onE
   });
 };
 
-type Woken = { claims: ClaimLoop; beats: Beats };
+type Woken = { claims: ClaimLoop; heartbeat: Heartbeat };
 
 /** The server rings only workers that have sent a heartbeat: what was ready before that is asked for. */
-const announce = async ({ claims, beats }: Woken): Promise<void> => {
-  await beats.ask().catch(() => {});
+const announce = async ({ claims, heartbeat }: Woken): Promise<void> => {
+  await heartbeat.ask().catch(() => {});
   claims.ring();
 };
 
 const createSocket = (options: AgentOptions, { log, held, onRevoked }: AgentHooks, api: WorkerApi, woken: Woken): SocketLoop => {
-  const { claims, beats } = woken;
+  const { claims, heartbeat } = woken;
   return new SocketLoop({
     api,
     workerId: options.workerId,
@@ -126,9 +126,9 @@ const createSocket = (options: AgentOptions, { log, held, onRevoked }: AgentHook
     onDoorbell: () => {
       claims.ring();
       // The server believes that there is a slot free.
-      if (held().size >= options.slots) beats.beatNow();
+      if (held().size >= options.slots) heartbeat.beatNow();
     },
-    onCancel: (subtaskId) => held().has(subtaskId) && beats.beatNow(),
+    onCancel: (subtaskId) => held().has(subtaskId) && heartbeat.beatNow(),
     onError: (error) => classify(error) === 'revoked' && onRevoked(error),
   });
 };
@@ -144,7 +144,7 @@ export const createParts = (options: AgentOptions, hooks: AgentHooks): AgentPart
     spoolSender.hurry();
     if (spool.canKeep) claims.ring();
   };
-  const beats = createBeats(options, hooks);
-  const socket = createSocket(options, hooks, api, { claims, beats });
-  return { spool, spoolSender, jobs, claims, reporter: new Reporter(jobs, claims), beats, socket };
+  const heartbeat = createHeartbeat(options, hooks);
+  const socket = createSocket(options, hooks, api, { claims, heartbeat });
+  return { spool, spoolSender, jobs, claims, reporter: new Reporter(jobs, claims), heartbeat, socket };
 };

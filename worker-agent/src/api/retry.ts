@@ -51,7 +51,7 @@ export const isOfProxy = (error: unknown): boolean =>
   error instanceof ApiError && (error.code === 'redirected' || error.code === `http_${error.status}`);
 
 /** Whether a code, wherever it comes from, says that the attempt is over for this worker. */
-export const saysLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
+export const meansLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
 
 const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code);
 
@@ -75,10 +75,10 @@ export class Unconfirmed extends Error {
 }
 
 /** The blob store does not take a file just now. */
-export class StoreAway extends Error {
+export class StoreUnavailable extends Error {
   constructor(message: string) {
     super(message);
-    this.name = 'StoreAway';
+    this.name = 'StoreUnavailable';
   }
 }
 
@@ -91,7 +91,13 @@ class Unanswered extends Error {
 }
 
 export const classify = (error: unknown): Verdict => {
-  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof Unanswered || error instanceof StoreAway)
+  if (
+    isTransient(error) ||
+    isOfProxy(error) ||
+    error instanceof Unconfirmed ||
+    error instanceof Unanswered ||
+    error instanceof StoreUnavailable
+  )
     return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';

@@ -11,7 +11,7 @@ import type { AdapterHost, AgentEvent, Usage } from '../tools/adapter.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the worker remembers of the events of one attempt. */
-export type Heard = {
+export type Observations = {
   usage?: Usage;
   /** Why it took too long. */
   overdue?: string;
@@ -19,7 +19,7 @@ export type Heard = {
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
 
-const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSender, heard: Heard): void => {
+const observe = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSender, observed: Observations): void => {
   switch (event.type) {
     case 'log':
       return logs.write(event.stream, event.text);
@@ -32,7 +32,7 @@ const hear = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogSend
     case 'progress':
       return job.report(event.message === undefined ? event : { ...event, message: ctx.redactor.text(event.message) });
     case 'usage':
-      heard.usage = event.usage;
+      observed.usage = event.usage;
       return undefined;
     case 'alive':
   }
@@ -60,10 +60,16 @@ const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, log
 };
 
 /** What an adapter may use of the worker while it carries out one job. */
-export const createHost = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender, heard: Heard): AdapterHost => ({
+export const createHost = (
+  ctx: JobContext,
+  job: RunningJob,
+  workspace: Workspace,
+  logs: LogSender,
+  observed: Observations,
+): AdapterHost => ({
   signal: job.work,
   workspace: workspace.path,
-  emit: (event) => hear(ctx, event, job, logs, heard),
+  emit: (event) => observe(ctx, event, job, logs, observed),
   redact: (text) => ctx.redactor.text(text),
   spawn: createSpawn(ctx, job, workspace, logs),
   artifact: (file) => leaveArtifact(ctx, job, file),

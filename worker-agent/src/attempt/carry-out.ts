@@ -1,8 +1,8 @@
 import type { Json } from '../../../schema/json.ts';
-import type { Heard } from './adapter-host.ts';
+import type { Observations } from './adapter-host.ts';
 import { createInputs } from './inputs.ts';
 import type { JobContext } from './job-context.ts';
-import { judgeOf } from './check-result.ts';
+import { createResultCheck } from './check-result.ts';
 import type { RunningJob } from './running-job.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { AgentFailure } from './agent-failure.ts';
@@ -40,15 +40,15 @@ type Assignment = { ctx: JobContext; job: RunningJob; work: Job; host: AdapterHo
 
 const succeeded = async (adapter: AgentAdapter, { ctx, job, work, host }: Assignment): Promise<Json> => {
   const { verify: commands, result_schema } = job.claimed;
-  const judge = judgeOf(result_schema);
+  const check = createResultCheck(result_schema);
   await checkAllowed(ctx.settings.commands, host, commands);
-  const result = await judge(adapter.start(work, host), host);
+  const result = await check(adapter.start(work, host), host);
   await verify(ctx.settings.commands, work, host, commands, result);
   return result;
 };
 
 /** Has a subtask carried out by its adapter, and decides whether that was a success; answers the result. */
-export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHost, heard: Heard): Promise<Json> => {
+export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHost, observed: Observations): Promise<Json> => {
   const { tool, first_event_timeout_seconds, idle_timeout_seconds } = job.claimed;
   const adapter = ctx.adapters.get(tool);
   if (adapter === undefined) throw new AgentFailure('denied', `This worker has no tool ${tool}; start it with --tools ${tool}`);
@@ -59,7 +59,7 @@ export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHo
     idleSeconds: idle_timeout_seconds ?? ctx.settings.idleTimeoutSeconds,
   };
   const watch = new SilenceWatch(job, silences, (message) => {
-    heard.overdue = message;
+    observed.overdue = message;
   });
   const emit: AdapterHost['emit'] = (event) => {
     watch.heard();

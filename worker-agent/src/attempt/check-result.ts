@@ -30,10 +30,10 @@ const repairOf = (faults: string[]) =>
   `Your result was not accepted:\n${faults.map((it) => `- ${it}`).join('\n')}\nGive the whole result again, with that put right.`;
 
 /**
- * How the outcome of a run is judged: nothing said is no success, whatever the agent thinks of it, and a result has to fit its schema. An
+ * How the result of a run is checked: nothing said is no success, whatever the agent thinks of it, and a result has to fit its schema. An
  * agent that can take another turn has one to put it right.
  */
-export const judgeOf = (given: unknown): ((run: AgentRun, host: AdapterHost) => Promise<Json>) => {
+export const createResultCheck = (given: unknown): ((run: AgentRun, host: AdapterHost) => Promise<Json>) => {
   const schema = given === null ? {} : readSchema(given);
   const faultsOf = (result: Json | undefined) => (result === undefined ? ['result: there is none'] : resultFaults(schema, result));
   return async (run, host) => {

@@ -3,9 +3,9 @@ import { type Json, jsonBytes, LIMITS } from '../../../schema/json.ts';
 import type { Usage } from '../tools/adapter.ts';
 import { leaveArtifact } from '../report/artifacts.ts';
 import { cleanJson, clip, depthOf } from '../report/clean.ts';
-import type { Heard } from './adapter-host.ts';
+import type { Observations } from './adapter-host.ts';
 import type { Ending, JobContext } from './job-context.ts';
-import { classify, StoreAway, Unconfirmed } from '../api/retry.ts';
+import { classify, StoreUnavailable, Unconfirmed } from '../api/retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { AgentFailure } from './agent-failure.ts';
 import { NoWorkspace } from './workspace.ts';
@@ -14,15 +14,15 @@ import { NoWorkspace } from './workspace.ts';
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
 const MESSAGE_CHARACTERS = 4_000;
 
-const usageOf = ({ redactor }: JobContext, { usage }: Heard) =>
+const usageOf = ({ redactor }: JobContext, { usage }: Observations) =>
   usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
 
 /** Redacted before it is cut: half a secret would not be known. */
-const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
+const redacted = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
-export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, heard: Heard): Promise<Ending> => {
-  if (job.reason !== null) return stopped(ctx, job, heard);
+export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, observed: Observations): Promise<Ending> => {
+  if (job.reason !== null) return stopped(ctx, job, observed);
   const result = ctx.redactor.json(cleanJson(value));
   const bytes = jsonBytes(result);
   const { maxResultBytes } = ctx.settings;
@@ -31,30 +31,30 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
       'tool_error',
       `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
     );
-  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, heard) };
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, observed) };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
   const result_artifact_id = await leaveArtifact(ctx, job, file);
-  return { kind: 'completed', result_artifact_id, ...usageOf(ctx, heard) };
+  return { kind: 'completed', result_artifact_id, ...usageOf(ctx, observed) };
 };
 
 /** Why work was given back that was stopped in the fear of a lost lease. */
 export const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
 
-const stopped = (ctx: JobContext, job: RunningJob, heard: Heard): Ending => {
+const stopped = (ctx: JobContext, job: RunningJob, observed: Observations): Ending => {
   if (job.reason === 'timed_out')
-    return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
+    return { kind: 'failed', failure_class: 'timed_out', message: observed.overdue ?? 'it took too long', ...usageOf(ctx, observed) };
   if (job.reason === 'fenced') return { kind: 'released', reason: FENCED };
   if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
   return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
 };
 
 /** The ending of work that did not succeed, or that was stopped. */
-export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard: Heard): Ending => {
-  if (job.reason !== null) return stopped(ctx, job, heard);
+export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, observed: Observations): Ending => {
+  if (job.reason !== null) return stopped(ctx, job, observed);
   if (error instanceof AgentFailure)
-    return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
-  if (error instanceof StoreAway)
-    return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
+    return { kind: 'failed', failure_class: error.failureClass, message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
+  if (error instanceof StoreUnavailable)
+    return { kind: 'failed', failure_class: 'tool_error', message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
   if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
@@ -66,8 +66,8 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, heard
   return {
     kind: 'failed',
     failure_class: 'tool_error',
-    message: told(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
-    ...usageOf(ctx, heard),
+    message: redacted(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
+    ...usageOf(ctx, observed),
   };
 };
 

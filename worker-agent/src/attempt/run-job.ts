@@ -1,6 +1,6 @@
 import { carryOut } from './carry-out.ts';
 import { completionOf, endingOf } from './ending.ts';
-import { createHost, type Heard } from './adapter-host.ts';
+import { createHost, type Observations } from './adapter-host.ts';
 import type { Ending, JobContext } from './job-context.ts';
 import { LogSender } from '../report/log-sender.ts';
 import { classify, retrying } from '../api/retry.ts';
@@ -16,11 +16,11 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
   const done = new AbortController();
   const { claimed } = job;
   const { timeout_seconds } = claimed;
-  const heard: Heard = {};
+  const observed: Observations = {};
   const retry = job.retry(ctx.settings.reportForMs);
   const timer = setTimeout(() => {
     if (job.stop('timed_out'))
-      heard.overdue = `it took longer than its timeout_seconds, ${timeout_seconds} s, and was stopped; give the subtask more time, or less to do`;
+      observed.overdue = `it took longer than its timeout_seconds, ${timeout_seconds} s, and was stopped; give the subtask more time, or less to do`;
   }, timeout_seconds * 1_000);
   try {
     // The answer to a claim may have come late.
@@ -31,14 +31,14 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
     cleanUp = workspace.remove;
     const logs = createLogs(ctx, job);
     try {
-      const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, heard), heard);
-      return { ending: await completionOf(ctx, job, result, heard), cleanUp };
+      const result = await carryOut(ctx, job, createHost(ctx, job, workspace, logs, observed), observed);
+      return { ending: await completionOf(ctx, job, result, observed), cleanUp };
     } finally {
       clearTimeout(timer);
       await logs.end();
     }
   } catch (error) {
-    return { ending: endingOf(ctx, job, error, heard), cleanUp };
+    return { ending: endingOf(ctx, job, error, observed), cleanUp };
   } finally {
     done.abort();
     clearTimeout(timer);

@@ -12,7 +12,7 @@ export class RunningJob {
   readonly claimed: Claimed;
   readonly lease: Lease;
   readonly trees = new Map<number, string>();
-  readonly #beats: LeaseKeeper;
+  readonly #heartbeat: LeaseKeeper;
   readonly #work = new AbortController();
   readonly #urgent = new AbortController();
   readonly #sending = new AbortController();
@@ -22,10 +22,10 @@ export class RunningJob {
   /** How many heartbeats ask about the lease. */
   #asking = 0;
 
-  constructor(claimed: Claimed, lease: Lease, beats: LeaseKeeper) {
+  constructor(claimed: Claimed, lease: Lease, heartbeat: LeaseKeeper) {
     this.claimed = claimed;
     this.lease = lease;
-    this.#beats = beats;
+    this.#heartbeat = heartbeat;
   }
 
   get fence(): Fenced {
@@ -67,10 +67,10 @@ export class RunningJob {
   /** Notes a process that the tool was started with, and what marks all that comes from it. Answers how to note its end. */
   noteTree(root: number, mark: string): () => void {
     this.trees.set(root, mark);
-    this.#beats.leasesChanged();
+    this.#heartbeat.leasesChanged();
     return () => {
       this.trees.delete(root);
-      this.#beats.leasesChanged();
+      this.#heartbeat.leasesChanged();
     };
   }
 
@@ -84,7 +84,7 @@ export class RunningJob {
 
   beginWork(): void {
     this.#step = 'working';
-    this.#beats.leasesChanged();
+    this.#heartbeat.leasesChanged();
   }
 
   /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
@@ -107,7 +107,7 @@ export class RunningJob {
   async confirm(): Promise<void> {
     if (this.lease.isOver) {
       this.#asking++;
-      await this.#beats.ask().finally(() => this.#asking--);
+      await this.#heartbeat.ask().finally(() => this.#asking--);
     }
     if (this.#sending.signal.aborted) throw new LeaseLost();
     if (this.lease.isOver) throw new Unconfirmed();

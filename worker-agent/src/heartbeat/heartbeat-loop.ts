@@ -8,7 +8,7 @@ import { clockMs } from './clock.ts';
 import { Lease } from './lease.ts';
 import { askedMs, backoffMs, classify } from '../api/retry.ts';
 
-export type HeartbeatOptions = {
+export type HeartbeatLoopOptions = {
   api: WorkerApi;
   intervals: Intervals;
   slots: number;
@@ -39,7 +39,7 @@ const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, s
 
 /** Says that the worker lives and renews what it holds, at the intervals that the server sets. */
 export class HeartbeatLoop {
-  readonly #options: HeartbeatOptions;
+  readonly #options: HeartbeatLoopOptions;
   readonly #alarm = new Alarm();
   #intervals: Intervals;
   #failures = 0;
@@ -48,7 +48,7 @@ export class HeartbeatLoop {
   #asked = 0;
   #saidFull = false;
 
-  constructor(options: HeartbeatOptions) {
+  constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
     this.#intervals = options.intervals;
   }
@@ -63,7 +63,7 @@ export class HeartbeatLoop {
     this.#alarm.ring();
   }
 
-  /** Beats as soon as it can, and once for many such wishes. */
+  /** Sends a heartbeat as soon as it can, one for several calls. */
   beatNow(): void {
     this.#isWanted = true;
     this.#alarm.ring();

@@ -12,7 +12,7 @@ export type Held = {
   trees: ReadonlyMap<number, string>;
 };
 
-export type BeatSettings = {
+export type HeartbeatSettings = {
   url: string;
   workerId: string;
   credential: string;
@@ -26,10 +26,10 @@ export type BeatSettings = {
 };
 
 /** What is held now; a wish for a beat at once; a question, the so many-th, that the next beat answers. */
-export type ToBeatThread = { held: Held[] } | { now: true } | { asked: number };
+export type ToHeartbeatThread = { held: Held[] } | { now: true } | { asked: number };
 
 /** What the server said to a beat, or why it did not; `asked` is the last question that it answers. */
-export type FromBeatThread = { asked: number } & (
+export type FromHeartbeatThread = { asked: number } & (
   | { answer: HeartbeatAnswer }
   | { problem: Problem; retryAfterMs: number | null }
   | { message: string }

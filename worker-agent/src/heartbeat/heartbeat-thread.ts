@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ApiError } from '../../../schema/client.ts';
 import { WorkerApi } from '../api/worker-api.ts';
-import type { BeatSettings, FromBeatThread, ToBeatThread } from './heartbeat-messages.ts';
+import type { HeartbeatSettings, FromHeartbeatThread, ToHeartbeatThread } from './heartbeat-messages.ts';
 import { clockMs } from './clock.ts';
 import { HeartbeatLoop } from './heartbeat-loop.ts';
 import { Lease } from './lease.ts';
@@ -10,11 +10,11 @@ import { ProcessTree } from '../process/process-tree.ts';
 
 const LOOK_MS = 250;
 
-const settings = workerData as BeatSettings;
+const settings = workerData as HeartbeatSettings;
 const { url, workerId, intervals, slots, pulse, stallMs } = settings;
 let { credential, held } = settings;
 
-const say = (message: FromBeatThread) => parentPort?.postMessage(message);
+const say = (message: FromHeartbeatThread) => parentPort?.postMessage(message);
 const isStalled = () => clockMs() - Number(Atomics.load(pulse, 0)) > stallMs;
 
 // A beat that gets no answer must leave time for another two.
@@ -47,7 +47,7 @@ const look = () => {
   }
 };
 
-parentPort?.on('message', (message: ToBeatThread) => {
+parentPort?.on('message', (message: ToHeartbeatThread) => {
   if ('now' in message) return loop.beatNow();
   if ('asked' in message) return loop.ask(message.asked);
   held = message.held;

@@ -4,12 +4,12 @@ import { Worker } from 'node:worker_threads';
 import { Alarm } from '../../../schema/alarm.ts';
 import { ApiError } from '../../../schema/client.ts';
 import type { HeartbeatAnswer } from '../../../schema/worker.ts';
-import type { BeatSettings, FromBeatThread, Held, ToBeatThread } from './heartbeat-messages.ts';
+import type { HeartbeatSettings, FromHeartbeatThread, Held, ToHeartbeatThread } from './heartbeat-messages.ts';
 import { clockMs } from './clock.ts';
 import { Unconfirmed } from '../api/retry.ts';
 import type { RunningJob } from '../attempt/running-job.ts';
 
-export type BeatsOptions = Omit<BeatSettings, 'pulse' | 'credential' | 'held'> & {
+export type HeartbeatOptions = Omit<HeartbeatSettings, 'pulse' | 'credential' | 'held'> & {
   credential: () => string;
   held: () => readonly RunningJob[];
   onAnswer(answer: HeartbeatAnswer): void;
@@ -23,18 +23,18 @@ const RESTART_MS = 1_000;
 /** A file beside this one: a source, or what was built of it. */
 const beside = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url);
 
-const errorOf = (said: Exclude<FromBeatThread, { answer: HeartbeatAnswer }>): Error =>
+const errorOf = (said: Exclude<FromHeartbeatThread, { answer: HeartbeatAnswer }>): Error =>
   'problem' in said ? new ApiError(said.problem, { retryAfterMs: said.retryAfterMs }) : new Error(said.message);
 
-/** The worker's heart: a thread that beats by itself, of which this is the main thread's end. */
-export class Beats {
-  readonly #options: BeatsOptions;
+/** The main thread's side of the heartbeat: a thread of its own sends the beats, also while this one is busy. */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
   readonly #pulse = new BigInt64Array(new SharedArrayBuffer(8));
   #thread: Worker | null = null;
   #asked = 0;
   #asking: Asking[] = [];
 
-  constructor(options: BeatsOptions) {
+  constructor(options: HeartbeatOptions) {
     this.#options = options;
   }
 
@@ -43,7 +43,7 @@ export class Beats {
     this.#tell({ held: this.#held() });
   }
 
-  /** Beats as soon as it can. */
+  /** Sends a heartbeat as soon as it can. */
   beatNow(): void {
     this.#tell({ now: true });
   }
@@ -70,10 +70,10 @@ export class Beats {
 
   async #live(signal: AbortSignal): Promise<void> {
     const { held: _, onAnswer: __, onError: ___, credential, ...settings } = this.#options;
-    const workerData: BeatSettings = { ...settings, credential: credential(), pulse: this.#pulse, held: this.#held() };
+    const workerData: HeartbeatSettings = { ...settings, credential: credential(), pulse: this.#pulse, held: this.#held() };
     const thread = new Worker(beside('heartbeat-thread'), { workerData, name: 'beat' });
     const end = () => void thread.terminate();
-    thread.on('message', (said: FromBeatThread) => this.#hear(said));
+    thread.on('message', (said: FromHeartbeatThread) => this.#hear(said));
     signal.addEventListener('abort', end, { once: true });
     this.#thread = thread;
     if (this.#asking.length > 0) this.#tell({ asked: this.#asked });
@@ -91,7 +91,7 @@ export class Beats {
       .map(({ fence, progress, isWorking, trees, lease }) => ({ fence, progress, isWorking, trees, cells: lease.cells }));
   }
 
-  #tell(message: ToBeatThread): void {
+  #tell(message: ToHeartbeatThread): void {
     this.#thread?.postMessage(message);
   }
 
@@ -103,7 +103,7 @@ export class Beats {
     if (held.length > 0) this.leasesChanged();
   }
 
-  #hear(said: FromBeatThread): void {
+  #hear(said: FromHeartbeatThread): void {
     const error = 'answer' in said ? null : errorOf(said);
     if ('answer' in said) this.#options.onAnswer(said.answer);
     else this.#options.onError(error);

@@ -3,7 +3,7 @@ import type { Transfer } from '../../../schema/artifact.ts';
 import type { Fenced, WorkerApi } from '../api/worker-api.ts';
 import { cleanText } from './clean.ts';
 import type { Redactor } from '../redaction/redactor.ts';
-import { type RetryOptions, StoreAway } from '../api/retry.ts';
+import { type RetryOptions, StoreUnavailable } from '../api/retry.ts';
 import type { JobContext } from '../attempt/job-context.ts';
 import type { RunningJob } from '../attempt/running-job.ts';
 import { sendOrKeep } from './spool/send-or-keep.ts';
@@ -52,7 +52,7 @@ export const sendArtifact = async (
       await api.storeArtifact(fence, artifact_id, retry);
       return artifact_id;
     }
-    if (tries >= TRIES || retry.signal.aborted) throw new StoreAway(`The file ${name} could not be stored: ${failed}`);
+    if (tries >= TRIES || retry.signal.aborted) throw new StoreUnavailable(`The file ${name} could not be stored: ${failed}`);
   }
 };
 

@@ -5,7 +5,7 @@ import { clip } from './clean.ts';
 import { countThatFits } from './count-that-fits.ts';
 import { clockMs } from '../heartbeat/clock.ts';
 import type { Ending, JobContext } from '../attempt/job-context.ts';
-import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, saysLost } from '../api/retry.ts';
+import { classify, forAtMost, LeaseLost, orAborted, type RetryOptions, meansLost } from '../api/retry.ts';
 import type { RunningJob } from '../attempt/running-job.ts';
 import type { Slots } from '../agent/slots.ts';
 import { directMs, sendOrKeep, SLOW_MS } from './spool/send-or-keep.ts';
@@ -106,7 +106,7 @@ export class Reporter {
       const answer = await this.#ctx.api.completeMany(body, this.#retry(batch));
       await copied();
       await this.#dropCopies(given);
-      await this.#judge(batch, answer.results);
+      await this.#handleRefusals(batch, answer.results);
       if (answer.claim === null) slots.release(limit);
       else this.#claims.received(answer.claim, limit, sentAt ?? clockMs());
     } catch (error) {
@@ -164,12 +164,12 @@ export class Reporter {
     this.#ctx.log('warn', 'subtask.dropped', { subtask_id: claimed.subtask_id, reason });
   }
 
-  async #judge(batch: readonly Waiting[], results: CompleteAnswer['results']): Promise<void> {
+  async #handleRefusals(batch: readonly Waiting[], results: CompleteAnswer['results']): Promise<void> {
     const refused = results.flatMap((it) => (it.ok ? [] : [it]));
     for (const { subtask_id, code, detail } of refused) {
       const waiting = batch.find(({ job }) => job.claimed.subtask_id === subtask_id);
       if (waiting === undefined) continue;
-      if (saysLost(code)) this.#dropped(waiting.job, code);
+      if (meansLost(code)) this.#dropped(waiting.job, code);
       else
         waiting.kept = await this.#end(waiting.job, {
           kind: 'failed',
@@ -195,7 +195,7 @@ export class Reporter {
     const { kind: _, ...result } = it.ending;
     try {
       const body = () => ({ completions: [{ ...it.job.fence, ...result }] });
-      await this.#judge([it], (await this.#ctx.api.completeMany(body, this.#retry([it], again))).results);
+      await this.#handleRefusals([it], (await this.#ctx.api.completeMany(body, this.#retry([it], again))).results);
     } catch (error) {
       if (again !== undefined && classify(error) === 'retryable') this.#givenUp(it.job, error);
       else await this.#refused([it], error);

@@ -4,7 +4,7 @@ import type { WorkerApi } from '../../api/worker-api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
 import type { Log } from '../../agent/worker-log.ts';
-import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../../api/retry.ts';
+import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, meansLost } from '../../api/retry.ts';
 import type { SpoolEntry } from './spool-entry.ts';
 import type { Item, Spool } from './spool.ts';
 
@@ -113,7 +113,7 @@ export class SpoolSender {
       .completeMany(() => ({ completions: [completion as never] }), retry)
       .then(({ results: [answer] }) => {
         if (answer === undefined || answer.ok) return null;
-        if (saysLost(answer.code)) throw new LeaseLost(answer.code);
+        if (meansLost(answer.code)) throw new LeaseLost(answer.code);
         return `(${answer.code}): ${answer.detail}`;
       })
       .catch((error) => {
