@@ -1,11 +1,11 @@
-import { parseArgs } from 'node:util';
 import { createClient } from '../../../schema/client.ts';
 import { PRODUCT } from '../../../schema/product.ts';
-import type { Command, Options } from './command.ts';
+import { checkCount, parseArguments } from './arguments.ts';
+import type { Command } from './command.ts';
 import { COMMANDS } from './command-list.ts';
 import { loadConfig } from './load-config.ts';
 import { commandHelp, overview } from './help.ts';
-import { definitionOf, flagOf, SETTING_KEYS, type SettingKey } from './settings.ts';
+import { flagOf, SETTING_KEYS } from './settings.ts';
 import { EXIT, toCommandError, UsageError } from '../terminal/command-error.ts';
 import { type Io, terminal } from '../terminal/io.ts';
 
@@ -17,42 +17,8 @@ const find = (words: readonly string[]): { command: Command; rest: readonly stri
   return null;
 };
 
-const settingOption = (key: SettingKey) => {
-  const { kind } = definitionOf(key);
-  return [flagOf(key), { type: kind === 'flag' ? 'boolean' : 'string', multiple: kind === 'list' }] as const;
-};
-
-const read = (command: Command, words: readonly string[]) => {
-  const own = Object.entries(command.options).map(([name, { type, short, multiple = false }]) => [
-    name,
-    { type, multiple, ...(short ? { short } : {}) },
-  ]);
-  const options = Object.fromEntries([
-    ...command.settings.map(settingOption),
-    ...own,
-    ['config', { type: 'string' }],
-    ['help', { type: 'boolean', short: 'h' }],
-  ]);
-  try {
-    return parseArgs({ args: [...words], options, allowPositionals: true, strict: true, allowNegative: true });
-  } catch (cause) {
-    throw new UsageError((cause as Error).message, `maw ${command.name} --help shows what there is`, { cause });
-  }
-};
-
-const checkCount = ({ name, args, minArgs, maxArgs }: Command, given: readonly string[]): void => {
-  if (given.length < minArgs) throw new UsageError(`maw ${name} needs ${args}`, `maw ${name} --help shows how`);
-  const [surplus] = given.slice(maxArgs);
-  if (surplus !== undefined)
-    throw new UsageError(
-      `maw ${name} does not know what to do with ${surplus}`,
-      `put several words into quotes; maw ${name} --help shows how`,
-    );
-};
-
 const start = async (command: Command, words: readonly string[], io: Io, env: NodeJS.ProcessEnv): Promise<number> => {
-  const { values, positionals } = read(command, words);
-  const options = values as Options;
+  const { options, positionals } = parseArguments(command, words);
   if (options.help === true) {
     io.out(commandHelp(command));
     return EXIT.ok;
