@@ -22,7 +22,7 @@ export const parseArguments = (command: Command, words: readonly string[]): { op
   ]);
   try {
     const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true, strict: true, allowNegative: true });
-    return { options: values as Options, positionals };
+    return { options: values, positionals };
   } catch (cause) {
     throw new UsageError((cause as Error).message, `maw ${command.name} --help shows what there is`, { cause });
   }
