@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startHome } from '../local/home.ts';
 import { type Client, createClient } from '../schema/client/client.ts';
-import { WorkerAgent } from '../worker-agent/src/agent.ts';
-import { scripted } from '../worker-agent/src/tools/scripted.ts';
+import { WorkerAgent } from '../worker-agent/src/agent/agent.ts';
+import { scripted } from '../worker-agent/src/tools/scripted/scripted.ts';
 
 /** Between claims of a worker that nobody rings; the default where a database bills by use is 2 s. */
 export const POLL_MS = 1_000;
@@ -45,7 +45,7 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
       spoolFolder: `${workspaces}-spool`,
       maxSpoolBytes: 10_000_000,
     },
-    journal: (_, event) => void (event === 'push.began' && socketOpened?.()),
+    log: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),
   });
   const running = agent.run();

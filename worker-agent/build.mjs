@@ -10,14 +10,14 @@ const root = dirname(here);
 // Into another folder, when one is given.
 const dist = resolve(process.argv[2] ?? join(here, 'dist'));
 // The thread is started as a file of its own, which has to lie beside what starts it.
-const ENTRIES = ['cli', 'sdk', 'beat-thread'];
+const ENTRIES = { cli: 'src/cli/main.ts', sdk: 'src/sdk.ts', 'heartbeat-thread': 'src/heartbeat/heartbeat-thread.ts' };
 // A package in CommonJS requires Node's modules, which an ES module can't by itself.
 const BANNER = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 
 const bundle = () =>
   buildSync({
     absWorkingDir: here,
-    entryPoints: ENTRIES.map((name) => `src/${name}.ts`),
+    entryPoints: ENTRIES,
     outdir: dist,
     bundle: true,
     splitting: true,

@@ -2,7 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Claimed } from '../../schema/attempt.ts';
-import type { Isolation } from '../../worker-agent/src/isolation/isolation.ts';
+import type { Isolation } from '../../worker-agent/src/process/isolation/isolation.ts';
 import { agentForTest, folderForTest } from '../worker-agent/support/agent.ts';
 import { bwrapWith, NO_BWRAP } from '../worker-agent/support/bwrap.ts';
 import { type FakePlatform, startPlatform } from '../worker-agent/support/fake-platform.ts';

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { joinUrl } from '../../worker-agent/src/commands/join-url.ts';
+import { joinUrl } from '../../worker-agent/src/cli/join-url.ts';
 import { ended } from '../e2e/support/cli.ts';
 import { run, startSystem, until } from '../support/processes.ts';
 import { folderForTest } from '../worker-agent/support/agent.ts';

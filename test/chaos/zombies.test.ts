@@ -1,6 +1,6 @@
 import { expect, describe, it } from 'vitest';
 import { startSystem, until } from '../support/processes.ts';
-import { processTable } from '../../worker-agent/src/tools/process-table.ts';
+import { processTable } from '../../worker-agent/src/process/process-table.ts';
 import { lastingForTest, living } from './support/lasting.ts';
 import { expectSound } from './support/load.ts';
 import { beginUploads, staleFences, staleTraces, tryStaleWrites } from './support/stale.ts';

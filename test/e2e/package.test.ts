@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { joinUrl } from '../../worker-agent/src/commands/join-url.ts';
+import { joinUrl } from '../../worker-agent/src/cli/join-url.ts';
 import { run, startSystem, until } from '../support/processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,18 +1,18 @@
 import type { Mutant } from './mutant.ts';
 
-const LEASE = ['test/worker-agent/lease.test.ts'];
-const OUTAGE = ['test/worker-agent/spool/outage.test.ts'];
-const SPOOL = ['test/worker-agent/spool/spool.test.ts'];
-const LOGS = ['test/worker-agent/log-sender.test.ts'];
-const AGENT = ['test/worker-agent/agent.test.ts'];
-const RETRY = ['test/worker-agent/retry.test.ts'];
+const LEASE = ['test/worker-agent/heartbeat/lease.test.ts'];
+const OUTAGE = ['test/worker-agent/report/spool/outage.test.ts'];
+const SPOOL = ['test/worker-agent/report/spool/spool.test.ts'];
+const LOGS = ['test/worker-agent/report/log-sender.test.ts'];
+const AGENT = ['test/worker-agent/agent/agent.test.ts'];
+const RETRY = ['test/worker-agent/api/retry.test.ts'];
 const FOLLOW = ['test/schema/client/follow.test.ts'];
 const CLIENT = ['test/schema/client/client.test.ts'];
 
 export const workerMutants: readonly Mutant[] = [
   {
     name: 'a lease counts from when the answer arrived',
-    file: 'worker-agent/src/lease.ts',
+    file: 'worker-agent/src/heartbeat/lease.ts',
     find: 'BigInt(Math.floor(sentAtMs + lengthMs))',
     replace: 'BigInt(Math.floor(clockMs() + lengthMs))',
     tests: LEASE,
@@ -20,7 +20,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a heartbeat renews from when its answer arrived',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'renew(named, answer, sentAt);',
     replace: 'renew(named, answer, clockMs());',
     tests: LEASE,
@@ -28,7 +28,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a heartbeat renews for a whole lease, although the platform reports less',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'left_ms ?? intervals.lease_ms',
     replace: 'intervals.lease_ms',
     tests: LEASE,
@@ -36,7 +36,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'leases are renewed although the main thread hangs',
-    file: 'worker-agent/src/beat-thread.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-thread.ts',
     find: 'mayBeat: () => !isStalled()',
     replace: 'mayBeat: () => true',
     tests: LEASE,
@@ -44,7 +44,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the beat thread leaves the tools of a hanging worker running',
-    file: 'worker-agent/src/beat-thread.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-thread.ts',
     find: 'if (isWorking && (stalled || lease.isOver)) lease.fence();',
     replace: 'if (isWorking && lease.isOver) lease.fence();',
     tests: LEASE,
@@ -52,7 +52,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'beats come at the interval of the platform, also where it is longer than a lease',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'Math.min(busy_heartbeat_ms, lease_ms / 3)',
     replace: 'busy_heartbeat_ms',
     tests: LEASE,
@@ -60,7 +60,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'beats come twice in a lease only',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'Math.min(busy_heartbeat_ms, lease_ms / 3)',
     replace: 'Math.min(busy_heartbeat_ms, lease_ms / 2)',
     tests: LEASE,
@@ -68,7 +68,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a kept result is sent before the kept logs of its attempt, which the platform refused for now',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: 'if (read === null || waiting.has(read.entry.subtask_id)) continue;',
     replace: 'if (read === null) continue;',
     tests: OUTAGE,
@@ -76,7 +76,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a result is sent at once although logs of its attempt are kept',
-    file: 'worker-agent/src/reporter.ts',
+    file: 'worker-agent/src/report/reporter.ts',
     find: 'if (!isEmpty) throw new Waits();',
     replace: '',
     tests: OUTAGE,
@@ -84,7 +84,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'what is refused for now is dropped from the disk',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: "return isOfEntry(error) ? 'this' : 'all';",
     replace: "if (!isOfEntry(error)) return 'all';",
     tests: OUTAGE,
@@ -92,7 +92,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'kept entries that cannot be sent hold up those of all other attempts',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: "return isOfEntry(error) ? 'this' : 'all';",
     replace: "return 'all';",
     tests: OUTAGE,
@@ -394,7 +394,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the leases of a claim count from when its answer arrived',
-    file: 'worker-agent/src/claim-loop.ts',
+    file: 'worker-agent/src/agent/claim-loop.ts',
     find: 'this.received(answer, limit, sentAt);',
     replace: 'this.received(answer, limit, clockMs());',
     tests: LEASE,
@@ -402,7 +402,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the leases of a claim with a completion count from its last try',
-    file: 'worker-agent/src/reporter.ts',
+    file: 'worker-agent/src/report/reporter.ts',
     find: 'sentAt ??= clockMs();',
     replace: 'sentAt = clockMs();',
     tests: LEASE,
@@ -410,7 +410,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a lost claim is repeated under another claim_request_id',
-    file: 'worker-agent/src/claim-loop.ts',
+    file: 'worker-agent/src/agent/claim-loop.ts',
     find: 'claim_request_id: lost ?? randomUUID()',
     replace: 'claim_request_id: randomUUID()',
     tests: OUTAGE,
@@ -418,7 +418,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a claim takes slots and does not give back those that it did not fill',
-    file: 'worker-agent/src/claim-loop.ts',
+    file: 'worker-agent/src/agent/claim-loop.ts',
     find: 'this.slots.release(reserved - taken);',
     replace: '',
     tests: AGENT,
@@ -426,7 +426,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a refused claim keeps its slots',
-    file: 'worker-agent/src/claim-loop.ts',
+    file: 'worker-agent/src/agent/claim-loop.ts',
     find: '      this.slots.release(limit);\n      onError(error);',
     replace: '      onError(error);',
     tests: AGENT,
@@ -448,21 +448,21 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a platform can ask for any wait',
-    file: 'worker-agent/src/retry.ts',
+    file: 'worker-agent/src/api/retry.ts',
     find: 'Math.min(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, LONGEST_ASKED_MS)',
     replace: '(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0)',
     tests: RETRY,
   },
   {
     name: 'a call is made once more although it was aborted during its wait',
-    file: 'worker-agent/src/retry.ts',
+    file: 'worker-agent/src/api/retry.ts',
     find: '      if (signal?.aborted) throw error;\n    }',
     replace: '    }',
     tests: RETRY,
   },
   {
     name: 'a write is sent under a lease that may be over',
-    file: 'worker-agent/src/running-job.ts',
+    file: 'worker-agent/src/attempt/running-job.ts',
     find: '    if (this.lease.isOver) {',
     replace: '    if (this.lease.isFenced) {',
     tests: LEASE,
@@ -470,7 +470,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a write is sent although the platform did not confirm the lease',
-    file: 'worker-agent/src/running-job.ts',
+    file: 'worker-agent/src/attempt/running-job.ts',
     find: '    if (this.lease.isOver) throw new Unconfirmed();\n',
     replace: '',
     tests: LEASE,
@@ -478,35 +478,35 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the last acknowledged chunk of a log is sent again and again',
-    file: 'worker-agent/src/log-sender.ts',
+    file: 'worker-agent/src/report/log-sender.ts',
     find: 'chunk >= next_chunk',
     replace: 'chunk >= next_chunk - 1',
     tests: LOGS,
   },
   {
     name: 'a log loses the chunk after the acknowledged ones',
-    file: 'worker-agent/src/log-sender.ts',
+    file: 'worker-agent/src/report/log-sender.ts',
     find: 'chunk >= next_chunk',
     replace: 'chunk > next_chunk',
     tests: LOGS,
   },
   {
     name: 'an ending does not wait for the logs of its attempt',
-    file: 'worker-agent/src/job.ts',
+    file: 'worker-agent/src/attempt/run-job.ts',
     find: 'await logs.end();',
     replace: 'void logs.end();',
     tests: LOGS,
   },
   {
     name: 'two entries are written to the disk at the same time',
-    file: 'worker-agent/src/spool/spool.ts',
+    file: 'worker-agent/src/report/spool/spool.ts',
     find: 'this.#writing.then(() => this.#put(entry, bytes))',
     replace: 'this.#put(entry, bytes)',
     tests: SPOOL,
   },
   {
     name: 'an earlier process left its entries in any order',
-    file: 'worker-agent/src/spool/spool.ts',
+    file: 'worker-agent/src/report/spool/spool.ts',
     find: 'for (const name of (await readdir(folder)).toSorted()) {',
     replace: 'for (const name of await readdir(folder)) {',
     tests: SPOOL,
@@ -514,28 +514,28 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a number that a file has is given again',
-    file: 'worker-agent/src/spool/spool.ts',
+    file: 'worker-agent/src/report/spool/spool.ts',
     find: 'this.#next = Math.max(this.#next, Number(NUMBERED.exec(name)?.[1] ?? 0) + 1);',
     replace: '',
     tests: SPOOL,
   },
   {
     name: 'logs take the room that is for results',
-    file: 'worker-agent/src/spool/spool.ts',
+    file: 'worker-agent/src/report/spool/spool.ts',
     find: 'isMaterial ? maxBytes / 2 : maxBytes',
     replace: 'maxBytes',
     tests: SPOOL,
   },
   {
     name: 'an entry that was removed is taken for a broken one',
-    file: 'worker-agent/src/spool/spool.ts',
+    file: 'worker-agent/src/report/spool/spool.ts',
     find: '    this.#removed.add(item);\n',
     replace: '',
     tests: SPOOL,
   },
   {
     name: 'a file is renamed before its content is on the disk',
-    file: 'worker-agent/src/durable-file.ts',
+    file: 'worker-agent/src/agent/durable-file.ts',
     find: '      await file.sync();\n',
     replace: '',
     tests: SPOOL,
@@ -543,7 +543,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the spool does not heed the wait that the platform asks for',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: 'await new WakeableTimer().wait(api.notBefore - performance.now(), signal);',
     replace: '',
     tests: OUTAGE,
@@ -551,7 +551,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'the spool tries less and less often without bound',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: 'const RETRY = { baseMs: 200, maxMs: 10_000 };',
     replace: 'const RETRY = { baseMs: 200, maxMs: 3_600_000 };',
     tests: [...OUTAGE, ...SPOOL],
@@ -559,7 +559,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'what hurries the spool does not wake it',
-    file: 'worker-agent/src/spool/spool-sender.ts',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
     find: '    this.#timer.wake();\n',
     replace: '',
     tests: OUTAGE,
@@ -567,15 +567,15 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'an entry is removed from the disk before the platform has it',
-    file: 'worker-agent/src/spool/spool-sender.ts',
-    find: '        await this.#send(entry, bytes, signal);\n        journal',
-    replace: '        await spool.remove(item);\n        await this.#send(entry, bytes, signal);\n        journal',
+    file: 'worker-agent/src/report/spool/spool-sender.ts',
+    find: '        await this.#send(entry, bytes, signal);\n        log',
+    replace: '        await spool.remove(item);\n        await this.#send(entry, bytes, signal);\n        log',
     tests: OUTAGE,
     only: 'land once and in order when it is back',
   },
   {
     name: 'a beat without an answer takes the time of the next two',
-    file: 'worker-agent/src/beat-thread.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-thread.ts',
     find: 'Math.min(settings.timeoutMs, intervals.lease_ms / 3)',
     replace: 'settings.timeoutMs',
     tests: LEASE,
@@ -583,7 +583,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'beats come sooner than the platform asks',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'Math.max(beatenAt + this.#pause(), performance.now() + this.#askedMs)',
     replace: 'beatenAt + this.#pause()',
     tests: AGENT,
@@ -591,7 +591,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a platform that does not answer is pressed by questions',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: 'if (this.#failures === 0) this.beatNow();',
     replace: 'this.beatNow();',
     tests: LEASE,
@@ -599,7 +599,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a lease renewed by a beat is that of an earlier attempt',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: ' && fence.attempt === attempt',
     replace: '',
     tests: LEASE,
@@ -607,7 +607,7 @@ export const workerMutants: readonly Mutant[] = [
   },
   {
     name: 'a lease is extended that the platform reports as lost',
-    file: 'worker-agent/src/heartbeat-loop.ts',
+    file: 'worker-agent/src/heartbeat/heartbeat-loop.ts',
     find: "it !== undefined && state === 'renewed'",
     replace: 'it !== undefined',
     tests: LEASE,

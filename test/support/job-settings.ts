@@ -1,4 +1,4 @@
-import type { JobSettings } from '../../worker-agent/src/job-context.ts';
+import type { JobSettings } from '../../worker-agent/src/attempt/job-context.ts';
 
 /** How workers of tests carry out what they claim. */
 export const jobSettings = (workspaces: string): JobSettings => ({

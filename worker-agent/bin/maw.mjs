@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const source = join(here, '../src/cli.ts');
+const source = join(here, '../src/cli/main.ts');
 const built = join(here, '../dist/cli.js');
 const bootstrap = join(here, '../../local/bootstrap.mjs');
 // npm writes it when everything is in its place.

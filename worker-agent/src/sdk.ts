@@ -1,10 +1,12 @@
 // What the package offers to programs: a worker inside another program, and what it takes to write a tool for one.
-export { type AgentOptions, WorkerAgent, WorkerRevoked } from './agent.ts';
-export { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from './enrolment.ts';
-export { prepareIsolation } from './isolation/prepare.ts';
-export type { JobSettings } from './job-context.ts';
-export { createJournal, type Journal } from './journal.ts';
-export { collectLeftovers } from './leftovers.ts';
-export { StateFile } from './state.ts';
+export { WorkerAgent, WorkerRevoked } from './agent/agent.ts';
+export type { AgentOptions } from './agent/agent-options.ts';
+export { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from './agent/enrolment.ts';
+export { prepareIsolation } from './process/isolation/prepare-isolation.ts';
+export type { JobSettings } from './attempt/job-context.ts';
+export { createLog, type Log } from './agent/worker-log.ts';
+export { collectLeftovers } from './agent/leftovers.ts';
+export { StateFile } from './agent/state-file.ts';
 export { createTools } from './tools/registry.ts';
 export * from './tools/adapter.ts';
+export { AgentFailure } from './attempt/agent-failure.ts';

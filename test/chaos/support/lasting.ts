@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { processTable } from '../../../worker-agent/src/tools/process-table.ts';
+import { processTable } from '../../../worker-agent/src/process/process-table.ts';
 
 /** Waits until the gate is gone, with a process in a session of its own beside it; leaves a result and no output. */
 const PROGRAM = `

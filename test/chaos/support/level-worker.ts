@@ -2,9 +2,9 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Intervals } from '../../../schema/worker.ts';
-import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
-import { createExec } from '../../../worker-agent/src/tools/exec.ts';
-import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
+import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
+import { createExec } from '../../../worker-agent/src/tools/exec/exec.ts';
+import { scripted } from '../../../worker-agent/src/tools/scripted/scripted.ts';
 import { jobSettings } from '../../support/job-settings.ts';
 
 export type Given = { url: string; workerId: string; credential: string; intervals: Intervals; stateDir: string };

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startHome } from '../../../local/home.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
-import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
-import { createExec } from '../../../worker-agent/src/tools/exec.ts';
-import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
+import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
+import { createExec } from '../../../worker-agent/src/tools/exec/exec.ts';
+import { scripted } from '../../../worker-agent/src/tools/scripted/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { jobSettings } from '../../support/job-settings.ts';
@@ -55,7 +55,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
       await between();
       home = await open();
     },
-    /** A worker that is enrolled and runs; `events` are the lines of its journal. */
+    /** A worker that is enrolled and runs; `events` are the lines of its log. */
     addWorker: async ({ slots = 1, tools = TOOLS }: { slots?: number; tools?: readonly AgentAdapter[] } = {}) => {
       const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted', 'exec'] } });
       const name = `w${agents.length}`;
@@ -72,7 +72,7 @@ export const homeForTest = async (env: Record<string, string> = {}) => {
         slots,
         timeoutMs: 5_000,
         settings: { ...jobSettings(join(folder, name)), reportForMs: 60_000 },
-        journal: (_, event) => void events.push(event),
+        log: (_, event) => void events.push(event),
       });
       agents.push({ agent, run: agent.run() });
       return { agent, events, worker_id: registered.worker.worker_id };

@@ -2,11 +2,11 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
-import type { JobSettings } from '../../../worker-agent/src/job-context.ts';
+import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
+import type { JobSettings } from '../../../worker-agent/src/attempt/job-context.ts';
 import type { Redactor } from '../../../worker-agent/src/redaction/redactor.ts';
-import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec.ts';
-import { scripted } from '../../../worker-agent/src/tools/scripted.ts';
+import { createExec, type ExecSettings } from '../../../worker-agent/src/tools/exec/exec.ts';
+import { scripted } from '../../../worker-agent/src/tools/scripted/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { jobSettings } from '../../support/job-settings.ts';
 import type { FakePlatform } from './fake-platform.ts';
@@ -57,7 +57,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
     timeoutMs: given.timeoutMs ?? 5_000,
     settings: { ...jobSettings(workspaces), ...given.settings },
     ...(given.redactor ? { redactor: given.redactor } : {}),
-    journal: (level, event, fields) => void lines.push({ level, event, ...fields }),
+    log: (level, event, fields) => void lines.push({ level, event, ...fields }),
     ...(given.onCredential ? { onCredential: given.onCredential } : {}),
   });
   onTestFinished(async () => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { processTable } from '../../../worker-agent/src/tools/process-table.ts';
+import { processTable } from '../../../worker-agent/src/process/process-table.ts';
 import { run, until } from '../../support/processes.ts';
 import { folderForTest } from './agent.ts';
 import type { FakePlatform } from './fake-platform.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 // A worker of the fake platform in a process of its own. Its tool starts a command and then blocks the main thread.
 import { existsSync } from 'node:fs';
-import { WorkerAgent } from '../../../worker-agent/src/agent.ts';
+import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
 import { adapterThat } from '../../support/adapter.ts';
 import { jobSettings } from '../../support/job-settings.ts';
 
@@ -31,6 +31,6 @@ const agent = new WorkerAgent({
   stallMs,
   WebSocket: null,
   settings: { ...jobSettings(stateDir), spoolFolder: join(stateDir, 'spool') },
-  journal: (...line) => console.log(JSON.stringify(line)),
+  log: (...line) => console.log(JSON.stringify(line)),
 });
 await agent.run();

@@ -1,4 +1,4 @@
-import { prepareIsolation } from '../../../worker-agent/src/isolation/prepare.ts';
+import { prepareIsolation } from '../../../worker-agent/src/process/isolation/prepare-isolation.ts';
 
 const prepared = await prepareIsolation({ kind: 'bwrap', roots: [], hidden: [] }).catch((error: Error) => error);
 

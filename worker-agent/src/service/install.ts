@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
-import { CommandError } from '../terminal/errors.ts';
+import { CommandError } from '../terminal/command-error.ts';
 import type { Plan } from './manager.ts';
 
 /** Bounded by the service's own time to stop. */

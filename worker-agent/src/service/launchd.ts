@@ -1,6 +1,6 @@
 import type { Service } from './service.ts';
 
-type Value = string | number | boolean | readonly string[] | { [key: string]: Value };
+type PlistValue = string | number | boolean | readonly string[] | { [key: string]: PlistValue };
 
 const escaped = (text: string): string =>
   text
@@ -9,7 +9,7 @@ const escaped = (text: string): string =>
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;');
 
-const xml = (value: Value, indent: string): string => {
+const xml = (value: PlistValue, indent: string): string => {
   if (typeof value === 'string') return `${indent}<string>${escaped(value)}</string>`;
   if (typeof value === 'number') return `${indent}<integer>${value}</integer>`;
   if (typeof value === 'boolean') return `${indent}<${value}/>`;
@@ -24,7 +24,7 @@ export const labelOf = ({ id }: Pick<Service, 'id'>): string => `multi-agent-on-
 /** The property list of a worker, for launchd. */
 export const plistOf = (service: Service, logFile: string): string => {
   const { argv, path, stopSeconds, account } = service;
-  const content: Value = {
+  const content: PlistValue = {
     Label: labelOf(service),
     ProgramArguments: argv,
     ...(account === undefined ? {} : { UserName: account }),

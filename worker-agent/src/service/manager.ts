@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { configHome } from '../settings.ts';
+import { configHome } from '../cli/settings.ts';
 import { labelOf, plistOf } from './launchd.ts';
 import type { Service } from './service.ts';
 import { unitOf } from './systemd.ts';

@@ -1,8 +1,8 @@
 import { basename, dirname, resolve } from 'node:path';
-import { WORKER_SETTINGS } from '../commands/worker-setup.ts';
-import type { Loaded } from '../config.ts';
-import { asText, type Config, definitionOf, flagOf, type SettingKey, type SettingValue } from '../settings.ts';
-import type { StateFile } from '../state.ts';
+import { WORKER_SETTINGS } from '../cli/worker-setup.ts';
+import type { Loaded } from '../cli/load-config.ts';
+import { asText, type Config, definitionOf, flagOf, type SettingKey, type SettingValue } from '../cli/settings.ts';
+import type { StateFile } from '../agent/state-file.ts';
 
 /** A worker as a service of this machine; no part of it is secret. */
 export type Service = {

@@ -1,4 +1,4 @@
-import { EXIT } from '../terminal/errors.ts';
+import { EXIT } from '../terminal/command-error.ts';
 import type { Service } from './service.ts';
 
 /** One line, whatever is in it. */

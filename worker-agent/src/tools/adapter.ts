@@ -1,8 +1,7 @@
 import type { Claimed } from '../../../schema/attempt.ts';
 import type { Json } from '../../../schema/json.ts';
 import type { LogChunkSpec } from '../../../schema/log.ts';
-import type { FailureClass } from '../../../schema/task.ts';
-import type { Finished, SpawnOptions } from './spawn.ts';
+import type { Finished, SpawnOptions } from '../process/spawn.ts';
 
 export type Usage = { [key: string]: Json };
 
@@ -62,14 +61,3 @@ export type AgentAdapter = {
   probe(): Promise<Check[]>;
   start(job: Job, host: AdapterHost): AgentRun;
 };
-
-/** Work that did not succeed, with the class that decides whether it is repeated. */
-export class AgentFailure extends Error {
-  readonly failureClass: FailureClass;
-
-  constructor(failureClass: FailureClass, message: string, options: { cause?: unknown } = {}) {
-    super(message, options);
-    this.name = 'AgentFailure';
-    this.failureClass = failureClass;
-  }
-}

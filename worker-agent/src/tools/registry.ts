@@ -1,7 +1,7 @@
 import type { AgentAdapter } from './adapter.ts';
-import { createExec, type ExecSettings } from './exec.ts';
+import { createExec, type ExecSettings } from './exec/exec.ts';
 import { createOpenAi, type OpenAiSettings } from './openai/openai-http.ts';
-import { scripted } from './scripted.ts';
+import { scripted } from './scripted/scripted.ts';
 
 /** `openai` is null where no model is set. */
 export type ToolSettings = { exec: ExecSettings; openai: OpenAiSettings | null };

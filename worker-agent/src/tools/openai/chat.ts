@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import * as z from 'zod';
-import { AgentFailure } from '../adapter.ts';
-import { refusal, unavailable } from './errors.ts';
-import { dataOf, send, wholeText } from './http.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import { refusal, unavailable } from './model-errors.ts';
+import { dataOf, send, wholeText } from './model-request.ts';
 
 export type ChatSettings = { url: string; model: string; key: string | undefined; stream: boolean; timeoutMs: number };
 export type ToolCall = { id: string; type: 'function'; function: { name: string; arguments: string } };

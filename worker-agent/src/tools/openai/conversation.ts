@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Json } from '../../../../schema/json.ts';
-import { type AdapterHost, AgentFailure, type Outcome } from '../adapter.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import type { AdapterHost, Outcome } from '../adapter.ts';
 import { type Answer, ask, type ChatSettings, type Message, type ToolCall } from './chat.ts';
 import type { Toolbox } from './toolbox.ts';
 
@@ -14,16 +15,22 @@ const CALLS_PER_TURN = 32;
 const REPAIR_TURNS = 5;
 const WORTH_ANOTHER_TRY = ['rate_limited', 'model_unavailable'];
 
-type Options = { settings: ConversationSettings; host: AdapterHost; toolbox: Toolbox; temperature: number | undefined; wantsJson: boolean };
+type ConversationOptions = {
+  settings: ConversationSettings;
+  host: AdapterHost;
+  toolbox: Toolbox;
+  temperature: number | undefined;
+  wantsJson: boolean;
+};
 
 /** A session with a model: what was said so far, and what it cost. */
 export class Conversation {
-  readonly #options: Options;
+  readonly #options: ConversationOptions;
   readonly #messages: Message[];
   readonly #used = { requests: 0, input_tokens: 0, output_tokens: 0 };
   #isIncomplete = false;
 
-  constructor(options: Options, system: string) {
+  constructor(options: ConversationOptions, system: string) {
     this.#options = options;
     this.#messages = [{ role: 'system', content: system }];
   }

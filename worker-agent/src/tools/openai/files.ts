@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { AgentFailure } from '../adapter.ts';
-import { insideOf, isInside } from '../folders.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import { insideOf, isInside } from '../../process/folders.ts';
 
 const MOST_BYTES = 1_048_576;
 const MOST_ENTRIES = 500;

@@ -1,11 +1,11 @@
-import { clip } from '../../clean.ts';
+import { clip } from '../../report/clean.ts';
 import type { AdapterHost, AgentAdapter, AgentRun, Check, Job } from '../adapter.ts';
-import type { CommandRules } from '../allowed-command.ts';
-import { parseInput } from '../faults.ts';
+import type { CommandRules } from '../../process/allowed-command.ts';
+import { parseInput } from '../parse-input.ts';
 import { promptOf } from '../prompt.ts';
 import { Conversation, type ConversationSettings } from './conversation.ts';
-import { send, wholeText } from './http.ts';
-import { OpenAiInput } from './input.ts';
+import { send, wholeText } from './model-request.ts';
+import { OpenAiInput } from './openai-input.ts';
 import { Toolbox } from './toolbox.ts';
 
 const ID = 'openai-http';

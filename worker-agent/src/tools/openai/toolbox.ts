@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import type { Json } from '../../../../schema/json.ts';
-import { type AdapterHost, AgentFailure, type Job } from '../adapter.ts';
-import { type CommandRules, endOf, runAllowed } from '../allowed-command.ts';
-import { Tail } from '../tail.ts';
+import { AgentFailure } from '../../attempt/agent-failure.ts';
+import type { AdapterHost, Job } from '../adapter.ts';
+import { type CommandRules, endOf, runAllowed } from '../../process/allowed-command.ts';
+import { Tail } from '../../process/output-tail.ts';
 import type { ToolCall } from './chat.ts';
 import { listNames, readText, writeText } from './files.ts';
 

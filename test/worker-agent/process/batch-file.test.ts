@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { startedOnWindows } from '../../../worker-agent/src/process/batch-file.ts';
+import { AgentFailure } from '../../../worker-agent/src/attempt/agent-failure.ts';
+
+const started = (args: string[], file = 'C:\\Program Files\\nodejs\\tool.cmd') => startedOnWindows(file, args, 'cmd.exe');
+
+describe('a program on Windows', () => {
+  it('is started as it is', () => {
+    expect(started(['a b', '%PATH%', '"'], 'C:\\tool.exe')).toEqual({ file: 'C:\\tool.exe', args: ['a b', '%PATH%', '"'] });
+  });
+
+  it('that is a batch file gets each argument in quotes, where cmd.exe reads no command in them', () => {
+    expect(started(['a & calc', 'C:\\dir\\', '^|<>()', ''])).toEqual({
+      file: 'cmd.exe',
+      args: ['/d', '/s', '/v:off', '/c', '""C:\\Program Files\\nodejs\\tool.cmd" "a & calc" "C:\\dir\\\\" "^|<>()" """'],
+      windowsVerbatimArguments: true,
+    });
+  });
+
+  it.each(['"& calc', '%COMSPEC%', '!x!', 'a\ncalc', 'a\rcalc'])('that is a batch file is not started with %j', (argument) => {
+    expect(() => started([argument])).toThrow(AgentFailure);
+  });
+});

@@ -1,0 +1,168 @@
+import { ApiError, isTransient } from '../../../schema/client/client.ts';
+import { backoffMs } from '../../../schema/client/backoff.ts';
+import { WakeableTimer } from '../../../schema/client/wakeable-timer.ts';
+import { TimedOut, withTimeout } from '../../../schema/client/with-timeout.ts';
+import type { ErrorCode } from '../../../schema/errors.ts';
+
+/**
+ * What an error of the platform means to the worker, decided here once:
+ * retryable: the same again later · lease_lost: drop this job · revoked: stop the worker · refused: the request is wrong.
+ */
+type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
+
+const BY_CODE: Readonly<Record<ErrorCode, Verdict>> = {
+  lease_lost: 'lease_lost',
+  attempt_ended: 'lease_lost',
+  subtask_not_found: 'lease_lost',
+  task_not_found: 'lease_lost',
+  task_ended: 'lease_lost',
+  unauthenticated: 'revoked',
+  worker_revoked: 'revoked',
+  worker_not_found: 'revoked',
+  enrolment_refused: 'revoked',
+  forbidden: 'revoked',
+  too_many: 'retryable',
+  internal: 'retryable',
+  unavailable: 'retryable',
+  invalid_request: 'refused',
+  invalid_json: 'refused',
+  not_found: 'refused',
+  artifact_not_found: 'refused',
+  api_key_not_found: 'refused',
+  method_not_allowed: 'refused',
+  task_not_ended: 'refused',
+  nothing_to_retry: 'refused',
+  version_conflict: 'refused',
+  body_too_large: 'refused',
+  unsupported_media_type: 'refused',
+  invalid_dag: 'refused',
+  idempotency_key_reused: 'refused',
+  artifact_mismatch: 'refused',
+  artifact_not_stored: 'refused',
+  enrolment_mismatch: 'refused',
+};
+
+/** For a code of a newer server. */
+const byStatus = (status: number): Verdict => {
+  if (status === 401) return 'revoked';
+  return status === 409 || status === 410 ? 'lease_lost' : 'refused';
+};
+
+/** Somebody on the way said it, such as a proxy or a network that wants a login first: a result must outlast that. */
+export const isOfProxy = (error: unknown): boolean =>
+  error instanceof ApiError && (error.code === 'redirected' || error.code === `http_${error.status}`);
+
+/** Whether a code, wherever it comes from, says that the attempt is over for this worker. */
+export const meansLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
+
+const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code);
+
+/** The server has said so, outside of the call that would have been refused. */
+export class LeaseLost extends Error {
+  readonly code: string;
+
+  constructor(code = 'lease_lost') {
+    super('the lease was lost');
+    this.name = 'LeaseLost';
+    this.code = code;
+  }
+}
+
+/** Nobody has said yet whether a lease is still good, so nothing may be sent under it. */
+export class Unconfirmed extends Error {
+  constructor() {
+    super('the lease may have run out, and the server has not confirmed it yet');
+    this.name = 'Unconfirmed';
+  }
+}
+
+/** The blob store does not take a file just now. */
+export class StoreUnavailable extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StoreUnavailable';
+  }
+}
+
+export const classify = (error: unknown): Verdict => {
+<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
+  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof TimedOut || error instanceof StoreAway)
+=======
+  if (
+    isTransient(error) ||
+    isOfProxy(error) ||
+    error instanceof Unconfirmed ||
+    error instanceof Unanswered ||
+    error instanceof StoreUnavailable
+  )
+>>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+    return 'retryable';
+  if (error instanceof LeaseLost) return 'lease_lost';
+  if (!(error instanceof ApiError)) return 'refused';
+  return isKnown(error.code) ? BY_CODE[error.code] : byStatus(error.status);
+};
+
+export type RetryOptions = {
+  /** Ends the waiting; the last error is thrown. */
+  signal?: AbortSignal | undefined;
+  /** Before each try; what it throws counts as the try's error. */
+  before?: (() => Promise<void>) | undefined;
+  /** Cuts the present wait short; the call is then made once more at least. */
+  hurry?: AbortSignal | undefined;
+  /** For so long the answer to one try is awaited; left out, as long as the client waits. */
+  tryMs?: number;
+  /** Asked before each wait; false ends it with the last error. */
+  again?: (tries: number, elapsedMs: number, error: unknown) => boolean;
+  baseMs?: number;
+  maxMs?: number;
+  onRetry?: (error: Error, waitMs: number, tries: number) => void;
+};
+
+const LONGEST_ASKED_MS = 300_000;
+
+/** For how long the server wants to be left alone; an hour said by mistake must not cost one. */
+export const askedMs = (error: unknown): number => Math.min(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, LONGEST_ASKED_MS);
+
+const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
+  const timer = new WakeableTimer();
+  const ring = () => timer.wake();
+  const before = hurry?.aborted ? undefined : hurry;
+  before?.addEventListener('abort', ring, { once: true });
+  await timer.wait(ms, signal);
+  before?.removeEventListener('abort', ring);
+};
+
+/** Repeats a call while its error is retryable; everything else is thrown as it is. */
+export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
+  const { signal, before, hurry, tryMs, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
+  const startedAt = performance.now();
+  const tryOnce = async () => {
+    await before?.();
+    return call();
+  };
+  for (let tries = 1; ; tries++) {
+    try {
+      // A try that takes too long is not ended: it may still have its effect.
+      return await (tryMs === undefined ? tryOnce() : withTimeout(tryMs, tryOnce));
+    } catch (error) {
+      if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;
+      const wait = backoffMs(tries, { baseMs, maxMs }, askedMs(error));
+      onRetry?.(error as Error, wait, tries);
+      await pause(wait, signal, hurry);
+      if (signal?.aborted) throw error;
+    }
+  }
+};
+
+/** Resolves when the promise does, or when the signal aborts. */
+export const orAborted = async <T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> => {
+  if (signal.aborted) return undefined;
+  let stop = () => {};
+  const aborted = new Promise<undefined>((resolve) => {
+    stop = () => resolve(undefined);
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', stop));
+};
+
+export const forAtMost = (ms: number) => (_: number, elapsedMs: number, error: unknown) => elapsedMs + askedMs(error) < ms;

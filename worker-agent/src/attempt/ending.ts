@@ -1,0 +1,96 @@
+import { ApiError } from '../../../schema/client/client.ts';
+import { type Json, jsonBytes, LIMITS } from '../../../schema/json.ts';
+import type { Usage } from '../tools/adapter.ts';
+import { leaveArtifact } from '../report/artifacts.ts';
+import { cleanJson, clip, depthOf } from '../report/clean.ts';
+import type { Observations } from './adapter-host.ts';
+import type { Ending, JobContext } from './job-context.ts';
+import { classify, StoreUnavailable, Unconfirmed } from '../api/retry.ts';
+import type { RunningJob } from './running-job.ts';
+import { AgentFailure } from './agent-failure.ts';
+import { NoWorkspace } from './workspace.ts';
+
+// Objects and arrays around the result in the request count as levels too.
+const DEEPEST_RESULT = LIMITS.json_depth - 4;
+
+const usageOf = ({ redactor }: JobContext, { usage }: Observations) =>
+  usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
+
+/** Redacted before it is cut: half a secret would not be known. */
+<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
+const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), LIMITS.message_characters);
+=======
+const redacted = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
+>>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+
+/** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
+export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, observed: Observations): Promise<Ending> => {
+  if (job.reason !== null) return stopped(ctx, job, observed);
+  const result = ctx.redactor.json(cleanJson(value));
+  const bytes = jsonBytes(result);
+  const { maxResultBytes } = ctx.settings;
+  if (bytes > maxResultBytes)
+    throw new AgentFailure(
+      'tool_error',
+      `The result has ${bytes} bytes as JSON; this worker sends at most ${maxResultBytes} (--max-result-bytes)`,
+    );
+  if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, observed) };
+  const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
+  const result_artifact_id = await leaveArtifact(ctx, job, file);
+  return { kind: 'completed', result_artifact_id, ...usageOf(ctx, observed) };
+};
+
+/** Why work was given back that was stopped in the fear of a lost lease. */
+const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
+
+const stopped = (ctx: JobContext, job: RunningJob, observed: Observations): Ending => {
+  if (job.reason === 'timed_out')
+<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
+    return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
+  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED, code: 'lease_at_risk' };
+=======
+    return { kind: 'failed', failure_class: 'timed_out', message: observed.overdue ?? 'it took too long', ...usageOf(ctx, observed) };
+  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED };
+>>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+  if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
+  return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
+};
+
+/** The ending of work that did not succeed, or that was stopped. */
+export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, observed: Observations): Ending => {
+  if (job.reason !== null) return stopped(ctx, job, observed);
+  if (error instanceof AgentFailure)
+<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
+    return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof StoreAway)
+    return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), LIMITS.reason_characters) };
+=======
+    return { kind: 'failed', failure_class: error.failureClass, message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
+  if (error instanceof StoreUnavailable)
+    return { kind: 'failed', failure_class: 'tool_error', message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
+>>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+  if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
+  if (error instanceof ApiError) return endingOfRefusal(ctx, error);
+  ctx.log('error', 'tool.broke', {
+    subtask_id: job.claimed.subtask_id,
+    tool: job.claimed.tool,
+    error: String((error as Error)?.stack ?? error),
+  });
+  return {
+    kind: 'failed',
+    failure_class: 'tool_error',
+    message: redacted(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
+    ...usageOf(ctx, observed),
+  };
+};
+
+const endingOfRefusal = (ctx: JobContext, error: ApiError): Ending => {
+  const verdict = classify(error);
+  if (verdict === 'revoked') ctx.onRevoked(error);
+  if (verdict === 'revoked' || verdict === 'lease_lost') return { kind: 'dropped', reason: error.code };
+  if (verdict === 'retryable')
+    return { kind: 'released', reason: clip(`the server did not answer: ${error.message}`, LIMITS.reason_characters) };
+  return { kind: 'failed', failure_class: 'tool_error', message: clip(`The server refused: ${error.message}`, LIMITS.message_characters) };
+};

@@ -1,0 +1,29 @@
+import type { Json } from '../../../schema/json.ts';
+import { AgentFailure } from './agent-failure.ts';
+import type { AdapterHost, Job } from '../tools/adapter.ts';
+import { type CommandRules, endOf, runAllowed } from '../process/allowed-command.ts';
+import { resolveCommand } from '../process/find-command.ts';
+import { Tail } from '../process/output-tail.ts';
+
+type Commands = readonly (readonly string[])[];
+
+/** Throws denied before anything was done when the worker does not allow one of the commands. */
+export const checkAllowed = async (rules: CommandRules, host: AdapterHost, commands: Commands): Promise<void> => {
+  for (const [name = ''] of commands)
+    await resolveCommand(name, rules.allow, host.workspace).catch((error: unknown) => {
+      // One that is not there yet may be what the agent makes.
+      if (!(error instanceof AgentFailure && error.failureClass === 'spawn_failed')) throw error;
+    });
+};
+
+/** Runs what decides whether the work counts, the result on stdin; throws verify_failed with the end of what the first that fails printed. */
+export const verify = async (rules: CommandRules, job: Job, host: AdapterHost, commands: Commands, result: Json): Promise<void> => {
+  const stdin = JSON.stringify({ goal: job.goal, input: job.input, result });
+  for (const argv of commands) {
+    const tail = new Tail();
+    host.emit({ type: 'tool', name: 'verify', detail: argv.join(' ') });
+    const finished = await runAllowed(rules, job, host, { argv, stdin, onOutput: (_, bytes) => tail.add(bytes) });
+    const text = tail.text(host.redact);
+    if (finished.code !== 0) throw new AgentFailure('verify_failed', `verify: ${argv.join(' ')}: ${endOf(finished)}${text && `\n${text}`}`);
+  }
+};

@@ -1,0 +1,42 @@
+import { statSync } from 'node:fs';
+import { delimiter, isAbsolute } from 'node:path';
+import { isInside } from '../folders.ts';
+import type { Workspace } from '../../attempt/workspace.ts';
+import type { Isolation, ToolCommand } from './isolation.ts';
+
+type Bwrap = Extract<Isolation, { kind: 'bwrap' }>;
+
+/** A world in which all can be read, nothing be written, and which ends with its first process or with the worker. */
+export const WORLD = '--unshare-pid --unshare-ipc --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc'.split(' ');
+
+// Whoever reaches a socket in there acts outside; what the network and NixOS need of /run is brought back.
+const RUN = ['/run/systemd/resolve', '/run/NetworkManager', '/run/resolvconf', '/run/current-system', '/run/wrappers'];
+const SOCKETS = ['/run', '/tmp', '/var/tmp'];
+
+const hide = (path: string): string[] => {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return [];
+  return found.isDirectory() ? ['--tmpfs', path] : ['--ro-bind', '/dev/null', path];
+};
+
+const same = (flag: string) => (path: string) => [flag, path, path];
+
+/** Programs that lie where the rest is hidden. */
+const programs = (command: ToolCommand, hidden: readonly string[]): string[] =>
+  [...(command.env.PATH ?? '').split(delimiter), command.file].filter(
+    (path) => isAbsolute(path) && hidden.some((folder) => path !== folder && isInside(path, folder)),
+  );
+
+/** The command as bubblewrap starts it. What comes later covers what came before. */
+export const inBwrap = ({ bwrap, roots, hidden }: Bwrap, workspace: Workspace, command: ToolCommand): ToolCommand => {
+  const secret = [...SOCKETS, ...hidden];
+  const args = [
+    WORLD,
+    secret.flatMap(hide),
+    ['--bind', workspace.temporary, '/tmp'],
+    [...RUN, ...programs(command, secret)].flatMap(same('--ro-bind-try')),
+    [...roots, workspace.root].flatMap(same('--bind')),
+    ['--chdir', command.cwd, '--', command.file, ...command.args],
+  ].flat();
+  return { file: bwrap, args, cwd: workspace.path, env: command.env };
+};
