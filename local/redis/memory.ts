@@ -1,9 +1,5 @@
 import { createChannels } from './memory/channels.ts';
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
 import type { RedisCommand, Commands } from './memory/command.ts';
-=======
-import type { Command, Commands } from './memory/command.ts';
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
 import { Refusal } from './memory/refusal.ts';
 import { matcher } from './memory/glob.ts';
 import { HASHES } from './memory/hashes.ts';

@@ -68,19 +68,6 @@ describe('the metrics', () => {
   it('count what the journal tells', async () => {
     const metrics = new Metrics();
     const get = await serve(() => STATUS, metrics);
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-    const journal = metrics.counting(silent);
-    journal('info', 'subtask.claimed');
-    journal('info', 'subtask.claimed');
-    journal('info', 'subtask.completed');
-    journal('warn', 'subtask.failed', { failure_class: 'tool_error' });
-    journal('warn', 'subtask.lease-lost');
-    journal('warn', 'subtask.dropped', { reason: 'the lease was lost' });
-    journal('warn', 'subtask.dropped', { reason: 'lease_lost' });
-    journal('warn', 'subtask.released', { code: 'lease_at_risk', reason: 'in any words' });
-    journal('warn', 'request.retried', { operation: 'say "hi"\n' });
-    journal('warn', 'logs.dropped', { bytes: 512 });
-=======
     const log = metrics.counting(silentLog);
     log('info', 'subtask.claimed');
     log('info', 'subtask.claimed');
@@ -89,10 +76,9 @@ describe('the metrics', () => {
     log('warn', 'subtask.lease-lost');
     log('warn', 'subtask.dropped', { reason: 'the lease was lost' });
     log('warn', 'subtask.dropped', { reason: 'lease_lost' });
-    log('warn', 'subtask.released', { reason: FENCED });
+    log('warn', 'subtask.released', { code: 'lease_at_risk', reason: 'in any words' });
     log('warn', 'request.retried', { operation: 'say "hi"\n' });
     log('warn', 'logs.dropped', { bytes: 512 });
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
 
     const { body } = await get('/metrics');
 

@@ -1,10 +1,5 @@
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
 import type { ReleaseCode } from '../attempt/job-context.ts';
-import type { Fields, Journal } from './logger.ts';
-=======
-import { FENCED } from '../attempt/ending.ts';
 import type { Fields, Log } from './worker-log.ts';
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
 
 type Counter = {
   name: string;

@@ -85,17 +85,13 @@ export class StoreUnavailable extends Error {
 }
 
 export const classify = (error: unknown): Verdict => {
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-  if (isTransient(error) || isOfProxy(error) || error instanceof Unconfirmed || error instanceof TimedOut || error instanceof StoreAway)
-=======
   if (
     isTransient(error) ||
     isOfProxy(error) ||
     error instanceof Unconfirmed ||
-    error instanceof Unanswered ||
+    error instanceof TimedOut ||
     error instanceof StoreUnavailable
   )
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
     return 'retryable';
   if (error instanceof LeaseLost) return 'lease_lost';
   if (!(error instanceof ApiError)) return 'refused';

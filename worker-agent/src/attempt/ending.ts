@@ -17,11 +17,7 @@ const usageOf = ({ redactor }: JobContext, { usage }: Observations) =>
   usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
 
 /** Redacted before it is cut: half a secret would not be known. */
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-const told = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), LIMITS.message_characters);
-=======
-const redacted = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), MESSAGE_CHARACTERS);
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+const redacted = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), LIMITS.message_characters);
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
 export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json, observed: Observations): Promise<Ending> => {
@@ -45,13 +41,8 @@ const FENCED = 'its lease may have run out: the machine slept, the worker hung, 
 
 const stopped = (ctx: JobContext, job: RunningJob, observed: Observations): Ending => {
   if (job.reason === 'timed_out')
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-    return { kind: 'failed', failure_class: 'timed_out', message: heard.overdue ?? 'it took too long', ...usageOf(ctx, heard) };
-  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED, code: 'lease_at_risk' };
-=======
     return { kind: 'failed', failure_class: 'timed_out', message: observed.overdue ?? 'it took too long', ...usageOf(ctx, observed) };
-  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED };
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+  if (job.reason === 'fenced') return { kind: 'released', reason: FENCED, code: 'lease_at_risk' };
   if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
   return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
 };
@@ -60,17 +51,10 @@ const stopped = (ctx: JobContext, job: RunningJob, observed: Observations): Endi
 export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, observed: Observations): Ending => {
   if (job.reason !== null) return stopped(ctx, job, observed);
   if (error instanceof AgentFailure)
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-    return { kind: 'failed', failure_class: error.failureClass, message: told(ctx, error.message), ...usageOf(ctx, heard) };
-  if (error instanceof StoreAway)
-    return { kind: 'failed', failure_class: 'tool_error', message: told(ctx, error.message), ...usageOf(ctx, heard) };
-  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), LIMITS.reason_characters) };
-=======
     return { kind: 'failed', failure_class: error.failureClass, message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
   if (error instanceof StoreUnavailable)
     return { kind: 'failed', failure_class: 'tool_error', message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
-  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), 500) };
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+  if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), LIMITS.reason_characters) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
   if (error instanceof ApiError) return endingOfRefusal(ctx, error);
   ctx.log('error', 'tool.broke', {

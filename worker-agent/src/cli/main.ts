@@ -1,9 +1,4 @@
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-import { parseArgs } from 'node:util';
 import { createClient } from '../../../schema/client/client.ts';
-=======
-import { createClient } from '../../../schema/client.ts';
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
 import { PRODUCT } from '../../../schema/product.ts';
 import { checkCount, parseArguments } from './arguments.ts';
 import type { Command } from './command.ts';

@@ -40,13 +40,8 @@ const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, s
 
 /** Says that the worker lives and renews what it holds, at the intervals that the server sets. */
 export class HeartbeatLoop {
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-  readonly #options: HeartbeatOptions;
-  readonly #timer = new WakeableTimer();
-=======
   readonly #options: HeartbeatLoopOptions;
-  readonly #alarm = new Alarm();
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+  readonly #timer = new WakeableTimer();
   #intervals: Intervals;
   #failures = 0;
   #askedMs = 0;

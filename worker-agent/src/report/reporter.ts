@@ -44,12 +44,8 @@ export class Reporter {
     const { subtask_id, key, attempt } = job.claimed;
     const told = ending.kind === 'failed' ? { failure_class: ending.failure_class, message: ending.message } : {};
     const reason = ending.kind === 'released' || ending.kind === 'dropped' ? { reason: ending.reason } : {};
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
     const code = ending.kind === 'released' && ending.code !== undefined ? { code: ending.code } : {};
-    this.#ctx.journal(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
-=======
     this.#ctx.log(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
       subtask_id,
       key,
       attempt,

@@ -5,13 +5,8 @@ import { LIMITS } from '../../../../schema/json.ts';
 import type { WorkerApi } from '../../api/worker-api.ts';
 import { sendArtifact } from '../artifacts.ts';
 import { clip } from '../clean.ts';
-<<<<<<< 1358c58621d24001126ce9d6392b263a31e7bfd0
-import type { Journal } from '../../agent/logger.ts';
-import { classify, isOfProxy, LeaseLost, type RetryOptions, saysLost } from '../../api/retry.ts';
-=======
 import type { Log } from '../../agent/worker-log.ts';
-import { backoffMs, classify, isOfProxy, LeaseLost, type RetryOptions, meansLost } from '../../api/retry.ts';
->>>>>>> f0d3224362c3686eec9545e58922ec66527f6f80
+import { classify, isOfProxy, LeaseLost, type RetryOptions, meansLost } from '../../api/retry.ts';
 import type { SpoolEntry } from './spool-entry.ts';
 import type { Item, Spool } from './spool.ts';
 
