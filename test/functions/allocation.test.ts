@@ -209,7 +209,7 @@ describe('explain', () => {
 
     expect(await explained(backend, plain.task_id)).toMatchObject({ ahead: 1 });
     const [wait] = (await explained(backend, wide.task_id, 'child')).waits;
-    expect(wait).toMatchObject({ code: 'dependencies', message: '80 of its parents have not completed' });
+    expect(wait).toMatchObject({ code: 'dependencies', message: 'parents that have not completed: 80' });
     expect(wait?.subtask_ids).toHaveLength(50);
   });
 });

@@ -89,11 +89,11 @@ describe('a lane', () => {
 
     gone.abort();
 
-    expect(await abandoned).toMatchObject({ message: expect.stringContaining('hung up') });
+    expect(await abandoned).toMatchObject({ message: expect.stringContaining('closed the connection') });
     await callers.end();
     expect(await next).toBe(1);
     await expect(async () => ask(sql, 'callers', gone.signal)`insert into organizations (name) values ('abandoned')`).rejects.toThrow(
-      'hung up',
+      'closed the connection',
     );
     expect(await sql`select from organizations`).toHaveLength(0);
   });

@@ -160,7 +160,7 @@ export class FakePlatform {
 
   #fence({ subtask_id, lease_token, attempt }: { subtask_id: string; lease_token: string; attempt: number }): void {
     const held = [...this.given.values()].flat().find((it) => it.subtask_id === subtask_id);
-    if (held === undefined) throw new AppError('subtask_not_found', 'There is no subtask with this id');
+    if (held === undefined) throw new AppError('subtask_not_found', 'No subtask has this id');
     if (held.lease_token !== lease_token || held.attempt !== attempt || this.lost.has(subtask_id))
       throw new AppError('lease_lost', ERRORS.lease_lost[1]);
   }
