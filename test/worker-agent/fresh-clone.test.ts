@@ -23,7 +23,7 @@ const cloneForTest = async () => {
   await write('package.json', '{ "type": "module" }');
   await write('package-lock.json', '{}');
   await write('worker-agent/src/cli.ts', CLI);
-  for (const path of ['local/bootstrap.mjs', 'local/lock.mjs', 'worker-agent/bin/maw.mjs']) {
+  for (const path of ['scripts/bootstrap.mjs', 'local/lock.mjs', 'worker-agent/bin/maw.mjs']) {
     await write(path, '');
     await copyFile(join(ROOT, path), join(folder, path));
   }

@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '../src/cli.ts');
 const built = join(here, '../dist/cli.js');
-const bootstrap = join(here, '../../local/bootstrap.mjs');
+const bootstrap = join(here, '../../scripts/bootstrap.mjs');
 // npm writes it when everything is in its place.
 const isInstalled = existsSync(join(here, '../../node_modules/.package-lock.json'));
 

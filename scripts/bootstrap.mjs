@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { takeLock } from './lock.mjs';
+import { takeLock } from '../local/lock.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
@@ -98,7 +98,7 @@ const runToEnd = (command, args, options) =>
   });
 
 const run = async ([target, ...rest]) => {
-  if (target === undefined) throw new Error('Usage: node local/bootstrap.mjs FILE [arguments] | --bin PACKAGE [arguments]');
+  if (target === undefined) throw new Error('Usage: node scripts/bootstrap.mjs FILE [arguments] | --bin PACKAGE [arguments]');
   if (major < 20) throw new Error(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
   if (!isInstalled()) await install();
   const args = target === '--bin' ? [binaryOf(rest[0]), ...rest.slice(1)] : [join(ROOT, target), ...rest];
