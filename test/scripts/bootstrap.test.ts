@@ -41,10 +41,10 @@ const projectForTest = async (npm?: string) => {
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Starts the program of such a project, which ends at once, as `node scripts/bootstrap.mjs` does. */
-const startIn = async (folder: string) => {
+const startIn = async (folder: string, ...flags: string[]) => {
   await writeFile(join(folder, 'program.mjs'), "console.log('it runs')");
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, npm_lifecycle_event: '' };
-  const child = spawn(process.execPath, ['scripts/bootstrap.mjs', 'program.mjs'], { cwd: folder, env });
+  const child = spawn(process.execPath, ['scripts/bootstrap.mjs', ...flags, 'program.mjs'], { cwd: folder, env });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -140,5 +140,28 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(await starter.ended()).toMatchObject({ code: 1, output: expect.stringContaining('interrupted') });
     expect(isAlive(pid)).toBe(false);
     expect(existsSync(join(folder, '.installing'))).toBe(false);
+  });
+
+  it('leaves out the development tools until they are needed, and adds them to what is there', async () => {
+    const { folder } = await projectForTest('echo "$@" >> installs');
+
+    for (const flags of [[], [], ['--dev'], ['--dev']])
+      expect(await (await startIn(folder, ...flags)).ended()).toMatchObject({ code: 0, output: expect.stringContaining('it runs') });
+
+    const [first = '', second = '', ...others] = (await readFile(join(folder, 'installs'), 'utf8')).trim().split('\n');
+    expect(first).toMatch(/^ci .*--omit=dev --workspace=worker-agent --include-workspace-root$/);
+    expect(second).toMatch(/^install --no-save .*--ignore-scripts$/);
+    expect(others).toEqual([]);
+  });
+
+  it('starts from nothing when the lock file is another', async () => {
+    const { folder } = await projectForTest('echo "$@" >> installs');
+    await (await startIn(folder)).ended();
+    await writeFile(join(folder, 'package-lock.json'), '{ "version": 2 }');
+
+    const { code } = await (await startIn(folder, '--dev')).ended();
+
+    expect(code).toBe(0);
+    expect(await readFile(join(folder, 'installs'), 'utf8')).toMatch(/^ci .*\nci .*--ignore-scripts\n$/);
   });
 });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that any Node can run it far enough to install what is missing and to find a newer one.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -20,8 +20,17 @@ const run = async (file) => {
   setTimeout(() => process.exit(), LEAVE_MS).unref();
 };
 
+/** The output that needs no installation, or null for any other command. `npm run maw:help` writes help.txt. */
+const outputOf = (word) => {
+  if (['--help', '-h', 'help'].includes(word)) return readFileSync(join(here, 'help.txt'), 'utf8');
+  if (word !== '--version' && word !== '-v') return null;
+  const { version } = JSON.parse(readFileSync(join(here, '../package.json'), 'utf8'));
+  return `${version}\n`;
+};
+
 if (!existsSync(source)) await run(built);
 else if (process.features.typescript && (isInstalled || process.env.MAW_BOOTSTRAPPED)) await run(source);
+else if (outputOf(process.argv[2]) !== null) process.stdout.write(outputOf(process.argv[2]));
 else {
   // It runs this file again, with the Node and the dependencies that are locked here.
   process.env.MAW_BOOTSTRAPPED = '1';
