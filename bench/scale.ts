@@ -1,7 +1,7 @@
 import { openPool } from '../functions/platform/postgres.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
 import type { Env } from '../schema/env.ts';
-import { makeHistory, SUBTASKS_EACH } from '../test/support/history.ts';
+import { makeHistory, SUBTASKS_EACH } from './support/history.ts';
 import { freshDatabase } from './database.ts';
 import { measureAll, type Results } from './scale/measure.ts';
 import { touchedStatements } from './scale/metered.ts';

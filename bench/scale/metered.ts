@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Pool, Sql, Statement } from '../../functions/domain/sql.ts';
-import { fetchedBlocks } from '../../test/support/blocks.ts';
+import { fetchedBlocks } from '../support/blocks.ts';
 
 /** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */
 export type Run = { name: string; text: string; ms: number; blocks: number };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openPool } from '../../functions/platform/postgres.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
-import { makeHistory } from '../support/history.ts';
+import { makeHistory } from '../../bench/support/history.ts';
 import { enrol } from '../support/worker.ts';
 
 /** More than a search looks through one by one. */

@@ -45,6 +45,10 @@ const CASES: [file: string, imported: string, allowed: boolean][] = [
   ['infra/a.ts', '../functions/domain/x.ts', false],
   ['infra/a.ts', '../functions/platform/postgres/repair.ts', false],
   ['bench/a.ts', 'aws-cdk-lib', false],
+  ['bench/a.ts', '../test/support/x.ts', false],
+  ['deploy/a.ts', '../bench/support/x.ts', true],
+  ['deploy/a.ts', '../test/support/x.ts', false],
+  ['scripts/a.ts', '../test/support/x.ts', false],
 ];
 
 const nameOf = (file: string, at: number) => file.replace(/\ba\b/, `case${at}`);
