@@ -198,9 +198,9 @@ describe('npm start', { timeout: 180_000 }, () => {
 
   it.each<[string[], Record<string, string>, RegExp]>([
     [['--prot', '1'], {}, /Unknown option '--prot'[\s\S]*--port NUMBER/],
-    [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a number from 0 to 65535, not 70000/],
+    [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a whole number from 0 to 65535, not 70000/],
     [['surplus'], {}, /Unexpected argument 'surplus'/],
-    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be an address such as http:\/\/\S+, not here:80/],
+    [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be a URL such as http:\/\/\S+, not here:80/],
     [['--listen', '203.0.113.7'], {}, /This machine has no address 203\.0\.113\.7; --listen takes one of its own, or 0\.0\.0\.0/],
     [['--data', 'package.json'], {}, /package\.json is not a folder; choose another one with --data/],
     [[], { LEASE_MS: 'long', LOG_LEVEL: 'loud' }, /LEASE_MS: [\s\S]*LOG_LEVEL: /],
