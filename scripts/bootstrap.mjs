@@ -131,7 +131,9 @@ const run = async (words) => {
   const needed = [...(isDev ? [DEV] : []), ...(major < 24 ? [NODE24] : [])];
   if (!isInstalled(needed)) await install(needed);
   const args = [isBin ? binaryOf(target) : join(ROOT, target), ...rest];
-  const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
+  // What Node has compiled is kept, which halves the time that each process takes to start. It makes coverage less precise.
+  const compiled = rest.includes('--coverage') ? {} : { NODE_COMPILE_CACHE: join(MODULES, '.cache', 'node') };
+  const env = { ...compiled, ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
   return (await runToEnd(node24(), args, { stdio: 'inherit', env })).code;
 };
 
