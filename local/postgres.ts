@@ -75,7 +75,7 @@ const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: st
   if (place.account.uid !== undefined) chownSync(path, place.account.uid, place.account.gid);
   const flags = ['--pgdata', dataOf(place), '--username', 'postgres', '--auth', 'scram-sha-256', '--pwfile', path, '--no-instructions'];
   const locale = ['--encoding', 'UTF8', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--locale', 'C'];
-  const speed = profile === 'test' ? ['--no-sync', '--no-data-checksums'] : [];
+  const speed = profile === 'test' ? ['--no-sync'] : [];
   const made = spawnSync(place.binaries.initdb, [...flags, ...locale, ...speed], {
     ...place.account,
     cwd: place.folder,
