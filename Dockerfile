@@ -3,7 +3,9 @@ FROM node:24-bookworm-slim
 WORKDIR /project
 COPY package.json package-lock.json .npmrc ./
 COPY worker-agent/package.json worker-agent/
-RUN npm ci --omit=dev --ignore-scripts && npm cache clean --force
+COPY scripts/node24/package.json scripts/node24/
+# Without the workspace scripts/node24, which brings the Node that this image has.
+RUN npm ci --omit=dev --ignore-scripts --workspace=worker-agent --include-workspace-root && npm cache clean --force
 COPY schema schema
 COPY functions functions
 COPY worker-agent worker-agent

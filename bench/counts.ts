@@ -6,7 +6,7 @@ import * as tasks from '../functions/domain/tasks/tasks.ts';
 import { type Composed, createContext } from '../functions/platform/context.ts';
 import type { Claimed } from '../schema/attempt.ts';
 import type { Env } from '../schema/env.ts';
-import { startTcpProxy } from '../test/support/tcp-proxy.ts';
+import { startTcpProxy } from './support/tcp-proxy.ts';
 import type { WorkerPrincipal } from '../functions/domain/principal.ts';
 import { createOwner, createWorker, fanOutAndIn, submitMany } from './setup.ts';
 

@@ -1,5 +1,3 @@
-export const say = (line = '') => process.stdout.write(`${line}\n`);
-
 export const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 export const percentile = (values: readonly number[], of: number): number =>

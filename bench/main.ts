@@ -1,7 +1,8 @@
 import { countRoundTrips, countWal } from './counts.ts';
 import { freshDatabase, withServer } from './database.ts';
 import { measureDispatch, POLL_MS } from './dispatch.ts';
-import { percentile, type Rounds, say } from './figures.ts';
+import { say } from '../local/say.ts';
+import { percentile, type Rounds } from './figures.ts';
 import { countRedisTrips } from './redis.ts';
 import { targetRows } from './targets.ts';
 import { LOOPS, measureThroughput, WIDTH } from './throughput.ts';

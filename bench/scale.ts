@@ -1,7 +1,8 @@
 import { openPool } from '../functions/platform/pool.ts';
 import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
+import { say } from '../local/say.ts';
 import type { Env } from '../schema/env.ts';
-import { makeHistory, SUBTASKS_EACH } from '../test/support/history.ts';
+import { makeHistory, SUBTASKS_EACH } from './support/history.ts';
 import { freshDatabase } from './database.ts';
 import { measureAll, type Results } from './scale/measure.ts';
 import { touchedStatements } from './scale/metered.ts';
@@ -15,8 +16,6 @@ const { BENCH_SCALE: scale = '0,1000,5000', BENCH_ROUNDS: rounds = '5' } = proce
 const SIZES = (scale === 'full' ? '0,10000,100000' : scale).split(',').map(Number);
 /** Chunks of output of each subtask: 1 M of 10,000 tasks, 5 M of 100,000. */
 const logsEach = (tasks: number) => (tasks > 10_000 ? 5 : 10);
-
-const say = (line = '') => process.stdout.write(`${line}\n`);
 
 const fill = async (url: string, tasks: number) => {
   const started = performance.now();

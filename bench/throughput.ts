@@ -4,7 +4,8 @@ import { callTogether, requestsOf } from './callers.ts';
 import { startServer, startWholeHome } from './children.ts';
 import { createDatabase, freshDatabase } from './database.ts';
 import { drive, httpStep, sqlStep, type Step } from './drive.ts';
-import { Rounds, say } from './figures.ts';
+import { say } from '../local/say.ts';
+import { Rounds } from './figures.ts';
 import { createYardstick, findPgbench } from './pgbench.ts';
 import { createOwner, createWorker, enrolWorkers, submitByApi, submitMany } from './setup.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startTcpProxy } from '../test/support/tcp-proxy.ts';
+import { startTcpProxy } from '../bench/support/tcp-proxy.ts';
 import type { Services } from './services.ts';
 
 export type Counts = { postgres_round_trips: number; redis_requests: number; redis_commands: number };

@@ -1,5 +1,5 @@
 import { onStopSignals } from '../local/stop-signals.ts';
-import { say } from './say.ts';
+import { sayWithTime as say } from '../local/say.ts';
 import { type Deployed, deployToEmulator } from './to-emulator.ts';
 
 const tell = ({ outputs, adminKey, emulator }: Deployed) =>

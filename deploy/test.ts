@@ -4,7 +4,7 @@ import { onStopSignals } from '../local/stop-signals.ts';
 import { type Deployed, deployToEmulator } from './to-emulator.ts';
 import { ROOT, runCommand } from './run.ts';
 import { countServices } from './counts.ts';
-import { say } from './say.ts';
+import { sayWithTime as say } from '../local/say.ts';
 import type { Services } from './services.ts';
 
 /** Counts and updates come one by one: they need the deployment for themselves. */

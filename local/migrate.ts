@@ -4,6 +4,7 @@ import { migrate } from '../functions/platform/migrate.ts';
 import { createPool } from '../functions/platform/pool.ts';
 import { loadEnvFile } from './env-file.ts';
 import { startPostgres } from './postgres.ts';
+import { readStandaloneEnv } from './standalone-env.ts';
 
 const folder = join(import.meta.dirname, '../schema');
 const tell = ({ applied }: { applied: string[] }) =>
@@ -32,7 +33,7 @@ const main = async () => {
     tell(await migrate({ url, folder }));
     return makeAdminKey(url);
   }
-  const data = process.env.MAW_DATA || join(import.meta.dirname, '../.maw');
+  const { MAW_DATA: data } = readStandaloneEnv({ MAW_DATA: process.env.MAW_DATA });
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
   try {
     tell(await migrate({ url: postgres.url, folder }));

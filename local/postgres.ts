@@ -44,7 +44,7 @@ export const startPostgres = async ({ folder, profile = 'durable', say = () => {
   const place = choosePlace(folder, say);
   const unlock = lockFolder(place.folder);
   try {
-    const password = initialize(place, say);
+    const password = initialize(place, profile, say);
     await stopOrphan(dataOf(place), say);
     const port = await freePort();
     const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
@@ -65,7 +65,7 @@ const dataOf = (place: Place) => join(place.folder, 'data');
 const logOf = (place: Place) => join(place.folder, 'postgres.log');
 const passwordOf = (place: Place) => join(place.folder, 'password');
 
-const initialize = (place: Place, say: (line: string) => void): string => {
+const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: string) => void): string => {
   const path = passwordOf(place);
   if (existsSync(join(dataOf(place), 'PG_VERSION'))) return readFileSync(path, 'utf8').trim();
   say('making a new database');
@@ -75,7 +75,8 @@ const initialize = (place: Place, say: (line: string) => void): string => {
   if (place.account.uid !== undefined) chownSync(path, place.account.uid, place.account.gid);
   const flags = ['--pgdata', dataOf(place), '--username', 'postgres', '--auth', 'scram-sha-256', '--pwfile', path, '--no-instructions'];
   const locale = ['--encoding', 'UTF8', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8', '--locale', 'C'];
-  const made = spawnSync(place.binaries.initdb, [...flags, ...locale], {
+  const speed = profile === 'test' ? ['--no-sync'] : [];
+  const made = spawnSync(place.binaries.initdb, [...flags, ...locale, ...speed], {
     ...place.account,
     cwd: place.folder,
     encoding: 'utf8',

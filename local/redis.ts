@@ -4,6 +4,7 @@ import { findRedisServer } from './redis/find.ts';
 import { startRedisServer } from './redis/server.ts';
 import { type ConnectOptions, connectRedis } from './redis/tcp.ts';
 import { faultOf, versionOf } from './redis/version.ts';
+import { readStandaloneEnv } from './standalone-env.ts';
 
 export type LocalRedis = {
   kind: 'upstash' | 'url' | 'server' | 'memory';
@@ -40,10 +41,8 @@ const openUpstash = (env: RedisOptions['env']): LocalRedis | null => {
 };
 
 const openUrl = async ({ env, onCut, patienceMs }: RedisOptions): Promise<LocalRedis | null> => {
-  const url = env.REDIS_URL;
-  if (!url) return null;
-  if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? ''))
-    throw new Error('REDIS_URL must be a URL such as redis://user:password@host:6379, or rediss:// for TLS');
+  const { REDIS_URL: url } = readStandaloneEnv({ REDIS_URL: env.REDIS_URL });
+  if (url === undefined) return null;
   const requester = await connectRedis(url, { onCut, patienceMs });
   const close = () => requester.close();
   const version = await versionOf(requester).catch((error: Error) => error);

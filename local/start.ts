@@ -1,5 +1,6 @@
 import { loadEnvFile } from './env-file.ts';
 import { type Home, startHome } from './home.ts';
+import { sayWithTime as say } from './say.ts';
 import { explain, warningsOf } from './start/messages.ts';
 import { HELP, readOptions } from './start/options.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -8,9 +9,6 @@ const fail = (message: string): never => {
   process.stderr.write(`${message}\n`);
   process.exit(1);
 };
-
-const started = performance.now();
-const say = (line: string) => process.stdout.write(`[${((performance.now() - started) / 1_000).toFixed(1)} s] ${line}\n`);
 
 const options = (() => {
   try {

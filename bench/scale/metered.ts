@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Pool } from '../../functions/domain/ports/pool.ts';
 import type { Sql, Statement } from '../../functions/domain/ports/sql.ts';
-import { fetchedBlocks } from '../../test/support/blocks.ts';
+import { fetchedBlocks } from '../support/blocks.ts';
 
 /** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */
 export type Run = { name: string; text: string; ms: number; blocks: number };

@@ -6,6 +6,7 @@ import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { type Client, createClient } from '../../schema/client/client.ts';
 import type { Task } from '../../schema/task.ts';
 import { type Home, startHome } from '../home.ts';
+import { say } from '../say.ts';
 import { onStopSignals } from '../stop-signals.ts';
 import { PREFIX, removeLeftovers } from './leftovers.ts';
 import { measure } from './measure.ts';
@@ -17,7 +18,6 @@ import { createWorkers, waitForWorkers } from './workers.ts';
 const WORKERS = 10;
 const LONGEST_MS = 5 * 60_000;
 
-const say = (line = '') => process.stdout.write(`${line}\n`);
 const { exit } = parseArgs({ options: { exit: { type: 'boolean', default: false } } }).values;
 
 const outputIsRight = async (client: Client, task: Task, sample: Sample): Promise<boolean> => {

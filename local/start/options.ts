@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readStandaloneEnv } from '../standalone-env.ts';
 
 export const HELP = `npm start -- [options]
   --data FOLDER       folder in which all data is stored   (MAW_DATA, default .maw in the project)
@@ -20,24 +20,21 @@ const KNOWN = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-const portOf = (text: string): number => {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw new Error(`--port (MAW_PORT) must be a number from 0 to 65535, not ${text}`);
-};
-
-const publicUrlOf = (text: string | undefined): string | undefined => {
-  if (text === undefined || /^https?:$/.test(URL.parse(text)?.protocol ?? '')) return text;
-  throw new Error(`--public-url (MAW_PUBLIC_URL, PUBLIC_URL) must be a URL such as http://192.168.1.10:8080, not ${text}`);
+/** How a person gives each value. */
+const LABELS = {
+  MAW_DATA: '--data (MAW_DATA)',
+  MAW_PORT: '--port (MAW_PORT)',
+  MAW_PUBLIC_URL: '--public-url (MAW_PUBLIC_URL, PUBLIC_URL)',
 };
 
 /** Flags win over variables, an empty variable counts as unset; throws an Error with what is wrong and what is accepted. */
 export const readOptions = (args: string[], env: Record<string, string | undefined>): StartOptions => {
   const { values } = parseArgs({ args, options: KNOWN, allowPositionals: false });
-  return {
-    folder: values.data || env.MAW_DATA || join(import.meta.dirname, '../../.maw'),
-    port: portOf(values.port || env.MAW_PORT || '8080'),
-    host: values.listen || '127.0.0.1',
-    publicUrl: publicUrlOf(values['public-url'] || env.MAW_PUBLIC_URL || env.PUBLIC_URL || undefined),
-    help: values.help ?? false,
+  const flags = {
+    MAW_DATA: values.data || env.MAW_DATA,
+    MAW_PORT: values.port || env.MAW_PORT,
+    MAW_PUBLIC_URL: values['public-url'] || env.MAW_PUBLIC_URL || env.PUBLIC_URL,
   };
+  const { MAW_DATA: folder, MAW_PORT: port, MAW_PUBLIC_URL: publicUrl } = readStandaloneEnv({ ...env, ...flags }, LABELS);
+  return { folder, port, host: values.listen || '127.0.0.1', publicUrl, help: values.help ?? false };
 };

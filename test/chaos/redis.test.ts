@@ -6,7 +6,7 @@ import { breakableRedis } from '../functions/live/support/live.ts';
 import { PROGRAM, startRealRedis } from '../local/support/redis.ts';
 import { until } from '../support/processes.ts';
 import { seededRandom } from '../support/random.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { startTcpProxy } from '../../bench/support/tcp-proxy.ts';
 import { startEngine } from './support/engine.ts';
 
 const real = it.skipIf(PROGRAM === null);

@@ -5,8 +5,8 @@ import { claim } from '../../functions/domain/attempts/attempts.ts';
 import { openPool } from '../../functions/platform/pool.ts';
 import { type Env, parseEnv } from '../../schema/env.ts';
 import { createDatabase } from '../support/backend.ts';
-import { countBlocks } from '../support/blocks.ts';
-import { makeHistory } from '../support/history.ts';
+import { countBlocks } from '../../bench/support/blocks.ts';
+import { makeHistory } from '../../bench/support/history.ts';
 
 const TASKS = 10_000;
 /** A connection plans the first five runs of a statement before it may keep a plan. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { relay } from '../../functions/domain/outbox/relay.ts';
 import { backendForTest } from '../support/backend.ts';
-import { countBlocks } from '../support/blocks.ts';
+import { countBlocks } from '../../bench/support/blocks.ts';
 
 /** Two files are to be removed; the blob store fails at one of them as long as it is told to. */
 const outboxForTest = async () => {

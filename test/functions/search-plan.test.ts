@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPool } from '../../functions/platform/pool.ts';
 import { type Backend, createBackend } from '../support/backend.ts';
-import { makeHistory } from '../support/history.ts';
+import { makeHistory } from '../../bench/support/history.ts';
 import { enrol } from '../support/worker.ts';
 
 /** More than a search looks through one by one. */

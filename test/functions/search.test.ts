@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { openPool } from '../../functions/platform/pool.ts';
 import { list } from '../../functions/domain/tasks/tasks.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
-import { countBlocks } from '../support/blocks.ts';
-import { makeHistory } from '../support/history.ts';
+import { countBlocks } from '../../bench/support/blocks.ts';
+import { makeHistory } from '../../bench/support/history.ts';
 import { enrol } from '../support/worker.ts';
 
 const TASKS = 10_000;

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that any Node can run it far enough to install what is missing and to find a newer one.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import module from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '../src/cli/main.ts');
 const built = join(here, '../dist/cli.js');
-const bootstrap = join(here, '../../local/bootstrap.mjs');
+const bootstrap = join(here, '../../scripts/bootstrap.mjs');
 // npm writes it when everything is in its place.
 const isInstalled = existsSync(join(here, '../../node_modules/.package-lock.json'));
 
@@ -20,8 +21,20 @@ const run = async (file) => {
   setTimeout(() => process.exit(), LEAVE_MS).unref();
 };
 
+/** The output that needs no installation, or null for any other command. `npm run maw:help` writes help.txt. */
+const outputOf = (word) => {
+  if (['--help', '-h', 'help'].includes(word)) return readFileSync(join(here, 'help.txt'), 'utf8');
+  if (word !== '--version' && word !== '-v') return null;
+  const { version } = JSON.parse(readFileSync(join(here, '../package.json'), 'utf8'));
+  return `${version}\n`;
+};
+
 if (!existsSync(source)) await run(built);
-else if (process.features.typescript && (isInstalled || process.env.MAW_BOOTSTRAPPED)) await run(source);
+else if (process.features.typescript && (isInstalled || process.env.MAW_BOOTSTRAPPED)) {
+  // What Node has compiled is kept: the next start takes half the time.
+  module.enableCompileCache?.(join(here, '../../node_modules/.cache/node'));
+  await run(source);
+} else if (outputOf(process.argv[2]) !== null) process.stdout.write(outputOf(process.argv[2]));
 else {
   // It runs this file again, with the Node and the dependencies that are locked here.
   process.env.MAW_BOOTSTRAPPED = '1';

@@ -10,7 +10,7 @@ import { scripted } from '../../../worker-agent/src/tools/scripted/scripted.ts';
 import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { jobSettings } from '../../support/job-settings.ts';
-import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { startTcpProxy } from '../../../bench/support/tcp-proxy.ts';
 import { freePort } from '../../support/processes.ts';
 import { realRedisUrl } from '../../support/redis.ts';
 import { DEAD_REDIS, NO_REDIS, PATIENCE_MS, REDIS } from '../../support/redis-kind.ts';

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, type Sql } from '../../../functions/domain/ports/sql.ts';
 import { ConnectionLost, isDatabaseAway, openPool, type PoolSettings } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
-import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { startTcpProxy } from '../../../bench/support/tcp-proxy.ts';
 
 /** A pool over a proxy that can cut its connections. */
 const poolForTest = async (settings: PoolSettings = {}) => {

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createRedis, hint, type RedisAt, RedisAway, type RedisClient } from '../../../functions/platform/redis.ts';
 import { connectRedis } from '../../../local/redis/tcp.ts';
 import { freePort, until } from '../../support/processes.ts';
-import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { startTcpProxy } from '../../../bench/support/tcp-proxy.ts';
 import { PROGRAM, startRealRedis } from '../support/redis.ts';
 
 const real = it.skipIf(PROGRAM === null);

@@ -10,6 +10,13 @@ import { enrol } from '../../../worker-agent/src/cli/commands/enrol.ts';
 import { loadConfig } from '../../../worker-agent/src/cli/load-config.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
+const COPIED = [
+  'scripts/bootstrap.mjs',
+  'local/lock.mjs',
+  'worker-agent/package.json',
+  'worker-agent/bin/maw.mjs',
+  'worker-agent/bin/help.txt',
+];
 const CLI = 'export const main = async (words) => (console.log(JSON.stringify(words)), 0);';
 
 /** A clone in which nothing is installed, and an npm that notes how it is called and installs nothing. */
@@ -23,12 +30,23 @@ const cloneForTest = async () => {
   await write('package.json', '{ "type": "module" }');
   await write('package-lock.json', '{}');
   await write('worker-agent/src/cli/main.ts', CLI);
-  for (const path of ['local/bootstrap.mjs', 'local/lock.mjs', 'worker-agent/bin/maw.mjs']) {
+  for (const path of COPIED) {
     await write(path, '');
     await copyFile(join(ROOT, path), join(folder, path));
   }
   for (const name of ['npm', 'npx']) await write(`bin/${name}`, `#!/bin/sh\necho ${name} "$@" >> called\nmkdir node_modules\n`);
-  return { folder, called: async () => (await readFile(join(folder, 'called'), 'utf8')).trim().split('\n') };
+  return {
+    folder,
+    called: async () => (await readFile(join(folder, 'called'), 'utf8').catch(() => '')).trim().split('\n').filter(Boolean),
+  };
+};
+
+/** What `maw` prints in a folder, with the npm of that folder. */
+const mawIn = async (folder: string, ...words: string[]) => {
+  const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` };
+  const child = spawn(process.execPath, ['worker-agent/bin/maw.mjs', ...words], { cwd: folder, env });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { stdout, stderr, code };
 };
 
 const joinLine = async (): Promise<string> => {
@@ -51,5 +69,17 @@ describe.skipIf(process.platform === 'win32')('the command that maw enrol prints
     expect(code).toBe(0);
     expect(await called()).toEqual([expect.stringMatching(/^npm ci .*--ignore-scripts/)]);
     expect(JSON.parse(output)).toEqual(['worker', 'join', 'http://here:8080/#mae_one', '--tools', 'scripted']);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('maw in a clone where nothing is installed', () => {
+  it.each(['--help', '--version'])('prints the same for %s as an installed one, and installs nothing', async (word) => {
+    const { folder, called } = await cloneForTest();
+
+    const [printed, installed] = await Promise.all([mawIn(folder, word), mawIn(ROOT, word)]);
+
+    expect(printed).toEqual({ ...installed, stderr: '', code: 0 });
+    expect(printed.stdout).not.toBe('');
+    expect(await called()).toEqual([]);
   });
 });

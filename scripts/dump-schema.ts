@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openPool } from '../functions/platform/pool.ts';
 import { migrate } from '../functions/platform/migrate.ts';
-import { startThrowawayPostgres } from './postgres/throwaway.ts';
-import { dumpSchema } from './schema-dump.ts';
+import { startThrowawayPostgres } from '../local/postgres/throwaway.ts';
+import { dumpSchema } from '../local/schema-dump.ts';
 
 const server = await startThrowawayPostgres('test');
 try {

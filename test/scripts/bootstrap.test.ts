@@ -23,8 +23,8 @@ const HASH = createHash('sha256').update('{}').digest('hex');
 const projectForTest = async (npm?: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bootstrap-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const name of ['local', 'node_modules', 'bin']) await mkdir(join(folder, name));
-  for (const name of ['local/bootstrap.mjs', 'local/lock.mjs']) await copyFile(join(ROOT, name), join(folder, name));
+  for (const name of ['local', 'scripts', 'node_modules', 'bin']) await mkdir(join(folder, name));
+  for (const name of ['scripts/bootstrap.mjs', 'local/lock.mjs']) await copyFile(join(ROOT, name), join(folder, name));
   await writeFile(join(folder, 'package-lock.json'), '{}');
   if (npm === undefined) await writeFile(join(folder, 'node_modules/.installed-lock'), HASH);
   else await writeFile(join(folder, 'bin/npm'), `#!/bin/sh\n${npm}\n`, { mode: 0o755 });
@@ -40,11 +40,11 @@ const projectForTest = async (npm?: string) => {
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Starts the program of such a project, which ends at once, as `node local/bootstrap.mjs` does. */
-const startIn = async (folder: string) => {
+/** Starts the program of such a project, which ends at once, as `node scripts/bootstrap.mjs` does. */
+const startIn = async (folder: string, ...flags: string[]) => {
   await writeFile(join(folder, 'program.mjs'), "console.log('it runs')");
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, npm_lifecycle_event: '' };
-  const child = spawn(process.execPath, ['local/bootstrap.mjs', 'program.mjs'], { cwd: folder, env });
+  const child = spawn(process.execPath, ['scripts/bootstrap.mjs', ...flags, 'program.mjs'], { cwd: folder, env });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -64,7 +64,7 @@ describe.skipIf(process.platform === 'win32')('what npm run starts', { timeout: 
   it.each(['SIGTERM', 'SIGKILL'] as const)('is asked once to end when npm is ended by %s', async (signal) => {
     const { folder, said } = await projectForTest();
     // npm runs a script by a shell, and its signals reach that shell alone.
-    const command = `"${process.execPath}" local/bootstrap.mjs program.mjs; true`;
+    const command = `"${process.execPath}" scripts/bootstrap.mjs program.mjs; true`;
     const shell = spawn('sh', ['-c', command], { cwd: folder, env: { ...process.env, npm_lifecycle_event: 'start' } });
     const pid = Number(await until('the program to run', async () => (await said())[0]));
 
@@ -76,7 +76,7 @@ describe.skipIf(process.platform === 'win32')('what npm run starts', { timeout: 
 
   it('gets the signals that its starter gets, and its exit code is told', async () => {
     const { folder, said } = await projectForTest();
-    const starter = spawn(process.execPath, ['local/bootstrap.mjs', 'program.mjs'], { cwd: folder });
+    const starter = spawn(process.execPath, ['scripts/bootstrap.mjs', 'program.mjs'], { cwd: folder });
     const pid = Number(await until('the program to run', async () => (await said())[0]));
 
     starter.kill('SIGTERM');
@@ -140,5 +140,28 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(await starter.ended()).toMatchObject({ code: 1, output: expect.stringContaining('interrupted') });
     expect(isAlive(pid)).toBe(false);
     expect(existsSync(join(folder, '.installing'))).toBe(false);
+  });
+
+  it('leaves out the development tools until they are needed, and adds them to what is there', async () => {
+    const { folder } = await projectForTest('echo "$@" >> installs');
+
+    for (const flags of [[], [], ['--dev'], ['--dev']])
+      expect(await (await startIn(folder, ...flags)).ended()).toMatchObject({ code: 0, output: expect.stringContaining('it runs') });
+
+    const [first = '', second = '', ...others] = (await readFile(join(folder, 'installs'), 'utf8')).trim().split('\n');
+    expect(first).toMatch(/^ci .*--omit=dev --workspace=worker-agent --include-workspace-root$/);
+    expect(second).toMatch(/^install --no-save .*--ignore-scripts$/);
+    expect(others).toEqual([]);
+  });
+
+  it('starts from nothing when the lock file is another', async () => {
+    const { folder } = await projectForTest('echo "$@" >> installs');
+    await (await startIn(folder)).ended();
+    await writeFile(join(folder, 'package-lock.json'), '{ "version": 2 }');
+
+    const { code } = await (await startIn(folder, '--dev')).ended();
+
+    expect(code).toBe(0);
+    expect(await readFile(join(folder, 'installs'), 'utf8')).toMatch(/^ci .*\nci .*--ignore-scripts\n$/);
   });
 });

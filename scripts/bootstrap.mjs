@@ -1,11 +1,12 @@
-// Runs a script of this project with Node 24 and its locked dependencies, installing them first when they are missing.
+// Runs a script of this project with Node 24 and its locked dependencies. Installs first what that script needs and is missing:
+// programs need no development tools, and no Node 24 where it is the one that runs this.
 // Plain JavaScript without dependencies: it must run on a bare Node 20.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { takeLock } from './lock.mjs';
+import { takeLock } from '../local/lock.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const MODULES = join(ROOT, 'node_modules');
@@ -20,7 +21,26 @@ const lockHash = () =>
   createHash('sha256')
     .update(readFileSync(join(ROOT, 'package-lock.json')))
     .digest('hex');
-const isInstalled = () => existsSync(STAMP) && readFileSync(STAMP, 'utf8') === lockHash();
+
+/** The parts that an installation can do without. */
+const DEV = 'dev';
+const NODE24 = 'node24';
+
+/** Which of them the current installation does not have; null when there is none of the current lock file. */
+const missingParts = () => {
+  const [hash, , parts = ''] = existsSync(STAMP) ? readFileSync(STAMP, 'utf8').split(' ') : [];
+  return hash === lockHash() ? parts.split(',') : null;
+};
+const isInstalled = (needed) => missingParts()?.every((part) => !needed.includes(part)) ?? false;
+
+/** Adds to what is installed, which may be in use; starts from nothing where that belongs to another lock file. */
+const installArgs = (skipped) => [
+  ...(missingParts() === null ? ['ci'] : ['install', '--no-save']),
+  ...['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'],
+  ...(skipped.includes(DEV) ? ['--omit=dev'] : []),
+  // Node 24 is a workspace of its own.
+  ...(skipped.includes(NODE24) ? ['--workspace=worker-agent', '--include-workspace-root'] : []),
+];
 
 /** One install at a time. */
 const waitForLock = async () => {
@@ -30,23 +50,24 @@ const waitForLock = async () => {
   }
 };
 
-const installNow = async () => {
-  console.error('Installing the locked dependencies (once; a minute or two) …');
+const installNow = async (needed) => {
+  const skipped = needed.includes(DEV) ? [] : [DEV, NODE24].filter((part) => !needed.includes(part));
+  console.error(`Installing the locked dependencies${skipped.includes(DEV) ? '' : ' and development tools'} (once; a minute or two) …`);
   const started = Date.now();
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
+  const args = installArgs(skipped);
   // Its standard output is that of what runs afterwards, which may be JSON for a machine.
   const options = { cwd: ROOT, stdio: ['ignore', 2, 2], shell: isWindows, timeout: INSTALL_MS };
   const { code, heard } = await runToEnd('npm', args, options);
   if (heard) throw new Error('The installation was interrupted; run this again.');
-  if (code !== 0) throw new Error(`npm ${args.join(' ')} did not succeed; npm says why above. Mend that and run this again.`);
-  writeFileSync(STAMP, lockHash());
+  if (code !== 0) throw new Error(`npm ${args.join(' ')} did not succeed; npm says why above. Fix that and run this again.`);
+  writeFileSync(STAMP, [lockHash(), ...(skipped.length > 0 ? ['without', skipped.join(',')] : [])].join(' '));
   console.error(`Installed in ${Math.round((Date.now() - started) / 1_000)} s.`);
 };
 
-const install = async () => {
+const install = async (needed) => {
   await waitForLock();
   try {
-    if (!isInstalled()) await installNow();
+    if (!isInstalled(needed)) await installNow(needed);
   } finally {
     rmSync(LOCK, { force: true });
   }
@@ -64,7 +85,7 @@ const node24 = () => {
 
 const binaryOf = (name) => {
   const { bin } = JSON.parse(readFileSync(join(MODULES, name, 'package.json'), 'utf8'));
-  return join(MODULES, name, typeof bin === 'string' ? bin : bin[name]);
+  return join(MODULES, name, typeof bin === 'string' ? bin : (bin[name] ?? Object.values(bin)[0]));
 };
 
 /** npm runs this by a shell, and a signal sent to npm ends that shell alone: what it started must not go on unseen. */
@@ -97,12 +118,22 @@ const runToEnd = (command, args, options) =>
     });
   });
 
-const run = async ([target, ...rest]) => {
-  if (target === undefined) throw new Error('Usage: node local/bootstrap.mjs FILE [arguments] | --bin PACKAGE [arguments]');
+const USAGE = `Usage: node scripts/bootstrap.mjs [--dev] FILE [arguments]
+       node scripts/bootstrap.mjs --bin PACKAGE [arguments]
+--dev installs the development tools too; --bin runs one of them.`;
+
+const run = async (words) => {
+  const isBin = words[0] === '--bin';
+  const isDev = isBin || words[0] === '--dev';
+  const [target, ...rest] = isDev ? words.slice(1) : words;
+  if (target === undefined) throw new Error(USAGE);
   if (major < 20) throw new Error(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
-  if (!isInstalled()) await install();
-  const args = target === '--bin' ? [binaryOf(rest[0]), ...rest.slice(1)] : [join(ROOT, target), ...rest];
-  const env = { ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
+  const needed = [...(isDev ? [DEV] : []), ...(major < 24 ? [NODE24] : [])];
+  if (!isInstalled(needed)) await install(needed);
+  const args = [isBin ? binaryOf(target) : join(ROOT, target), ...rest];
+  // What Node has compiled is kept, which halves the time that each process takes to start. It makes coverage less precise.
+  const compiled = rest.includes('--coverage') ? {} : { NODE_COMPILE_CACHE: join(MODULES, '.cache', 'node') };
+  const env = { ...compiled, ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
   return (await runToEnd(node24(), args, { stdio: 'inherit', env })).code;
 };
 
