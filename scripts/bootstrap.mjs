@@ -15,6 +15,8 @@ const LOCK = join(ROOT, '.installing');
 const INSTALL_MS = 15 * 60_000;
 const isWindows = process.platform === 'win32';
 const major = Number(process.versions.node.split('.')[0]);
+/** npm puts the installed Node first in the path; an installation without it would remove the one that runs this. */
+const isInstalledNode = process.execPath.startsWith(join(MODULES, '/'));
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const lockHash = () =>
@@ -128,7 +130,7 @@ const run = async (words) => {
   const [target, ...rest] = isDev ? words.slice(1) : words;
   if (target === undefined) throw new Error(USAGE);
   if (major < 20) throw new Error(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
-  const needed = [...(isDev ? [DEV] : []), ...(major < 24 ? [NODE24] : [])];
+  const needed = [...(isDev ? [DEV] : []), ...(major < 24 || isInstalledNode ? [NODE24] : [])];
   if (!isInstalled(needed)) await install(needed);
   const args = [isBin ? binaryOf(target) : join(ROOT, target), ...rest];
   // What Node has compiled is kept, which halves the time that each process takes to start. It makes coverage less precise.

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../support/processes.ts';
 
@@ -41,10 +41,12 @@ const projectForTest = async (npm?: string) => {
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Starts the program of such a project, which ends at once, as `node scripts/bootstrap.mjs` does. */
-const startIn = async (folder: string, ...flags: string[]) => {
+const startIn = async (folder: string, ...flags: string[]) => startWith(process.execPath, folder, ...flags);
+
+const startWith = async (node: string, folder: string, ...flags: string[]) => {
   await writeFile(join(folder, 'program.mjs'), "console.log('it runs')");
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}`, npm_lifecycle_event: '' };
-  const child = spawn(process.execPath, ['scripts/bootstrap.mjs', ...flags, 'program.mjs'], { cwd: folder, env });
+  const child = spawn(node, ['scripts/bootstrap.mjs', ...flags, 'program.mjs'], { cwd: folder, env });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -152,6 +154,18 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(first).toMatch(/^ci .*--omit=dev --workspace=worker-agent --include-workspace-root$/);
     expect(second).toMatch(/^install --no-save .*--ignore-scripts$/);
     expect(others).toEqual([]);
+  });
+
+  it('keeps Node 24 where the installed one runs it', async () => {
+    const { folder } = await projectForTest('echo "$@" >> installs');
+    const node = join(folder, 'node_modules/node/bin/node');
+    await mkdir(dirname(node), { recursive: true });
+    await copyFile(process.execPath, node);
+
+    const { code } = await (await startWith(node, folder)).ended();
+
+    expect(code).toBe(0);
+    expect(await readFile(join(folder, 'installs'), 'utf8')).toMatch(/--omit=dev\n$/);
   });
 
   it('starts from nothing when the lock file is another', async () => {
