@@ -29,8 +29,8 @@ const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 const PATIENCE_MS = 300;
 
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
-export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
-  !isAway || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
+export const isCausedByOne = (error: unknown, isUnavailable: boolean): boolean =>
+  !isUnavailable || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
 
 /** The requests of one group that wait, in the order in which they came. */
 class Queue<T, R> {

@@ -33,5 +33,5 @@ export type Context = {
   env: Env;
   log: Log;
   /** Whether an error means that the database can't answer now, and may later. */
-  isAway(error: unknown): boolean;
+  isUnavailable(error: unknown): boolean;
 };

@@ -58,7 +58,7 @@ begin
     select jsonb_agg(case
       when v_completed[i.item] is not null then jsonb_build_object('subtask_id', i.subtask_id, 'status', 'completed',
         'task_status', v_statuses -> v_completed[i.item]::text)
-      else judge_completion(p_organization, p_workers[i.place], i.subtask_id, i.lease_token, i.attempt, i.artifact_id, i.hash)
+      else check_completion(p_organization, p_workers[i.place], i.subtask_id, i.lease_token, i.attempt, i.artifact_id, i.hash)
       end order by i.item)
     into v_results
     from unnest(p_places, p_subtasks, p_tokens, p_attempts, p_artifacts, p_hashes) with ordinality

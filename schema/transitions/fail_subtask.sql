@@ -18,7 +18,7 @@ begin
   ) then
     v_outcome := 'timed_out';
   end if;
-  v_code := judge_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, v_outcome, p_hash);
+  v_code := check_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, v_outcome, p_hash);
   if v_code is null then
     perform end_attempt(p_subtask, v_outcome, p_class, p_message, p_usage, p_hash);
   elsif v_code <> 'repeated' then

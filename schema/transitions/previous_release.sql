@@ -27,3 +27,15 @@ create or replace function left_in_outbox() returns jsonb
 language sql stable as $$
   select written_outbox()
 $$;
+
+-- The functions below were renamed in this release.
+create or replace function judge_fence(
+  p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_outcome text, p_hash text
+) returns text
+language sql stable as $$
+  select check_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, p_outcome, p_hash)
+$$;
+create or replace function note_sweep(p_outage_ms int, p_grace_ms int) returns boolean
+language sql as $$
+  select record_sweep(p_outage_ms, p_grace_ms)
+$$;

@@ -1,6 +1,6 @@
 import type { Artifact, ArtifactSpec, Transfer } from '../../../schema/artifact.ts';
 import { AppError } from '../../../schema/errors.ts';
-import { type Fenced, judgeFence } from '../attempts/attempts.sql.ts';
+import { type Fenced, checkFence } from '../attempts/attempts.sql.ts';
 import type { Context } from '../context.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Caller } from '../principal.ts';
@@ -18,7 +18,7 @@ const PER_ATTEMPT = 200;
 const missing = () => new AppError('artifact_not_found', 'No artifact has this id');
 
 const guard = async (sql: Tx, worker: WorkerIdentity, fence: Fenced) => {
-  const code = await judgeFence(sql, worker, fence);
+  const code = await checkFence(sql, worker, fence);
   if (code === null) return;
   if (code === 'subtask_not_found') throw new AppError(code, 'No subtask has this id');
   if (code === 'worker_revoked') throw new AppError(code, 'This worker was removed; enrol it again');

@@ -6,7 +6,7 @@ import type { Sql } from '../ports/sql.ts';
 import { repeating } from '../transact.ts';
 import { type Claim, completeAndClaim, type Completion, type CompletionAnswer, type NextClaim } from './attempts.sql.ts';
 
-type Advancing = Announcing & { sql: Sql; env: Pick<Env, 'LEASE_MS'>; isAway(error: unknown): boolean };
+type Advancing = Announcing & { sql: Sql; env: Pick<Env, 'LEASE_MS'>; isUnavailable(error: unknown): boolean };
 /** What a worker finished and what it wants next; either may be missing. */
 export type WorkerStep = { ctx: Advancing; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
 export type StepAnswer = { results: CompletionAnswer[]; claim: { error: string } | Claim | null };
@@ -41,5 +41,5 @@ export const createAdvance = (): Advance =>
     isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
     mostWaiting: MOST_WAITING,
     run: runSteps,
-    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isUnavailable(error) ?? true),
   });

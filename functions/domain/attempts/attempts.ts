@@ -8,7 +8,7 @@ import { commitStatement } from '../unit-of-work.ts';
 import * as rows from './attempts.sql.ts';
 
 type Attempts = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
-type Completing = Attempts & Pick<Context, 'env' | 'isAway' | 'advance'>;
+type Completing = Attempts & Pick<Context, 'env' | 'isUnavailable' | 'advance'>;
 
 const accepted = <T extends object>(answer: T): Exclude<T, { error: string }> => {
   if ('error' in answer) throw refusal(String(answer.error));

@@ -5,7 +5,7 @@ import type { WorkerIdentity } from '../principal.ts';
 export type ParentOutput = Omit<InputValue, 'included'>;
 
 /** Why a worker may not read what a subtask got; null when it holds the subtask just now. */
-export const judgeHolder = async (sql: Sql, worker: WorkerIdentity, subtaskId: string): Promise<string | null> => {
+export const checkHolder = async (sql: Sql, worker: WorkerIdentity, subtaskId: string): Promise<string | null> => {
   const [row] = await sql<[{ code: string | null }]>`
     select case
       when w.worker_id is null then 'worker_revoked'

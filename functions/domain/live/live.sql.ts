@@ -1,5 +1,5 @@
 import type { WorkerMode } from '../../../schema/states.ts';
-import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
+import type { LiveEvent, LiveTask, RecordedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
 import { json, type Sql } from '../ports/sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
@@ -78,8 +78,8 @@ export const readQueues = async (sql: Sql, organizationId: string): Promise<Queu
 };
 
 /** Marks rows of the outbox as taken and answers the workers that they tell of. */
-export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<NotedWorker[]> => sql<
-  NotedWorker[]
+export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<RecordedWorker[]> => sql<
+  RecordedWorker[]
 >`
   with taken as (
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])

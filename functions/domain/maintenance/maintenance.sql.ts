@@ -7,8 +7,8 @@ export const BATCH = 500;
 export type Ended = { count: number; outbox: OutboxRow[] };
 
 /** Whether attempts may be ended for what is overdue: not just after the platform was away. */
-export const noteSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
-  const [row] = await sql<[{ may: boolean }]>`select note_sweep(${outageMs}, ${graceMs}) as may`;
+export const recordSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
+  const [row] = await sql<[{ may: boolean }]>`select record_sweep(${outageMs}, ${graceMs}) as may`;
   return row.may;
 };
 

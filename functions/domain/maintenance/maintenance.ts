@@ -10,7 +10,7 @@ const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Prom
 
 /** After an outage workers have the time of a lease to be heard again before attempts are ended. */
 export const mayReap = (ctx: Pick<Context, 'sql' | 'env'>): Promise<boolean> =>
-  repeating(() => rows.noteSweep(ctx.sql, ctx.env.OUTAGE_MS, ctx.env.LEASE_MS));
+  repeating(() => rows.recordSweep(ctx.sql, ctx.env.OUTAGE_MS, ctx.env.LEASE_MS));
 
 export const endOverdue = async (ctx: Overdue, reaps = true) => ({
   reaped: reaps ? await ended(ctx, rows.reapAttempts) : 0,

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { broadcast } from '../live/broadcast.ts';
 import { dispatch } from '../live/dispatch.ts';
 import { endOverdue, mayReap } from '../maintenance/maintenance.ts';
-import { noteWorkers } from '../live/note-workers.ts';
+import { recordWorkers } from '../live/record-workers.ts';
 import { reconcileAgain } from '../live/reconcile.ts';
 import { orWakeLater } from './wake.ts';
 
@@ -19,7 +19,7 @@ export const carryOut = async (ctx: Context, messages: readonly Message[]): Prom
   const ready = of(messages, 'ready');
   if (ready.length > 0) await dispatch(ctx, ready);
   const workers = of(messages, 'worker');
-  if (workers.length > 0) await noteWorkers(ctx, workers);
+  if (workers.length > 0) await recordWorkers(ctx, workers);
   const events = of(messages, 'events');
   if (events.length > 0) await broadcast(ctx, events);
   if (overdue) await reconcileAgain(ctx);

@@ -37,7 +37,7 @@ const isCarriedOut = async (ctx: Context, row: OutboxRow): Promise<boolean> => {
     await carryOut(ctx, [row]);
     return true;
   } catch (error) {
-    if (ctx.isAway(error)) throw error;
+    if (ctx.isUnavailable(error)) throw error;
     await recordFailure(ctx.sql, row.outbox_id, error instanceof Error ? error.message : String(error));
     return false;
   }

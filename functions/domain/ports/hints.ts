@@ -12,7 +12,7 @@ export type QueueGone = Owned & { subtask_id: string; tool: string };
 export type LiveEvent = Event & Owned & { tool: string | null };
 export type LiveTask = Task & Owned;
 export type Beat = { running: number; slots: number | null; info: Record<string, unknown> };
-export type NotedWorker = Worker & Owned & { deleted: boolean };
+export type RecordedWorker = Worker & Owned & { deleted: boolean };
 /** What a worker is now, for those who follow the workers. */
 export type WorkerUpdate = WorkerIdentity & { status: WorkerStatus; mode: WorkerMode };
 export type LiveWorker = { worker_id: string; status: WorkerStatus; mode: WorkerMode; tools: readonly string[] };
@@ -20,7 +20,7 @@ export type LiveWorker = { worker_id: string; status: WorkerStatus; mode: Worker
 /** A task that has changed, and the number of its last event since. */
 export type ChangedTask = { task_id: string; last_seq: number };
 /** What a committed transaction changed. Of workers only what a caller changed: what they do themselves is in their heartbeats. */
-export type Changes = { tasks: readonly ChangedTask[]; workers: readonly NotedWorker[]; removed: readonly WorkerIdentity[] };
+export type Changes = { tasks: readonly ChangedTask[]; workers: readonly RecordedWorker[]; removed: readonly WorkerIdentity[] };
 export type CacheKind = 'task' | 'worker';
 /** `generation` names the last thing that was new, `age_ms` ago; `idle` is the generation at which nothing was left to do. */
 export type Activity = { generation: string | null; age_ms: number; idle: string | null };
@@ -48,7 +48,7 @@ export type Hints = {
    */
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null; isChanged: boolean } | null>;
   /** Keeps a worker as it is now, until its presence ends. */
-  noteWorker(worker: NotedWorker): Promise<boolean>;
+  recordWorker(worker: RecordedWorker): Promise<boolean>;
   /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
   readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
   /** Publishes what workers are now on the channel of workers. */

@@ -25,7 +25,7 @@ declare const TRANSACTION: unique symbol;
 export type Tx = Sql & { readonly [TRANSACTION]: true };
 
 /** Stands before what it is for in the list of a statement of its own; a transaction notes its request as it begins. */
-export const noteRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
+export const setRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
 
 /** A value as a parameter of type jsonb. */
 export const json = (value: unknown): string => JSON.stringify(value);

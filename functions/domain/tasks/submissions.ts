@@ -8,7 +8,7 @@ import type { Vault } from '../ports/vault.ts';
 import { repeating } from '../transact.ts';
 import { type Submission, submitTasks } from './tasks.sql.ts';
 
-type Submitting = Announcing & { sql: Sql; vault: Vault; isAway(error: unknown): boolean };
+type Submitting = Announcing & { sql: Sql; vault: Vault; isUnavailable(error: unknown): boolean };
 export type Submit = (submission: Submission & { ctx: Submitting }) => Promise<Task>;
 
 /** Tasks and subtasks in one statement: its answer and its outbox rows stay small. */
@@ -37,5 +37,5 @@ export const createSubmit = (mostWaiting: number): Submit =>
     isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
     mostWaiting,
     run: runSubmissions,
-    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isUnavailable(error) ?? true),
   });

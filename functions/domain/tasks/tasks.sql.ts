@@ -159,7 +159,7 @@ export const updateTask = (sql: Tx, taskId: string, change: TaskChange) => sql`
   where task_id = ${taskId}`;
 
 /** Takes a locked task's ready subtasks out of their queue; answers them. */
-export const leaveQueue = async (sql: Tx, taskId: string): Promise<string[]> => {
+export const removeFromQueue = async (sql: Tx, taskId: string): Promise<string[]> => {
   const rows = await sql<{ subtask_id: string }[]>`
     delete from queue_entries q using subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id
     returning q.subtask_id`;

@@ -48,7 +48,7 @@ const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
  * answer of the first.
  */
 export const submit = async (
-  ctx: Tasks & Pick<Context, 'env' | 'vault' | 'isAway' | 'submit'>,
+  ctx: Tasks & Pick<Context, 'env' | 'vault' | 'isUnavailable' | 'submit'>,
   caller: Caller,
   spec: TaskSpec,
   once: OnceRequest | null = null,
@@ -107,7 +107,7 @@ export const update = async ({ tx }: Unit, caller: Caller, taskId: string, versi
     throw new AppError('version_conflict', `The task has version ${task.version}, not ${version}; read it again and repeat the request`);
   await rows.updateTask(tx, taskId, change);
   if (change.priority !== undefined && change.priority !== task.priority) {
-    const waiting = await rows.leaveQueue(tx, taskId);
+    const waiting = await rows.removeFromQueue(tx, taskId);
     if (waiting.length > 0) await rows.enqueueSubtasks(tx, waiting);
   }
   await rows.recordEvents(tx, [

@@ -5,7 +5,7 @@ import { takeWorkers } from './live.sql.ts';
 import { push } from './push.ts';
 
 /** Tells Redis and those who follow the workers that some came, changed or went. */
-export const noteWorkers = async (ctx: Context, rows: readonly MessageOf<'worker'>[]): Promise<void> => {
+export const recordWorkers = async (ctx: Context, rows: readonly MessageOf<'worker'>[]): Promise<void> => {
   const workers = await takeWorkers(
     ctx.sql,
     rows.map((row) => row.outbox_id),
@@ -14,7 +14,7 @@ export const noteWorkers = async (ctx: Context, rows: readonly MessageOf<'worker
   // Heartbeats of those who hold nothing reach Redis only, so Postgres may not know that a worker is there, or free again.
   const statuses = await ctx.hints.presence(workers.map(({ worker_id }) => worker_id));
   for (const [at, worker] of workers.entries()) {
-    await ctx.hints.noteWorker(worker);
+    await ctx.hints.recordWorker(worker);
     const { worker_id, mode, organization_id, deleted } = worker;
     const update = { worker_id, organization_id, mode, status: deleted ? 'offline' : (statuses[at] ?? worker.status) } as const;
     await ctx.hints.publishWorkers([update]);

@@ -1,7 +1,7 @@
 -- Notes that somebody looks after what is overdue; answers whether attempts may be ended for it. They may not for p_grace_ms after the
 -- platform was away for longer than p_outage_ms, or had never looked before, if somebody holds a lease from before: nobody could renew it,
 -- or tell a result. Between two such times there is a look at least, so that sweeps that come late do not keep dead workers' work for ever.
-create or replace function note_sweep(p_outage_ms int, p_grace_ms int) returns boolean
+create or replace function record_sweep(p_outage_ms int, p_grace_ms int) returns boolean
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
