@@ -1,4 +1,4 @@
--- Starts a claimed subtask; started already under the same lease, it changes nothing. Answers {"error"} or {"status"}.
+-- Starts a claimed subtask; one that was already started under the same lease stays as it is. Returns {"error"} or {"status"}.
 create or replace function start_subtask(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int)
 returns jsonb
 language plpgsql
