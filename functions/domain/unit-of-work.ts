@@ -8,8 +8,8 @@ import type { WorkerIdentity } from './principal.ts';
 import { repeating, transact } from './transact.ts';
 
 /**
- * What work inside a transaction may use. There is no Redis, queue or blob store in it, because a transaction that waits for the network
- * holds its locks meanwhile.
+ * What work inside a transaction may use. It has no Redis, queue or blob store, because a transaction that waits for the network holds
+ * its locks meanwhile.
  */
 export type Unit = {
   readonly tx: Tx;

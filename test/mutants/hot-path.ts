@@ -456,7 +456,7 @@ export const hotPathMutants: readonly Mutant[] = [
     file: 'functions/domain/batches.ts',
     find: `        batch.push(it);
       } else rest.push(it);
-      keys.add(it.key); // what comes later with this key stays behind it`,
+      keys.add(it.key); // later requests with this key stay behind this one`,
     replace: `        batch.push(it);
         keys.add(it.key);
       } else rest.push(it);`,

@@ -10,7 +10,7 @@ type Refused = { error: string };
 type Answered<T> = { answer: T; outbox: OutboxRow[] };
 export type EndedAnswer = { status: SubtaskStatus; task_status: TaskStatus };
 
-/** What the fence says of a write to an attempt; locks the subtask, so that it stays true to the end of the transaction. */
+/** Checks a write to an attempt by its fence; null when it is current. Locks the subtask, so this stays true in the transaction. */
 export const checkFence = async (sql: Tx, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
   await sql`select from subtasks where subtask_id = ${it.subtask_id} for share`;
   const [row] = await sql<[{ code: string | null }]>`
@@ -19,7 +19,7 @@ export const checkFence = async (sql: Tx, worker: WorkerIdentity, it: Fenced): P
 };
 
 export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
-/** A claim with the ids that Redis proposes for it; null: Postgres looks at all that is ready. */
+/** A claim with the ids that Redis proposes for it; null: Postgres searches the whole queue. */
 export type NextClaim = Pick<ClaimSpec, 'claim_request_id' | 'limit' | 'start'> & { window: readonly string[] | null };
 type Step = { ctx: { sql: Sql }; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
 type Advanced = { answer: { results: CompletionAnswer[]; claims: (Refused | Claim | null)[] | null }; outbox: OutboxRow[] };

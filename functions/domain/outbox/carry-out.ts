@@ -10,7 +10,7 @@ import { orWakeLater } from './wake.ts';
 const of = <T extends Topic>(messages: readonly Message[], topic: T) =>
   messages.filter((message): message is MessageOf<T> => message.topic === topic);
 
-/** Does what messages ask for. Done twice, or in another order, it does no harm. */
+/** Carries out messages. It is safe to carry out a message twice, or messages in another order. */
 export const carryOut = async (ctx: Context, messages: readonly Message[]): Promise<void> => {
   const overdue = of(messages, 'overdue').length > 0;
   if (overdue) await endOverdue(ctx, await mayReap(ctx));

@@ -27,7 +27,7 @@ const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitt
   });
 };
 
-/** Tasks that are submitted to an organization at the same time share statements; beyond `mostWaiting` they are refused at once. */
+/** Tasks that are submitted to an organization at the same time share statements; while `mostWaiting` wait, more are refused at once. */
 export const createSubmit = (mostWaiting: number): Submit =>
   createBatches<Submission & { ctx: Submitting }, Task>({
     groupOf: ({ caller }) => caller.organization_id,
