@@ -67,8 +67,6 @@ const FOLDERS: Area[] = [
 const NOT_YET_CLEAN: string[] = [
   'schema',
   'schema/routes',
-  'schema/transitions',
-  'functions/domain',
   'functions/http',
   'functions/platform',
   'functions/queue',

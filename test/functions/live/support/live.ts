@@ -18,12 +18,12 @@ import { openTestRedis } from '../../../support/redis.ts';
 export const breakableRedis = () => {
   const requester = openTestRedis();
   onTestFinished(() => requester.close());
-  let isAway = false;
+  let isUnavailable = false;
   const redis = createRedis(
-    { requester: { request: (it) => (isAway ? Promise.reject(new Error('away')) : requester.request(it)) } },
+    { requester: { request: (it) => (isUnavailable ? Promise.reject(new Error('away')) : requester.request(it)) } },
     { failures: Number.MAX_SAFE_INTEGER, timeoutMs: PATIENCE_MS },
   );
-  return { redis, requester, setAway: (away: boolean) => void (isAway = away) };
+  return { redis, requester, setAway: (away: boolean) => void (isUnavailable = away) };
 };
 
 /** Sockets as a gateway would hold them: what was posted to each; those that are `slow` do not read. */
