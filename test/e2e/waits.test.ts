@@ -38,10 +38,10 @@ describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
     expect(ofSubtask).toMatchObject({
       code: 0,
       out: expect.stringMatching(
-        /^a \(claude\) is ready: no worker may take it \(.+: it does not offer the tool claude\)\n[\s\S]* no +it does not/,
+        /^a \(claude\) is ready: no worker may claim it \(.+: it does not offer the tool claude\)\n[\s\S]* no +it does not/,
       ),
     });
-    expect(ofTask.out).toMatch(/\na +ready +claude .*no worker may take it[\s\S]*\nb +blocked .*parents that have not completed: 1/);
+    expect(ofTask.out).toMatch(/\na +ready +claude .*no worker may claim it[\s\S]*\nb +blocked .*parents that have not completed: 1/);
     expect(JSON.parse(json.out)).toMatchObject({ task_id, open_count: 2, subtasks: [{ subtask_id, status: 'ready' }, {}] });
   });
 });
