@@ -50,10 +50,10 @@ describe('maw worker join', { timeout: 60_000 }, () => {
     const { platform, start } = await join();
 
     const missing = await ended(start(joinUrl(platform.url, 'mae_one'), '--tools', 'exec', '--exec-allow', 'no-such-tool'));
-    const nobody = await ended(start('http://127.0.0.1:1/#mae_one', '--tools', 'scripted'));
+    const unreachable = await ended(start('http://127.0.0.1:1/#mae_one', '--tools', 'scripted'));
 
     expect(missing).toMatchObject({ code: 1, out: expect.stringMatching(/fail +exec: no-such-tool .*\n +next: install no-such-tool/) });
-    expect(nobody).toMatchObject({
+    expect(unreachable).toMatchObject({
       code: 1,
       out: expect.stringMatching(/fail .*does not answer.*\n +next: check that the platform is running/),
     });

@@ -58,7 +58,7 @@ itIsAnAdapter('openai-http', {
   writes: () => openAiPlay(uses('write_file', { path: 'made.txt', content: '' }), submits(true)),
   tellsEnvironment: () =>
     openAiPlay(uses('run_command', { argv: node(ENVIRONMENT) }), (response, asked) => {
-      const said = asked.messages.at(-1)?.content ?? '';
-      sendJson(response, 200, { choices: [{ message: { content: said }, finish_reason: 'stop' }] });
+      const content = asked.messages.at(-1)?.content ?? '';
+      sendJson(response, 200, { choices: [{ message: { content }, finish_reason: 'stop' }] });
     }),
 });

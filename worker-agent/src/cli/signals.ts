@@ -18,58 +18,84 @@ type SignalOptions = {
 
 export const signalOptions = ({ drain_for_ms, notice_url }: Config): SignalOptions => ({ drainForMs: drain_for_ms, noticeUrl: notice_url });
 
+type Agent = Pick<WorkerAgent, 'drain' | 'cancel'>;
+
+/** Counts the signals to stop, and drains or cancels the agent accordingly. */
+class SignalHandler {
+  readonly #agent: Agent;
+  readonly #drainForMs: number;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #count = 0;
+  /** The last counted signal, while repetitions of it are ignored. */
+  #last: object | null = null;
+
+  constructor(agent: Agent, drainForMs: number) {
+    this.#agent = agent;
+    this.#drainForMs = drainForMs;
+  }
+
+  readonly onSignal = (name: NodeJS.Signals): void => {
+    if (name === 'SIGHUP') return this.onHangUp();
+    if (this.#last !== null) return;
+    this.#setCount(this.#count + 1);
+    if (this.#count === 1) this.#drain(name);
+    else if (this.#count === 2) this.#agent.cancel(name);
+    else process.exit(130);
+  };
+
+  readonly onHangUp = (): void => {
+    if (this.#count >= 2) return;
+    this.#setCount(2);
+    this.#agent.cancel('SIGHUP');
+  };
+
+  readonly onNotice = ({ reason, leftMs }: Notice): void => {
+    if (this.#count === 0) this.#drain(reason);
+    if (leftMs !== null) this.#cancelAfter(leftMs - RELEASE_MS, reason);
+  };
+
+  stop(): void {
+    for (const it of this.#timers) clearTimeout(it);
+  }
+
+  #setCount(count: number): void {
+    const current = {};
+    this.#count = count;
+    this.#last = current;
+    const forget = () => {
+      if (this.#last === current) this.#last = null;
+    };
+    // Signals that arrived while the event loop was blocked are handled before this immediate.
+    setTimeout(() => setImmediate(forget), NEXT_SIGNAL_AFTER_MS).unref();
+  }
+
+  #drain(reason: string): void {
+    this.#count = Math.max(this.#count, 1);
+    this.#agent.drain(reason);
+    if (this.#drainForMs > 0) this.#cancelAfter(this.#drainForMs, `draining took longer than ${this.#drainForMs} ms`);
+  }
+
+  #cancelAfter(ms: number, reason: string): void {
+    this.#timers.add(setTimeout(() => this.#agent.cancel(reason), ms));
+  }
+}
+
 /**
  * The first signal drains, the second releases the running subtasks, the third exits immediately. If the terminal is closed, or its
  * output is no longer read, nobody can send a second signal: the subtasks are released immediately. Returns a function that stops listening.
  */
-export const listenToSignals = (
-  agent: Pick<WorkerAgent, 'drain' | 'cancel'>,
-  { drainForMs = 0, noticeUrl }: SignalOptions = {},
-): (() => void) => {
+export const listenToSignals = (agent: Agent, { drainForMs = 0, noticeUrl }: SignalOptions = {}): (() => void) => {
+  const handler = new SignalHandler(agent, drainForMs);
   const stopped = new AbortController();
-  const timers = new Set<NodeJS.Timeout>();
-  let count = 0;
-  /** The last counted signal, while repetitions of it are ignored. */
-  let last: object | null = null;
-  const cancelAfter = (ms: number, reason: string) => timers.add(setTimeout(() => agent.cancel(reason), ms));
-  const setCount = (nth: number) => {
-    const it = {};
-    count = nth;
-    last = it;
-    // Signals that arrived while the event loop was blocked are handled before this immediate.
-    setTimeout(() => setImmediate(() => (last = last === it ? null : last)), NEXT_SIGNAL_AFTER_MS).unref();
-  };
-  const begin = (reason: string) => {
-    count = Math.max(count, 1);
-    agent.drain(reason);
-    if (drainForMs > 0) cancelAfter(drainForMs, `draining took longer than ${drainForMs} ms`);
-  };
-  const onNotice = ({ reason, leftMs }: Notice) => {
-    if (count === 0) begin(reason);
-    if (leftMs !== null) cancelAfter(leftMs - RELEASE_MS, reason);
-  };
-  const onHangUp = () => {
-    if (count >= 2) return;
-    setCount(2);
-    agent.cancel('SIGHUP');
-  };
-  const onSignal = (name: NodeJS.Signals) => {
-    if (name === 'SIGHUP') return onHangUp();
-    if (last !== null) return;
-    setCount(count + 1);
-    if (count === 1) begin(name);
-    else if (count === 2) agent.cancel(name);
-    else process.exit(130);
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
-  if (noticeUrl !== undefined) void watchNotices(noticeUrl, { signal: stopped.signal, onNotice });
+  for (const name of SIGNALS) process.on(name, handler.onSignal);
+  if (noticeUrl !== undefined) void watchNotices(noticeUrl, { signal: stopped.signal, onNotice: handler.onNotice });
   // This listener is never removed: the last line of output may fail after the signal listeners are removed.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', onHangUp);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', handler.onHangUp);
   process.on('exit', killEverything);
   return () => {
     stopped.abort();
-    for (const it of timers) clearTimeout(it);
-    for (const name of SIGNALS) process.off(name, onSignal);
+    handler.stop();
+    for (const name of SIGNALS) process.off(name, handler.onSignal);
     process.off('exit', killEverything);
   };
 };
