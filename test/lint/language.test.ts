@@ -72,7 +72,6 @@ const NOT_YET_CLEAN: string[] = [
   'functions/queue',
   'functions/socket',
   'worker-agent/src',
-  'worker-agent',
   'local',
   'infra',
   'deploy',
