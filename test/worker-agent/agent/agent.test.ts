@@ -460,7 +460,7 @@ describe('draining', () => {
 
     await worker.run();
 
-    expect(worker.lines.find(({ event }) => event === 'worker.draining')?.reason).toBe('the server wants it');
+    expect(worker.lines.find(({ event }) => event === 'worker.draining')?.reason).toBe('the server requested it');
   });
 
   it('is followed by giving the work back when it is cancelled', async () => {

@@ -32,13 +32,13 @@ const serve = async (status: () => AgentStatus = () => STATUS, metrics = new Met
 describe('readiness', () => {
   it.each<[string, Partial<AgentStatus>, string[]]>([
     ['is there while the platform answers', {}, []],
-    ['ends with the first word of draining', { isDraining: true }, ['it drains']],
+    ['ends with the first word of draining', { isDraining: true }, ['the worker is draining']],
     ['waits for the first answer', { heartbeatAgeMs: null }, ['the platform has not answered yet']],
     ['ends when the platform stays away', { heartbeatAgeMs: 9_400 }, ['the platform has not answered for 9 s']],
     [
       'ends while no result could be kept',
       { spool: { ...SPOOL, status: 'full', error: 'no space left' } },
-      ['its disk takes no results or no workspaces: no space left'],
+      ['its disk cannot store results or workspaces: no space left'],
     ],
     ['ends for good with the credential', { isRevoked: true, isDraining: true }, ['the platform removed this worker']],
   ])('%s', (_, change, reasons) => {

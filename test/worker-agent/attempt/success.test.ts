@@ -72,7 +72,7 @@ describe('a result with a schema', () => {
 
     expect(body).toMatchObject({ result: 4 });
     expect(sent).toEqual([expect.stringContaining('result: must be at most 5')]);
-    expect(log).toContain('asked for once more');
+    expect(log).toContain('asked to correct it');
   });
 
   it('is asked for once, not twice', async () => {
@@ -99,7 +99,7 @@ describe('a result with a schema', () => {
 
     const { body } = await carriedOut({ result_schema: { pattern: 'x' } }, { tools: [adapter] });
 
-    expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining("can't check result_schema") });
+    expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('cannot check result_schema') });
   });
 });
 
@@ -208,7 +208,7 @@ describe('a tool of which nothing is heard', () => {
 
     for (const seconds of [9, 4, 4, 4]) {
       vi.advanceTimersByTime(seconds * 1_000);
-      watch.heard();
+      watch.activity();
     }
     expect(stops).toEqual([]);
 

@@ -32,7 +32,7 @@ describe.skipIf(process.platform !== 'linux')('what doctor tells of isolation', 
     vi.stubEnv('PATH', '/no/folder');
     const checks = await told({ isolation: 'bwrap' });
     vi.unstubAllEnvs();
-    expect(checks).toEqual([expect.stringMatching(/^fail isolation: bwrap is asked for and not on the PATH/)]);
+    expect(checks).toEqual([expect.stringMatching(/^fail isolation: bwrap was requested and is not on the PATH/)]);
   });
 
   it('names login files that are not there', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../../schema/errors.ts';
-import { clockFor, clockMs, comparing } from '../../../worker-agent/src/heartbeat/clock.ts';
+import { clockFor, clockMs, countingSleep } from '../../../worker-agent/src/heartbeat/clock.ts';
 import { WorkerApi } from '../../../worker-agent/src/api/worker-api.ts';
 import { HeartbeatLoop } from '../../../worker-agent/src/heartbeat/heartbeat-loop.ts';
 import { Lease } from '../../../worker-agent/src/heartbeat/lease.ts';
@@ -64,7 +64,7 @@ describe('the clock of leases', () => {
   it('takes what the wall clock gains on the monotonic one for sleep, where no other tells of it, and never gives it back', () => {
     let monotonic = 5_000;
     let wall = 1_000_000;
-    const clock = comparing(
+    const clock = countingSleep(
       () => monotonic,
       () => wall,
     );
@@ -237,7 +237,7 @@ describe('a worker whose lease may be over', () => {
     expect(said).toEqual([]);
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({
       kind: 'released',
-      body: { reason: expect.stringContaining('may have run out') },
+      body: { reason: expect.stringContaining('may have expired') },
     });
     expect(worker.lines).toContainEqual(expect.objectContaining({ event: 'subtask.released', code: 'lease_at_risk' }));
   });

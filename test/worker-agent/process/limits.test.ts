@@ -52,7 +52,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
 
     expect(failure).toMatchObject({
       failure_class: 'tool_error',
-      message: expect.stringMatching(/took up \d+ MiB of memory, more than the 250 MiB .*--max-memory-mb/),
+      message: expect.stringMatching(/used \d+ MiB of memory, more than the 250 MiB .*--max-memory-mb/),
     });
     expect(pids()).toEqual([]);
   });

@@ -92,7 +92,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
     worker.agent.drain('the first end');
     await run;
-    expect(worker.events()).toContain('spool.left');
+    expect(worker.events()).toContain('spool.unsent');
     const second = await agentForTest(platform, { stateDir: worker.stateDir, settings: { reportForMs: 100 } });
     const secondRun = second.run();
     await holds(() => second.events().includes('spool.found'));
@@ -278,7 +278,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
 
     expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
     expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
-    expect(reasonsAgainst(worker.agent.status)).toContainEqual(expect.stringContaining('its disk takes no results'));
+    expect(reasonsAgainst(worker.agent.status)).toContainEqual(expect.stringContaining('its disk cannot store results'));
   });
 
   it('and the disk fails between two tries to send a result, the second claims nothing with it', async () => {

@@ -137,7 +137,7 @@ describe('the spool', () => {
   });
 
   it('sets a file aside that cannot be read for long: others wait behind it', async () => {
-    const { spool, folder } = await spoolForTest({ unreadForMs: 100 });
+    const { spool, folder } = await spoolForTest({ unreadableForMs: 100 });
     const item = await spool.put(completed('a'));
     unlinkSync(item.path);
     mkdirSync(item.path);
@@ -187,7 +187,7 @@ describe('the spool', () => {
     await Promise.all([spool.check(), spool.put(completed('new'))]);
 
     expect(await results(spool)).toEqual(['old', 'new']);
-    expect(events()).toEqual(['spool.failing', 'spool.found', 'spool.works']);
+    expect(events()).toEqual(['spool.failing', 'spool.found', 'spool.recovered']);
   });
 
   it.each(['000000000007-completed.spool.broken', '000000000007-odd.name'])('gives no number again that a name has: %s', async (name) => {
@@ -265,7 +265,7 @@ describe('the spool', () => {
     expect(failing).toMatchObject({ status: 'failing', error: 'the disk says EIO' });
     expect(spool.state()).toMatchObject({ status: 'waiting', entries: 2, error: null });
     expect(await results(spool)).toEqual(['a', 'b']);
-    expect(events()).toEqual(['spool.full', 'spool.failing', 'spool.works']);
+    expect(events()).toEqual(['spool.full', 'spool.failing', 'spool.recovered']);
   });
 });
 
@@ -277,7 +277,7 @@ describe('what else fails on its disk', () => {
     };
     const { spool, events } = await spoolForTest({ probe });
 
-    spool.fails(failure('EROFS'));
+    spool.reportFailure(failure('EROFS'));
     await spool.check();
     const failing = spool.state();
     isBroken = false;
@@ -285,7 +285,7 @@ describe('what else fails on its disk', () => {
 
     expect(failing).toMatchObject({ status: 'failing', error: 'the disk says EROFS' });
     expect(spool.canKeep).toBe(true);
-    expect(events()).toEqual(['spool.failing', 'spool.works']);
+    expect(events()).toEqual(['spool.failing', 'spool.recovered']);
   });
 });
 

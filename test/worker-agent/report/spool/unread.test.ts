@@ -17,12 +17,12 @@ describe('a kept result whose file cannot be read just now', { timeout: 60_000 }
     const [name = ''] = readdirSync(folder).toSorted();
     renameSync(join(folder, name), `${folder}.away`);
     mkdirSync(join(folder, name));
-    await holds(() => worker.events().includes('spool.unread'));
+    await holds(() => worker.events().includes('spool.unreadable'));
     const before = platform.of('completeSubtasks').length;
 
     platform.intercept('completeSubtasks', () => 'pass');
-    const told = worker.lines.length;
-    await holds(() => worker.events().slice(told).includes('spool.unread'));
+    const linesBefore = worker.lines.length;
+    await holds(() => worker.events().slice(linesBefore).includes('spool.unreadable'));
     rmdirSync(join(folder, name));
     renameSync(`${folder}.away`, join(folder, name));
     await holds(() => worker.agent.spool.status === 'empty');
