@@ -32,7 +32,7 @@ describe.skipIf(process.platform !== 'linux')('the isolation checks of doctor', 
     vi.stubEnv('PATH', '/no/folder');
     const checks = await checksOf({ isolation: 'bwrap' });
     vi.unstubAllEnvs();
-    expect(checks).toEqual([expect.stringMatching(/^fail isolation: bwrap is asked for and not on the PATH/)]);
+    expect(checks).toEqual([expect.stringMatching(/^fail isolation: bwrap was requested and is not on the PATH/)]);
   });
 
   it('warn about missing login files', async () => {
