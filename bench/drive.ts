@@ -9,15 +9,15 @@ import { send } from './http.ts';
 type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]; claim: { claimed: Claimed[] } | null };
 type Fence = { lease_token: string; attempt: number };
 
-/** What a worker asks: the same operations with HTTP and without. */
+/** The requests of a worker: the same operations with and without HTTP. */
 type Asking = {
   claim(body: ClaimSpec): Promise<{ claimed: Claimed[] }>;
   complete(body: CompleteManySpec): Promise<Answer>;
 };
 
-/** One turn of a worker: completes what it did and claims the next. */
+/** One turn of a worker: completes its subtask and claims the next. */
 export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly Claimed[]>;
-/** Subtasks a second, and the share of them that were started by their completion because their claim could not. */
+/** Subtasks per second, and the share that was only started at completion, because its claim could not start it. */
 export type Driven = { rate: number; startedLate: number };
 
 const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, attempt });
@@ -37,7 +37,7 @@ const stepOf =
   (done, limit) =>
     next(asking, done, limit);
 
-/** The floor: the same statements without HTTP. */
+/** The lower bound: the same statements without HTTP. */
 export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
   stepOf({
     claim: (body) => claim(ctx, principal, body),
@@ -54,7 +54,7 @@ export const httpStep = (url: string, workerId: string, credential: string): Ste
 
 const LONGEST_MS = 120_000;
 
-/** Carries out `total` subtasks with one loop a step. */
+/** Runs `total` subtasks with one loop for each step. */
 export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<Driven> => {
   let left = total;
   let startedLate = 0;

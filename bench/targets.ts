@@ -11,7 +11,7 @@ const both = (...values: number[]) => values.map((value) => number(value)).join(
 const bytes = (value: number | null) => (value === null ? '–' : `${(value / 1_000).toFixed(1)} kB`);
 const ms = (value: number) => `${number(value, 0)} ms`;
 
-/** What this run measured beside what it should be. */
+/** The results of this run beside their targets. */
 export const targetRows = (rounds: Rounds, { wal, walTogether }: Counted): Row[] => {
   const p95 = (name: string) => rounds.median(`${name}: p95 ms`);
   return [

@@ -9,7 +9,7 @@ import { Rounds } from './figures.ts';
 import { createYardstick, findPgbench } from './pgbench.ts';
 import { createOwner, createWorker, enrolWorkers, submitByApi, submitMany } from './setup.ts';
 
-/** How many loops of workers; the second is for what gets better by company. */
+/** Numbers of worker loops; the second is for operations that are faster in batches. */
 export const LOOPS = 8;
 const MANY_LOOPS = 32;
 export const WIDTH = 8;
@@ -46,7 +46,7 @@ const waysOf = (
   ];
 };
 
-/** Through a standalone installation, whose queues, Redis, sockets and clock work beside the requests. */
+/** Through a standalone installation, whose queues, Redis, sockets and clock run at the same time. */
 const waysOfStandalone = (
   standalone: Awaited<ReturnType<typeof startStandalone>>,
   sql: Composed['sql'],
@@ -69,7 +69,7 @@ const waysOfStandalone = (
       const { rate, p95 } = await callTogether(next, Math.max(200, tasks * 10));
       rounds.add(`100 callers: ${name}`, rate);
       rounds.add(`100 callers: ${name}: p95 ms`, p95);
-      await drive(steps, 10, await ready(sql)); // so that the next way begins with an empty queue
+      await drive(steps, 10, await ready(sql)); // so that the next measurement starts with an empty queue
     },
   });
   return [way('standalone, one at a time', 1), way('standalone, in tens', 10), ...Object.keys(requestsOf(standalone, [])).map(calls)];
@@ -80,7 +80,7 @@ const ready = async (sql: Composed['sql']): Promise<number> => {
   return row.count;
 };
 
-/** pgbench's claim, where it is installed. */
+/** pgbench's claim, if it is installed. */
 const yardstickOf = async (serverUrl: string, seconds: number) => {
   const program = findPgbench();
   if (program === null) say('pgbench is not installed (Debian: postgresql-contrib), so nothing is compared with it');
@@ -94,7 +94,7 @@ const yardstickOf = async (serverUrl: string, seconds: number) => {
   return { way, close: async () => yardstick?.close() };
 };
 
-/** All ways in turn, round by round, so that a machine that grows slower does so for all of them; the first round warms up. */
+/** Measures all ways in turn, round by round, so that a machine that slows down affects all of them; the first round warms up. */
 export const measureThroughput = async (serverUrl: string, { rounds, tasks }: Size): Promise<Rounds> => {
   const env = await freshDatabase(serverUrl, 'throughput');
   const standaloneEnv = await freshDatabase(serverUrl, 'standalone');

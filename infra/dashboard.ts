@@ -9,7 +9,7 @@ const sum = { period, statistic: 'Sum' };
 
 const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12, height: 6 });
 
-/** What one looks at first when something is wrong. */
+/** The first place to look when something is wrong. */
 export const createDashboard = (
   stack: Stack,
   { functions, queues: { subtasks, events }, api }: { functions: Functions; queues: Queues; api: HttpApi },

@@ -9,7 +9,7 @@ import type { FleetSettings } from './settings.ts';
 const ROOT = join(import.meta.dirname, '..');
 const METADATA = 'http://169.254.169.254';
 
-/** The worker as npm would pack it; it needs nothing but Node. */
+/** The worker as npm would pack it; it needs nothing except Node. */
 export const workerPackage = (stack: Stack): Asset => {
   const path = join(Stage.of(stack)?.outdir ?? '', 'worker');
   const build = [join(ROOT, 'worker-agent/build.mjs'), join(path, 'dist')];
@@ -21,7 +21,10 @@ export const workerPackage = (stack: Stack): Asset => {
 
 export type Joining = { fleet: FleetSettings; url: string; region: string; worker: Asset; drainMs: number };
 
-/** What a new machine does: installs Node and the worker, makes itself an enrolment token with the pool's key, and joins as a service. */
+/**
+ * The start script of a new machine: installs Node and the worker, creates an enrolment token with the pool's key, and joins as a
+ * service.
+ */
 export const joinAtStart = ({ fleet, url, region, worker, drainMs }: Joining): UserData => {
   const tools = [`--tools '${fleet.tools}'`, ...(fleet.execAllow === '' ? [] : [`--exec-allow '${fleet.execAllow}'`])].join(' ');
   const maw = 'node-24 /opt/maw/bin/maw.mjs';

@@ -6,7 +6,7 @@ const FILES = 'MultiAgentOnTheWebData:ExportsOutputFnGetAttArtifacts82DD59A1Arn3
 const LOGGING = 'arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
 const CONNECTIONS = 'A connection has its name only when it is there; those of this API alone are meant';
 
-/** Findings of cdk-nag that are meant so, with their reasons. */
+/** Findings of cdk-nag that are accepted, with their reasons. */
 const DATA: Record<string, string> = {
   'AwsSolutions-S1': 'Files are reached by addresses that a Lambda signed for one file and 15 minutes; who got one is in its log',
   'AwsSolutions-SMG4': 'Rotation is a deploy: the key signs credentials that are good for 90 days, and the admin key is revoked by the API',

@@ -12,7 +12,7 @@ export type { QueueName };
 export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
-/** Lambdas at once for a queue, and connections to Postgres; the least is 2. */
+/** Maximum concurrent Lambdas of a queue, and so of PostgreSQL connections; SQS requires at least 2. */
 const MOST_AT_ONCE = 10;
 
 const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
@@ -26,13 +26,13 @@ const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   return { queue, dead };
 };
 
-/** Emulators speak plain HTTP. */
+/** Emulators use plain HTTP. */
 export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
   const props = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: emulator === null };
   return { subtasks: createPair(stack, 'Subtasks', props), events: createPair(stack, 'Events', props) };
 };
 
-/** Calls a Lambda with the messages of a queue; those that it names come again, the others are done. */
+/** Calls a Lambda with the messages of a queue. Messages that it reports as failed are delivered again; the others are deleted. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
   consumer.addEventSource(
     new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }),
@@ -57,12 +57,12 @@ const grantSend = (fn: LambdaFunction, queues: Queues) => {
   giveUrls(fn, queues);
   allowQueues(fn, [queues.subtasks.queue, queues.events.queue], ['SendMessage']);
 };
-/** A message that fails for good is put aside with its reason. */
+/** Stores messages that fail permanently, with the reason. */
 const grantBury = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
   giveUrls(fn, queues);
   allowQueues(fn, [queues[name].dead], ['SendMessage']);
 };
-/** An operator lists dead letters and brings them back. */
+/** Lets an operator list and redrive dead letters. */
 const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
   allowQueues(fn, [subtasks.queue, events.queue], ['GetQueueAttributes']);
   allowQueues(
@@ -73,8 +73,8 @@ const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
 };
 
 /**
- * A Lambda that commits sends what it left in the outbox; the tick sends what was left behind, and dispatch ends what is overdue. The right to
- * receive comes with `consumeQueue`.
+ * A Lambda that commits also sends the rows that it wrote to the outbox; the tick sends what remained, and dispatch ends what is
+ * overdue. The permission to receive is granted by `consumeQueue`.
  */
 export const grantQueues = (functions: Functions, queues: Queues) => {
   const { 'person-api': personApi, 'worker-api': workerApi, dispatch, broadcast, tick } = functions;

@@ -3,7 +3,7 @@ import { give } from './environment.ts';
 import type { Settings } from './settings.ts';
 import { allowSource, textOf } from './sources.ts';
 
-/** Redis is made elsewhere; a Lambda reads its address and token when it starts. */
+/** Redis is created outside this stack; a Lambda reads its URL and token at start. */
 export const grantRedis = (fn: LambdaFunction, { redis }: Settings) => {
   if (redis === null) return;
   allowSource(fn, redis);

@@ -4,7 +4,10 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { give } from './environment.ts';
 import { allow } from './function.ts';
 
-/** Signs the credentials of workers and seals stored secrets: lost with the stack, both would be worthless, so it stays. */
+/**
+ * Signs worker credentials and encrypts stored secrets, which are worthless without it. Therefore it is kept when the stack is
+ * deleted.
+ */
 export const createSecretKey = (stack: Stack): Secret =>
   new Secret(stack, 'SecretKey', {
     description: 'SECRET_KEY of the backend',
@@ -12,7 +15,7 @@ export const createSecretKey = (stack: Stack): Secret =>
     removalPolicy: RemovalPolicy.RETAIN,
   });
 
-/** Where the first migration puts the key of the administrator; until then nobody knows what is in it. */
+/** Where the first migration stores the admin key; until then its value is random and unknown. */
 export const createAdminKey = (stack: Stack): Secret =>
   new Secret(stack, 'AdminKey', {
     description: 'The API key of the administrator, made by the first deploy',
@@ -25,7 +28,7 @@ export const grantSecretKey = (fn: LambdaFunction, key: Secret) => {
   give(fn, { SECRET_KEY_FROM: `secretsmanager:${key.secretArn}` });
 };
 
-/** The migration stores the key of the administrator, and can't read it. */
+/** The migration may store the admin key, but not read it. */
 export const grantStoreAdminKey = (fn: LambdaFunction, adminKey: Secret) => {
   allow(fn, ['secretsmanager:PutSecretValue'], adminKey.secretArn);
   give(fn, { ADMIN_KEY_SECRET: adminKey.secretArn });

@@ -8,13 +8,13 @@ import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } f
 import { sendProblem } from './gateway/respond.ts';
 
 type LocalBlobs = BlobStore & {
-  /** Serves the requests that it signed; answers whether the request was one of its own. */
+  /** Serves requests to URLs that this store signed. Returns false for any other request. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 };
 
 /**
- * A folder as blob store. Requests are signed with what they may do: method, key, the size and hash announced, and until
- * when. A file appears under its key only when all its bytes are there and are the announced ones.
+ * A blob store in a folder. A signed URL states what it permits: the method, the key, the announced size and hash, and an expiry time.
+ * A file appears under its key only after all its bytes have arrived and match what was announced.
  */
 export const createLocalBlobs = ({
   folder,
@@ -76,7 +76,7 @@ export const createLocalBlobs = ({
   };
 };
 
-/** Stores the bytes of a request if they are those announced; answers whether they were. What was not stored is gone by then. */
+/** Stores the bytes of a request if they match what was announced, and returns whether they did. Otherwise nothing is kept. */
 const receive = async (path: string, query: URLSearchParams, request: IncomingMessage): Promise<boolean> => {
   const size = Number(query.get('size'));
   const hash = createHash('sha256');
@@ -89,7 +89,7 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
       async function* (source: AsyncIterable<Buffer>) {
         for await (const chunk of source) {
           length += chunk.length;
-          if (length > size) return; // longer than announced: what follows is not stored
+          if (length > size) return; // longer than announced: the rest is not stored
           hash.update(chunk);
           yield chunk;
         }
@@ -105,7 +105,7 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
   }
 };
 
-/** On disk before it has its name, so that a name never stands for half a file. */
+/** Written to disk before it gets its name, so that a name never refers to half a file. */
 const keep = async (part: string, path: string, sha256: string) => {
   const file = await open(part);
   try {

@@ -4,13 +4,13 @@ import { startPostgres } from './postgres.ts';
 export type Database = {
   url: string;
   close(): Promise<void>;
-  /** Ends it at once where it is this system's own; what was committed is kept. */
+  /** Kills the PostgreSQL if this process started it; committed data is kept. */
   kill(): void;
 };
 
 const OLDEST = 15;
 
-/** The database at `url`, or where there is none the PostgreSQL of `folder`. */
+/** Opens the database at `url`, or without a URL starts the PostgreSQL of `folder`. */
 export const openDatabase = async ({
   url,
   folder,

@@ -15,7 +15,10 @@ const print = (text: string) =>
     process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
   });
 
-/** What a home does for its own database. The key is printed before it is committed: one that nobody could see is not made. */
+/**
+ * Migrates the database of a standalone installation. The admin key is printed before it is committed, so that no key exists that
+ * nobody has seen.
+ */
 const makeAdminKey = async (url: string) => {
   const sql = createPool({ DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: false });
   try {
@@ -25,7 +28,7 @@ const makeAdminKey = async (url: string) => {
   }
 };
 
-/** The database at DATABASE_URL, or else the one of this machine's home. */
+/** The database at DATABASE_URL, or else that of the standalone installation on this machine. */
 const main = async () => {
   loadEnvFile();
   const { DATABASE_URL: url } = process.env;

@@ -17,18 +17,18 @@ import { lockFolder } from './postgres/lock.ts';
 import { every } from './scheduler.ts';
 
 export type StandaloneOptions = {
-  /** Keeps everything; made when it is not there. */
+  /** Folder of all data; created if it does not exist. */
   folder: string;
   /** Loopback by default. */
   host?: string;
   port?: number;
-  /** Where workers on other machines reach it; its own address by default. */
+  /** URL at which workers on other machines reach this one; by default its own address. */
   publicUrl?: string | undefined;
-  /** Variables of the backend that differ from the defaults of one machine; with DATABASE_URL no Postgres is started. */
+  /** Settings of the backend that override the defaults for one machine. If DATABASE_URL is set, no PostgreSQL is started. */
   env?: Record<string, string | undefined>;
-  /** After how long a queue brings a message again whose work failed. */
+  /** How long a failed message stays hidden before its queue delivers it again. */
   redeliverSeconds?: number;
-  /** How long an answer of Redis is waited for, before work goes on without. */
+  /** How long to wait for Redis before the work continues without it. */
   redisPatienceMs?: number;
   log?: Log;
   say?: (line: string) => void;
@@ -36,7 +36,7 @@ export type StandaloneOptions = {
 export type Standalone = {
   url: string;
   adminKeyPath: string;
-  /** Empty when the database had an organization already and its key is not kept in this folder. */
+  /** Empty if the database already had an organization and its key is not stored in this folder. */
   adminKey: string;
   isNew: boolean;
   database: Pick<Database, 'kill'>;
@@ -47,11 +47,11 @@ export type Standalone = {
 const TICK_MS = 1_000;
 const SCHEMA = join(import.meta.dirname, '../schema');
 
-/** Everything of the platform on one machine, in one process and a Postgres. */
+/** Starts the whole platform on one machine: one process, and a PostgreSQL. */
 export const startStandalone = async (options: StandaloneOptions): Promise<Standalone> => {
   const { folder, say = () => {} } = options;
   await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o711); // Postgres, as another user, must be able to pass
+  await chmod(folder, 0o711); // PostgreSQL may run as another user, which must be able to enter the folder
   const unlock = lockFolder(folder);
   const closers: (() => Promise<void>)[] = [async () => unlock()];
   const close = async () => {
@@ -130,8 +130,8 @@ const assemble = async (
 };
 
 /**
- * What fits one machine, where a query costs no network: workers ask more often, so that they also hear sooner of a cancel, and the
- * pool is large.
+ * Defaults for one machine, where a query costs no network round trip: workers ask more often, so they also learn of a cancellation
+ * sooner, and the connection pool is larger.
  */
 const LOCAL_ENV = {
   DATABASE_POOL_SIZE: '10',
@@ -142,7 +142,7 @@ const LOCAL_ENV = {
   LOG_LEVEL: 'warn',
 };
 
-/** So that the other variables are checked before anything is started. */
+/** A placeholder, so that the other settings are checked before anything is started. */
 const UNKNOWN_YET = 'postgres://127.0.0.1';
 
 /** An address that a browser on this machine can open. */

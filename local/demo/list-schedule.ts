@@ -1,9 +1,9 @@
-/** One attempt: how long it took, what it had to wait for, and when it could begin at the earliest, in ms from the start. */
+/** One attempt: its duration, what it had to wait for, and its earliest possible start, in ms from the start of the run. */
 export type Piece = { id: string; durationMs: number; after: readonly string[]; lagMs: number; releaseMs: number };
 
 /**
- * The makespan of Graham's list schedule: whenever one of the machines is free, it takes the piece that has been ready
- * longest. Nothing is lost between pieces, so a system without overhead would take this long. `after` must be acyclic.
+ * The makespan of Graham's list schedule: a free machine always takes the piece that has been ready longest. This is how long a system
+ * without any overhead would take. `after` must be acyclic.
  */
 export const listSchedule = (pieces: readonly Piece[], machines: number): number => {
   const ends = new Map<string, number>();

@@ -85,7 +85,7 @@ onStopSignals({
   force: () => {
     workers.kill();
     standalone?.database.kill();
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // Postgres may be writing still
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // PostgreSQL may still be writing
     process.exit(130);
   },
 });

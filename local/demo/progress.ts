@@ -16,7 +16,7 @@ const summary = (total: Count, done: Count, startedMs: number): string => {
   return `${seconds} s  [${bar}] ${done.subtasks}/${total.subtasks} subtasks  ${done.tasks}/${total.tasks} tasks`;
 };
 
-/** Shows how far the tasks are until all have ended; on a terminal one line that changes, elsewhere a line a second. */
+/** Shows the progress until all tasks have ended: on a terminal in one line that is updated, elsewhere in one line each second. */
 export const followAll = async (client: Client, tasks: readonly Task[], longestMs: number): Promise<Task[]> => {
   const started = performance.now();
   const total = { subtasks: tasks.reduce((sum, task) => sum + task.subtask_count, 0), tasks: tasks.length };

@@ -14,7 +14,7 @@ const isAlive = (pid: number) => {
   }
 };
 
-/** Null where none is noted. */
+/** Returns null if no process is recorded. */
 const notedPid = (data: string): number | null => {
   try {
     return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
@@ -23,7 +23,7 @@ const notedPid = (data: string): number | null => {
   }
 };
 
-/** A Postgres whose home was killed goes on alone; it is stopped, so that what comes next has the database in `data` for itself. */
+/** Stops the PostgreSQL of a run that was killed. It would keep running, and the next one needs `data` for itself. */
 export const stopOrphan = async (data: string, say: (line: string) => void = () => {}): Promise<void> => {
   const pid = notedPid(data);
   if (pid === null || !isAlive(pid) || !commandOf(pid).includes('postgres')) return;

@@ -7,8 +7,8 @@ import { failuresOf, sqsEvent } from './event.ts';
 export type HandleOptions = { arn: string; timeoutMs: number; onError: (error: unknown) => void };
 
 /**
- * Calls a handler of Lambda with messages and returns those that are done: all but what `batchItemFailures` names, and none when
- * the handler throws, takes too long or names what was not in its batch.
+ * Calls a Lambda handler with messages and returns those that succeeded: all except those in `batchItemFailures`, or none if the
+ * handler throws, takes too long, or names a message outside its batch.
  */
 export const createHandle =
   (handler: Handler<SQSEvent>, { arn, timeoutMs, onError }: HandleOptions) =>

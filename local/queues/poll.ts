@@ -7,24 +7,24 @@ import type { Handler } from '../lambda.ts';
 import { createHandle } from './handle.ts';
 
 export type PollOptions = {
-  /** How many messages a call gets at most. */
+  /** The maximum number of messages of one call. */
   batchSize?: number;
-  /** How many calls there are at a time. */
+  /** The maximum number of concurrent calls. */
   concurrency?: number;
-  /** How long a message is hidden while it is handled, and then until it comes again if that failed. */
+  /** How long a message stays hidden: while it is handled and, if it fails, until it is delivered again. */
   visibilitySeconds?: number;
   timeoutMs?: number;
 };
 export type Poller = { stop(): Promise<void> };
 
-/** The longest that SQS holds a request back which finds nothing. */
+/** The longest that SQS waits before it returns an empty result. */
 const WAIT_SECONDS = 20;
 const AWAY_MS = 1_000;
 const STOP_MS = 5_000;
 
 /**
- * Brings messages to a handler as an event source mapping of Lambda does, without a batching window: what is done is deleted; what
- * `batchItemFailures` names, and everything when the handler throws, is seen again when its visibility runs out.
+ * Delivers messages to a handler as an event source mapping of Lambda does, without a batching window: messages that succeeded are
+ * deleted; those in `batchItemFailures`, or all if the handler throws, become visible again when their visibility timeout ends.
  */
 export const poll = (
   client: SQSClient,

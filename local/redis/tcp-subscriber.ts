@@ -3,7 +3,7 @@ import type { Link, Listener } from './requester.ts';
 
 type Kind = Parameters<Link['subscribe']>[0];
 
-/** Subscriptions on a connection of their own, made for the first one and kept through every reconnection. */
+/** Subscriptions on their own connection, which is opened for the first one and restored after every reconnection. */
 export const createTcpSubscriber = (connect: () => Redis) => {
   const listeners: Record<Kind, Map<string, Set<Listener>>> = { subscribe: new Map(), psubscribe: new Map() };
   let client: Redis | null = null;
@@ -13,7 +13,7 @@ export const createTcpSubscriber = (connect: () => Redis) => {
   };
   const open = () => {
     const opened = connect();
-    opened.on('error', () => {}); // it connects again by itself
+    opened.on('error', () => {}); // ioredis reconnects by itself
     opened.on('message', (channel: string, message: string) => tell('subscribe', channel, channel, message));
     opened.on('pmessage', (pattern: string, channel: string, message: string) => tell('psubscribe', pattern, channel, message));
     return opened;
