@@ -63,7 +63,7 @@ const completed = async (client: Client, task_id: string) => {
     const { items } = await client.listEvents({ params: { task_id } });
     if (items.at(-1)?.type === 'task.completed') return items;
   }
-  throw new Error(`no worker carried the task out within ${LONGEST_MS} ms`);
+  throw new Error(`no worker ran the task within ${LONGEST_MS} ms`);
 };
 
 const dispatchOne = async (client: Client): Promise<number> => {

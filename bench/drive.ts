@@ -10,7 +10,7 @@ type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]
 type Fence = { lease_token: string; attempt: number };
 
 /** The requests of a worker: the same operations with and without HTTP. */
-type Asking = {
+type WorkerRequests = {
   claim(body: ClaimSpec): Promise<{ claimed: Claimed[] }>;
   complete(body: CompleteManySpec): Promise<Answer>;
 };
@@ -24,18 +24,18 @@ const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, at
 
 const completions = (done: readonly Claimed[]) => done.map((it) => ({ subtask_id: it.subtask_id, ...fenceOf(it), result: 1 }));
 
-const next = async (asking: Asking, done: readonly Claimed[], limit: number): Promise<readonly Claimed[]> => {
+const next = async (requests: WorkerRequests, done: readonly Claimed[], limit: number): Promise<readonly Claimed[]> => {
   const claiming = { claim_request_id: randomUUID(), limit, start: true };
-  if (done.length === 0) return (await asking.claim(claiming)).claimed;
-  const { results, claim: answer } = await asking.complete({ completions: completions(done), claim: claiming });
+  if (done.length === 0) return (await requests.claim(claiming)).claimed;
+  const { results, claim: answer } = await requests.complete({ completions: completions(done), claim: claiming });
   for (const result of results) if (!result.ok) throw new Error(`a completion was refused: ${result.code}`);
   return answer?.claimed ?? [];
 };
 
 const stepOf =
-  (asking: Asking): Step =>
+  (requests: WorkerRequests): Step =>
   (done, limit) =>
-    next(asking, done, limit);
+    next(requests, done, limit);
 
 /** The lower bound: the same statements without HTTP. */
 export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
@@ -62,8 +62,7 @@ export const drive = async (steps: readonly Step[], limit: number, total: number
   const loop = async (step: Step) => {
     let done: readonly Claimed[] = [];
     while (left > 0) {
-      if (performance.now() - started > LONGEST_MS)
-        throw new Error(`${left} of ${total} subtasks were not carried out in ${LONGEST_MS} ms`);
+      if (performance.now() - started > LONGEST_MS) throw new Error(`${left} of ${total} subtasks were not finished in ${LONGEST_MS} ms`);
       const count = done.length;
       const next = await step(done, limit);
       left -= count;

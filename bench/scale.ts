@@ -24,7 +24,7 @@ const fill = async (url: string, tasks: number) => {
   await sql`vacuum`; // as autovacuum does each minute
   await sql`analyze`;
   await sql.end();
-  say(`${tasks} finished tasks of ${SUBTASKS_EACH} subtasks made in ${Math.round((performance.now() - started) / 1_000)} s`);
+  say(`${tasks} finished tasks of ${SUBTASKS_EACH} subtasks created in ${Math.round((performance.now() - started) / 1_000)} s`);
 };
 
 const measure = async (serverUrl: string, tasks: number): Promise<{ env: Env; actors: Actors; results: Results }> => {
@@ -48,7 +48,7 @@ try {
   );
   printRates(SIZES, await measureRates(measured, Number(rounds)), say);
   const missing = (await allStatements()).filter((name) => !touchedStatements.has(name));
-  if (missing.length > 0) throw new Error(`These statements were never sent; add them to bench/scale/operations.ts: ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Error(`These statements were never run; add them to bench/scale/operations.ts: ${missing.join(', ')}`);
 } finally {
   await server.stop();
 }

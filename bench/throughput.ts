@@ -83,7 +83,7 @@ const ready = async (sql: Composed['sql']): Promise<number> => {
 /** pgbench's claim, if it is installed. */
 const yardstickOf = async (serverUrl: string, seconds: number) => {
   const program = findPgbench();
-  if (program === null) say('pgbench is not installed (Debian: postgresql-contrib), so nothing is compared with it');
+  if (program === null) say('pgbench is not installed (Debian: postgresql-contrib), so there is no comparison with it');
   const yardstick = program === null ? null : await createYardstick(program, await createDatabase(serverUrl, 'yardstick'));
   const way: Way = {
     name: 'pgbench',

@@ -65,5 +65,5 @@ try {
   process.exitCode = 1;
 } finally {
   await deployed?.stop();
-  say('stopped all that was started');
+  say('stopped everything that was started');
 }

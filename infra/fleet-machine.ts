@@ -14,7 +14,7 @@ export const workerPackage = (stack: Stack): Asset => {
   const path = join(Stage.of(stack)?.outdir ?? '', 'worker');
   const build = [join(ROOT, 'worker-agent/build.mjs'), join(path, 'dist')];
   const { status } = spawnSync(process.execPath, build, { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (status !== 0) throw new Error('The worker could not be built; why stands above');
+  if (status !== 0) throw new Error('The worker could not be built; see the output above');
   for (const part of ['bin', 'package.json']) cpSync(join(ROOT, 'worker-agent', part), join(path, part), { recursive: true });
   return new Asset(stack, 'Worker', { path });
 };

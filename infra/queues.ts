@@ -39,7 +39,7 @@ export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => 
   );
 };
 
-const giveUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
+const addQueueUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
   give(fn, {
     SUBTASKS_QUEUE_URL: subtasks.queue.queueUrl,
     SUBTASKS_DEAD_QUEUE_URL: subtasks.dead.queueUrl,
@@ -54,12 +54,12 @@ const allowQueues = (fn: LambdaFunction, queues: readonly Queue[], actions: read
   );
 
 const grantSend = (fn: LambdaFunction, queues: Queues) => {
-  giveUrls(fn, queues);
+  addQueueUrls(fn, queues);
   allowQueues(fn, [queues.subtasks.queue, queues.events.queue], ['SendMessage']);
 };
 /** Stores messages that fail permanently, with the reason. */
-const grantBury = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
-  giveUrls(fn, queues);
+const grantDeadLetters = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
+  addQueueUrls(fn, queues);
   allowQueues(fn, [queues[name].dead], ['SendMessage']);
 };
 /** Lets an operator list and redrive dead letters. */
@@ -79,7 +79,7 @@ const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
 export const grantQueues = (functions: Functions, queues: Queues) => {
   const { 'person-api': personApi, 'worker-api': workerApi, dispatch, broadcast, tick } = functions;
   for (const fn of [personApi, workerApi, dispatch, tick]) grantSend(fn, queues);
-  grantBury(dispatch, queues, 'subtasks');
-  grantBury(broadcast, queues, 'events');
+  grantDeadLetters(dispatch, queues, 'subtasks');
+  grantDeadLetters(broadcast, queues, 'events');
   grantOperate(personApi, queues);
 };

@@ -18,7 +18,7 @@ export const createSecretKey = (stack: Stack): Secret =>
 /** Where the first migration stores the admin key; until then its value is random and unknown. */
 export const createAdminKey = (stack: Stack): Secret =>
   new Secret(stack, 'AdminKey', {
-    description: 'The API key of the administrator, made by the first deploy',
+    description: 'The API key of the administrator, created by the first deploy',
     generateSecretString: { passwordLength: 32, excludeCharacters: '"@/\\\'`$ ' },
     removalPolicy: RemovalPolicy.RETAIN,
   });

@@ -38,7 +38,7 @@ const option = (node: Node, name: string): unknown => {
 const text = (node: Node, name: string, fallback: string): string => {
   const given = option(node, name) ?? fallback;
   if (typeof given === 'string') return given;
-  throw new Error(`The context ${name} must be a text, such as -c ${name}=…; it is ${JSON.stringify(given)}`);
+  throw new Error(`The context ${name} must be a string, such as -c ${name}=…; it is ${JSON.stringify(given)}`);
 };
 
 const url = (name: string, given: string): string | null => {
@@ -51,7 +51,9 @@ const source = (node: Node, name: string): Source | null => {
   const given = text(node, name, '');
   const parsed = parseSource(given);
   if (given === '' || parsed !== null) return parsed;
-  throw new Error(`The context ${name} must say where it lies, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`);
+  throw new Error(
+    `The context ${name} must be the location of a value, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`,
+  );
 };
 
 const WORDS = /^[\w.,+/-]*$/;
@@ -65,7 +67,7 @@ const words = (node: Node, name: string, fallback: string): string => {
 const count = (node: Node, name: string, fallback: number, most: number): number => {
   const given = Number(option(node, name) ?? fallback);
   if (Number.isInteger(given) && given >= 1 && given <= most) return given;
-  throw new Error(`The context ${name} must be a whole number from 1 to ${most}, such as -c ${name}=${fallback}`);
+  throw new Error(`The context ${name} must be an integer from 1 to ${most}, such as -c ${name}=${fallback}`);
 };
 
 const fleet = (node: Node): FleetSettings | null => {
@@ -92,7 +94,7 @@ const databaseUrl = (node: Node): Source | null => {
   if (text(node, 'database_url', '') !== 'aurora')
     return source(node, 'database_url') ?? { service: 'secretsmanager', name: 'multi-agent-on-the-web/database-url' };
   if (emulator(node) === null) return null;
-  throw new Error('The context database_url can not be aurora for an emulator, which has none; name where a URL lies');
+  throw new Error('The context database_url cannot be aurora for an emulator, which has no Aurora; give the location of a URL');
 };
 
 export const readSettings = (node: Node): Settings => ({

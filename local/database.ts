@@ -37,7 +37,7 @@ const checkDatabase = async (url: string): Promise<void> => {
       select current_setting('server_version') as version, current_setting('server_version_num')::int as number`;
     if (row.number < OLDEST * 10_000) throw new Error(`it is PostgreSQL ${row.version}; it must be ${OLDEST} or newer`);
   } catch (cause) {
-    throw new Error(`The database at DATABASE_URL can't be used: ${(cause as Error).message}`, { cause });
+    throw new Error(`The database at DATABASE_URL cannot be used: ${(cause as Error).message}`, { cause });
   } finally {
     await sql.end();
   }

@@ -7,7 +7,7 @@ import { startPostgres } from './postgres.ts';
 import { readStandaloneEnv } from './standalone-env.ts';
 
 const folder = join(import.meta.dirname, '../schema');
-const tell = ({ applied }: { applied: string[] }) =>
+const printApplied = ({ applied }: { applied: string[] }) =>
   process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do\n');
 
 const print = (text: string) =>
@@ -33,13 +33,13 @@ const main = async () => {
   loadEnvFile();
   const { DATABASE_URL: url } = process.env;
   if (url) {
-    tell(await migrate({ url, folder }));
+    printApplied(await migrate({ url, folder }));
     return makeAdminKey(url);
   }
   const { MAW_DATA: data } = readStandaloneEnv({ MAW_DATA: process.env.MAW_DATA });
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
   try {
-    tell(await migrate({ url: postgres.url, folder }));
+    printApplied(await migrate({ url: postgres.url, folder }));
   } finally {
     await postgres.stop();
   }

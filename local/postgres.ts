@@ -68,7 +68,7 @@ const passwordOf = (place: Place) => join(place.folder, 'password');
 const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: string) => void): string => {
   const path = passwordOf(place);
   if (existsSync(join(dataOf(place), 'PG_VERSION'))) return readFileSync(path, 'utf8').trim();
-  say('making a new database');
+  say('creating a new database');
   rmSync(dataOf(place), { recursive: true, force: true }); // remains of an interrupted initialization
   const password = randomBytes(24).toString('hex');
   writeFileSync(path, `${password}\n`, { mode: 0o600 });
@@ -82,7 +82,7 @@ const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: st
     encoding: 'utf8',
     timeout: 60_000,
   });
-  if (made.status !== 0) throw new Error(`The database could not be made in ${place.folder}:\n${made.stderr || made.error?.message}`);
+  if (made.status !== 0) throw new Error(`The database could not be created in ${place.folder}:\n${made.stderr || made.error?.message}`);
   return password;
 };
 

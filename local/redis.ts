@@ -49,9 +49,9 @@ const openUrl = async ({ env, onCut, patienceMs }: RedisOptions): Promise<LocalR
   const fault = version instanceof Error ? null : faultOf(version);
   if (fault !== null) {
     await close();
-    throw new Error(`The Redis at REDIS_URL can't be used: ${fault}`);
+    throw new Error(`The Redis at REDIS_URL cannot be used: ${fault}`);
   }
-  const silence = version instanceof Error ? `, which does not answer now: ${version.message}` : '';
+  const silence = version instanceof Error ? `, which does not answer: ${version.message}` : '';
   return { kind: 'url', at: { requester }, describe: `using the Redis at ${new URL(url).host} (REDIS_URL)${silence}`, close };
 };
 
@@ -69,7 +69,7 @@ const openServer = async ({ env, ...options }: RedisOptions): Promise<LocalRedis
     const fault = faultOf(version);
     if (fault === null) return { kind: 'server', ...opened };
     await server.close();
-    say(`${program} can't be used: ${fault}`);
+    say(`${program} cannot be used: ${fault}`);
   } catch (error) {
     say((error as Error).message);
   }

@@ -34,5 +34,5 @@ export const printTable = (sizes: readonly number[], all: readonly Results[], sa
 export const printRates = (sizes: readonly number[], rates: readonly number[], say: (line?: string) => void) => {
   say();
   const shown = rates.map((rate, at) => `${rate.toFixed(0)} with ${sizes[at]} finished tasks`);
-  say(`Subtasks a second, one at a time, 8 loops: ${shown.join(', ')}; ratio ${((rates.at(-1) ?? 0) / (rates[0] ?? 1)).toFixed(2)}`);
+  say(`Subtasks per second, one at a time, 8 loops: ${shown.join(', ')}; ratio ${((rates.at(-1) ?? 0) / (rates[0] ?? 1)).toFixed(2)}`);
 };

@@ -11,7 +11,7 @@ export const listSchedule = (pieces: readonly Piece[], machines: number): number
   const waiting = new Set(pieces);
   while (waiting.size > 0) {
     const ready = [...waiting].filter((piece) => piece.after.every((id) => ends.has(id)));
-    if (ready.length === 0) throw new Error('the pieces wait for each other');
+    if (ready.length === 0) throw new Error('the pieces have a dependency cycle');
     const readyAt = (piece: Piece) => Math.max(piece.releaseMs, ...piece.after.map((id) => (ends.get(id) ?? 0) + piece.lagMs));
     const next = ready.reduce((a, b) => (readyAt(b) < readyAt(a) ? b : a));
     const machine = free.indexOf(Math.min(...free));

@@ -37,7 +37,7 @@ const runSamples = async (client: Client): Promise<boolean> => {
   const ids = [...bySample.keys()];
   const tasks = (await followAll(client, submitted, LONGEST_MS)).toSorted((a, b) => (a.created_at < b.created_at ? -1 : 1));
 
-  say('\nChecking every output against one computed again …');
+  say('\nComparing every output with an independently computed one …');
   const right = new Map<string, boolean>();
   for (const task of tasks) {
     const sample = bySample.get(task.task_id);
@@ -98,7 +98,7 @@ try {
   await waitForWorkers(client, WORKERS, 60_000);
   say('Submitting 24 tasks …');
   const right = await runSamples(client);
-  say(right ? 'Every task completed and every output is right.' : 'Something is wrong: see the table above.');
+  say(right ? 'Every task completed and every output is correct.' : 'Something is wrong: see the table above.');
   if (exit) leave(right ? 0 : 1);
   else
     say(`

@@ -57,7 +57,7 @@ export const choosePlace = (folder: string, say: (line: string) => void): Place 
   const runnable = canRun(found.postgres, account);
   if (!reachable || !runnable) {
     mkdirSync(SHARED, { recursive: true, mode: 0o755 });
-    say(`PostgreSQL runs as user ${account.uid}, who can't reach this folder: it is kept under ${SHARED}`);
+    say(`PostgreSQL runs as user ${account.uid}, who cannot reach this folder: the database is stored under ${SHARED}`);
   }
   const place = reachable ? wanted : join(SHARED, nameOf(wanted));
   own(place, account);

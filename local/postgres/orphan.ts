@@ -15,7 +15,7 @@ const isAlive = (pid: number) => {
 };
 
 /** Returns null if no process is recorded. */
-const notedPid = (data: string): number | null => {
+const recordedPid = (data: string): number | null => {
   try {
     return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
   } catch {
@@ -25,7 +25,7 @@ const notedPid = (data: string): number | null => {
 
 /** Stops the PostgreSQL of a run that was killed. It would keep running, and the next one needs `data` for itself. */
 export const stopOrphan = async (data: string, say: (line: string) => void = () => {}): Promise<void> => {
-  const pid = notedPid(data);
+  const pid = recordedPid(data);
   if (pid === null || !isAlive(pid) || !commandOf(pid).includes('postgres')) return;
   say(`stopping the PostgreSQL (process ${pid}) that an earlier run left behind`);
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {

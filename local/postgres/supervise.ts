@@ -34,10 +34,10 @@ export const supervise = async ({ start, becomesReady, reason, say }: Supervisio
   };
   const revive = (code: number | null, signal: string | null) => {
     if (stopping) return;
-    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); starting it again`);
+    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); restarting it`);
     child = start();
     reviving = bringUp().then(
-      () => stopping || say('PostgreSQL is back'),
+      () => stopping || say('PostgreSQL is available again'),
       (error: Error) => say(error.message),
     );
   };

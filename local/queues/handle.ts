@@ -22,6 +22,6 @@ export const createHandle =
       messages.map(({ MessageId = '' }) => MessageId),
     );
     if (failed === null)
-      onError(new Error(`The handler of ${arn} answered batchItemFailures that are not of its batch; all of it comes again`));
+      onError(new Error(`The handler of ${arn} returned batchItemFailures that are not in its batch; the whole batch is delivered again`));
     return failed === null ? [] : messages.filter(({ MessageId = '' }) => !failed.has(MessageId));
   };

@@ -38,7 +38,7 @@ export const createRequester = (link: Link): LinkedRequester => {
     if (route === 'subscribe' || route === 'psubscribe') return stream(route, name, request);
     if (route === 'pipeline') return link.pipeline((request.body as unknown[]).map(textsOf));
     if (route === 'multi-exec') return link.multi((request.body as unknown[]).map(textsOf));
-    if (route !== undefined) throw new Error(`ERR ${route} is not carried to this Redis`);
+    if (route !== undefined) throw new Error(`ERR ${route} is not supported by this Redis`);
     const [first] = await link.pipeline([textsOf(request.body)]);
     return first;
   };

@@ -81,7 +81,7 @@ const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
   let child = start();
   const revive = async () => {
     if (stopping.signal.aborted) return;
-    say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); starting it again`);
+    say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); restarting it`);
     await pause(jittered(RESTART_MS, [0, 1]), undefined, { signal: stopping.signal });
     child = start();
     keep();

@@ -8,14 +8,14 @@ export const createTcpSubscriber = (connect: () => Redis) => {
   const listeners: Record<Kind, Map<string, Set<Listener>>> = { subscribe: new Map(), psubscribe: new Map() };
   let client: Redis | null = null;
 
-  const tell = (kind: Kind, name: string, channel: string, message: string) => {
+  const notify = (kind: Kind, name: string, channel: string, message: string) => {
     for (const listener of listeners[kind].get(name) ?? []) listener(message, channel);
   };
   const open = () => {
     const opened = connect();
     opened.on('error', () => {}); // ioredis reconnects by itself
-    opened.on('message', (channel: string, message: string) => tell('subscribe', channel, channel, message));
-    opened.on('pmessage', (pattern: string, channel: string, message: string) => tell('psubscribe', pattern, channel, message));
+    opened.on('message', (channel: string, message: string) => notify('subscribe', channel, channel, message));
+    opened.on('pmessage', (pattern: string, channel: string, message: string) => notify('psubscribe', pattern, channel, message));
     return opened;
   };
   const subscribe: Link['subscribe'] = async (kind, name, listener) => {

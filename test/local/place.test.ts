@@ -20,7 +20,7 @@ const hiddenInstallation = async () => {
 };
 
 describe.skipIf(!isRoot)('the database of root, whose folder no other user can enter,', () => {
-  it('is kept elsewhere, and found again', async () => {
+  it('is stored elsewhere, and found again', async () => {
     const { data, place } = await hiddenInstallation();
 
     const first = place();
@@ -30,7 +30,7 @@ describe.skipIf(!isRoot)('the database of root, whose folder no other user can e
     expect(existsSync(first)).toBe(true);
   });
 
-  it('is a new one when the folder was removed and made again, since nobody has its keys any more', async () => {
+  it('is a new one if the folder was deleted and created again, because its keys are lost', async () => {
     const { data, place } = await hiddenInstallation();
     const first = place();
 

@@ -10,12 +10,12 @@ import { createDatabase } from '../support/backend.ts';
 import { killAtOnce, until } from '../support/processes.ts';
 import { exitOf, installationForTest, isAlive } from './support/start.ts';
 
-/** Where a process can't be asked to end. */
+/** Where a process cannot be asked to stop. */
 const isWindows = process.platform === 'win32';
 const KEY = /mak_[\w-]{20,}/;
 
 describe('npm start', { timeout: 180_000 }, () => {
-  it('prints its addresses and, the first time only, the admin key, which works and stays with its owner', async () => {
+  it('prints its addresses and, only the first time, the admin key, which works and is readable only by its owner', async () => {
     const installation = await installationForTest();
 
     const first = installation.start();
@@ -39,7 +39,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     });
   });
 
-  it('takes a free port with --port 0, on loopback alone', async () => {
+  it('uses a free port with --port 0, only on loopback', async () => {
     const installation = await installationForTest();
 
     const system = installation.start(['--port', '0']);
@@ -51,7 +51,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     for (const { address } of others) await expect(fetch(`http://${address}:${port}/`)).rejects.toThrow('fetch failed');
   });
 
-  it('tells workers and clients the address in PUBLIC_URL, and says that it uses its own key and not SECRET_KEY', async () => {
+  it('gives workers and clients the address in PUBLIC_URL, and reports that it uses its own key instead of SECRET_KEY', async () => {
     const installation = await installationForTest();
 
     const system = installation.start([], { PUBLIC_URL: 'http://box.test:80/', SECRET_KEY: 'a key of another deployment, which is long' });
@@ -63,7 +63,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(system.output()).toContain(`SECRET_KEY is ignored here; this system uses the key in ${join(installation.data, 'secret-key')}`);
   });
 
-  it('has workers that hold work ask every 5 s whether it is still wanted', async () => {
+  it('has busy workers check every 5 s whether their work is still wanted', async () => {
     const installation = await installationForTest();
     await installation.ready(installation.start());
     const admin = createClient({ url: installation.url, token: await installation.adminKey() });
@@ -75,7 +75,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(intervals.busy_heartbeat_ms).toBe(5_000);
   });
 
-  it('starts a killed Postgres again, and requests work again', async () => {
+  it('restarts a killed PostgreSQL, and requests work again', async () => {
     const installation = await installationForTest();
     const system = installation.start();
     await installation.ready(system);
@@ -85,8 +85,8 @@ describe('npm start', { timeout: 180_000 }, () => {
 
     process.kill(pid, 'SIGKILL');
 
-    // A request may be answered by what is dying still, or by the new one before it counts as back.
-    await until('the installation to say so', () => system.output().includes('PostgreSQL is back'));
+    // A request may still be answered by the dying server, or by the new one before it is reported as back.
+    await until('the restart to be reported', () => system.output().includes('PostgreSQL is available again'));
     await until('requests to work again', () => client.submitTask({ body: { goal: 'after' } }).catch(() => null));
     expect(await installation.postgresPid()).not.toBe(pid);
     expect(await client.getTask({ params: { task_id } })).toMatchObject({ goal: 'before' });
@@ -96,7 +96,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     ['SIGTERM', 'SIGINT'],
     ['SIGINT', 'SIGTERM'],
     ['SIGHUP', 'SIGTERM'],
-  ] as const)('ends cleanly by %s with a %s at the same time, and leaves no process behind', async (...signals) => {
+  ] as const)('stops cleanly by %s with a %s at the same time, and leaves no process behind', async (...signals) => {
     const installation = await installationForTest();
     const system = installation.start();
     await installation.ready(system);
@@ -110,7 +110,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(await readFile(join(installation.data, 'postgres/postgres.log'), 'utf8')).toContain('database system is shut down');
   });
 
-  it.skipIf(isWindows)('ends cleanly when its terminal is gone, which takes no more of its lines', async () => {
+  it.skipIf(isWindows)('stops cleanly when its terminal is closed and accepts no more output', async () => {
     const installation = await installationForTest();
     const system = installation.start();
     await installation.ready(system);
@@ -123,7 +123,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(await installation.processes()).toEqual([]);
   });
 
-  it.skipIf(isWindows)('ends cleanly also when it is told to while it starts', async () => {
+  it.skipIf(isWindows)('stops cleanly when it is stopped during the start', async () => {
     const installation = await installationForTest();
     const system = installation.start();
     await until('it to begin', () => system.output().includes('starting PostgreSQL'));
@@ -134,7 +134,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(await installation.processes()).toEqual([]);
   });
 
-  it('takes over from a run that was killed, and the Postgres that it left', async () => {
+  it('takes over from a run that was killed, including its PostgreSQL', async () => {
     const installation = await installationForTest();
     const killed = installation.start();
     await installation.ready(killed);
@@ -149,7 +149,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect((await fetch(`${installation.url}/api/v1/health`)).status).toBe(200);
   });
 
-  it('says that its port is taken, and leaves nothing behind', async () => {
+  it('reports that its port is in use, and leaves nothing behind', async () => {
     const installation = await installationForTest();
     const other = createServer().listen(installation.port, '127.0.0.1');
     onTestFinished(() => void other.close());
@@ -165,7 +165,7 @@ describe('npm start', { timeout: 180_000 }, () => {
     expect(existsSync(join(installation.data, 'home.lock'))).toBe(false);
   });
 
-  it('says that its folder is in use by another system, which goes on', async () => {
+  it('reports that its folder is in use by another system, which keeps running', async () => {
     const installation = await installationForTest();
     const first = installation.start();
     await installation.ready(first);
@@ -213,8 +213,8 @@ describe('npm start', { timeout: 180_000 }, () => {
     [['--data', 'package.json'], {}, /package\.json is not a folder; choose another one with --data/],
     [[], { LEASE_MS: 'long', LOG_LEVEL: 'loud' }, /LEASE_MS: [\s\S]*LOG_LEVEL: /],
     [[], { DATABASE_URL: 'mysql://x' }, /DATABASE_URL: must be a URL such as postgres:/],
-    [[], { DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x' }, /The database at DATABASE_URL can't be used: .*ECONNREFUSED/],
-  ])('given %j and %j says what would be right, and ends with 1', async (flags, env, message) => {
+    [[], { DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x' }, /The database at DATABASE_URL cannot be used: .*ECONNREFUSED/],
+  ])('given %j and %j describes the valid values, and exits with 1', async (flags, env, message) => {
     const installation = await installationForTest();
 
     const system = installation.start(flags, env);

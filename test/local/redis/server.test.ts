@@ -20,7 +20,7 @@ const listens = async (url: string): Promise<boolean> => {
 };
 
 describe.skipIf(PROGRAM === null)('the Redis server of a standalone installation', () => {
-  it('answers on loopback to its password alone, which others on the machine cannot read', async () => {
+  it('accepts only its password, on loopback, which other users of the machine cannot read', async () => {
     const server = await startRealRedis();
     onTestFinished(() => server.close());
     const stranger = await connectRedis(server.url.replace(/:\/\/.*@/, '://'), { patienceMs: PATIENCE_MS });
@@ -32,7 +32,7 @@ describe.skipIf(PROGRAM === null)('the Redis server of a standalone installation
     });
   });
 
-  it('keeps its password in a file of its own', async () => {
+  it('keeps its password in its own file', async () => {
     const { folder, remove } = throwawayFolder();
     const server = await startRedisServer({ program: PROGRAM ?? '', folder });
     onTestFinished(async () => {
@@ -70,7 +70,7 @@ describe.skipIf(PROGRAM === null)('the Redis server of a standalone installation
     await until('the server to be gone', async () => !(await listens(url.toString())));
   });
 
-  it('says why when it does not start', async () => {
+  it('reports why it does not start', async () => {
     const { folder, remove } = throwawayFolder();
     onTestFinished(remove);
     const program = join(folder, 'redis-server');
