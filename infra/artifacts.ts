@@ -1,7 +1,7 @@
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
@@ -39,5 +39,5 @@ export const grantArtifacts = (functions: Functions, bucket: Bucket, settings: S
   grantFiles(workerApi, bucket, 'GetObject', 'PutObject');
   allow(workerApi, ['s3:ListBucket'], bucket.bucketArn); // without it S3 does not report that a file is missing
   grantFiles(tick, bucket, 'DeleteObject');
-  for (const fn of [personApi, workerApi, tick]) give(fn, { ARTIFACTS_URL: urlOfBucket(bucket, settings) });
+  for (const fn of [personApi, workerApi, tick]) addVariables(fn, { ARTIFACTS_URL: urlOfBucket(bucket, settings) });
 };

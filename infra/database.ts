@@ -1,7 +1,7 @@
 import { ArnFormat, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnDBCluster } from 'aws-cdk-lib/aws-rds';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import type { Settings } from './settings.ts';
 import { allowSource, textOf } from './sources.ts';
@@ -39,9 +39,9 @@ const RDS_AUTHORITIES = '/var/runtime/ca-cert.pem';
 export const grantDatabase = (fn: LambdaFunction, { databaseUrl }: Settings, own: Database | null) => {
   if (own !== null) {
     allow(fn, ['rds-db:connect'], own.connectArn);
-    give(fn, { DATABASE_URL: own.url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
+    addVariables(fn, { DATABASE_URL: own.url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
   } else if (databaseUrl !== null) {
     allowSource(fn, databaseUrl);
-    give(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
+    addVariables(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
   }
 };

@@ -18,7 +18,7 @@ type GivenVariable =
   | 'NODE_EXTRA_CA_CERTS';
 
 /** Adds variables to those that every Lambda has. */
-export const give = (fn: LambdaFunction, variables: Partial<Record<GivenVariable, string>>) => {
+export const addVariables = (fn: LambdaFunction, variables: Partial<Record<GivenVariable, string>>) => {
   for (const [name, value] of Object.entries(variables)) fn.addEnvironment(name, value);
 };
 

@@ -2,7 +2,7 @@ import { CfnResource, Duration, type Stack } from 'aws-cdk-lib';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Trigger } from 'aws-cdk-lib/triggers';
 import { type Database, grantDatabase } from './database.ts';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
 import { grantStoreAdminKey } from './secrets.ts';
@@ -32,7 +32,7 @@ export const grantMigration = (
   grantDatabase(migrate, settings, database);
   if (settings.databaseDirectUrl !== null) {
     allowSource(migrate, settings.databaseDirectUrl);
-    give(migrate, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
+    addVariables(migrate, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
   }
   grantStoreAdminKey(migrate, adminKey);
 };

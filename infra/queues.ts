@@ -2,7 +2,7 @@ import { Duration, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import { CONSUMER_SECONDS, type Functions } from './functions.ts';
 import { QUEUE_LIMITS, type QueueName } from '../schema/queue.ts';
@@ -13,7 +13,7 @@ export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
 /** Maximum concurrent Lambdas of a queue, and so of PostgreSQL connections; SQS requires at least 2. */
-const MOST_AT_ONCE = 10;
+const MAX_CONCURRENCY = 10;
 
 const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   const dead = new Queue(stack, `${id}Dead`, { ...props, retentionPeriod: Duration.days(14) });
@@ -35,12 +35,12 @@ export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
 /** Calls a Lambda with the messages of a queue. Messages that it reports as failed are delivered again; the others are deleted. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
   consumer.addEventSource(
-    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }),
+    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MAX_CONCURRENCY, reportBatchItemFailures: true }),
   );
 };
 
 const addQueueUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
-  give(fn, {
+  addVariables(fn, {
     SUBTASKS_QUEUE_URL: subtasks.queue.queueUrl,
     SUBTASKS_DEAD_QUEUE_URL: subtasks.dead.queueUrl,
     EVENTS_QUEUE_URL: events.queue.queueUrl,

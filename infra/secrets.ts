@@ -1,7 +1,7 @@
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 
 /**
@@ -25,11 +25,11 @@ export const createAdminKey = (stack: Stack): Secret =>
 
 export const grantSecretKey = (fn: LambdaFunction, key: Secret) => {
   allow(fn, ['secretsmanager:GetSecretValue'], key.secretArn);
-  give(fn, { SECRET_KEY_FROM: `secretsmanager:${key.secretArn}` });
+  addVariables(fn, { SECRET_KEY_FROM: `secretsmanager:${key.secretArn}` });
 };
 
 /** The migration may store the admin key, but not read it. */
 export const grantStoreAdminKey = (fn: LambdaFunction, adminKey: Secret) => {
   allow(fn, ['secretsmanager:PutSecretValue'], adminKey.secretArn);
-  give(fn, { ADMIN_KEY_SECRET: adminKey.secretArn });
+  addVariables(fn, { ADMIN_KEY_SECRET: adminKey.secretArn });
 };

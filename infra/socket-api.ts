@@ -4,7 +4,7 @@ import { LogGroupLogDestination, WebSocketApi, WebSocketStage } from 'aws-cdk-li
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow, logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
@@ -87,5 +87,5 @@ const grantPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
 export const grantSockets = (functions: Functions, sockets: SocketApi) => {
   const { 'person-api': personApi, 'worker-api': workerApi, socket, dispatch, broadcast, tick } = functions;
   for (const fn of [socket, dispatch, broadcast, tick]) grantPush(fn, sockets);
-  for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) give(fn, { SOCKET_ENDPOINT: sockets.endpoint });
+  for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) addVariables(fn, { SOCKET_ENDPOINT: sockets.endpoint });
 };

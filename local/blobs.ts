@@ -7,29 +7,16 @@ import { pipeline } from 'node:stream/promises';
 import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/ports/blobs.ts';
 import { sendProblem } from './gateway/respond.ts';
 
-type LocalBlobs = BlobStore & {
+export type LocalBlobs = BlobStore & {
   /** Serves requests to URLs that this store signed. Returns false for any other request. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 };
 
-/**
- * A blob store in a folder. A signed URL states what it permits: the method, the key, the announced size and hash, and an expiry time.
- * A file appears under its key only after all its bytes have arrived and match what was announced.
- */
-export const createLocalBlobs = ({
-  folder,
-  publicUrl,
-  secret,
-}: {
-  folder: string;
-  publicUrl: () => string;
-  secret: string;
-}): LocalBlobs => {
+type SignerOptions = { publicUrl: () => string; secret: string };
+
+/** Signs URLs and verifies them. */
+const createSigner = ({ publicUrl, secret }: SignerOptions) => {
   const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
-  const pathOf = (key: string) => {
-    checkBlobKey(key);
-    return join(folder, key.slice(0, 2), key);
-  };
   const signed = (method: 'GET' | 'PUT', key: string, claims: Record<string, string>) => {
     checkBlobKey(key);
     const expires = Date.now() + BLOB_LIFE_MS;
@@ -42,6 +29,19 @@ export const createLocalBlobs = ({
     query.delete('signature');
     const wanted = Buffer.from(sign(`${method}\n${key}\n${query}`));
     return given.length === wanted.length && timingSafeEqual(given, wanted) && Number(query.get('expires')) > Date.now();
+  };
+  return { signed, isSigned };
+};
+
+/**
+ * A blob store in a folder. A signed URL states what it permits: the method, the key, the announced size and hash, and an expiry time.
+ * A file appears under its key only after all its bytes have arrived and match what was announced.
+ */
+export const createLocalBlobs = ({ folder, ...options }: SignerOptions & { folder: string }): LocalBlobs => {
+  const { signed, isSigned } = createSigner(options);
+  const pathOf = (key: string) => {
+    checkBlobKey(key);
+    return join(folder, key.slice(0, 2), key);
   };
   return {
     upload: async (key, { size_bytes, sha256, content_type }) => ({

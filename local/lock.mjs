@@ -30,18 +30,18 @@ const contentOf = (path) => {
 };
 
 /** @param {string} content */
-const livingOwner = (content) => {
+const runningOwner = (content) => {
   const [, pid, started] = /^(\d+) (.+)$/.exec(content.trim()) ?? [];
   return pid !== undefined && startOf(Number(pid)) === started ? Number(pid) : null;
 };
 
-/** @param {() => void} action @param {string} expected the error code that counts as already done */
-const unless = (action, expected) => {
+/** @param {() => void} action @param {string} ignoredCode the error code that counts as already done */
+const succeeds = (action, ignoredCode) => {
   try {
     action();
     return true;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === expected) return false;
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === ignoredCode) return false;
     throw error;
   }
 };
@@ -53,8 +53,8 @@ const unless = (action, expected) => {
  */
 const removeDead = (path, seen) => {
   const aside = `${path}.${process.pid}.dead`;
-  if (!unless(() => renameSync(path, aside), 'ENOENT')) return;
-  if (contentOf(aside) !== seen) unless(() => linkSync(aside, path), 'EEXIST');
+  if (!succeeds(() => renameSync(path, aside), 'ENOENT')) return;
+  if (contentOf(aside) !== seen) succeeds(() => linkSync(aside, path), 'EEXIST');
   rmSync(aside, { recursive: true, force: true });
 };
 
@@ -70,9 +70,9 @@ export const takeLock = (path) => {
   writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`);
   try {
     for (;;) {
-      if (unless(() => linkSync(own, path), 'EEXIST')) return null;
+      if (succeeds(() => linkSync(own, path), 'EEXIST')) return null;
       const seen = contentOf(path);
-      const owner = livingOwner(seen);
+      const owner = runningOwner(seen);
       if (owner !== null) return owner;
       removeDead(path, seen);
     }

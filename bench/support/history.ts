@@ -28,7 +28,7 @@ export const makeHistory = (sql: Pool, { tasks, logsEach = 1 }: History): Promis
     await insertLogs(tx, logsEach);
     await insertDocuments(tx);
     await insertKeys(tx);
-    await wearQueues(tx);
+    await addDeadRows(tx);
     await tx`drop table made, made_subtasks`;
   });
 
@@ -160,7 +160,7 @@ const insertKeys = (tx: Sql) => tx`
   order by n desc`;
 
 /** Former queue entries and outbox rows: inserted and deleted. */
-const wearQueues = async (tx: Sql) => {
+const addDeadRows = async (tx: Sql) => {
   await tx`
     insert into queue_entries (subtask_id, organization_id, owner_id, tool, labels, priority, turn, created_at, paused)
     select subtask_id, organization_id, owner_id, 'scripted', '{}', 5, row_number() over (order by created_at, position), created_at, false

@@ -29,8 +29,8 @@ export const followAll = async (client: Client, tasks: readonly Task[], longestM
     for await (const event of followTask(client, task_id, { signal })) if (ENDS.includes(event.type)) done.subtasks++;
     done.tasks++;
   };
-  const shower = setInterval(show, SHOW_EVERY_MS);
-  await Promise.all(tasks.map(follow)).finally(() => clearInterval(shower));
+  const timer = setInterval(show, SHOW_EVERY_MS);
+  await Promise.all(tasks.map(follow)).finally(() => clearInterval(timer));
   if (signal.aborted) throw new Error(`the tasks did not end within ${longestMs / 1_000} s`);
   show('\n');
   return Promise.all(tasks.map(({ task_id }) => client.getTask({ params: { task_id } })));

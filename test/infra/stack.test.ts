@@ -239,7 +239,7 @@ describe('npm run synth', () => {
     expect(given({ public_url: 'agents.example.com' })).toThrow('public_url must be a URL, such as -c public_url=https');
     expect(given({ target: 'local', emulator: 'localhost' })).toThrow('emulator must be a URL, such as -c emulator=http');
     expect(given({ target: 'moon' })).toThrow('target must be aws or local, such as -c target=local; it is moon');
-    expect(given({ redis: { name: 'redis' } })).toThrow('redis must be a text');
+    expect(given({ redis: { name: 'redis' } })).toThrow('redis must be a string');
     expect(given({ redis: 'my-redis' })).toThrow(
       'redis must be the location of a value, such as -c redis=secretsmanager:NAME or ssm:/NAME; it is my-redis',
     );
