@@ -44,6 +44,6 @@ describe('a database that the deploy creates', () => {
   it('is not available on an emulator', () => {
     const settings = () => readSettings(new App({ context: { target: 'local', database_url: 'aurora' } }).node);
 
-    expect(settings).toThrow('database_url can not be aurora for an emulator');
+    expect(settings).toThrow('database_url cannot be aurora for an emulator');
   });
 });
