@@ -1,24 +1,24 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { HomeEnv } from '../schema/env.ts';
+import { StandaloneEnv } from '../schema/env.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 
-type Name = keyof typeof HomeEnv.shape;
-const NAMES = Object.keys(HomeEnv.shape) as Name[];
-/** Has a password in it, so that an error must not show it. */
+type Name = keyof typeof StandaloneEnv.shape;
+const NAMES = Object.keys(StandaloneEnv.shape) as Name[];
+/** Contains a password, so errors must not show it. */
 const SECRET: Name = 'REDIS_URL';
 
 /**
- * The variables of the installation on this machine, checked. An empty variable counts as unset. Throws an Error that names each
- * wrong one as `labels` do, and describes a right value.
+ * Reads and checks the settings of the standalone installation. An empty variable counts as unset. Throws an Error that names each
+ * invalid setting as `labels` do, and describes a valid value.
  */
 export const readStandaloneEnv = (
   variables: Record<string, string | undefined>,
   labels: Partial<Record<Name, string>> = {},
-): z.output<typeof HomeEnv> => {
+): z.output<typeof StandaloneEnv> => {
   const given = Object.fromEntries(NAMES.flatMap((name) => (variables[name] ? [[name, variables[name]]] : [])));
-  const { data, error } = HomeEnv.safeParse(given);
+  const { data, error } = StandaloneEnv.safeParse(given);
   if (error) {
     const faultOf = (name: Name, message: string) => `${labels[name] ?? name} ${message}${name === SECRET ? '' : `, not ${given[name]}`}`;
     throw new Error(error.issues.map(({ path, message }) => faultOf(path[0] as Name, message)).join('\n'));
