@@ -38,7 +38,10 @@ const isInstalled = (needed) => missingParts()?.every((part) => !needed.includes
 /** Adds to what is installed, which may be in use; starts from nothing where that belongs to another lock file. */
 const installArgs = (skipped) => [
   ...(missingParts() === null ? ['ci'] : ['install', '--no-save']),
-  ...['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'],
+  '--no-audit',
+  '--no-fund',
+  '--loglevel=error',
+  '--ignore-scripts',
   ...(skipped.includes(DEV) ? ['--omit=dev'] : []),
   // Node 24 is a workspace of its own.
   ...(skipped.includes(NODE24) ? ['--workspace=worker-agent', '--include-workspace-root'] : []),

@@ -11,9 +11,11 @@ import * as health from '../../functions/domain/health/health.ts';
 import { carryOut } from '../../functions/domain/outbox/carry-out.ts';
 import { relay } from '../../functions/domain/outbox/relay.ts';
 import { reconcile } from '../../functions/domain/live/reconcile.ts';
-import { isDone } from '../../functions/domain/live/live.sql.ts';
+import { isDone, readModes } from '../../functions/domain/live/live.sql.ts';
 import { endOverdue, mayReap, purge } from '../../functions/domain/maintenance/maintenance.ts';
+import { once } from '../../functions/domain/idempotency.ts';
 import { bootstrap } from '../../functions/domain/organizations/organizations.ts';
+import { insertAdministrator, insertOrganization } from '../../functions/domain/organizations/organizations.sql.ts';
 import { explain } from '../../functions/domain/subtasks/explain.ts';
 import * as subtasks from '../../functions/domain/subtasks/subtasks.ts';
 import * as tasks from '../../functions/domain/tasks/tasks.ts';
@@ -226,6 +228,19 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
 export const JOBS: Record<string, Operation> = {
   authenticate: async (at) => () => findCallers(at.ctx.sql, ['00'.repeat(32)]),
   bootstrap: async (at) => () => bootstrap(at.ctx),
+  'the first bootstrap': async (at) => () =>
+    at.ctx.sql
+      .begin(async (tx) => {
+        await insertAdministrator(tx, await insertOrganization(tx));
+        throw new Error('rolled back: the database of the bench has its organization');
+      })
+      .catch(() => {}),
+  'a request with an Idempotency-Key, then again': async (at) => {
+    const request = { key: randomUUID(), operation: 'bench', hash: 'x', secret: false };
+    const ask = () => commit(at.ctx, (unit) => once(unit, at.ctx, at.caller, request, async () => 1));
+    return async () => [await ask(), await ask()];
+  },
+  'workers whose presence has expired': async (at) => () => readModes(at.ctx.sql, [at.worker.worker_id]),
   'messages of the queues': async (at) => {
     await another(at);
     await held(at, 3);

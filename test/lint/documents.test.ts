@@ -41,9 +41,6 @@ const namedFiles = (text: string) =>
     .map(([, path = '']) => path)
     .filter((path) => !path.includes('NNNN'));
 
-/** Files that no longer exist; a decision that was superseded names them. */
-const GONE = ['functions/platform/statement.ts'];
-
 describe.each(DOCUMENTS)('%s', (file) => {
   it('is wrapped at 100 columns', () => {
     const lines = withoutBlocks(read(file)).split('\n');
@@ -58,7 +55,7 @@ describe.each(DOCUMENTS)('%s', (file) => {
   });
 
   it('names files that exist', () => {
-    const missing = namedFiles(read(file)).filter((path) => !existsSync(join(ROOT, path)) && !GONE.includes(path));
+    const missing = namedFiles(read(file)).filter((path) => !existsSync(join(ROOT, path)));
 
     expect(missing).toEqual([]);
   });

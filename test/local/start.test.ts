@@ -200,7 +200,7 @@ describe('npm start', { timeout: 180_000 }, () => {
 
   it.each<[string[], Record<string, string>, RegExp]>([
     [['--prot', '1'], {}, /Unknown option '--prot'[\s\S]*--port NUMBER/],
-    [['--port', '70000'], {}, /--port \(MAW_PORT\) must be a whole number from 0 to 65535, not 70000/],
+    [['--port', '70000'], {}, /--port \(MAW_PORT\) must be an integer from 0 to 65535, not 70000/],
     [['surplus'], {}, /Unexpected argument 'surplus'/],
     [['--public-url', 'here:80'], {}, /--public-url \(MAW_PUBLIC_URL, PUBLIC_URL\) must be a URL such as http:\/\/\S+, not here:80/],
     [
