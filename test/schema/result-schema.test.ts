@@ -74,7 +74,9 @@ describe('the schema of a result', () => {
       ).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 
     expect(wordsOf({ items: { minLength: -1 } })).toEqual(['result_schema.items.minLength: too_small of -1']);
-    expect(wordsOf({ $ref: '#/$defs/x' })).toEqual(['result_schema.$ref: must be # or an entry of the top-level $defs; there is no #/$defs/x']);
+    expect(wordsOf({ $ref: '#/$defs/x' })).toEqual([
+      'result_schema.$ref: must be # or an entry of the top-level $defs; there is no #/$defs/x',
+    ]);
   });
 
   it('gives up on schemas that would take too long, or that never end', () => {
