@@ -122,7 +122,7 @@ const assemble = async (
   const clock = every(
     TICK_MS,
     () => tick(ctx),
-    (error) => ctx.log(ctx.isAway(error) ? 'warn' : 'error', 'tick.failed', { error }),
+    (error) => ctx.log(ctx.isUnavailable(error) ? 'warn' : 'error', 'tick.failed', { error }),
   );
   closers.push(() => clock.stop());
 

@@ -387,6 +387,8 @@ type task_event (task_id uuid, type text, level text, message text, subtask_id u
 
 function attempt_deadline(p_timeout_seconds integer) returns timestamp with time zone;
 function cancel_subtasks(p_task uuid, p_reason text) returns pending_event[];
+function check_completion(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_artifact uuid, p_hash text) returns jsonb;
+function check_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function claim_subtasks(p_organization uuid, p_lease_ms integer, p_workers uuid[], p_request_ids text[], p_claims uuid[], p_limits integer[], p_starts boolean[], p_windows jsonb, p_locked uuid[], OUT answers jsonb[], OUT events pending_event[]) returns record;
 function claimed_subtask(s subtasks, p_task_goal text, p_lease_ms integer, p_input_bytes integer) returns jsonb;
 function complete_and_claim(p_organization uuid, p_lease_ms integer, p_workers uuid[], p_request_ids text[], p_claims uuid[], p_limits integer[], p_starts boolean[], p_windows jsonb, p_places integer[], p_subtasks uuid[], p_tokens uuid[], p_attempts integer[], p_results jsonb[], p_bytes integer[], p_artifacts uuid[], p_usages jsonb[], p_hashes text[]) returns jsonb;
@@ -398,7 +400,6 @@ function find_tasks(p_organization uuid, p_words text, p_status task_status, p_b
 function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms integer) returns jsonb;
 function insert_subtasks(p_tasks uuid[], p_subtasks jsonb, p_edges jsonb) returns uuid[];
 function iso_time(p_time timestamp with time zone) returns text;
-function judge_completion(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_artifact uuid, p_hash text) returns jsonb;
 function judge_fence(p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt integer, p_outcome text, p_hash text) returns text;
 function leave_in_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamp with time zone DEFAULT NULL::timestamp with time zone) returns void;
 function left_in_outbox() returns jsonb;
@@ -409,6 +410,7 @@ function queue_subtasks(p_subtasks uuid[], p_again boolean DEFAULT false) return
 function reap_attempts(p_limit integer) returns integer;
 function record_events(p_events pending_event[]) returns jsonb;
 function record_events(p_events task_event[]) returns void;
+function record_sweep(p_outage_ms integer, p_grace_ms integer) returns boolean;
 function remove_worker(p_organization uuid, p_worker uuid) returns boolean;
 function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms integer) returns jsonb;
 function retry_delay_ms(p_retry jsonb, p_failures integer) returns double precision;

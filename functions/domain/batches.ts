@@ -9,30 +9,30 @@ export type BatchOptions<T, R> = {
   groupOf(request: T): string;
   /** Two requests with the same key never share a batch. */
   keyOf(request: T): string;
-  /** What a request adds to a batch of at most `mostWeight`. */
+  /** The weight that a request adds to a batch; a batch has at most `mostWeight`. */
   weightOf(request: T): number;
   mostWeight: number;
-  /** Whether nobody waits for a request any more; such a request is not begun. */
+  /** Whether nobody waits for a request any more; such a request is not started. */
   isAbandoned(request: T): boolean;
-  /** Requests that wait, in all groups; one more is refused with `unavailable`. */
+  /** The most requests that wait, in all groups; one more is refused with `unavailable`. */
   mostWaiting: number;
-  /** Carries out a batch. The next batch of the group begins when this returns, or takes long; each request has its own answer. */
+  /** Runs a batch. The next batch of the group starts when this returns, or takes long; each request has its own answer. */
   run(requests: readonly T[]): Promise<readonly Promise<R>[]>;
-  /** Whether the requests of a batch that failed with this error are worth a try each by itself. */
+  /** Whether to run each request of a batch alone after the batch failed with this error. */
   isWorthATryAlone(requests: readonly T[], error: unknown): boolean;
 };
 
-/** A lock that somebody holds, a deadlock, a serialization failure, a statement that takes too long: one request may cause it for all. */
+/** A lock timeout, a deadlock, a serialization failure, a statement timeout: one request may cause them for the whole batch. */
 const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 
-/** Where a batch takes longer, because it waits for a lock that somebody holds, the next one begins beside it. */
+/** Where a batch takes longer, because it waits for a lock, the next one starts beside it. */
 const PATIENCE_MS = 300;
 
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */
-export const isCausedByOne = (error: unknown, isAway: boolean): boolean =>
-  !isAway || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
+export const isCausedByOne = (error: unknown, isUnavailable: boolean): boolean =>
+  !isUnavailable || CAUSED_BY_ONE.has((error as { code?: string }).code ?? '');
 
-/** The requests of one group that wait, in the order in which they came. */
+/** The waiting requests of one group, in the order in which they arrived. */
 class Queue<T, R> {
   readonly #options: BatchOptions<T, R>;
   #waiting: Waiting<T, R>[] = [];
@@ -49,7 +49,7 @@ class Queue<T, R> {
     this.#waiting.push(waiting);
   }
 
-  /** Removes and refuses the requests for which nobody waits any more; returns how many there were. */
+  /** Removes and refuses the requests for which nobody waits any more; returns their number. */
   dropAbandoned(): number {
     const { isAbandoned } = this.#options;
     const abandoned = this.#waiting.filter(({ request }) => isAbandoned(request));
@@ -59,7 +59,7 @@ class Queue<T, R> {
     return abandoned.length;
   }
 
-  /** Removes the requests of the next batch: the first of each key, as many as are light enough. */
+  /** Removes the requests of the next batch: the first of each key, up to the weight of a batch. */
   takeBatch(): Waiting<T, R>[] {
     const { weightOf, mostWeight } = this.#options;
     const keys = new Set<string>();
@@ -73,7 +73,7 @@ class Queue<T, R> {
         weight += weightOf(request);
         batch.push(it);
       } else rest.push(it);
-      keys.add(it.key); // what comes later with this key stays behind it
+      keys.add(it.key); // later requests with this key stay behind this one
     }
     this.#waiting = rest;
     return batch;
@@ -104,7 +104,7 @@ class Batches<T, R> {
     });
   }
 
-  /** Carries out one batch of a group after the other until none waits. */
+  /** Runs one batch of a group after the other until no request waits. */
   async #flush(group: string, queue: Queue<T, R>): Promise<void> {
     if (this.#busy.has(group) || queue.length === 0) return;
     this.#busy.add(group);
@@ -113,7 +113,7 @@ class Batches<T, R> {
       const batch = queue.takeBatch();
       this.#waiting -= batch.length;
       if (batch.length > 0) await withTimeout(PATIENCE_MS, () => this.#carryOut(batch), { onTimeout: () => {} });
-      // What a few just answered ask for at once joins the many that wait, or the two would take turns forever.
+      // Callers of a small batch often send their next request at once. Letting those join the waiting ones keeps the batches large.
       if (batch.length < queue.length) await nextTurn();
     }
     this.#queues.delete(group);
@@ -134,9 +134,8 @@ class Batches<T, R> {
 }
 
 /**
- * Carries requests out together: those that come while a batch is under way share the next one. There is no timer, so a request that
- * comes alone is carried out alone and at once. Where a batch fails, each of its requests is tried by itself, so that one bad request
- * fails alone.
+ * Runs requests in batches: those that arrive while a batch is running share the next one. There is no timer, so a request that arrives
+ * alone runs alone and at once. When a batch fails, each of its requests is tried alone, so that one bad request fails alone.
  */
 export const createBatches = <T, R>(options: BatchOptions<T, R>): ((request: T) => Promise<R>) => {
   const batches = new Batches(options);

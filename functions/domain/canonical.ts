@@ -6,6 +6,6 @@ const sorted = (_: string, value: unknown) =>
     ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
     : value;
 
-/** A hash that is equal for values that are equal as JSON, in whatever order their keys stand. */
+/** A hash that is equal for values that are equal as JSON, whatever the order of their keys. */
 export const jsonHash = (value: Json | Record<string, unknown>): string =>
   createHash('sha256').update(JSON.stringify(value, sorted)).digest('hex');

@@ -16,11 +16,11 @@ import type { Submit } from './tasks/submissions.ts';
 export type Context = {
   sql: Pool;
   blobs: BlobStore;
-  /** Null where there is no queue: the relay does what a queue would bring. */
+  /** Null where there is no queue: the relay carries out the messages. */
   queues: Queues | null;
   hints: Hints;
   sockets: Sockets;
-  /** Null where no gateway holds sockets: clients ask. */
+  /** Null where no gateway holds sockets: clients poll. */
   push: Push | null;
   /** Stores checked tasks, several at once. */
   submit: Submit;
@@ -32,6 +32,6 @@ export type Context = {
   vault: Vault;
   env: Env;
   log: Log;
-  /** Whether an error means that the database can't answer now, and may later. */
-  isAway(error: unknown): boolean;
+  /** Whether an error means that the database is temporarily unavailable. */
+  isUnavailable(error: unknown): boolean;
 };

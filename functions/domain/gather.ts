@@ -1,9 +1,9 @@
 type Waiting<I, O> = { item: I; resolve(answer: O): void; reject(error: unknown): void };
 
 /**
- * Does in one go what several requests ask for at the same time. An item that comes while few runs are under way is done at once;
- * those that come meanwhile go together with the next run, in order, so an item never gets what was read before it came. `work`
- * returns an answer for each item, in their order; where it throws, all items of that run get the error.
+ * Serves requests that arrive at the same time in one run. An item that arrives while fewer than `atOnce` runs are active starts at
+ * once; later ones share the next run, in order, so an item never gets a result that was read before it arrived. `work` returns an
+ * answer for each item, in their order; when it throws, all items of that run get the error.
  */
 export const createGather = <I, O>(
   work: (items: readonly I[]) => Promise<readonly O[]>,

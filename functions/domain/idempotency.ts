@@ -4,9 +4,9 @@ import type { Caller } from './principal.ts';
 import { reserveKey, storeAnswer, type StoredAnswer, storedAnswer } from './idempotency.sql.ts';
 import type { Unit } from './unit-of-work.ts';
 
-/** A caller's request under its Idempotency-Key; the hash is of all that matters in it. */
+/** A caller's request under its Idempotency-Key; the hash covers everything that makes two requests different. */
 export type OnceRequest = { key: string; operation: string; hash: string; secret: boolean };
-/** The answer of the first request under a key, for the same request again; another request is refused. */
+/** The answer of the first request under a key, for a repeated request; a different request is refused. */
 export const repeated = ({ vault }: { vault: Vault }, stored: StoredAnswer, request: OnceRequest | null): unknown => {
   if (stored.operation !== request?.operation || stored.request_hash !== request.hash)
     throw new AppError(
@@ -18,8 +18,8 @@ export const repeated = ({ vault }: { vault: Vault }, stored: StoredAnswer, requ
 };
 
 /**
- * Carries out a caller's request once for its key, in the transaction of its effect: the same request again gets the
- * same answer, another one under the key is refused. A second request waits for the first. Errors are not kept.
+ * Carries out a caller's request once for its key, in the transaction of its effect: a repeated request gets the same
+ * answer, a different one under the key is refused. A second request waits for the first. Errors are not stored.
  */
 export const once = async <T>(
   { tx }: Unit,

@@ -1,12 +1,12 @@
 import type { Sql, Statement } from './ports/sql.ts';
 
-/** Lambda lets 6 MB through, with what stands around the rows. */
+/** Lambda allows a response of 6 MB, including what surrounds the rows. */
 export const PAGE_BYTES = 4_000_000;
 
-/** A row of a list that is cut where it gets too long: `bytes_so_far` counts it and those before it. */
+/** A row of a list that is cut where it gets too long: `bytes_so_far` is the size of it and the rows before it. */
 export type Counted<T> = T & { bytes_so_far: number };
 
-/** Cuts a list, whose rows say with `bytes` how long they are, behind the row with which it gets too long; `order` as in the list itself. */
+/** Cuts a list, whose rows have their size in `bytes`, after the row that makes it too long; `order` is that of the list. */
 export const cut = <T>(sql: Sql, list: Statement, order: Statement): Statement<Counted<T>[]> => sql<Counted<T>[]>`
   select *
   from (

@@ -1,11 +1,11 @@
 import { AppError } from '../../schema/errors.ts';
 import { PAGE_BYTES } from './page.sql.ts';
 
-/** Whether a list goes on behind these of its rows: one more than `limit` was asked for, and it may have been cut. */
+/** Whether a list has more rows than these: one more than `limit` was requested, and the list may have been cut. */
 export const goesOn = (rows: readonly { bytes_so_far?: number }[], limit: number): boolean =>
   rows.length > limit || (rows.at(-1)?.bytes_so_far ?? 0) >= PAGE_BYTES;
 
-/** A page of a keyset list; `key` makes the values from which the next page goes on. */
+/** A page of a keyset list; `key` returns the values after which the next page starts. */
 export const pageOf = <T extends object>(
   rows: (T & { bytes_so_far?: number })[],
   limit: number,
@@ -35,13 +35,13 @@ const decode = (cursor: string): unknown => {
   }
 };
 
-/** Whether a time is on the calendar; Date.parse takes the 31st of February for a day in March. */
+/** Whether a time is on the calendar; Date.parse turns the 31st of February into a day in March. */
 const isTime = (text: string): boolean => {
   const at = TIME.test(text) ? new Date(text) : null;
   return at !== null && at.getUTCFullYear() > 0 && !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 19) === text.slice(0, 19);
 };
 
-/** The time and id after which a list newest first goes on. */
+/** The time and id after which the next page of a list, newest first, starts. */
 export const timeCursor = (cursor: string | undefined): { time: string; id: string } | null => {
   if (cursor === undefined) return null;
   const key = decode(cursor);
@@ -51,7 +51,7 @@ export const timeCursor = (cursor: string | undefined): { time: string; id: stri
   return { time, id };
 };
 
-/** The number after which a numbered list goes on. */
+/** The number after which the next page of a numbered list starts. */
 export const numberCursor = (cursor: string | undefined): number => {
   if (cursor === undefined) return -1;
   const key = decode(cursor);

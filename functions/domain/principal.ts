@@ -1,6 +1,6 @@
 import type { Scope } from '../../schema/route.ts';
 
-/** Someone who may submit and manage: today the holder of an API key; people's accounts and roles will make the same value. */
+/** A client that may submit and manage tasks: the holder of an API key. User accounts and roles will use the same type. */
 export type Caller = {
   kind: 'caller';
   organization_id: string;

@@ -1,19 +1,19 @@
 import type { Sql } from './ports/sql.ts';
 
-/** Reads once what several requests ask for at the same time; equal keys mean equal answers. */
+/** Reads once for several requests that arrive at the same time; equal keys mean equal answers. */
 export type SharedReads = <T>(key: readonly unknown[], read: (sql: Sql) => Promise<T>) => Promise<T>;
 
 /**
- * Requests that ask for what is being read just now share the next read, which begins when that one has ended: so nobody gets what was
- * read before he asked, and a hundred dashboards that show the same list cost two reads at a time. Each read gets a handle of its own
- * from `open`, since the request that was first may hang up. Nobody may change an answer.
+ * Requests that arrive while their key is being read share the next read, which starts when the current one has ended. So no request
+ * gets data that was read before it arrived, and a hundred dashboards with the same list cost at most two reads at a time. Each read
+ * gets its own connection handle from `open`, since the first request may be aborted. Callers must not change an answer.
  */
 export const createSharedReads = (open: () => Sql): SharedReads => {
   const current = new Map<string, Promise<unknown>>();
   const following = new Map<string, Promise<unknown>>();
 
   const begin = async <T>(name: string, read: (sql: Sql) => Promise<T>): Promise<T> => {
-    const answer = (async () => read(open()))(); // sends the statement, whoever awaits it
+    const answer = (async () => read(open()))(); // sends the statement even if nobody awaits it
     current.set(name, answer);
     try {
       return await answer;
@@ -22,7 +22,7 @@ export const createSharedReads = (open: () => Sql): SharedReads => {
     }
   };
   const follow = async <T>(name: string, before: Promise<unknown>, read: (sql: Sql) => Promise<T>): Promise<T> => {
-    await before.catch(() => {}); // whoever asked for that read has its error
+    await before.catch(() => {}); // the requests of that read get its error
     following.delete(name);
     return begin(name, read);
   };

@@ -4,13 +4,13 @@ import type { Pool } from './ports/pool.ts';
 import type { Tx } from './ports/sql.ts';
 
 const TRIES = 4;
-/** Those that met must not meet again: the shortest wait is a third of the longest. */
+/** Transactions that collided must not collide again: the shortest wait is a third of the longest. */
 const BACKOFF = { baseMs: 10, maxMs: 40, jitter: [0.5, 1.5] } as const;
 const REPEATABLE = new Set(['40001', '40P01']);
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
-/** Repeats what the database gave up for a deadlock or a serialization failure: three times, with jitter. */
+/** Repeats work that the database ended for a deadlock or a serialization failure: up to three times, with jitter. */
 export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,21 +1,21 @@
 import type { Env } from '../../schema/env.ts';
 import { type Announcing, announce } from './outbox/outbox.ts';
 import { type OutboxRow, writtenOutbox } from './outbox/outbox.sql.ts';
-import type { NotedWorker } from './ports/hints.ts';
+import type { RecordedWorker } from './ports/hints.ts';
 import type { Pool } from './ports/pool.ts';
 import type { Sql, Tx } from './ports/sql.ts';
 import type { WorkerIdentity } from './principal.ts';
 import { repeating, transact } from './transact.ts';
 
 /**
- * What work inside a transaction may use. There is no Redis, queue or blob store in it, because a transaction that waits for the network
- * holds its locks meanwhile.
+ * What work inside a transaction may use. It has no Redis, queue or blob store, because a transaction that waits for the network holds
+ * its locks meanwhile.
  */
 export type Unit = {
   readonly tx: Tx;
   readonly env: Env;
   /** Redis records this worker right after the commit. */
-  recordWorker(worker: NotedWorker): void;
+  recordWorker(worker: RecordedWorker): void;
   /** Redis forgets this worker right after the commit. */
   forgetWorker(worker: WorkerIdentity): void;
 };
@@ -25,7 +25,7 @@ type Committing = Announcing & { sql: Pool };
 /** Runs work in one transaction, commits it, and then announces what it changed. */
 export const commit = async <T>(ctx: Committing & { env: Env }, work: (unit: Unit) => Promise<T>): Promise<T> => {
   const { answer, ...announcement } = await transact(ctx.sql, async (tx) => {
-    const workers: NotedWorker[] = [];
+    const workers: RecordedWorker[] = [];
     const removed: WorkerIdentity[] = [];
     const unit: Unit = {
       tx,

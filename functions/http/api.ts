@@ -49,7 +49,7 @@ const notFound = ({ method, path }: { method: string; path: string }): never => 
 /** Returns a known error unchanged, `unavailable` if the database is unreachable, and `internal` without details for any other error, which is a bug. */
 const toAppError = (ctx: Context, error: unknown, requestId: string): AppError => {
   if (error instanceof AppError) return error;
-  if (ctx.isAway(error)) {
+  if (ctx.isUnavailable(error)) {
     ctx.log('warn', 'database.unavailable', { request_id: requestId, error });
     return new AppError('unavailable', 'The database is not responding; retry the request shortly');
   }

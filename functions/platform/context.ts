@@ -40,7 +40,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     reads: createSharedReads(() => sql.of(null, { lane: 'reads' })),
     vault: createVault(env.SECRET_KEY),
     env,
-    isAway: isDatabaseUnavailable,
+    isUnavailable: isDatabaseUnavailable,
     log: parts.log ?? createLog(env),
     close: () => sql.end(),
   };

@@ -22,7 +22,7 @@ const reasonOf = (error: unknown): string => {
 const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Received, error: unknown): Promise<boolean> => {
   const receives = Number(record.attributes.ApproximateReceiveCount);
   ctx.log('error', 'message.failed', { queue, message_id: record.messageId, request_id: requestOf(message), receives, error });
-  if (ctx.isAway(error)) return true;
+  if (ctx.isUnavailable(error)) return true;
   if (receives < QUEUE_LIMITS.last_receive || ctx.queues === null) return false;
   return ctx.queues.bury(queue, record.body, reasonOf(error)).then(
     () => true,

@@ -51,7 +51,7 @@ const replyTo = async (ctx: Context, event: SocketEvent): Promise<ServerFrame | 
     return await receive(ctx, owner, connectionId, frame);
   } catch (error) {
     if (error instanceof AppError) return { type: 'error', code: error.code, detail: error.message };
-    if (ctx.isAway(error))
+    if (ctx.isUnavailable(error))
       return { type: 'error', code: 'unavailable', detail: 'The database is not responding; send the message again shortly' };
     ctx.log('error', 'socket.failed', { request_id: requestId, error });
     return {

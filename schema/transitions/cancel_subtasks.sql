@@ -1,4 +1,5 @@
--- Cancels what a task has not ended and revokes its leases; answers the events, which the caller records. The caller holds the lock of the task.
+-- Cancels the subtasks of a task that have not ended and revokes their leases. Returns the events, which the caller records. The caller
+-- holds the lock of the task.
 create or replace function cancel_subtasks(p_task uuid, p_reason text) returns pending_event[]
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -7,7 +8,7 @@ declare
   v_open uuid[] := array(select subtask_id from subtasks where task_id = p_task and ended_at is null);
   v_events pending_event[];
 begin
-  -- The queue first: this waits for claims that hold an entry (they wait for nobody), and none comes after it.
+  -- The queue first: this waits for claims that have locked an entry (they wait for no lock), and no claim can follow it.
   delete from queue_entries where subtask_id = any (v_open);
 
   update attempts

@@ -1,9 +1,10 @@
--- Leases ready subtasks to workers whose rows the caller has locked. Waits for no other lock: what others hold is skipped. A request
--- with a claim takes up to its limit; with p_starts, what belongs to a task that is locked already (p_locked) or free is started, too.
--- Waiting for the task here, with queue entries locked, would be the wrong order. p_windows: for each request the ids that Redis
--- proposes, or null; where they do not suffice, or without them, all that is ready is looked at. Workers that may take the same are
--- served by one look at the queue. One answer stays below 5 MB, because Lambda lets 6 MB through: fewer are given out when goals and
--- inputs are long, and outputs of parents share 1 MiB. What is not started within 5 minutes is lost.
+-- Leases ready subtasks to workers whose rows the caller has locked. Waits for no other lock: rows that others have locked are skipped. A
+-- request with a claim takes up to its limit. With p_starts, subtasks are started too if their task is locked already (p_locked) or free:
+-- waiting for the lock of the task here, with queue entries locked, would break the lock order.
+-- p_windows: for each request the ids that Redis proposes, or null. Without them, or where they do not suffice, the whole queue is
+-- searched. One search serves all workers that may take the same subtasks.
+-- One answer stays below 5 MB, because Lambda allows 6 MB: fewer subtasks are leased when goals and inputs are long, and the outputs of
+-- parents share 1 MiB. A subtask that is not started within 5 minutes is lost.
 -- Returns an answer for each request with a claim, {"error"} or {"claimed": [...], "empty_reason"}, and the events, which the caller
 -- records.
 create or replace function claim_subtasks(

@@ -1,4 +1,4 @@
--- What a worker receives of a subtask that it has claimed. Results of parents are included up to p_input_bytes in all.
+-- What a worker receives for a subtask that it has claimed. Results of parents are included up to p_input_bytes in total.
 create or replace function claimed_subtask(s subtasks, p_task_goal text, p_lease_ms int, p_input_bytes int) returns jsonb
 language plpgsql stable as $$
 begin

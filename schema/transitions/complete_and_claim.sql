@@ -1,9 +1,9 @@
--- Completes what workers finished and claims the next subtasks for them, in one transaction: what the completions release can be
--- claimed at once. One worker is a list of one. All workers belong to p_organization and none is named twice.
+-- Completes what workers finished and claims the next subtasks for them, in one transaction: subtasks that the completions make ready can
+-- be claimed at once. One worker is a list of one. All workers belong to p_organization, and no worker is listed twice.
 -- For each request: its worker, the id of the HTTP request, the id of its claim (null: none), its limit, whether to start, and the
 -- window that Redis proposes. For each completion: the position of its request, the fence, and what the worker produced.
--- Locks the rows of claiming workers by id, then the tasks by id. Where several workers share the call, a lock that somebody holds for
--- long fails it soon, so that each can be served alone.
+-- Locks the rows of claiming workers in the order of their ids, then the tasks in the order of their ids. Where several workers share the
+-- call, it fails soon when another transaction holds a lock for long, so that each worker can be served alone.
 -- Returns {"results": [{subtask_id, status, task_status} or {subtask_id, error}] in the order of the completions,
 -- "claims": [null, {"error"} or {"claimed": [...], "empty_reason"}] in the order of the requests}.
 create or replace function complete_and_claim(
@@ -58,7 +58,7 @@ begin
     select jsonb_agg(case
       when v_completed[i.item] is not null then jsonb_build_object('subtask_id', i.subtask_id, 'status', 'completed',
         'task_status', v_statuses -> v_completed[i.item]::text)
-      else judge_completion(p_organization, p_workers[i.place], i.subtask_id, i.lease_token, i.attempt, i.artifact_id, i.hash)
+      else check_completion(p_organization, p_workers[i.place], i.subtask_id, i.lease_token, i.attempt, i.artifact_id, i.hash)
       end order by i.item)
     into v_results
     from unnest(p_places, p_subtasks, p_tokens, p_attempts, p_artifacts, p_hashes) with ordinality

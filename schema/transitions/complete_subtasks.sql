@@ -1,5 +1,5 @@
--- Completes the subtasks whose lease is current and releases their children. What was claimed and not started is started by its end.
--- p_places are positions in p_workers and p_request_ids. Items that do not match are passed over; judge_completion gives the reason.
+-- Completes the subtasks whose lease is current and unblocks their children. A subtask that was claimed and not started is started first.
+-- p_places are positions in p_workers and p_request_ids. Items that do not match are skipped; check_completion returns the reason.
 -- Locks the tasks in the order of their ids. Returns those tasks, the task of each item that was completed (null for the others), and
 -- the events, which the caller records.
 create or replace function complete_subtasks(

@@ -1,6 +1,6 @@
--- Ends the open attempt at a subtask other than by success (p_outcome: failed, timed_out, lost, released), then repeats the
--- subtask or fails it. Tries that failed and tries that were lost with their machine have limits of their own.
--- The caller holds the lock of the task and knows that the lease is the current one.
+-- Ends the open attempt of a subtask other than by success (p_outcome: failed, timed_out, lost, released), then queues the subtask again
+-- or fails it. Attempts that failed and attempts that were lost with their machine have separate limits.
+-- The caller holds the lock of the task and has checked that the lease is current.
 create or replace function end_attempt(
   p_subtask uuid, p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text
 ) returns void

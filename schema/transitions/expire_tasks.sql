@@ -1,5 +1,5 @@
--- Fails tasks that have not ended by their deadline, at most p_limit, the most overdue first; returns how many. What others have locked is
--- skipped, so their order needs not be that of the other locks.
+-- Fails tasks that have not ended by their deadline, at most p_limit, the most overdue first; returns their number. Tasks that others have
+-- locked are skipped, so this may lock in another order than the rest.
 create or replace function expire_tasks(p_limit int) returns int
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off

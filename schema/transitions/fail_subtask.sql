@@ -1,5 +1,5 @@
--- A worker ends its attempt without a result (p_outcome: failed or released). Sent again, it is answered the same.
--- Answers {"error"} or {"status", "task_status"}.
+-- A worker ends its attempt without a result (p_outcome: failed or released). A repeated call gets the same answer.
+-- Returns {"error"} or {"status", "task_status"}.
 create or replace function fail_subtask(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int,
   p_outcome text, p_class text, p_message text, p_usage jsonb, p_hash text
@@ -18,7 +18,7 @@ begin
   ) then
     v_outcome := 'timed_out';
   end if;
-  v_code := judge_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, v_outcome, p_hash);
+  v_code := check_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, v_outcome, p_hash);
   if v_code is null then
     perform end_attempt(p_subtask, v_outcome, p_class, p_message, p_usage, p_hash);
   elsif v_code <> 'repeated' then

@@ -1,8 +1,9 @@
--- The newest p_limit tasks of an organization that have all words of a query, among those behind a place in the order of the list.
--- The newest thousand are looked through one by one: they fill a page with words that many tasks have, and what is read ends with the
--- page. Where they do not fill it, the index names all tasks that have the words. The settings leave one plan to each statement: the walk
--- follows its index in the order of the list and reads the terms of each task by its key; what the index of terms finds is sorted once.
--- `offset 0` keeps conditions where they are, so that no second index is read from end to end to fulfil one. Takes no locks.
+-- The newest p_limit tasks of an organization that have all words of a query, among those after a position in the order of the list.
+-- First the newest thousand are checked one by one: this fills a page when many tasks have the words, and reading stops with the page.
+-- When it does not fill the page, the index returns all tasks that have the words. The settings leave the planner one plan for each
+-- statement: the first scan follows its index in the order of the list and reads the terms of each task by its key; what the index of
+-- terms returns is sorted once. `offset 0` keeps conditions where they are, so that no second index is read completely to satisfy one.
+-- Takes no locks.
 create or replace function find_tasks(
   p_organization uuid, p_words text, p_status tasks.status%type, p_before timestamptz, p_before_id uuid, p_limit int
 ) returns setof tasks

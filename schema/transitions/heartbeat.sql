@@ -1,6 +1,7 @@
--- Notes that a worker lives and renews the leases that it names. Waits for nobody: an attempt that is being ended right now
--- keeps the lease that it has. Losing the latest heartbeats in a crash does no harm, so the commit does not wait for the disk.
--- p_leases: [{subtask_id, lease_token, attempt, progress}]. Answers {"error"} or {"mode", "leases": [{subtask_id, attempt, state, left_ms, directive}]}.
+-- Records that a worker is alive and renews the leases that it lists. Waits for no lock: an attempt that is currently being ended keeps
+-- its lease as it is. Losing the latest heartbeats in a crash does no harm, so the commit does not wait for the disk.
+-- p_leases: [{subtask_id, lease_token, attempt, progress}].
+-- Returns {"error"} or {"mode", "leases": [{subtask_id, attempt, state, left_ms, directive}]}.
 create or replace function heartbeat(p_organization uuid, p_worker uuid, p_leases jsonb, p_info jsonb, p_lease_ms int)
 returns jsonb
 language plpgsql

@@ -1,7 +1,7 @@
--- The first ready subtasks that workers with these tools, labels and owners may take, in their order, locked; what others hold is
--- skipped, as is p_taken, which this transaction holds. p_window: look at these alone; null: at all that is ready. Left to itself the
--- planner sorts the whole queue; without sorts it walks the queue in its order and stops at the limit. The bytes of goals and inputs
--- are counted only where several are picked.
+-- Locks and returns the first ready subtasks, in queue order, that workers with these tools, labels and owners may take. Rows that others
+-- have locked are skipped, and so is p_taken, which this transaction holds. p_window limits the search to these ids; null searches the
+-- whole queue. By itself the planner sorts the whole queue; without sorts it reads the queue in its order and stops at the limit. The bytes
+-- of goals and inputs are counted only where several subtasks are picked.
 create or replace function pick_ready(
   p_organization uuid, p_tools jsonb, p_labels jsonb, p_owners uuid[], p_limit int, p_window uuid[], p_taken uuid[],
   out ids uuid[], out tasks uuid[], out bytes int[], out tools text[], out priorities smallint[], out turns bigint[]

@@ -1,5 +1,5 @@
--- For code of the previous release, which still runs while an update is under way: it records events that name no request, and
--- writes nothing for searches to read. To be dropped, with task_event, by a migration of the next release.
+-- For code of the previous release, which still runs during an update: it records events without the id of their request, and
+-- does not write the terms for searches. A migration of the next release drops this, together with task_event.
 create or replace function record_events(p_events task_event[]) returns void
 language plpgsql as $$
 begin
@@ -26,4 +26,16 @@ $$;
 create or replace function left_in_outbox() returns jsonb
 language sql stable as $$
   select written_outbox()
+$$;
+
+-- The fence check and the sweep under their names of the previous release.
+create or replace function judge_fence(
+  p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_outcome text, p_hash text
+) returns text
+language sql stable as $$
+  select check_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, p_outcome, p_hash)
+$$;
+create or replace function note_sweep(p_outage_ms int, p_grace_ms int) returns boolean
+language sql as $$
+  select record_sweep(p_outage_ms, p_grace_ms)
 $$;

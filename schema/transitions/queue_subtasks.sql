@@ -1,8 +1,8 @@
--- Gives ready subtasks of one organization their turns in the queue of their tool and priority. An owner's next turn follows the
--- last one that the owner waits for, and is never before the queue's clock (the turn given out last): owners take turns, and one who
--- was absent has saved up none. With p_again the subtask had its turn already and goes to the front. Writes outbox rows of at
--- most 1,000 ids. Two
--- transactions of one owner may give the same turn twice, which is unfair by one. The caller holds the locks of the tasks.
+-- Gives ready subtasks of one organization their turns in the queue of their tool and priority (start-time fair queueing). An owner's next
+-- turn follows the owner's last waiting one, and is never before the queue's clock (the turn that was claimed last): owners take turns, and
+-- an owner without subtasks saves up no turns. With p_again the subtasks had their turns already and go to the front. Writes outbox rows of
+-- at most 1,000 ids. Two transactions of one owner may assign the same turn twice, which is unfair by one turn. The caller holds the locks
+-- of the tasks.
 create or replace function queue_subtasks(p_subtasks uuid[], p_again boolean default false) returns void
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off

@@ -1,4 +1,4 @@
--- Ends attempts whose lease ran out or that took too long, at most p_limit; answers how many. Two at once do no harm.
+-- Ends attempts whose lease expired or that took too long, at most p_limit; returns their number. Two calls at the same time do no harm.
 create or replace function reap_attempts(p_limit int) returns int
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -31,7 +31,7 @@ begin
     select * from attempts where subtask_id = any (v_due) and ended_at is null order by subtask_id for no key update
   loop
     if not exists (select from attempts where subtask_id = a.subtask_id and attempt = a.attempt and ended_at is null) then
-      continue; -- cancelled by the failure of another one in this loop
+      continue; -- cancelled when another subtask failed in this loop
     elsif a.deadline_at < clock_timestamp() and a.status = 'claimed' then
       perform end_attempt(a.subtask_id, 'lost', 'lost', 'its worker did not start it in time', null, null);
     elsif a.deadline_at < clock_timestamp() then

@@ -1,7 +1,7 @@
--- The only writer of a task's status, counters, event numbers and version. Applies events to their tasks, appends them to the
--- activity log and writes one outbox row for each organization. A task whose last subtask ends with these events ends with one more
--- event. The caller holds the locks of the tasks. Numbers come from the locked row, so they have no gaps; counters move with the
--- events that report the change, so the two cannot differ. Returns the statuses of the tasks by their ids.
+-- The only writer of a task's status, counters, event numbers and version. Applies events to their tasks, appends them to the activity log
+-- and writes one outbox row for each organization. When the last open subtask of a task ends with these events, the task ends with one
+-- more event. The caller holds the locks of the tasks. Event numbers come from the locked row, so they have no gaps; counters change
+-- together with the events that report the change, so the two cannot differ. Returns the statuses of the tasks by their ids.
 create or replace function record_events(p_events pending_event[]) returns jsonb
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off

@@ -1,4 +1,4 @@
--- Ends a worker's credential and gives what it holds to others; answers false when there is no such worker.
+-- Revokes a worker's credential and returns the subtasks that it holds to the queue; returns false when there is no such worker.
 create or replace function remove_worker(p_organization uuid, p_worker uuid) returns boolean
 language plpgsql as $$
 declare

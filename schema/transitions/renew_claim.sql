@@ -1,5 +1,5 @@
--- The answer to a claim that came before, because its first answer was lost: the same subtasks with fresh leases, except what is being
--- ended at this moment. Waits for nobody.
+-- The answer to a repeated claim, whose first answer was lost: the same subtasks with renewed leases, except those that are currently
+-- being ended. Waits for no lock.
 create or replace function renew_claim(p_worker uuid, p_claim uuid, p_lease_ms int) returns jsonb
 language plpgsql as $$
 declare

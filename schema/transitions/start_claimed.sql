@@ -1,6 +1,6 @@
--- Starts the claimed subtasks among those named, each under its current lease; the first start of a task starts the task. What is not
--- claimed under the given lease stays as it is. p_places are positions in p_workers and p_request_ids. The caller holds the locks of
--- the tasks. Returns the subtasks that it started.
+-- Starts those of the given subtasks that are claimed under the given lease; the others stay as they are. The first start of a subtask
+-- starts its task. p_places are positions in p_workers and p_request_ids. The caller holds the locks of the tasks. Returns the subtasks
+-- that it started.
 create or replace function start_claimed(
   p_organization uuid, p_workers uuid[], p_request_ids text[], p_places int[], p_subtasks uuid[], p_tokens uuid[], p_attempts int[]
 ) returns uuid[]

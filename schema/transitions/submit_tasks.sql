@@ -1,8 +1,8 @@
 -- Stores tasks of one organization with their DAGs, all or nothing, in one round trip. One task is a list of one.
 -- p_submissions: [{request_id, owner_id, task, subtask_count, edge_count, once}]; `place` of the subtasks and edges is a position in
--- it. With `once` ({principal_id, key, operation, request_hash}) a task is stored once for that key: the call waits for a request under
--- the same key that is under way, and returns what is stored for it. No key is named twice.
--- Where several share the call, a lock that somebody holds for long fails it soon, so that each can be served alone.
+-- it. With `once` ({principal_id, key, operation, request_hash}) a task is stored once for that key: the call waits for a running request
+-- with the same key and returns what is stored for it. No key is listed twice.
+-- Where several submissions share the call, it fails soon when another transaction holds a lock for long, so that each can be served alone.
 -- Returns {"answers": [{task} or {stored}], "outbox"}.
 create or replace function submit_tasks(p_organization uuid, p_submissions jsonb, p_subtasks jsonb, p_edges jsonb) returns jsonb
 language plpgsql

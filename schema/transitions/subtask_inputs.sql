@@ -1,4 +1,4 @@
--- The outputs of a subtask's parents by their keys. Results come along up to p_bytes in all; the rest is fetched one by one.
+-- The outputs of a subtask's parents by their keys. Results are included up to p_bytes in total; the worker fetches the others one by one.
 create or replace function subtask_inputs(p_subtask uuid, p_bytes int) returns jsonb
 language plpgsql stable as $$
 begin

@@ -1,6 +1,7 @@
--- Takes the next p_limit rows of the outbox behind p_after that are due, and postpones them: 30 s, doubled with each try, at most an hour.
--- Walks the rows in the order of their ids, so that a sweep which passes the last id on reads each row once, however many are postponed.
--- There is no index on the time: it would cost each change of state, and rows stay for seconds. Two callers at once take different rows.
+-- Takes the next p_limit outbox rows after p_after that are due, and postpones them: 30 s, doubled with each try, at most an hour.
+-- Reads the rows in the order of their ids, so that a sweep that passes the last id to the next call reads each row once, however many are
+-- postponed. There is no index on the time: it would slow down each change of state, and rows exist for seconds. Two calls at the same
+-- time take different rows.
 create or replace function take_due(p_after bigint, p_limit int) returns setof outbox
 language sql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_sort = off

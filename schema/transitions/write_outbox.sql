@@ -1,5 +1,5 @@
--- Writes an outbox row and remembers it for written_outbox: the caller sends it right after the commit. It is due at p_due, or now; the relay
--- sends what nobody has received when outbox_grace has passed since.
+-- Writes an outbox row and adds it to those that written_outbox returns, since the caller sends it right after the commit. It is due at
+-- p_due, or now; the relay sends it if nobody has received it outbox_grace later.
 create or replace function write_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamptz default null)
 returns void
 language plpgsql as $$

@@ -79,15 +79,15 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a message comes again while the database is away, and becomes a dead letter',
     file: 'functions/queue/consume.ts',
-    find: 'if (ctx.isAway(error)) return true;',
+    find: 'if (ctx.isUnavailable(error)) return true;',
     replace: '',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
     name: 'a message comes again while the database is away, until SQS moves it',
     file: 'functions/queue/consume.ts',
-    find: 'if (ctx.isAway(error)) return true;',
-    replace: 'if (ctx.isAway(error)) return false;',
+    find: 'if (ctx.isUnavailable(error)) return true;',
+    replace: 'if (ctx.isUnavailable(error)) return false;',
     tests: ['test/functions/live/failing-messages.test.ts'],
   },
   {
@@ -180,7 +180,7 @@ export const backendMutants: readonly Mutant[] = [
   },
   {
     name: 'the same completion is good under any lease token',
-    file: 'schema/transitions/judge_fence.sql',
+    file: 'schema/transitions/check_fence.sql',
     find: ' or a.lease_token <> p_token',
     replace: '',
     tests: ['test/functions/engine.test.ts'],

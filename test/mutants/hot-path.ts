@@ -337,7 +337,7 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'each step of a statement is tried alone while the database is away',
     file: 'functions/domain/attempts/advance.ts',
-    find: 'isCausedByOne(error, first?.ctx.isAway(error) ?? true)',
+    find: 'isCausedByOne(error, first?.ctx.isUnavailable(error) ?? true)',
     replace: 'isCausedByOne(error, first === undefined)',
     tests: [ADVANCE],
   },
@@ -430,8 +430,8 @@ export const hotPathMutants: readonly Mutant[] = [
     tests: ['test/functions/submit.test.ts', 'test/functions/http/idempotency.test.ts'],
   },
   {
-    name: 'judge: an artifact that does not exist is named as not stored',
-    file: 'schema/transitions/judge_completion.sql',
+    name: 'check: an artifact that does not exist is named as not stored',
+    file: 'schema/transitions/check_completion.sql',
     find: 'when v_artifact is null then',
     replace: 'when p_artifact is null then',
     tests: ['test/functions/artifacts.test.ts'],
@@ -456,7 +456,7 @@ export const hotPathMutants: readonly Mutant[] = [
     file: 'functions/domain/batches.ts',
     find: `        batch.push(it);
       } else rest.push(it);
-      keys.add(it.key); // what comes later with this key stays behind it`,
+      keys.add(it.key); // later requests with this key stay behind this one`,
     replace: `        batch.push(it);
         keys.add(it.key);
       } else rest.push(it);`,

@@ -18,4 +18,15 @@ describe('code of the previous release', () => {
     expect(written).toMatchObject([{ outbox_id: row.outbox_id, topic: 'ready', delay_ms: expect.closeTo(60_000, -3) }]);
     expect(row.seconds).toBeCloseTo(70, 0);
   });
+
+  it('still checks a fence and records a sweep', async () => {
+    const { sql } = (await backendForTest()).ctx;
+
+    const [row] = await sql<[{ code: string; may: boolean }]>`
+      select judge_fence(organization_id, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, null, null) as code,
+        note_sweep(60000, 60000) as may
+      from organizations`;
+
+    expect(row).toEqual({ code: 'worker_revoked', may: true });
+  });
 });

@@ -20,7 +20,7 @@ export const insertApiKey = async (
   return key;
 };
 
-/** The callers that keys stand for, each with the hash of its key in hex; those that are unknown or revoked are left out. */
+/** The callers that own these keys, each with the hash of its key in hex; unknown and revoked keys are left out. */
 export const findCallers = (sql: Sql, hashes: readonly string[]) => sql<(Caller & { hash: string })[]>`
   select 'caller' as kind, organization_id, api_key_id as principal_id, coalesce(user_id, api_key_id) as owner_id, scopes,
     encode(key_hash, 'hex') as hash

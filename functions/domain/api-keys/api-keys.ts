@@ -9,7 +9,7 @@ import * as rows from './api-keys.sql.ts';
 
 type Keys = Pick<Context, 'sql'>;
 
-/** Makes a key with at most the scopes of its maker; the key itself is answered here and never again. */
+/** Creates a key with at most the scopes of its creator. The key itself is returned here and never again. */
 export const create = async ({ tx }: Unit, caller: Caller, spec: ApiKeySpec) => {
   const beyond = spec.scopes.filter((scope) => !caller.scopes.includes(scope));
   if (beyond.length > 0)

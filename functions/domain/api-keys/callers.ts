@@ -3,17 +3,17 @@ import type { Sql } from '../ports/sql.ts';
 import type { Caller } from '../principal.ts';
 import { findCallers } from './api-keys.sql.ts';
 
-/** Who calls with a key, by the SHA-256 of the key in hex; null when it is unknown or revoked. */
+/** Finds the caller that owns a key, by the SHA-256 of the key in hex; null when it is unknown or revoked. */
 export type Callers = { find(keyHash: string): Promise<Caller | null> };
 
-/** More than this come only where far more callers ask at once than connections can serve. */
+/** Keys in one statement; more wait only when far more callers ask at once than connections can serve. */
 const MOST = 200;
-/** A second run goes beside one that takes long. */
+/** A second statement may run beside one that takes long. */
 const AT_ONCE = 2;
 
 /**
- * Finds callers by their keys. Each request asks the database, so that a revoked key is refused at once; requests that come together
- * ask in one statement.
+ * Finds callers by their keys. Each request asks the database, so that a revoked key is refused at once; requests that arrive
+ * together share one statement.
  */
 export const createCallers = (sql: Sql): Callers => ({
   find: createGather(

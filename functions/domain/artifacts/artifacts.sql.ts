@@ -17,7 +17,7 @@ export const listArtifacts = (sql: Sql, organizationId: string, subtaskId: strin
   order by attempt desc, created_at
   limit 200`;
 
-/** How many files of other names an attempt has announced. */
+/** The number of files with other names that an attempt has announced. */
 export const countOthers = async (
   sql: Sql,
   subtaskId: string,
@@ -28,7 +28,7 @@ export const countOthers = async (
   return row.count;
 };
 
-/** Stores the announcement, or finds the one under this name that is there already; null when the id that it asks for is another file's. */
+/** Stores the announcement, or finds an earlier one under this name; null when the requested id belongs to another file. */
 export const insertArtifact = async (sql: Sql, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec): Promise<Artifact | null> => {
   await sql`
     insert into artifacts (artifact_id, organization_id, task_id, subtask_id, attempt, name, content_type, size_bytes, sha256)

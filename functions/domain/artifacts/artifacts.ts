@@ -1,6 +1,6 @@
 import type { Artifact, ArtifactSpec, Transfer } from '../../../schema/artifact.ts';
 import { AppError } from '../../../schema/errors.ts';
-import { type Fenced, judgeFence } from '../attempts/attempts.sql.ts';
+import { type Fenced, checkFence } from '../attempts/attempts.sql.ts';
 import type { Context } from '../context.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Caller } from '../principal.ts';
@@ -18,14 +18,14 @@ const PER_ATTEMPT = 200;
 const missing = () => new AppError('artifact_not_found', 'No artifact has this id');
 
 const guard = async (sql: Tx, worker: WorkerIdentity, fence: Fenced) => {
-  const code = await judgeFence(sql, worker, fence);
+  const code = await checkFence(sql, worker, fence);
   if (code === null) return;
   if (code === 'subtask_not_found') throw new AppError(code, 'No subtask has this id');
   if (code === 'worker_revoked') throw new AppError(code, 'This worker was removed; enrol it again');
   throw new AppError('lease_lost', 'The lease is no longer valid: stop the work and send nothing more for this attempt');
 };
 
-/** Announces a file of an attempt. The same name and hash again answer the same artifact. */
+/** Announces a file of an attempt. A repeated name with the same hash returns the same artifact. */
 export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId: string, spec: ArtifactSpec) => {
   const artifact = await transact(ctx.sql, async (tx) => {
     await guard(tx, worker, { ...spec, subtask_id: subtaskId });
@@ -45,7 +45,7 @@ export const announce = async (ctx: Artifacts, worker: WorkerIdentity, subtaskId
   return { ...artifact, upload };
 };
 
-/** Marks a file as stored after a look at its bytes. */
+/** Marks a file as stored after checking the size and hash of the uploaded bytes. */
 export const confirm = async (ctx: Artifacts, worker: WorkerIdentity, fence: Fenced, artifactId: string): Promise<Artifact> => {
   const stored = await ctx.blobs.stat(artifactId);
   return commit(ctx, async ({ tx }) => {
@@ -79,7 +79,7 @@ export const list = async (ctx: Artifacts, who: Who, subtaskId: string) => {
   return { items: await rows.listArtifacts(ctx.sql, who.organization_id, subtaskId) };
 };
 
-/** The request that fetches an artifact's bytes; null while they are not stored. */
+/** The request that downloads an artifact's bytes; null while they are not stored. */
 export const download = async (
   ctx: Pick<Context, 'sql' | 'blobs'>,
   organizationId: string,

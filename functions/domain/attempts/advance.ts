@@ -6,7 +6,7 @@ import type { Sql } from '../ports/sql.ts';
 import { repeating } from '../transact.ts';
 import { type Claim, completeAndClaim, type Completion, type CompletionAnswer, type NextClaim } from './attempts.sql.ts';
 
-type Advancing = Announcing & { sql: Sql; env: Pick<Env, 'LEASE_MS'>; isAway(error: unknown): boolean };
+type Advancing = Announcing & { sql: Sql; env: Pick<Env, 'LEASE_MS'>; isUnavailable(error: unknown): boolean };
 /** What a worker finished and what it wants next; either may be missing. */
 export type WorkerStep = { ctx: Advancing; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
 export type StepAnswer = { results: CompletionAnswer[]; claim: { error: string } | Claim | null };
@@ -20,7 +20,7 @@ const runSteps = async (steps: readonly WorkerStep[]): Promise<Promise<StepAnswe
   const [{ ctx }] = steps as [WorkerStep];
   const work = () => completeAndClaim(ctx.sql, steps, ctx.env.LEASE_MS);
   const { answer, outbox } = await (steps.length === 1 ? repeating(work) : work());
-  // A claim alone reads Redis before, and one Redis call a request is enough: what it started shows when its events arrive.
+  // A claim alone has read Redis already, and one Redis call per request is enough: what it started is visible when its events arrive.
   const updatesRedis = steps.some(({ completions }) => completions.length > 0);
   const announced = announce(ctx, { outbox, updatesRedis });
   let first = 0;
@@ -31,7 +31,7 @@ const runSteps = async (steps: readonly WorkerStep[]): Promise<Promise<StepAnswe
   });
 };
 
-/** The steps of workers that come at the same time share statements: one organization each, one step of a worker each. */
+/** Steps of workers that arrive together share statements; a statement has one organization, and one step of each worker. */
 export const createAdvance = (): Advance =>
   createBatches<WorkerStep, StepAnswer>({
     groupOf: ({ worker }) => worker.organization_id,
@@ -41,5 +41,5 @@ export const createAdvance = (): Advance =>
     isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
     mostWaiting: MOST_WAITING,
     run: runSteps,
-    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isUnavailable(error) ?? true),
   });

@@ -2,7 +2,7 @@ import type { Attempt, Claimed } from '../../../schema/attempt.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 import type { ClaimSpec, EmptyReason, HeartbeatAnswer, HeartbeatSpec } from '../../../schema/worker.ts';
 import type { OutboxRow } from '../outbox/outbox.sql.ts';
-import { json, noteRequest, type Sql, type Tx } from '../ports/sql.ts';
+import { json, setRequest, type Sql, type Tx } from '../ports/sql.ts';
 import type { WorkerIdentity } from '../principal.ts';
 
 export type Fenced = { subtask_id: string; lease_token: string; attempt: number };
@@ -10,16 +10,16 @@ type Refused = { error: string };
 type Answered<T> = { answer: T; outbox: OutboxRow[] };
 export type EndedAnswer = { status: SubtaskStatus; task_status: TaskStatus };
 
-/** What the fence says of a write to an attempt; locks the subtask, so that it stays true to the end of the transaction. */
-export const judgeFence = async (sql: Tx, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
+/** Checks a write to an attempt by its fence; null when it is current. Locks the subtask, so this stays true in the transaction. */
+export const checkFence = async (sql: Tx, worker: WorkerIdentity, it: Fenced): Promise<string | null> => {
   await sql`select from subtasks where subtask_id = ${it.subtask_id} for share`;
   const [row] = await sql<[{ code: string | null }]>`
-    select judge_fence(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}, null, null) as code`;
+    select check_fence(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}, null, null) as code`;
   return row.code;
 };
 
 export type Claim = { claimed: Claimed[]; empty_reason: EmptyReason | null };
-/** A claim with the ids that Redis proposes for it; null: Postgres looks at all that is ready. */
+/** A claim with the ids that Redis proposes for it; null: Postgres searches the whole queue. */
 export type NextClaim = Pick<ClaimSpec, 'claim_request_id' | 'limit' | 'start'> & { window: readonly string[] | null };
 type Step = { ctx: { sql: Sql }; worker: WorkerIdentity; completions: readonly Completion[]; claim: NextClaim | null };
 type Advanced = { answer: { results: CompletionAnswer[]; claims: (Refused | Claim | null)[] | null }; outbox: OutboxRow[] };
@@ -47,7 +47,7 @@ export const startSubtask = async (
   it: Fenced,
 ): Promise<Answered<Refused | { status: SubtaskStatus }>> => {
   const [row] = await sql<[Answered<Refused | { status: SubtaskStatus }>]>`
-    select ${noteRequest(sql)}, start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
+    select ${setRequest(sql)}, start_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt}) as answer,
       written_outbox() as outbox`;
   return row;
 };
@@ -66,7 +66,7 @@ export type Ending = Fenced & { outcome: 'failed' | 'released'; failure_class: s
 export const failSubtask = async (sql: Sql, worker: WorkerIdentity, it: Ending): Promise<Answered<Refused | EndedAnswer>> => {
   const usage = it.usage === null ? null : json(it.usage);
   const [row] = await sql<[Answered<Refused | EndedAnswer>]>`
-    select ${noteRequest(sql)}, fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
+    select ${setRequest(sql)}, fail_subtask(${worker.organization_id}, ${worker.worker_id}, ${it.subtask_id}, ${it.lease_token}, ${it.attempt},
       ${it.outcome}, ${it.failure_class}, ${it.message}, ${usage}, ${it.hash}) as answer, written_outbox() as outbox`;
   return row;
 };

@@ -8,7 +8,7 @@ import { commitStatement } from '../unit-of-work.ts';
 import * as rows from './attempts.sql.ts';
 
 type Attempts = Pick<Context, 'sql' | 'queues' | 'hints' | 'log'>;
-type Completing = Attempts & Pick<Context, 'env' | 'isAway' | 'advance'>;
+type Completing = Attempts & Pick<Context, 'env' | 'isUnavailable' | 'advance'>;
 
 const accepted = <T extends object>(answer: T): Exclude<T, { error: string }> => {
   if ('error' in answer) throw refusal(String(answer.error));
@@ -20,10 +20,10 @@ const claimed = ({ env }: Pick<Context, 'env'>, answer: { error: string } | rows
   return { ...answer, claim_poll_ms: env.CLAIM_POLL_MS };
 };
 
-/** So many for each one that is wanted, since others take from them at the same time. */
+/** Proposals for each subtask to claim, since other workers claim from the same ones at the same time. */
 const WINDOW = 4;
 
-/** What Redis proposes; empty when nothing is ready, null when Postgres has to look. */
+/** The subtasks that Redis proposes; empty when nothing is ready, null when Postgres has to search. */
 const proposals = async (
   { hints }: Pick<Context, 'hints'>,
   worker: WorkerPrincipal,
@@ -43,7 +43,7 @@ export const start = async (ctx: Attempts, worker: WorkerIdentity, it: rows.Fenc
   return { subtask_id: it.subtask_id, status: accepted(answer).status };
 };
 
-/** What complete_and_claim.sql takes of a completion. */
+/** A completion as complete_and_claim.sql takes it. */
 export const completion = (subtaskId: string, spec: CompleteSpec): rows.Completion => ({
   subtask_id: subtaskId,
   lease_token: spec.lease_token,
@@ -60,19 +60,19 @@ export const complete = async (ctx: Completing, worker: WorkerIdentity, subtaskI
   return accepted(results[0] ?? { error: 'subtask_not_found' });
 };
 
-const judged = (answer: rows.CompletionAnswer) =>
+const completionResult = (answer: rows.CompletionAnswer) =>
   'error' in answer
     ? { ok: false as const, subtask_id: answer.subtask_id, code: answer.error, detail: refusal(answer.error).message }
     : { ok: true as const, ...answer };
 
 const isRevoked = (answer: rows.CompletionAnswer) => 'error' in answer && answer.error === 'worker_revoked';
 
-/** Completes what is done, each judged by itself, and claims the next if it is asked for; in one round trip. */
+/** Completes finished subtasks, each with its own result, and claims the next if requested; in one round trip. */
 export const completeMany = async (ctx: Completing, worker: WorkerPrincipal, { completions, claim: next }: CompleteManySpec) => {
   const items = completions.map((spec) => completion(spec.subtask_id, spec));
   const { results, claim } = await ctx.advance({ ctx, worker, completions: items, claim: next ? { ...next, window: null } : null });
   if (results.some(isRevoked)) throw refusal('worker_revoked');
-  return { results: results.map(judged), claim: claim === null ? null : claimed(ctx, claim) };
+  return { results: results.map(completionResult), claim: claim === null ? null : claimed(ctx, claim) };
 };
 
 const end = async (ctx: Attempts, worker: WorkerIdentity, ending: rows.Ending) => {

@@ -9,7 +9,7 @@ import * as rows from './attempts.sql.ts';
 
 type Beating = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
 
-/** One that holds nothing and has not changed is answered by Redis alone, where Redis knows it; else its change is announced. */
+/** Redis alone answers a worker that it knows, that holds nothing and has not changed. A changed worker is announced. */
 const beat = async (ctx: Beating, worker: WorkerPrincipal, spec: HeartbeatSpec): Promise<rows.BeatAnswer> => {
   const known = await ctx.hints.beat(worker, {
     running: spec.leases.length,

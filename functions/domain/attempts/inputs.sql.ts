@@ -4,8 +4,8 @@ import type { WorkerIdentity } from '../principal.ts';
 
 export type ParentOutput = Omit<InputValue, 'included'>;
 
-/** Why a worker may not read what a subtask got; null when it holds the subtask just now. */
-export const judgeHolder = async (sql: Sql, worker: WorkerIdentity, subtaskId: string): Promise<string | null> => {
+/** The error code when a worker may not read the inputs of a subtask; null when it currently holds the subtask. */
+export const checkHolder = async (sql: Sql, worker: WorkerIdentity, subtaskId: string): Promise<string | null> => {
   const [row] = await sql<[{ code: string | null }]>`
     select case
       when w.worker_id is null then 'worker_revoked'

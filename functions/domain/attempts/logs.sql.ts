@@ -4,7 +4,7 @@ import { json, type Sql, type Tx } from '../ports/sql.ts';
 import type { WorkerIdentity } from '../principal.ts';
 import type { Fenced } from './attempts.sql.ts';
 
-/** Stores chunks that are not stored yet; answers the number below which none is missing. */
+/** Stores chunks that are not stored yet; returns the number below which none is missing. */
 export const appendLogs = async (sql: Tx, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]): Promise<number> => {
   await sql`
     insert into attempt_logs (organization_id, subtask_id, attempt, chunk, stream, content)

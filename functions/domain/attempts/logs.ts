@@ -6,7 +6,7 @@ import type { Caller, WorkerIdentity } from '../principal.ts';
 import { refusal } from '../refusal.ts';
 import { findSubtask } from '../subtasks/subtasks.sql.ts';
 import { transact } from '../transact.ts';
-import { attemptEnded, type Fenced, judgeFence } from './attempts.sql.ts';
+import { attemptEnded, type Fenced, checkFence } from './attempts.sql.ts';
 import * as rows from './logs.sql.ts';
 
 type Logs = Pick<Context, 'sql'>;
@@ -28,7 +28,7 @@ export const list = async (
 
 export const append = (ctx: Logs, worker: WorkerIdentity, it: Fenced, chunks: readonly LogChunkSpec[]) =>
   transact(ctx.sql, async (tx) => {
-    const code = await judgeFence(tx, worker, it);
+    const code = await checkFence(tx, worker, it);
     if (code !== null) throw refusal(code === 'attempt_ended' ? 'lease_lost' : code);
     return { next_chunk: await rows.appendLogs(tx, worker, it, chunks) };
   });

@@ -16,7 +16,7 @@ const reading = async <T>({ queues, log }: Letters, work: (queues: Queues) => Pr
   try {
     return await work(queues);
   } catch (error) {
-    log('warn', 'queue.away', { error });
+    log('warn', 'queue.unavailable', { error });
     throw new AppError('unavailable', 'The queue is not responding; retry the request shortly', { cause: error });
   }
 };
@@ -29,7 +29,7 @@ const headOf = (body: string): MessageHead => {
   }
 };
 
-/** A message of another organization is not shown; one that names none can be read by nobody, and is. */
+/** A message of another organization is not shown. A message that names no organization is shown to everybody. */
 const shown = (caller: Caller, { body, ...letter }: StoredDeadLetter): DeadLetter[] => {
   const { organization_id = caller.organization_id, topic } = headOf(body);
   if (organization_id !== caller.organization_id) return [];

@@ -10,7 +10,7 @@ import * as rows from './enrolment.sql.ts';
 
 type Enrolment = Pick<Context, 'sql' | 'env' | 'tokens' | 'queues' | 'hints' | 'log'>;
 
-/** Makes a token with which one worker can enrol until it expires. */
+/** Creates a token with which one worker can enrol until it expires. */
 export const createToken = async ({ tx }: Unit, caller: Caller, spec: EnrolmentSpec) => {
   const enrolmentToken = newSecret('mae');
   const row = await rows.insertEnrolmentToken(tx, caller.organization_id, spec, secretHash(enrolmentToken));
@@ -24,7 +24,7 @@ const checkAllowed = (token: rows.LockedToken, spec: WorkerSpec) => {
   throw new AppError('enrolment_mismatch', message, { errors: [{ path: 'body.tools', message }] });
 };
 
-/** Uses an enrolment token up. The same registration again, its answer lost, gets the same worker. */
+/** Registers a worker, which uses up the enrolment token. A repeated registration, whose answer was lost, returns the same worker. */
 export const register = async (ctx: Enrolment, enrolmentToken: string, spec: WorkerSpec) => {
   const { worker, organizationId } = await commit(ctx, async ({ tx }) => {
     const token = await rows.lockEnrolmentToken(tx, secretHash(enrolmentToken));

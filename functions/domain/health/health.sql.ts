@@ -1,6 +1,6 @@
 import type { Sql } from '../ports/sql.ts';
 
-/** Costs the database nothing but an answer. */
+/** The cheapest statement that the database answers. */
 export const ask = (sql: Sql) => sql`select 1`;
 
 /** Null in a database without migrations. */

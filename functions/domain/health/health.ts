@@ -4,7 +4,7 @@ import { ask, latestMigration } from './health.sql.ts';
 
 export type ServiceHealth = { status: 'healthy' | 'unhealthy' | 'not_configured'; latency_ms: number | null };
 
-/** Settles in time, whatever the service does: a health check that hangs is no help. */
+/** Always settles within HEALTH_MS, even when the service hangs. */
 const timed = async ({ env }: Pick<Context, 'env'>, check: PromiseLike<unknown>): Promise<ServiceHealth> => {
   const started = performance.now();
   const healthy = await withTimeout(env.HEALTH_MS, async () => check).then(
@@ -18,7 +18,7 @@ const timed = async ({ env }: Pick<Context, 'env'>, check: PromiseLike<unknown>)
 
 export const database = (ctx: Pick<Context, 'sql' | 'env'>): Promise<ServiceHealth> => timed(ctx, ask(ctx.sql));
 
-/** The platform works without Redis, if slower: where it does not answer, the whole is still healthy. */
+/** Without Redis the platform works, but slower: it stays healthy when Redis does not answer. */
 export const redis = async (ctx: Pick<Context, 'hints' | 'env'>): Promise<ServiceHealth> =>
   ctx.hints.isConfigured ? timed(ctx, answering(ctx.hints.ping())) : { status: 'not_configured', latency_ms: null };
 

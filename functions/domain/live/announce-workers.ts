@@ -12,7 +12,7 @@ export const workerFrame = ({ worker_id, mode, status }: WorkerUpdate): Extract<
   worker: { worker_id, mode, status },
 });
 
-/** Sends what workers are now to the channel of Redis and to the sockets that follow the workers. */
+/** Sends the current state of workers to the Redis channel and to the sockets that follow the workers. */
 const announceWorkers = async (ctx: Announcing, updates: readonly WorkerUpdate[]): Promise<void> => {
   await ctx.hints.publishWorkers(updates);
   for (const [organizationId, those] of Map.groupBy(updates, (update) => update.organization_id))
@@ -20,8 +20,8 @@ const announceWorkers = async (ctx: Announcing, updates: readonly WorkerUpdate[]
 };
 
 /**
- * Announces workers as offline whose presence in Redis has ended, then forgets them. A crash in between announces them again. One that
- * came back in between is announced with the status that it has now, so that the last announcement is the true one.
+ * Announces workers whose presence in Redis has ended as offline, then forgets them. After a crash in between they are announced again.
+ * A worker that came back in between is announced with its current status, so that the last announcement is correct.
  */
 export const announceExpired = async (ctx: Announcing & Pick<Context, 'sql'>): Promise<void> => {
   const expired = await ctx.hints.findExpired();

@@ -9,10 +9,10 @@ import { push } from './push.ts';
 
 type Addressed = Extract<ServerFrame, { topic: unknown }>;
 
-/** Tells all who follow what happened: the caches and channels of Redis, and open sockets. */
+/** Publishes events to all followers: the caches and channels of Redis, and open sockets. */
 export const broadcast = async (ctx: Context, rows: readonly MessageOf<'events'>[]): Promise<void> => {
   const ranges = rows.flatMap((row) => row.payload.ranges);
-  // Before the rows are taken: when the database goes away in between, they are still there for the relay.
+  // Before the rows are taken: when the database fails in between, the relay still finds them.
   const tasks = await readTasks(ctx.sql, [...new Set(ranges.map(([taskId]) => taskId))]);
   const events = await takeEvents(
     ctx.sql,
@@ -29,16 +29,16 @@ const framesOf =
   ([taskId, events]: [string, LiveEvent[]]): Addressed[] => {
     const bare = events.map(({ organization_id: _, tool: __, ...event }) => event);
     const task = tasks.find((it) => it.task_id === taskId);
-    return [...eventFrames(`task:${taskId}`, bare), ...noteOf(task), ...events.flatMap(directiveOf)];
+    return [...eventFrames(`task:${taskId}`, bare), ...taskFrame(task), ...events.flatMap(directiveOf)];
   };
 
-const noteOf = (task: LiveTask | undefined): Addressed[] => {
+const taskFrame = (task: LiveTask | undefined): Addressed[] => {
   if (task === undefined) return [];
   const { task_id, status, progress, version } = task;
   return [{ type: 'task', topic: 'tasks', task: { task_id, status, progress, version } }];
 };
 
-/** A worker whose subtask was cancelled need not wait for its heartbeat to hear it. */
+/** A worker whose subtask was cancelled learns it at once, before its next heartbeat. */
 const directiveOf = ({ type, worker_id, subtask_id, attempt }: LiveEvent): Addressed[] =>
   type === 'subtask.cancelled' && worker_id !== null && subtask_id !== null && attempt !== null
     ? [{ type: 'directive', topic: `worker:${worker_id}`, directive: 'cancel', subtask_id, attempt }]

@@ -4,7 +4,7 @@ import { orWakeLater } from '../outbox/wake.ts';
 import { takeReady } from './live.sql.ts';
 import { ring } from './ring.ts';
 
-/** Puts what became ready into the ready queues and rings workers that may take it. */
+/** Puts subtasks that became ready into the ready queues and rings workers that may claim them. */
 export const dispatch = async (ctx: Context, rows: readonly MessageOf<'ready'>[]): Promise<void> => {
   const states = await takeReady(
     ctx.sql,

@@ -1,12 +1,12 @@
 import type { Event } from '../../../schema/events.ts';
 import { LIVE_LIMITS, type ServerFrame, type Topic } from '../../../schema/live.ts';
 
-/** Room for the events of a frame, without what stands around them. */
+/** Bytes for the events of a frame, without the envelope around them. */
 const ROOM = LIVE_LIMITS.push_bytes - 200;
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
-/** Events of one task in order, in as few frames as fit; from one that is too large on, the client is told to read by HTTP. */
+/** Events of one task in order, in as few frames as possible. At an event that is too large, a `resync` frame sends the client to HTTP. */
 export const eventFrames = (topic: Topic, events: readonly Event[]): Extract<ServerFrame, { type: 'events' | 'resync' }>[] => {
   const frames: Extract<ServerFrame, { type: 'events' }>[] = [];
   let room = 0;

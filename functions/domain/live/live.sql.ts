@@ -1,5 +1,5 @@
 import type { WorkerMode } from '../../../schema/states.ts';
-import type { LiveEvent, LiveTask, NotedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
+import type { LiveEvent, LiveTask, RecordedWorker, QueueContents, QueuePlace } from '../ports/hints.ts';
 import { json, type Sql } from '../ports/sql.ts';
 import { taskColumns } from '../tasks/tasks.sql.ts';
 import { workerColumns } from '../workers/workers.sql.ts';
@@ -8,7 +8,7 @@ const MOST_QUEUED = 20_000;
 
 export type Range = readonly [taskId: string, from: number, to: number];
 
-/** Marks rows of the outbox as taken and answers the events that they tell of, in order within each task. */
+/** Deletes outbox rows and returns the events in their ranges, in order within each task. */
 export const takeEvents = (sql: Sql, outboxIds: readonly number[], ranges: readonly Range[]): Promise<LiveEvent[]> => sql<LiveEvent[]>`
   with taken as (
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])
@@ -21,7 +21,7 @@ export const takeEvents = (sql: Sql, outboxIds: readonly number[], ranges: reado
     from activity_logs
     where task_id = (r ->> 0)::uuid and seq between (r ->> 1)::bigint and (r ->> 2)::bigint
     order by seq
-    offset 0 -- one range after the other, whatever the planner believes of their number
+    offset 0 -- one range after the other, however many the planner expects
   ) l
   order by l.task_id, l.seq`;
 
@@ -30,7 +30,7 @@ export const readTasks = (sql: Sql, taskIds: readonly string[]): Promise<LiveTas
 
 export type QueueState = QueuePlace & { waits: boolean };
 
-/** Marks rows of the outbox as taken and answers where the subtasks that they tell of stand in the queue; `waits` is false for those who can't be claimed. */
+/** Deletes outbox rows and returns the places of their subtasks in the queue; `waits` is false for those that can't be claimed. */
 export const takeReady = (sql: Sql, outboxIds: readonly number[], subtaskIds: readonly string[]): Promise<QueueState[]> => sql<
   QueueState[]
 >`
@@ -43,13 +43,13 @@ export const takeReady = (sql: Sql, outboxIds: readonly number[], subtaskIds: re
   left join queue_entries q using (subtask_id)
   where s.subtask_id = any (${subtaskIds}::uuid[])`;
 
-/** A row where organization `o` has a task that has not ended: one look into the index of the list for each status, whatever has ended. */
+/** A row where organization `o` has a task that has not ended: one index lookup for each status, however many tasks have ended. */
 const openTask = (sql: Sql) => sql`
   (select 1 from tasks where organization_id = o.organization_id and status = 'pending' order by created_at desc, task_id desc limit 1)
   union all
   (select 1 from tasks where organization_id = o.organization_id and status = 'running' order by created_at desc, task_id desc limit 1)`;
 
-/** Organizations that have something to do or workers who ask for it. */
+/** Organizations that have open tasks, or workers that claim. */
 export const busyOrganizations = async (sql: Sql, limit: number): Promise<string[]> => {
   const rows = await sql<{ organization_id: string }[]>`
     select o.organization_id
@@ -64,7 +64,7 @@ export const busyOrganizations = async (sql: Sql, limit: number): Promise<string
   return rows.map((row) => row.organization_id);
 };
 
-/** What waits in the queues of an organization, the first in rank, and what is being worked on; 20,000 of each at most. */
+/** The first subtasks in the queues of an organization, and those that are claimed or running; 20,000 of each at most. */
 export const readQueues = async (sql: Sql, organizationId: string): Promise<QueueContents> => {
   const ready = await sql<QueuePlace[]>`
     select organization_id, subtask_id, tool, priority, turn
@@ -77,9 +77,9 @@ export const readQueues = async (sql: Sql, organizationId: string): Promise<Queu
   return { ready, in_progress: open.map((row) => row.subtask_id), is_whole: Math.max(ready.length, open.length) < MOST_QUEUED };
 };
 
-/** Marks rows of the outbox as taken and answers the workers that they tell of. */
-export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<NotedWorker[]> => sql<
-  NotedWorker[]
+/** Deletes outbox rows and returns their workers. */
+export const takeWorkers = (sql: Sql, outboxIds: readonly number[], workerIds: readonly string[]): Promise<RecordedWorker[]> => sql<
+  RecordedWorker[]
 >`
   with taken as (
     delete from outbox where outbox_id = any (${outboxIds}::bigint[])
@@ -95,7 +95,7 @@ export const readModes = async (sql: Sql, workerIds: readonly string[]): Promise
   return new Map(rows.map(({ worker_id, mode }) => [worker_id, mode]));
 };
 
-/** Whether there is nothing to do: no task is open, and nothing waits to leave. */
+/** Whether there is nothing to do: no task is open, and the outbox is empty. */
 export const isDone = async (sql: Sql): Promise<boolean> => {
   const [row] = await sql<[{ done: boolean }]>`
     select not exists (select from outbox)

@@ -6,7 +6,7 @@ type Pushing = Pick<Context, 'push' | 'sockets' | 'log'>;
 
 const AT_ONCE = 64;
 
-/** Sends one frame to one socket. One that is gone is forgotten; one that does not read is closed: its client comes again and catches up. */
+/** Sends one frame to one socket. A closed socket is forgotten; a slow one is closed, so that its client reconnects and catches up. */
 export const post = async ({ push, sockets, log }: Pushing, connectionId: string, frame: ServerFrame): Promise<void> => {
   if (push === null) return;
   try {
@@ -15,11 +15,11 @@ export const post = async ({ push, sockets, log }: Pushing, connectionId: string
     if (outcome === 'slow') await push.close(connectionId);
     await sockets.remove(connectionId);
   } catch (error) {
-    log('warn', 'push.away', { error });
+    log('warn', 'push.unavailable', { error });
   }
 };
 
-/** Sends each frame to those who subscribed to its topic: a socket gets its frames in their order. */
+/** Sends each frame to the sockets that subscribed to its topic; a socket gets its frames in their order. */
 export const push = async (ctx: Pushing, organizationId: string, frames: readonly Addressed[]): Promise<void> => {
   if (ctx.push === null || frames.length === 0) return;
   const topics = [...new Set(frames.map((frame) => frame.topic))];

@@ -2,14 +2,14 @@ import type { Context } from '../context.ts';
 import type { LiveWorker } from '../ports/hints.ts';
 import { push } from './push.ts';
 
-/** Rung for each ready subtask, in case that one of them may not take it or is gone. */
+/** Workers to ring for each ready subtask, because one of them may not be allowed to claim it or may be offline. */
 const FOR_EACH = 2;
-/** Rung in any case: those who began to work since their last heartbeat look free, and the one who is must be among them. */
+/** Workers to ring at least: some look free but have claimed since their last heartbeat, and one that is free must be among them. */
 const AT_LEAST = 10;
 
 const isFree = (worker: LiveWorker) => worker.status === 'online' && worker.mode === 'active';
 
-/** Workers to ring for subtasks of these tools: free ones, at random, so that not always the same go away empty. */
+/** Workers to ring for subtasks of these tools: free ones, at random, so that not always the same ones claim in vain. */
 const choose = (workers: readonly LiveWorker[], tools: readonly string[]): LiveWorker[] => {
   const counts = Map.groupBy(tools, (tool) => tool);
   const chosen = new Set<LiveWorker>();
@@ -21,7 +21,7 @@ const choose = (workers: readonly LiveWorker[], tools: readonly string[]): LiveW
   return [...chosen];
 };
 
-/** Tells free workers that there is something for them; one that hears nothing finds it by its own slow poll. */
+/** Notifies free workers that subtasks are ready; a worker that does not receive it finds them by its own slow poll. */
 export const ring = async (ctx: Context, organizationId: string, tools: readonly string[]): Promise<void> => {
   if (ctx.push === null) return;
   const chosen = choose(await ctx.hints.online(organizationId), tools);

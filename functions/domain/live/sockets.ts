@@ -8,7 +8,7 @@ import { eventFrames } from './frames.ts';
 import { post } from './push.ts';
 
 const PAGE = 500;
-/** What is behind by more reads it by HTTP, at its own pace. */
+/** A client that is further behind reads the rest by HTTP, at its own pace. */
 const MOST_PAGES = 10;
 
 const taskOf = (topic: Topic) => (topic.startsWith('task:') ? topic.slice('task:'.length) : null);
@@ -20,7 +20,7 @@ const allowed = async (ctx: Context, owner: SocketOwner, topic: Topic): Promise<
   return taskId === null || (await findTask(ctx.sql, owner.organization_id, taskId)) !== null;
 };
 
-/** Sends a task's events after a number, up to now; answers the number that was reached. */
+/** Sends a task's events after a number; returns the number of the last one sent. */
 const replay = async (ctx: Context, owner: SocketOwner, connectionId: string, topic: Topic, afterSeq: number): Promise<number> => {
   let reached = afterSeq;
   for (let page = 0; page < MOST_PAGES; page++) {
@@ -40,7 +40,7 @@ const enlist = async ({ sockets }: Context, { organization_id }: SocketOwner, co
 
 type Subscribe = Extract<ClientFrame, { action: 'subscribe' }>;
 
-/** Subscribed first and replayed then: what happens in between comes twice, and nothing is missed. */
+/** Subscribes first and replays then: events in between arrive twice, and none is missed. */
 const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string, { topic, after_seq }: Subscribe): Promise<ServerFrame> => {
   if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `This client may not follow ${topic}` };
   await enlist(ctx, owner, connectionId, [topic]);
@@ -48,7 +48,7 @@ const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string,
   return { type: 'subscribed', topic, last_seq: last };
 };
 
-/** Subscriptions that a flush of Redis took are made again. */
+/** Renews subscriptions, which a flush of Redis may have removed. */
 const ping = async (ctx: Context, owner: SocketOwner, connectionId: string, topics: readonly Topic[]): Promise<ServerFrame> => {
   const mine: Topic[] = [];
   for (const topic of topics) if (await allowed(ctx, owner, topic)) mine.push(topic);
@@ -56,7 +56,7 @@ const ping = async (ctx: Context, owner: SocketOwner, connectionId: string, topi
   return { type: 'pong' };
 };
 
-/** Carries out what a client sent over its socket; answers what to say to it. */
+/** Carries out a client's frame; returns the frame that answers it. */
 export const receive = async (ctx: Context, owner: SocketOwner, connectionId: string, frame: ClientFrame): Promise<ServerFrame> => {
   if (frame.action === 'subscribe') return subscribe(ctx, owner, connectionId, frame);
   if (frame.action === 'ping') return ping(ctx, owner, connectionId, frame.topics);

@@ -9,7 +9,7 @@ const SECONDS = LIVE_LIMITS.ticket_seconds;
 
 const hashOf = (ticket: string) => secretHash(ticket).toString('base64url');
 
-/** Makes a ticket with which one socket can be opened soon; it stands in an address, so it is worth nothing afterwards. */
+/** Creates a ticket that opens one socket and expires soon, because it is part of a URL, which may be logged. */
 export const issue = async ({ sockets, push, env }: Pick<Context, 'sockets' | 'push' | 'env'>, owner: SocketOwner) => {
   const ticket = randomBytes(32).toString('base64url');
   if (push === null || !(await sockets.keepTicket(hashOf(ticket), owner, SECONDS)))
@@ -19,6 +19,6 @@ export const issue = async ({ sockets, push, env }: Pick<Context, 'sockets' | 'p
   return { url: url.href, expires_at: new Date(Date.now() + SECONDS * 1_000).toISOString() };
 };
 
-/** Who may open a socket with this ticket; null when it is unknown, used or too old. */
+/** The owner of the socket that this ticket opens; null when it is unknown, used or expired. */
 export const redeem = (ctx: Pick<Context, 'sockets'>, ticket: string): Promise<SocketOwner | null> =>
   ctx.sockets.takeTicket(hashOf(ticket));

@@ -1,14 +1,14 @@
 import type { OutboxRow } from '../outbox/outbox.sql.ts';
 import type { Sql } from '../ports/sql.ts';
 
-/** What one statement takes at most, so that its locks are short. */
+/** The most rows that one statement changes, so that its locks are short. */
 export const BATCH = 500;
 
 export type Ended = { count: number; outbox: OutboxRow[] };
 
-/** Whether attempts may be ended for what is overdue: not just after the platform was away. */
-export const noteSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
-  const [row] = await sql<[{ may: boolean }]>`select note_sweep(${outageMs}, ${graceMs}) as may`;
+/** Records a sweep; returns whether it may end overdue attempts, which it may not right after an outage of the platform. */
+export const recordSweep = async (sql: Sql, outageMs: number, graceMs: number): Promise<boolean> => {
+  const [row] = await sql<[{ may: boolean }]>`select record_sweep(${outageMs}, ${graceMs}) as may`;
   return row.may;
 };
 
@@ -22,7 +22,7 @@ export const expireTasks = async (sql: Sql): Promise<Ended> => {
   return row;
 };
 
-// An index can be asked for what is older than the start of the statement, but not than clock_timestamp(), which changes from row to row.
+// The start of the statement is a constant, so the index can be used; clock_timestamp() changes from row to row.
 
 export const purgeIdempotencyKeys = async (sql: Sql): Promise<number> =>
   (

@@ -8,9 +8,9 @@ type Overdue = Pick<Context, 'sql' | 'queues' | 'log' | 'hints'>;
 
 const ended = async (ctx: Overdue, end: (sql: Sql) => Promise<rows.Ended>): Promise<number> => (await commitStatement(ctx, end)).count;
 
-/** After an outage workers have the time of a lease to be heard again before attempts are ended. */
+/** After an outage workers have the time of one lease to send a heartbeat before attempts are ended. */
 export const mayReap = (ctx: Pick<Context, 'sql' | 'env'>): Promise<boolean> =>
-  repeating(() => rows.noteSweep(ctx.sql, ctx.env.OUTAGE_MS, ctx.env.LEASE_MS));
+  repeating(() => rows.recordSweep(ctx.sql, ctx.env.OUTAGE_MS, ctx.env.LEASE_MS));
 
 export const endOverdue = async (ctx: Overdue, reaps = true) => ({
   reaped: reaps ? await ended(ctx, rows.reapAttempts) : 0,
@@ -19,7 +19,7 @@ export const endOverdue = async (ctx: Overdue, reaps = true) => ({
 
 const MOST_BATCHES = 40;
 
-/** Repeats a bounded delete until a batch is not full; what is left after 20,000 rows goes with the next sweep. */
+/** Repeats a bounded delete until a batch is not full; after 20,000 rows the rest waits for the next sweep. */
 const inBatches = async (remove: () => Promise<number>): Promise<number> => {
   let removed = 0;
   for (let batch = 0; batch < MOST_BATCHES && removed === batch * rows.BATCH; batch++) removed += await remove();

@@ -1,6 +1,6 @@
 import type { Sql } from '../ports/sql.ts';
 
-/** Until the transaction ends, no other makes an organization. */
+/** Until the transaction ends, no other transaction can create an organization. */
 export const lockOrganizations = (sql: Sql) => sql`lock table organizations in share row exclusive mode`;
 
 export const hasOrganization = async (sql: Sql): Promise<boolean> => {

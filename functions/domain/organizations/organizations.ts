@@ -6,9 +6,9 @@ import { transact } from '../transact.ts';
 import { hasOrganization, insertAdministrator, insertOrganization, lockOrganizations } from './organizations.sql.ts';
 
 /**
- * Makes the first organization, its administrator and an API key with every scope; answers null when there is one already.
- * `keep` gets the key before anything is committed: when it can't be kept, nothing was made. It may call the network, which no other
- * transaction does: this one runs once, before anybody else uses the database.
+ * Creates the first organization, its administrator and an API key with every scope; `admin_key` is null when there is one already.
+ * `keep` gets the key before the commit: when it throws, nothing is created. It may call the network, which no other transaction does:
+ * this one runs once, before the database is in use.
  */
 export const bootstrap = (
   ctx: Pick<Context, 'sql'>,

@@ -3,14 +3,14 @@ import type { Context } from '../context.ts';
 import { broadcast } from '../live/broadcast.ts';
 import { dispatch } from '../live/dispatch.ts';
 import { endOverdue, mayReap } from '../maintenance/maintenance.ts';
-import { noteWorkers } from '../live/note-workers.ts';
+import { recordWorkers } from '../live/record-workers.ts';
 import { reconcileAgain } from '../live/reconcile.ts';
 import { orWakeLater } from './wake.ts';
 
 const of = <T extends Topic>(messages: readonly Message[], topic: T) =>
   messages.filter((message): message is MessageOf<T> => message.topic === topic);
 
-/** Does what messages ask for. Done twice, or in another order, it does no harm. */
+/** Carries out messages. It is safe to carry out a message twice, or messages in another order. */
 export const carryOut = async (ctx: Context, messages: readonly Message[]): Promise<void> => {
   const overdue = of(messages, 'overdue').length > 0;
   if (overdue) await endOverdue(ctx, await mayReap(ctx));
@@ -19,7 +19,7 @@ export const carryOut = async (ctx: Context, messages: readonly Message[]): Prom
   const ready = of(messages, 'ready');
   if (ready.length > 0) await dispatch(ctx, ready);
   const workers = of(messages, 'worker');
-  if (workers.length > 0) await noteWorkers(ctx, workers);
+  if (workers.length > 0) await recordWorkers(ctx, workers);
   const events = of(messages, 'events');
   if (events.length > 0) await broadcast(ctx, events);
   if (overdue) await reconcileAgain(ctx);

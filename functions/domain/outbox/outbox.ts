@@ -14,7 +14,7 @@ const messageOf = ({ delay_ms, ...row }: OutboxRow) => ({
   ...(delay_ms > 0 ? { delaySeconds: Math.ceil(delay_ms / 1_000) } : {}),
 });
 
-/** Sends rows to their queues; returns those that were not taken, have no queue, or may not be sent yet. */
+/** Sends rows to their queues; returns those that a queue did not accept, that have no queue, or that are due later. */
 export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, rows: readonly T[]): Promise<T[]> => {
   const unsent = await Promise.all(
     [...Map.groupBy(rows, (row) => QUEUE_OF[row.topic])].map(async ([queue, those]) => {
@@ -24,7 +24,7 @@ export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, 
         const failed = new Set(await queues.send(queue, due.map(messageOf)));
         return those.filter((row) => !due.includes(row) || failed.has(String(row.outbox_id)));
       } catch (error) {
-        log('warn', 'queue.away', { queue, error });
+        log('warn', 'queue.unavailable', { queue, error });
         return those;
       }
     }),
@@ -32,7 +32,7 @@ export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, 
   return unsent.flat();
 };
 
-/** Nothing is cached of a task that was not open before. */
+/** The tasks that Redis may have cached: a task that these events open is not cached yet. */
 const changedTasks = (outbox: readonly OutboxRow[]): ChangedTask[] =>
   outbox.flatMap((row) =>
     row.topic === 'events' && !row.payload.opens ? row.payload.ranges.map(([task_id, , last_seq]) => ({ task_id, last_seq })) : [],
@@ -40,13 +40,13 @@ const changedTasks = (outbox: readonly OutboxRow[]): ChangedTask[] =>
 
 export type Announcement = {
   outbox: readonly OutboxRow[];
-  /** False: Redis learns of the change only from the messages. */
+  /** False: only the messages update Redis. */
   updatesRedis?: boolean;
 } & Partial<Pick<Changes, 'workers' | 'removed'>>;
 
 /**
- * Follows each commit: sends what the transaction wrote to the outbox, and updates Redis so that nobody reads what was cached before.
- * What can't be sent is left to the relay. Never throws.
+ * Runs after each commit: sends the outbox rows of the transaction, and updates Redis so that nobody reads older cached data. The relay
+ * sends what can't be sent here. Never throws.
  */
 export const announce = async (ctx: Announcing, announcement: Announcement): Promise<void> => {
   const { outbox, updatesRedis = true, workers = [], removed = [] } = announcement;

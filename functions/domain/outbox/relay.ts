@@ -4,12 +4,12 @@ import { sendOutbox } from './outbox.ts';
 import { deleteOutbox, type OutboxRow, recordFailure, takeDue } from './outbox.sql.ts';
 
 const BATCH = 100;
-/** What is left then goes with the next sweep. */
+/** The remaining rows wait for the next sweep. */
 const LONGEST_MS = 10_000;
 
 /**
- * Sends what transactions left and nobody took: whoever committed it was killed, the queue was away or lost it. What no queue
- * takes is carried out here, row by row.
+ * Sends outbox rows that nobody received: the process that wrote them was killed, or the queue was unavailable or lost them. Rows that
+ * no queue accepts are carried out here, one by one.
  */
 export const relay = async (ctx: Context): Promise<{ relayed: number; postponed: number }> => {
   const total = { relayed: 0, postponed: 0 };
@@ -37,7 +37,7 @@ const isCarriedOut = async (ctx: Context, row: OutboxRow): Promise<boolean> => {
     await carryOut(ctx, [row]);
     return true;
   } catch (error) {
-    if (ctx.isAway(error)) throw error;
+    if (ctx.isUnavailable(error)) throw error;
     await recordFailure(ctx.sql, row.outbox_id, error instanceof Error ? error.message : String(error));
     return false;
   }

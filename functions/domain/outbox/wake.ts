@@ -7,8 +7,8 @@ type Waking = { hints: Pick<Hints, 'isConfigured' | 'bump'>; queues: Queues | nu
 const last = new WeakMap<Queues, number>();
 
 /**
- * To be called when Redis did not take that there is something to do: it might believe for ever that there is nothing. A message says it
- * again later, and again while Redis is away; one in ten seconds is enough, whatever was missed.
+ * To be called when Redis did not record that there is something to do: otherwise it could report an idle system forever. A message
+ * repeats the record later, and again while Redis is unavailable. One message in ten seconds is enough, however many records failed.
  */
 const wakeLater = async ({ hints, queues }: Waking): Promise<void> => {
   if (!hints.isConfigured || queues === null) return;
@@ -19,10 +19,10 @@ const wakeLater = async ({ hints, queues }: Waking): Promise<void> => {
   await queues.send(QUEUE_OF.wake, [{ id: 'wake', body: JSON.stringify(message), delaySeconds: WAKE_DELAY_SECONDS }]).catch(() => {});
 };
 
-/** Sees to it that what Redis answered with false is made up for. */
-export const orWakeLater = async (ctx: Waking, told: Promise<boolean>): Promise<void> => {
-  if (!(await told)) await wakeLater(ctx);
+/** Awaits an update of Redis, and schedules a wake message when it failed. */
+export const orWakeLater = async (ctx: Waking, updated: Promise<boolean>): Promise<void> => {
+  if (!(await updated)) await wakeLater(ctx);
 };
 
-/** Keeps the clock awake for what a transaction will leave to do; to be called before it begins, so that nothing is missed if the process ends. */
+/** Keeps the clock awake for the work that a transaction creates. Call it before the transaction, in case the process ends. */
 export const wakeClock = (ctx: Waking): Promise<void> => orWakeLater(ctx, ctx.hints.bump());

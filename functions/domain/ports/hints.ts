@@ -6,76 +6,76 @@ import type { WorkerIdentity } from '../principal.ts';
 
 type Owned = { organization_id: string };
 export type QueuePlace = Owned & { subtask_id: string; tool: string; priority: number; turn: number };
-/** `is_whole` is false when there is more than was read. */
+/** `is_whole` is false when not everything was read. */
 export type QueueContents = { ready: QueuePlace[]; in_progress: string[]; is_whole: boolean };
 export type QueueGone = Owned & { subtask_id: string; tool: string };
 export type LiveEvent = Event & Owned & { tool: string | null };
 export type LiveTask = Task & Owned;
 export type Beat = { running: number; slots: number | null; info: Record<string, unknown> };
-export type NotedWorker = Worker & Owned & { deleted: boolean };
-/** What a worker is now, for those who follow the workers. */
+export type RecordedWorker = Worker & Owned & { deleted: boolean };
+/** The current state of a worker, for those who follow the workers. */
 export type WorkerUpdate = WorkerIdentity & { status: WorkerStatus; mode: WorkerMode };
 export type LiveWorker = { worker_id: string; status: WorkerStatus; mode: WorkerMode; tools: readonly string[] };
 
 /** A task that has changed, and the number of its last event since. */
 export type ChangedTask = { task_id: string; last_seq: number };
-/** What a committed transaction changed. Of workers only what a caller changed: what they do themselves is in their heartbeats. */
-export type Changes = { tasks: readonly ChangedTask[]; workers: readonly NotedWorker[]; removed: readonly WorkerIdentity[] };
+/** What a committed transaction changed. Workers are listed only when a caller changed them: heartbeats report the rest. */
+export type Changes = { tasks: readonly ChangedTask[]; workers: readonly RecordedWorker[]; removed: readonly WorkerIdentity[] };
 export type CacheKind = 'task' | 'worker';
-/** `generation` names the last thing that was new, `age_ms` ago; `idle` is the generation at which nothing was left to do. */
+/** `generation` identifies the latest new work, `age_ms` ago; `idle` is the generation at which everything was done. */
 export type Activity = { generation: string | null; age_ms: number; idle: string | null };
 
 /**
- * What Redis knows, for speed. Nothing here decides and nothing throws: what can't be told is null, what could not be noted is
- * false, and callers go on by Postgres. A method is one round trip unless it says otherwise.
+ * Data that Redis holds for speed. No decision depends on it, and no method throws: a read that fails returns null, a write that fails
+ * returns false, and callers continue with Postgres. A method is one round trip unless its comment states otherwise.
  */
 export type Hints = {
-  /** Puts subtasks into the ready queues of their tools, and takes out what waits there no longer. */
+  /** Puts subtasks into the ready queues of their tools, and removes those that are no longer ready. */
   place(ready: readonly QueuePlace[], gone: readonly QueueGone[]): Promise<boolean>;
-  /** At most `limit` subtasks of each tool in the order of their rank; null when it is not sure that the queues are whole. */
+  /** At most `limit` subtasks of each tool in the order of their rank; null when the queues may be incomplete. */
   propose(organizationId: string, tools: readonly string[], limit: number): Promise<string[] | null>;
-  /** Notes what became of subtasks and tasks, and publishes it on the channels. */
+  /** Records the new states of subtasks and tasks, and publishes them on the channels. */
   follow(events: readonly LiveEvent[], tasks: readonly LiveTask[]): Promise<boolean>;
   /**
-   * Makes queues and sets of an organization what `read` answers from Postgres. It is read after Redis, so that what came to Redis
-   * since is not taken for wrong; where it is not whole nothing is taken for wrong. Three round trips, and one for each thousand.
+   * Makes the queues and sets of an organization equal to what `read` returns from Postgres. Redis is read before Postgres, so that
+   * newer entries in Redis are not removed; where the read is not whole, nothing is removed. Three round trips, and one for each thousand.
    */
   reconcile(organizationId: string, read: () => Promise<QueueContents>): Promise<boolean>;
 
   /**
-   * Makes a worker present for 120 s. Returns its mode, which is null when Redis does not know the worker, the version that it had, and
-   * whether its status is another than before.
+   * Makes a worker present for 120 s. Returns its mode (null when Redis does not know the worker), its previous agent version, and
+   * whether its status has changed.
    */
   beat(worker: WorkerIdentity, beat: Beat): Promise<{ mode: WorkerMode | null; agentVersion: string | null; isChanged: boolean } | null>;
-  /** Keeps a worker as it is now, until its presence ends. */
-  noteWorker(worker: NotedWorker): Promise<boolean>;
-  /** A worker as it was last noted, with what its heartbeats said; null when it is not known. */
+  /** Stores a worker as it is now, until its presence ends. */
+  recordWorker(worker: RecordedWorker): Promise<boolean>;
+  /** A worker as it was last recorded, with the data of its heartbeats; null when it is unknown. */
   readWorker(organizationId: string, workerId: string): Promise<Worker | null>;
-  /** Publishes what workers are now on the channel of workers. */
+  /** Publishes the current state of workers on their channel. */
   publishWorkers(updates: readonly WorkerUpdate[]): Promise<boolean>;
-  /** Those of an organization who are there. Two round trips. */
+  /** The workers of an organization that are present. Two round trips. */
   online(organizationId: string): Promise<LiveWorker[]>;
-  /** Workers whose presence has ended and who were not forgotten yet, in all organizations. Reads those who are present; three round trips, and two more where somebody is gone. */
+  /** Workers of all organizations whose presence ended and that were not forgotten yet. Three round trips; two more if there are any. */
   findExpired(): Promise<WorkerIdentity[]>;
-  /** Forgets workers whose presence has ended. Those who are back by now stay, and are returned. Two round trips. */
+  /** Forgets workers whose presence has ended. Workers that are present again stay, and are returned. Two round trips. */
   forgetExpired(workers: readonly WorkerIdentity[]): Promise<(WorkerIdentity & { status: 'online' | 'busy' })[]>;
 
-  /** What workers are, as far as it is known, in the order of their ids. */
+  /** The statuses of workers in the order of the ids; null where it is unknown. */
   presence(workerIds: readonly string[]): Promise<('online' | 'busy' | null)[]>;
 
-  /** Says, before it is committed, that there will be something to do. */
+  /** Records, before the commit, that there will be something to do. */
   bump(): Promise<boolean>;
-  /** When there was last something new to do, and what of it was found done; null when Redis can't tell. */
+  /** When new work last arrived, and which generation of it is known to be done; null when Redis does not know. */
   activity(): Promise<Activity | null>;
   markIdle(generation: string): Promise<boolean>;
-  /** Whether nobody has done this within the last seconds; saves double work, and decides nothing. */
+  /** Whether no other process has done this within the last `seconds`. Only saves repeated work: correctness does not depend on it. */
   isFirst(name: string, seconds: number): Promise<boolean>;
   ping(): Promise<boolean>;
   readonly isConfigured: boolean;
-  /** How often reads were answered without the database, by kind. */
+  /** The number of reads that were answered without the database, and of the others, by kind. */
   rates(): Promise<Record<CacheKind, { hits: number; misses: number }> | null>;
 
-  /** A task as it was last announced; null when it is not known or may be older than what somebody has seen. */
+  /** A task as it was last announced; null when it is unknown or may be older than what a client has seen. */
   readTask(organizationId: string, taskId: string): Promise<Task | null>;
   /** Records what a transaction changed: older cached tasks are not returned any more. */
   recordChanges(changes: Changes): Promise<boolean>;

@@ -1,6 +1,6 @@
 /** Who opened a socket, and for which organization. */
 export type SocketOwner = { organization_id: string; kind: 'caller' | 'worker'; id: string; owner_id: string | null };
-/** The registry of sockets and of what each has subscribed to; without it there is no push. Throws nothing. */
+/** The registry of sockets and of their subscriptions; without it there is no push. Never throws. */
 export type Sockets = {
   keepTicket(hash: string, owner: SocketOwner, seconds: number): Promise<boolean>;
   /** Uses a ticket up. */

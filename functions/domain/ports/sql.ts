@@ -1,31 +1,31 @@
-/** Rows of an answer; `count` says how many a statement touched. */
+/** Rows of an answer; `count` is the number of rows that the statement returned or changed. */
 export type Rows<T extends readonly unknown[]> = T & { count: number };
-// biome-ignore lint/suspicious/noExplicitAny: what a statement answers is said where it stands
+// biome-ignore lint/suspicious/noExplicitAny: the type of the rows is given at each statement
 type AnyRows = readonly any[];
 
-/** A statement or a part of one: sent when it is awaited, put into another statement as it stands. */
+/** A statement or a part of one: sent when it is awaited, or inserted into another statement. */
 export type Statement<T extends AnyRows = AnyRows> = Promise<Rows<T>>;
 
 /**
- * Makes statements from tagged templates: each value becomes a parameter, each statement a part. Times arrive as ISO text with
+ * Creates statements from tagged templates: each value becomes a parameter, each statement a part. Times arrive as ISO text with
  * microseconds, 64-bit integers as numbers, jsonb parsed; `null` is null, `undefined` is refused.
  */
 export type Sql = {
   <T extends AnyRows = AnyRows>(strings: TemplateStringsArray, ...values: readonly unknown[]): Statement<T>;
-  /** SQL as text, several statements at once where there are no values; answers the rows of the last. */
+  /** SQL as text, which may be several statements; returns the rows of the last. */
   unsafe<T extends AnyRows = AnyRows>(text: string): Statement<T>;
-  /** The request that statements are sent for, which the events that they write name; null for what happens by the clock. */
+  /** The id of the request that sends these statements, which their events record; null for work on a schedule. */
   readonly request_id: string | null;
   /** Aborts when nobody waits for the request any more. */
   readonly signal?: AbortSignal | undefined;
 };
 
 declare const TRANSACTION: unique symbol;
-/** Statements of one open transaction. Only `Pool.begin` makes one, so a function that takes it runs inside of a transaction. */
+/** Statements of one open transaction. Only `Pool.begin` creates one, so a function that takes it runs inside a transaction. */
 export type Tx = Sql & { readonly [TRANSACTION]: true };
 
-/** Stands before what it is for in the list of a statement of its own; a transaction notes its request as it begins. */
-export const noteRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
+/** Sets the request id for one statement: the first item of its select list. A transaction sets it when it starts. */
+export const setRequest = (sql: Sql) => sql`set_config('maw.request_id', ${sql.request_id ?? ''}, true)`;
 
 /** A value as a parameter of type jsonb. */
 export const json = (value: unknown): string => JSON.stringify(value);

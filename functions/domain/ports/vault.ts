@@ -1,2 +1,2 @@
-/** Encrypts what must be stored but not be readable in the database. */
+/** Encrypts values that are stored but must not be readable in the database. */
 export type Vault = { seal(text: string): string; open(sealed: string): string };

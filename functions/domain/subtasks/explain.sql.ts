@@ -26,7 +26,7 @@ export const findExplained = async (sql: Sql, organizationId: string, subtaskId:
   return subtask ?? null;
 };
 
-/** The parents that have not completed: how many, and the first 50. */
+/** The parents that have not completed: their number, and the first 50. */
 export const openParents = async (sql: Sql, subtaskId: string): Promise<{ count: number; ids: string[] }> => {
   const rows = await sql<{ subtask_id: string; count: number }[]>`
     select p.subtask_id, (count(*) over ())::int as count
@@ -41,8 +41,8 @@ export const openParents = async (sql: Sql, subtaskId: string): Promise<{ count:
 const MOST_AHEAD = 1_000;
 
 /**
- * How many ready subtasks go before this one at a worker that may take it, counted up to 1,000: those that only others may take hold up
- * nobody. Both parts are ranges of the queue's order, so that nothing behind the subtask is read.
+ * The number of ready subtasks before this one that a worker of this one may claim too, counted up to 1,000; subtasks that only other
+ * workers may claim do not delay it. Both parts are ranges of the queue's order, so that nothing after the subtask is read.
  */
 export const countAhead = async (sql: Sql, subtaskId: string): Promise<number> => {
   const [row] = await sql<[{ ahead: number }]>`

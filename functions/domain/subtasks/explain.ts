@@ -11,7 +11,7 @@ const MOST_WORKERS = 200;
 type Reason = { code: Obstacle; message: string };
 type Waiting = Explanation['waits'][number];
 
-/** The hard rules of claim_subtasks.sql, one code each; and presence, because an offline worker does not claim. */
+/** The conditions of claim_subtasks.sql, one code each; and presence, because an offline worker does not claim. */
 export const obstacles = (subtask: rows.Explained, worker: Worker): Reason[] => {
   const reasons: Reason[] = [];
   const add = (code: Obstacle, message: string) => reasons.push({ code, message });

@@ -6,7 +6,7 @@ import type { Sql, Statement } from '../ports/sql.ts';
 /** The columns that the contract returns, under its names. */
 const columns = (sql: Sql) => sql.unsafe(Object.keys(Subtask.shape).join(', '));
 
-/** What a row takes in a page, without what is short. */
+/** The size of a row in a page, without its short fields. */
 const bytes = (sql: Sql) => {
   const texts = ['goal', 'input', ...Object.keys(WorkFields)].map((name) => `coalesce(octet_length(${name}::text), 0)`);
   return sql.unsafe(['result_bytes', ...texts].join(' + '));

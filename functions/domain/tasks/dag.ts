@@ -8,8 +8,8 @@ export type DagEdge = { parent: string; child: string };
 const MOST_ERRORS = 20;
 
 /**
- * Checks that `nodes`, added to subtasks that exist already, make a directed acyclic graph within the limits, and
- * answers its edges. Throws invalid_dag, naming each fault by its place in the request.
+ * Checks that `nodes`, added to subtasks that exist already, form a directed acyclic graph within the limits, and
+ * returns its edges. Throws invalid_dag with the path of each fault in the request.
  */
 export const validateDag = (nodes: readonly Node[], existing: Existing = NONE): DagEdge[] => {
   const faults = [...keyFaults(nodes, existing.keys), ...dependencyFaults(nodes, existing)];
@@ -26,7 +26,7 @@ export const validateDag = (nodes: readonly Node[], existing: Existing = NONE): 
   return edges;
 };
 
-/** What a task has already; `dead` are the keys that ended without completing, so that nothing can wait for them. */
+/** The subtasks that a task has already; `dead` are the keys that ended without completing, so that nothing can wait for them. */
 type Existing = { keys: ReadonlySet<string>; dead: ReadonlySet<string>; edges: number };
 const NONE: Existing = { keys: new Set(), dead: new Set(), edges: 0 };
 
@@ -55,7 +55,7 @@ const dependencyFaults = (nodes: readonly Node[], existing: Existing): FieldErro
   );
 };
 
-/** Kahn's algorithm; what is left over lies on a cycle or behind one. */
+/** Kahn's algorithm: the nodes that remain are on a cycle or depend on one. */
 const cycleFaults = (nodes: readonly Node[]): FieldError[] => {
   const byKey = new Map(nodes.map((node) => [node.key, node]));
   const waiting = new Map(nodes.map((node) => [node.key, node.dependencies.filter((parent) => byKey.has(parent)).length]));
@@ -66,9 +66,9 @@ const cycleFaults = (nodes: readonly Node[]): FieldError[] => {
   for (let key = free.pop(); key !== undefined; key = free.pop()) {
     waiting.delete(key);
     for (const child of children.get(key) ?? []) {
-      const left = (waiting.get(child) ?? 0) - 1;
-      waiting.set(child, left);
-      if (left === 0) free.push(child);
+      const open = (waiting.get(child) ?? 0) - 1;
+      waiting.set(child, open);
+      if (open === 0) free.push(child);
     }
   }
   if (waiting.size === 0) return [];
@@ -77,13 +77,13 @@ const cycleFaults = (nodes: readonly Node[]): FieldError[] => {
   return [{ path: `body.subtasks.${at}.dependencies`, message: `these subtasks form a cycle: ${cycle.join(' → ')}` }];
 };
 
-/** From any leftover node, going to leftover parents must come round. */
-const walkCycle = (byKey: ReadonlyMap<string, Node>, leftover: ReadonlyMap<string, number>): string[] => {
+/** From any remaining node, following remaining parents must return to a visited node. */
+const walkCycle = (byKey: ReadonlyMap<string, Node>, remaining: ReadonlyMap<string, number>): string[] => {
   const path: string[] = [];
-  let key = leftover.keys().next().value ?? '';
+  let key = remaining.keys().next().value ?? '';
   while (!path.includes(key)) {
     path.push(key);
-    key = byKey.get(key)?.dependencies.find((parent) => leftover.has(parent)) ?? '';
+    key = byKey.get(key)?.dependencies.find((parent) => remaining.has(parent)) ?? '';
   }
   return [...path.slice(path.indexOf(key)), key].toReversed();
 };

@@ -8,7 +8,7 @@ import type { Vault } from '../ports/vault.ts';
 import { repeating } from '../transact.ts';
 import { type Submission, submitTasks } from './tasks.sql.ts';
 
-type Submitting = Announcing & { sql: Sql; vault: Vault; isAway(error: unknown): boolean };
+type Submitting = Announcing & { sql: Sql; vault: Vault; isUnavailable(error: unknown): boolean };
 export type Submit = (submission: Submission & { ctx: Submitting }) => Promise<Task>;
 
 /** Tasks and subtasks in one statement: its answer and its outbox rows stay small. */
@@ -27,7 +27,7 @@ const runSubmissions = async (submissions: readonly (Submission & { ctx: Submitt
   });
 };
 
-/** Tasks that are submitted to an organization at the same time share statements; beyond `mostWaiting` they are refused at once. */
+/** Tasks that are submitted to an organization at the same time share statements; while `mostWaiting` wait, more are refused at once. */
 export const createSubmit = (mostWaiting: number): Submit =>
   createBatches<Submission & { ctx: Submitting }, Task>({
     groupOf: ({ caller }) => caller.organization_id,
@@ -37,5 +37,5 @@ export const createSubmit = (mostWaiting: number): Submit =>
     isAbandoned: ({ ctx }) => ctx.sql.signal?.aborted ?? false,
     mostWaiting,
     run: runSubmissions,
-    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isAway(error) ?? true),
+    isWorthATryAlone: ([first], error) => isCausedByOne(error, first?.ctx.isUnavailable(error) ?? true),
   });

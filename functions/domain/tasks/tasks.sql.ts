@@ -23,7 +23,7 @@ export type LockedTask = Pick<Task, 'task_id' | 'owner_id' | 'status' | 'paused'
   edge_count: number;
 };
 
-/** Locks a task until the end of the transaction; what is read after this statement is as its last holder left it. */
+/** Locks a task until the end of the transaction; later statements see what the previous holder of the lock committed. */
 export const lockTask = async (sql: Tx, organizationId: string, taskId: string): Promise<LockedTask | null> => {
   const [task] = await sql<LockedTask[]>`
     select task_id, owner_id, status, paused_at is not null as paused, priority, version, ended_at, edge_count
@@ -40,11 +40,11 @@ export type TaskFilter = {
   limit: number;
 };
 
-/** Newest first. Each word of `q` stands in the goal of the task or of one of its subtasks. */
+/** Newest first. Each word of `q` is in the goal of the task or of one of its subtasks. */
 export const listTasks = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter): Statement<Counted<Task>[]> =>
   cut<Task>(sql, tasksOf(sql, organizationId, { status, q, after, limit }), sql`created_at desc, task_id desc`);
 
-/** The place before all tasks in the order of the list. */
+/** The position before all tasks in the order of the list. */
 const FIRST = { time: 'infinity', id: 'ffffffff-ffff-ffff-ffff-ffffffffffff' };
 
 const tasksOf = (sql: Sql, organizationId: string, { status, q, after, limit }: TaskFilter) => {
@@ -99,7 +99,7 @@ export const submitTasks = async (sql: Sql, submissions: readonly Submission[]):
   return row.answer;
 };
 
-/** Adds subtasks to a locked task, and enqueues those that wait for nothing. */
+/** Adds subtasks to a locked task, and enqueues those that are ready. */
 export const addSubtasks = (sql: Tx, taskId: string, subtasks: readonly NewSubtask[], edges: readonly DagEdge[]) => sql`
   with counted as (
     update tasks
@@ -126,11 +126,11 @@ export type NewEvent = {
   data?: Record<string, unknown>;
 };
 
-/** Numbers and stores events and moves their tasks accordingly; the tasks must be locked. */
+/** Numbers and stores events and applies them to their tasks; the tasks must be locked. */
 export const recordEvents = (sql: Tx, events: readonly NewEvent[]) => sql`
   select record_events(array(select e from jsonb_populate_recordset(null::pending_event, ${json(events)}) e))`;
 
-/** Cancels what a locked task has not ended and ends the task; one statement, so that the events are in order. */
+/** Cancels the open subtasks of a locked task and ends the task; one statement, so that the events are in order. */
 export const cancelTask = (sql: Tx, taskId: string, reason: string, message: string) => sql`
   select record_events(cancel_subtasks(${taskId}, ${reason})
     || (${taskId}::uuid, 'task.cancelled', 'warning', ${message}::text, null, null, null, null, null)::pending_event)`;
@@ -158,15 +158,15 @@ export const updateTask = (sql: Tx, taskId: string, change: TaskChange) => sql`
     on_failure = coalesce(${change.on_failure ?? null}, on_failure)
   where task_id = ${taskId}`;
 
-/** Takes a locked task's ready subtasks out of their queue; answers them. */
-export const leaveQueue = async (sql: Tx, taskId: string): Promise<string[]> => {
+/** Removes a locked task's ready subtasks from their queue; returns them. */
+export const removeFromQueue = async (sql: Tx, taskId: string): Promise<string[]> => {
   const rows = await sql<{ subtask_id: string }[]>`
     delete from queue_entries q using subtasks s where s.task_id = ${taskId} and q.subtask_id = s.subtask_id
     returning q.subtask_id`;
   return rows.map((row) => row.subtask_id);
 };
 
-/** Reopens what of a locked, ended task did not complete; answers how many, and those that wait for nothing. */
+/** Reopens the subtasks of a locked, ended task that did not complete; returns their number and the ids of the ready ones. */
 export const reopenSubtasks = async (sql: Tx, taskId: string): Promise<{ reopened: number; ready: string[] }> => {
   const rows = await sql<{ subtask_id: string; blocked_by: number }[]>`
     update subtasks s
@@ -185,13 +185,13 @@ export const reopenSubtasks = async (sql: Tx, taskId: string): Promise<{ reopene
   return { reopened: rows.length, ready: rows.filter((row) => row.blocked_by === 0).map((row) => row.subtask_id) };
 };
 
-/** A new run has its whole time again, and is not paused. */
+/** A new run gets the full timeout again, and is not paused. */
 export const renewTask = (sql: Tx, taskId: string) => sql`
   update tasks
   set deadline_at = clock_timestamp() + make_interval(secs => timeout_seconds), paused_at = null
   where task_id = ${taskId}`;
 
-/** Deletes a task with all that belongs to it; the bytes of its artifacts go by the outbox. */
+/** Deletes a task with all its rows; outbox messages remove the bytes of its artifacts. */
 export const deleteTask = async (sql: Tx, organizationId: string, taskId: string): Promise<void> => {
   await sql`
     insert into outbox (organization_id, topic, payload)

@@ -17,7 +17,7 @@ type Who = Pick<Caller, 'organization_id'>;
 
 const missing = () => new AppError('task_not_found', 'No task has this id');
 
-/** The statements before were sent without waiting; this one reads what they made. */
+/** Reads a task as the statements before, in the same transaction, have changed it. */
 const readBack = async (sql: Sql, who: Who, taskId: string): Promise<Task> => {
   const task = await rows.findTask(sql, who.organization_id, taskId);
   if (task === null) throw missing();
@@ -48,7 +48,7 @@ const subtasksOf = (spec: TaskSpec): readonly SubtaskSpec[] =>
  * answer of the first.
  */
 export const submit = async (
-  ctx: Tasks & Pick<Context, 'env' | 'vault' | 'isAway' | 'submit'>,
+  ctx: Tasks & Pick<Context, 'env' | 'vault' | 'isUnavailable' | 'submit'>,
   caller: Caller,
   spec: TaskSpec,
   once: OnceRequest | null = null,
@@ -100,14 +100,14 @@ export const events = async (ctx: Tasks, who: Who, taskId: string, { after_seq, 
   return { items, last_seq: Math.max(task.last_seq, items.at(-1)?.seq ?? 0) };
 };
 
-/** Changes a task if it is still at `version`; else version_conflict. */
+/** Changes a task if its version is still `version`; otherwise throws version_conflict. */
 export const update = async ({ tx }: Unit, caller: Caller, taskId: string, version: number, change: rows.TaskChange): Promise<Task> => {
   const task = await lockOpen(tx, caller, taskId);
   if (task.version !== version)
     throw new AppError('version_conflict', `The task has version ${task.version}, not ${version}; read it again and repeat the request`);
   await rows.updateTask(tx, taskId, change);
   if (change.priority !== undefined && change.priority !== task.priority) {
-    const waiting = await rows.leaveQueue(tx, taskId);
+    const waiting = await rows.removeFromQueue(tx, taskId);
     if (waiting.length > 0) await rows.enqueueSubtasks(tx, waiting);
   }
   await rows.recordEvents(tx, [
@@ -116,7 +116,7 @@ export const update = async ({ tx }: Unit, caller: Caller, taskId: string, versi
   return readBack(tx, caller, taskId);
 };
 
-/** Cancels a task; one that is cancelled already is answered as it is. */
+/** Cancels a task; one that is cancelled already is returned as it is. */
 export const cancel = async ({ tx }: Unit, caller: Caller, taskId: string, reason: string): Promise<Task> => {
   const task = await lock(tx, caller, taskId);
   if (task.status === 'cancelled') return readBack(tx, caller, taskId);
@@ -147,7 +147,7 @@ const setPaused = async ({ tx }: Unit, caller: Caller, taskId: string, paused: b
 export const pause = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, true);
 export const resume = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, false);
 
-/** Opens a new run of what did not complete. The clock has to be awake for that. */
+/** Opens a new run of the subtasks that did not complete. The clock must be awake for it. */
 export const retry = async ({ tx }: Unit, caller: Caller, taskId: string): Promise<Task> => {
   const task = await lock(tx, caller, taskId);
   if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only a task that has ended can be retried`);
@@ -166,7 +166,7 @@ export const retry = async ({ tx }: Unit, caller: Caller, taskId: string): Promi
   return readBack(tx, caller, taskId);
 };
 
-/** Deletes a task that has ended. Its files are removed by the clock, which has to be awake for that. */
+/** Deletes a task that has ended. The clock, which must be awake for it, removes its files. */
 export const remove = async ({ tx }: Unit, caller: Caller, taskId: string) => {
   const task = await lock(tx, caller, taskId);
   if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; cancel it before deleting it`);

@@ -36,7 +36,7 @@ export type WorkerChanges = {
   mode?: WorkerMode | undefined;
 };
 
-/** Null when there is no such worker, or when it is not at `version` any more. */
+/** Null when there is no such worker, or when its version is not `version` any more. */
 export const updateWorker = async (
   sql: Tx,
   organizationId: string,

@@ -15,7 +15,7 @@ const missing = () => new AppError('worker_not_found', 'No worker has this id');
 const find = async ({ sql, hints }: Pick<Context, 'sql' | 'hints'>, organizationId: string, workerId: string) =>
   (await hints.readWorker(organizationId, workerId)) ?? rows.findWorker(sql, organizationId, workerId);
 
-/** Throws worker_revoked when a worker was removed, whose credential is good for itself. */
+/** Throws worker_revoked when a worker was removed; its credential is still valid by itself. */
 export const checkEnrolled = async (ctx: Pick<Context, 'sql' | 'hints'>, { organization_id, worker_id }: WorkerIdentity) => {
   if ((await find(ctx, organization_id, worker_id)) === null) throw refusal('worker_revoked');
 };
@@ -26,7 +26,7 @@ export const get = async (ctx: Pick<Context, 'sql' | 'hints'>, who: Who, workerI
   return worker;
 };
 
-/** Who holds nothing beats to Redis only: Postgres has not heard of it for long. */
+/** Heartbeats of workers that hold nothing reach Redis only, so the status in Postgres may be out of date. */
 export const withPresence = async <T extends Pick<Worker, 'worker_id' | 'status'>>(
   { hints }: Pick<Context, 'hints'>,
   workers: readonly T[],
@@ -45,7 +45,7 @@ export const list = async (
   return pageOf(await withPresence(ctx, found), limit, (last) => [last.registered_at, last.worker_id]);
 };
 
-/** Changes a worker if it is still at `version`; else version_conflict. */
+/** Changes a worker if its version is still `version`; otherwise throws version_conflict. */
 export const update = async (unit: Unit, who: Who, workerId: string, version: number, change: rows.WorkerChanges) => {
   const { organization_id } = who;
   const worker = await rows.updateWorker(unit.tx, organization_id, workerId, version, change);

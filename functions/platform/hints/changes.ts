@@ -1,5 +1,5 @@
 import type { Hints } from '../../domain/ports/hints.ts';
-import { forgetWorker, noteWorker } from './presence.ts';
+import { forgetWorker, recordWorker } from './presence.ts';
 import { outdate } from './task-cache.ts';
 import type { SendCommands } from './send-commands.ts';
 
@@ -7,7 +7,7 @@ export const createChangeHints = (send: SendCommands): Pick<Hints, 'recordChange
   recordChanges: async ({ tasks, workers, removed }) => {
     const replies = await send((pipeline) => {
       outdate(pipeline, tasks);
-      for (const worker of workers) noteWorker(pipeline, worker);
+      for (const worker of workers) recordWorker(pipeline, worker);
       for (const worker of removed) forgetWorker(pipeline, worker);
     });
     return replies !== null;

@@ -1,6 +1,6 @@
 import type { WorkerMode } from '../../../schema/states.ts';
 import { PRESENCE_SECONDS, type Worker } from '../../../schema/worker.ts';
-import type { Hints, LiveWorker, NotedWorker } from '../../domain/ports/hints.ts';
+import type { Hints, LiveWorker, RecordedWorker } from '../../domain/ports/hints.ts';
 import type { WorkerIdentity } from '../../domain/principal.ts';
 import { hashOf } from '../redis.ts';
 import { CHANNELS, keys } from './redis-keys.ts';
@@ -18,7 +18,7 @@ const addPresent = (pipeline: Pipeline, organizationId: string, workerId: string
   pipeline.sadd(keys.present, organizationId);
 };
 
-const keep = (pipeline: Pipeline, { organization_id, deleted: _, ...worker }: NotedWorker) => {
+const keep = (pipeline: Pipeline, { organization_id, deleted: _, ...worker }: RecordedWorker) => {
   const { worker_id, mode, machine_name, tools } = worker;
   const fields = { mode, machine_name, tools: JSON.stringify(tools), organization_id, worker: JSON.stringify(worker) };
   pipeline.hset(keys.info(worker_id), fields);
@@ -32,7 +32,7 @@ export const forgetWorker = (pipeline: Pipeline, { organization_id, worker_id }:
   pipeline.srem(keys.online(organization_id), worker_id);
 };
 
-export const noteWorker = (pipeline: Pipeline, worker: NotedWorker) => {
+export const recordWorker = (pipeline: Pipeline, worker: RecordedWorker) => {
   if (worker.deleted) forgetWorker(pipeline, worker);
   else keep(pipeline, worker);
 };
@@ -59,7 +59,7 @@ const merged = (organizationId: string, status: Status | null, info: unknown): W
 
 type Presence = Pick<
   Hints,
-  'beat' | 'noteWorker' | 'readWorker' | 'publishWorkers' | 'online' | 'presence' | 'findExpired' | 'forgetExpired'
+  'beat' | 'recordWorker' | 'readWorker' | 'publishWorkers' | 'online' | 'presence' | 'findExpired' | 'forgetExpired'
 >;
 
 export const createPresenceHints = (send: SendCommands, count: CountRead): Presence => {
@@ -107,7 +107,7 @@ export const createPresenceHints = (send: SendCommands, count: CountRead): Prese
       const before = replies[1] ?? (lastSeenAt === null ? 'online' : null);
       return { mode: mode as WorkerMode | null, agentVersion: agentVersion ?? null, isChanged: before !== status };
     },
-    noteWorker: async (worker) => (await send((pipeline) => noteWorker(pipeline, worker))) !== null,
+    recordWorker: async (worker) => (await send((pipeline) => recordWorker(pipeline, worker))) !== null,
     readWorker: async (organizationId, workerId) => {
       const replies = await send((pipeline) => {
         pipeline.get(keys.status(workerId));

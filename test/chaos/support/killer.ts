@@ -28,7 +28,7 @@ export const createKiller = (random: Random) => {
   };
   const dying = (ctx: Context): Context => {
     const end = () => dieAt('after the mark');
-    return { ...ctx, hints: { ...ctx.hints, place: end, follow: end, noteWorker: end } };
+    return { ...ctx, hints: { ...ctx.hints, place: end, follow: end, recordWorker: end } };
   };
   return {
     deaths,

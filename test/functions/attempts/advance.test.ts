@@ -71,7 +71,7 @@ describe('claims in one statement', () => {
     },
   );
 
-  it('get of what Redis proposes only what their worker may take', async () => {
+  it('take only those proposals of Redis that their worker may take', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const other = backend.as((await backend.newKey()).key);
@@ -88,7 +88,7 @@ describe('claims in one statement', () => {
     expect(claimed).toEqual([[]]);
   });
 
-  it('are started each as its own request asks, and the events name it', async () => {
+  it('are each started as their own request asks, and the events record its id', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
@@ -105,7 +105,7 @@ describe('claims in one statement', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('have each a whole answer to fill with long goals', async () => {
+  it('each have the full size of an answer for long goals', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
@@ -127,7 +127,7 @@ describe('claims in one statement', () => {
     }
   });
 
-  it('leave what belongs to a task that somebody holds to be started, and do not wait for it', async () => {
+  it('do not start subtasks of a task that another transaction has locked, and do not wait for it', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const worker = await enrol(backend);
@@ -146,7 +146,7 @@ describe('claims in one statement', () => {
 });
 
 describe('completions in one statement', () => {
-  it('release a child of all of them once, in the name of one of its parents', async () => {
+  it('unblock a child of all of them once, with the request id of one of its parents', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend), await enrol(backend)] as const;
@@ -176,7 +176,7 @@ describe('completions in one statement', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('start what was only claimed, each under its own lease and in the name of its own request', async () => {
+  it('start subtasks that were only claimed, each under its own lease and with the id of its own request', async () => {
     const backend = await backendForTest();
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
@@ -196,7 +196,7 @@ describe('completions in one statement', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('are refused under another number of the attempt, the lease token being right', async () => {
+  it('are refused with another attempt number, even when the lease token is right', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await plain(backend, ['a']);
@@ -209,7 +209,7 @@ describe('completions in one statement', () => {
     expect((await worker.complete(it)).status).toBe(200);
   });
 
-  it('lock their tasks by id: who waits for the first holds none of the others', async () => {
+  it('lock their tasks in the order of their ids: one that waits for the first holds none of the others', async () => {
     const backend = await backendForTest({ pool: 4 });
     const worker = await enrol(backend);
     const step = await stepsOf(backend);
@@ -231,7 +231,7 @@ describe('completions in one statement', () => {
     expect((await completed.waits).results).toHaveLength(12);
   });
 
-  it('of several workers give up soon where somebody holds the task of one of them; those of one worker wait', async () => {
+  it('of several workers fail soon when the task of one of them is locked; those of one worker wait', async () => {
     const backend = await backendForTest({ pool: 4 });
     const step = await stepsOf(backend);
     const workers = [await enrol(backend), await enrol(backend)] as const;
@@ -255,7 +255,7 @@ describe('completions in one statement', () => {
 });
 
 describe('steps of workers', () => {
-  /** Three steps: the second and the third come while the first is under way, so that they share a statement. */
+  /** Three steps: the second and the third arrive while the first is running, so that they share a statement. */
   const crew = async ({ sqlOf = (sql) => sql, isMixed = false }: { sqlOf?: (sql: Pool) => Pool; isMixed?: boolean } = {}) => {
     const backend = await backendForTest({ pool: 4 });
     const changes: ChangedTask[] = [];
@@ -277,7 +277,7 @@ describe('steps of workers', () => {
     return { backend, changes, task_id, sendAll, sendOne: () => send(first, { claim: {} }) };
   };
 
-  /** In place of the statements of these numbers, counted from 1, sends one that fails with an SQLSTATE. */
+  /** Replaces the statements with these numbers, counted from 1, by one that fails with an SQLSTATE. */
   const failing = (codes: Record<number, string>) => {
     let sent = 0;
     const sqlOf = (sql: Pool) =>
@@ -288,7 +288,7 @@ describe('steps of workers', () => {
     return { sqlOf, count: () => sent };
   };
 
-  it('that complete something make what is cached of its task old, also where they go with a claim', async () => {
+  it('that complete something make the cached task outdated, also when they come with a claim', async () => {
     const { changes, task_id, sendAll } = await crew({ isMixed: true });
 
     const outcomes = await sendAll();
@@ -297,7 +297,7 @@ describe('steps of workers', () => {
     expect(changes.map((it) => it.task_id)).toContain(task_id);
   });
 
-  it.each(['55P03', '40P01', '40001', '22P02'])('are tried each alone where their statement fails with %s', async (code) => {
+  it.each(['55P03', '40P01', '40001', '22P02'])('are each tried alone when their statement fails with %s', async (code) => {
     const { sqlOf, count } = failing({ 2: code });
     const { sendAll, backend } = await crew({ sqlOf });
 
@@ -308,7 +308,7 @@ describe('steps of workers', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('are not tried again where the database is away', async () => {
+  it('are not tried again when the database is unavailable', async () => {
     const { sqlOf, count } = failing({ 2: '57P01' });
     const { sendAll } = await crew({ sqlOf });
 
@@ -318,7 +318,7 @@ describe('steps of workers', () => {
     expect(count()).toBe(2);
   });
 
-  it('that come alone are repeated after a deadlock', async () => {
+  it('that arrive alone are repeated after a deadlock', async () => {
     const { sqlOf, count } = failing({ 1: '40P01' });
     const { sendOne } = await crew({ sqlOf });
 

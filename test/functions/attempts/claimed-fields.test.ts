@@ -4,7 +4,7 @@ import { SubtaskSpec } from '../../../schema/task.ts';
 import { backendForTest } from '../../support/backend.ts';
 import { enrol } from '../../support/worker.ts';
 
-/** A value of each field that is not its default. */
+/** A value for each field that differs from its default. */
 const SAMPLE = {
   key: 'child',
   goal: 'Add them up',
@@ -34,14 +34,14 @@ const claimSample = async () => {
 };
 
 describe('a field of a subtask', () => {
-  it.each(Object.keys(SubtaskSpec.shape))('has a sample here that is not its default: %s', (field) => {
+  it.each(Object.keys(SubtaskSpec.shape))('has a sample here that differs from its default: %s', (field) => {
     const { [field]: byDefault } = SubtaskSpec.parse({ key: 'a', goal: 'x' }) as Record<string, unknown>;
 
     expect(SAMPLE).toHaveProperty(field);
     expect((SAMPLE as Record<string, unknown>)[field]).not.toEqual(byDefault);
   });
 
-  it('comes to the worker that claims it and is returned to callers, as it was submitted', async () => {
+  it('reaches the worker that claims it and is returned to callers, as it was submitted', async () => {
     const { backend, claimed } = await claimSample();
 
     const forWorkers = Object.fromEntries(Object.entries(SAMPLE).filter(([field]) => !NOT_FOR_WORKERS.includes(field)));

@@ -8,7 +8,7 @@ import { NO_REDIS } from '../../support/redis-kind.ts';
 import { enrol } from '../../support/worker.ts';
 import { backendWithQueues, breakableRedis } from '../live/support/live.ts';
 
-/** Two attempts of one worker whose leases are about to run out. */
+/** Two attempts of one worker whose leases are about to expire. */
 const heldForTest = async () => {
   const backend = await backendForTest();
   const worker = await enrol(backend);
@@ -19,7 +19,7 @@ const heldForTest = async () => {
   return { backend, worker, one, two };
 };
 
-/** How long a lease is still good, in seconds; each renewal makes it 60. */
+/** The seconds until a lease expires; each renewal makes it 60. */
 const leftOf = async ({ ctx }: Backend, { subtask_id, attempt }: Claimed): Promise<number> => {
   const [row] = await ctx.sql<[{ left: number }]>`
     select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left
@@ -28,7 +28,7 @@ const leftOf = async ({ ctx }: Backend, { subtask_id, attempt }: Claimed): Promi
 };
 
 describe('a heartbeat', () => {
-  it('renews the leases that it names for the whole time, and no other', async () => {
+  it('renews the leases that it lists for their full time, and no others', async () => {
     const { backend, worker, one, two } = await heldForTest();
 
     const { body } = await worker.heartbeat([one]);
@@ -47,7 +47,7 @@ describe('a heartbeat', () => {
     expect(await leftOf(backend, two)).toBeLessThanOrEqual(1);
   });
 
-  it('renews none whose lease_token or attempt it does not know, and tells that it is lost', async () => {
+  it('does not renew a lease with an unknown lease_token or attempt, and reports it as lost', async () => {
     const { backend, worker, one, two } = await heldForTest();
 
     const { body } = await worker.heartbeat([
@@ -59,7 +59,7 @@ describe('a heartbeat', () => {
     for (const it of [one, two]) expect(await leftOf(backend, it)).toBeLessThanOrEqual(1);
   });
 
-  it("renews none of another worker's, and tells that it is lost", async () => {
+  it('does not renew the lease of another worker, and reports it as lost', async () => {
     const { backend, one } = await heldForTest();
     const another = await enrol(backend);
 
@@ -69,7 +69,7 @@ describe('a heartbeat', () => {
     expect(await leftOf(backend, one)).toBeLessThanOrEqual(1);
   });
 
-  it('renews none of an attempt that has ended, and tells that it is lost', async () => {
+  it('does not renew the lease of an attempt that has ended, and reports it as lost', async () => {
     const { backend, worker, one, two } = await heldForTest();
     await worker.complete(one);
     await worker.release(two);
@@ -83,7 +83,7 @@ describe('a heartbeat', () => {
     for (const it of [one, two]) expect(await leftOf(backend, it)).toBeLessThanOrEqual(1);
   });
 
-  it('waits for nobody who is changing the attempt', async () => {
+  it('does not wait for a transaction that is changing the attempt', async () => {
     const { backend, worker, one, two } = await heldForTest();
 
     const { body } = await backend.ctx.sql.begin(async (sql) => {
@@ -98,7 +98,7 @@ describe('a heartbeat', () => {
     expect(await leftOf(backend, two)).toBeGreaterThan(30);
   });
 
-  it('keeps the progress that was told last, and what the worker tells of its machine', async () => {
+  it('stores the last reported progress, and what the worker reports about its machine', async () => {
     const { backend, worker, one } = await heldForTest();
     const params = { worker_id: worker.worker_id };
     const lease = { subtask_id: one.subtask_id, ...worker.fence(one) };
@@ -112,7 +112,7 @@ describe('a heartbeat', () => {
     expect(row).toEqual({ info: { load: 1 } });
   });
 
-  it('tells the version that a worker has since it was updated, also when it holds nothing', async () => {
+  it('reports the version of an updated worker, also when it holds nothing', async () => {
     const { backend } = await backendWithQueues();
     const { worker_id, as } = await enrol(backend);
     const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from workers`;
@@ -125,12 +125,12 @@ describe('a heartbeat', () => {
     };
 
     expect(await shown({ agent_version: '1.2.3' })).toEqual(['1.2.3', '1.2.3']);
-    await expect.poll(isKnown, { timeout: 10_000 }).toBe(true); // who holds nothing is answered by Redis from then on
+    await expect.poll(isKnown, { timeout: 10_000 }).toBe(true); // from then on Redis answers a worker that holds nothing
     expect(await shown({ agent_version: '1.2.4' })).toEqual(['1.2.4', '1.2.4']);
     expect(await shown({ load: 1 })).toEqual(['1.2.4', '1.2.4']);
   });
 
-  it.each([[7], [null], ['x'.repeat(61)]])('is refused with what is no version: %j', async (agent_version) => {
+  it.each([[7], [null], ['x'.repeat(61)]])('is refused with an invalid version: %j', async (agent_version) => {
     const backend = await backendForTest();
     const { worker_id, as } = await enrol(backend);
 
@@ -140,7 +140,7 @@ describe('a heartbeat', () => {
     expect((await backend.admin.ok.getWorker({ params: { worker_id } })).agent_version).toBe('unknown');
   });
 
-  it('tells that a worker is busy whose slots are all in use, and online when one is free', async () => {
+  it('shows a worker as busy when all its slots are in use, and as online when one is free', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend, { slots: 1 });
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -175,12 +175,12 @@ describe('a heartbeat', () => {
     const { worker_id, heartbeat: beat } = await enrol(backend);
     await beat();
 
-    const lives = await Promise.all(['status', 'info'].map((part) => redis.ttl(`workers:${worker_id}:${part}`)));
+    const ttls = await Promise.all(['status', 'info'].map((part) => redis.ttl(`workers:${worker_id}:${part}`)));
 
-    expect(lives.filter((seconds) => seconds <= 0 || seconds > 120)).toEqual([]);
+    expect(ttls.filter((seconds) => seconds <= 0 || seconds > 120)).toEqual([]);
   });
 
-  it('does not wait for the disk, but what its connection commits next does', async () => {
+  it('does not wait for the disk, but the next commit of its connection does', async () => {
     const { backend, worker } = await heldForTest();
     const pool = openPool(backend.url, { session: { synchronous_commit: 'on' } });
     onTestFinished(() => pool.end());

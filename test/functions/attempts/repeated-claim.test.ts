@@ -21,7 +21,7 @@ const lostAnswer = async () => {
 const blocked = async (sql: Sql) =>
   (await sql`select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`).length;
 
-/** Sends the claim again while somebody else ends the attempt in a transaction that is still open; it must be answered before that ends. */
+/** Repeats the claim while another, still open transaction ends the attempt; the claim must be answered before that transaction ends. */
 const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, again: () => Promise<{ status: number; body: unknown }>) => {
   const other = openPool(backend.url);
   onTestFinished(() => other.end());
@@ -40,8 +40,8 @@ const during = async (backend: Backend, end: (sql: Sql) => Promise<unknown>, aga
   return reply;
 };
 
-describe('a claim that is repeated since its answer was lost', () => {
-  it('is answered with the same attempts and fresh leases', async () => {
+describe('a claim that is repeated because its answer was lost', () => {
+  it('is answered with the same attempts and renewed leases', async () => {
     const { backend, worker, request, first } = await lostAnswer();
     await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() + interval '1 second'`;
 
@@ -54,7 +54,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     expect(fresh).toBe(true);
   });
 
-  it('is answered with what was given out together with a completion', async () => {
+  it('is answered with the subtasks that were claimed together with a completion', async () => {
     const { backend, worker, first } = await lostAnswer();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'next' } });
     const claim = { claim_request_id: randomUUID(), limit: 1, start: true };
@@ -67,7 +67,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     expect(again.body.claimed).toEqual(body.claim?.claimed);
   });
 
-  it('is not answered with what the worker holds of another claim', async () => {
+  it('is not answered with subtasks of another claim of the worker', async () => {
     const { backend, worker, request, first } = await lostAnswer();
     await backend.admin.ok.submitTask({ body: { goal: 'of another claim' } });
     const other = await worker.claim();
@@ -76,7 +76,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     expect((await worker.claimReply(request, 10)).body.claimed).toEqual(first);
   });
 
-  it('gets nothing while the reaper takes the attempt back, and waits for nobody', async () => {
+  it('gets nothing while the reaper ends the attempt, and does not wait for it', async () => {
     const { backend, worker, request } = await lostAnswer();
     await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;
 
@@ -89,7 +89,7 @@ describe('a claim that is repeated since its answer was lost', () => {
     expect(reply).toMatchObject({ status: 200, body: { claimed: [], empty_reason: 'nothing_ready' } });
   });
 
-  it('never gets what another worker has by now', async () => {
+  it('never gets a subtask that another worker has claimed since', async () => {
     const { backend, worker, request } = await lostAnswer();
     const another = await enrol(backend);
     const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;

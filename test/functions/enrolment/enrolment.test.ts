@@ -16,7 +16,7 @@ const register = (backend: Backend, token: string, more: { tools?: string[]; reg
 const workersOf = async (backend: Backend) => (await backend.admin.ok.listWorkers()).items.map((it) => it.tools);
 
 describe('an enrolment token', () => {
-  it('allows its tools and no other; a worker that is refused for that may come again', async () => {
+  it('allows its tools and no others; a worker that is refused for other tools may try again', async () => {
     const { backend, token } = await tokenForTest(['exec']);
 
     const refused = await register(backend, token, { tools: ['exec', 'scripted'] });
@@ -28,7 +28,7 @@ describe('an enrolment token', () => {
     expect(await workersOf(backend)).toEqual([['exec']]);
   });
 
-  it('enrols nobody after its time, but a registration from before is repeated', async () => {
+  it('enrols no worker after it expires, but repeats the answer to an earlier registration', async () => {
     const { backend, token } = await tokenForTest();
     const late = (await backend.admin.ok.createEnrolmentToken({ body: { tools: ['exec'] } })).enrolment_token;
     const registration = { registration_id: crypto.randomUUID() };
@@ -40,7 +40,7 @@ describe('an enrolment token', () => {
     expect(await workersOf(backend)).toHaveLength(1);
   });
 
-  it('enrols one worker, also when several come at once', async () => {
+  it('enrols one worker, also when several register at once', async () => {
     const { backend, token } = await tokenForTest();
 
     const replies = await Promise.all(Array.from({ length: 4 }, () => register(backend, token)));
@@ -49,7 +49,7 @@ describe('an enrolment token', () => {
     expect(await workersOf(backend)).toHaveLength(1);
   });
 
-  it('answers the same registration, repeated, with the same worker, and another one not', async () => {
+  it('answers a repeated registration with the same worker, and refuses a different one', async () => {
     const { backend, token } = await tokenForTest();
     const [mine, other] = [crypto.randomUUID(), crypto.randomUUID()];
 
@@ -87,7 +87,7 @@ describe("a worker's credential", () => {
 });
 
 describe('a worker that was removed', () => {
-  it('is gone: not listed, not found, removed once, and its registration brings it back no more', async () => {
+  it('is not listed, not found, removed only once, and not restored by a repeated registration', async () => {
     const { backend, token } = await tokenForTest();
     const registration = { registration_id: crypto.randomUUID() };
     const { worker_id } = (await register(backend, token, registration)).body.worker;

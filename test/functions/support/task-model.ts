@@ -2,7 +2,7 @@ import type { Claimed } from '../../../schema/attempt.ts';
 import type { SubtaskStatus, TaskStatus } from '../../../schema/states.ts';
 
 /*
- * A model of one task, kept as simply as it can be said, to hold the engine against.
+ * A model of one task, as simple as possible, to compare the engine with.
  */
 const MAX_ATTEMPTS = 2;
 const MAX_INFRA_ATTEMPTS = 3;

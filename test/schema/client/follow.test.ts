@@ -303,14 +303,14 @@ describe('following a task', () => {
 
   it('uses push again when it is available again', async () => {
     const live = fakeLive(...eventsOf(1));
-    let isAway = true;
+    let isUnavailable = true;
     live.edge.ticket = () => {
-      if (isAway) throw refusal('unavailable', 503);
+      if (isUnavailable) throw refusal('unavailable', 503);
     };
     const { seen } = following(live);
     await until('some tries', () => live.counts.tickets > 2);
 
-    isAway = false;
+    isUnavailable = false;
     await until('the socket', () => live.received.length > 0);
     publish(live, eventOf(2));
     await until('it', () => seen.length === 2);

@@ -9,10 +9,10 @@ const TOKEN = 'a-token-of-the-machine';
 const metadata = async () => {
   const known = new Set<string>();
   const texts = new Map([['autoscaling/target-lifecycle-state', 'InService']]);
-  const state = { isAway: false, refused: 0 };
+  const state = { isUnavailable: false, refused: 0 };
   let asked = 0;
   const { endpoint } = await serve((request, response) => {
-    if (state.isAway) {
+    if (state.isUnavailable) {
       response.statusCode = 500;
       state.refused++;
     }
@@ -71,12 +71,12 @@ describe('notices that the machine is to be taken away', () => {
   it('are waited for while the service does not answer', async () => {
     const { url, known, state } = await metadata();
     known.add('spot/instance-action');
-    state.isAway = true;
+    state.isUnavailable = true;
     const notices = watched(url);
     await holds(() => state.refused > 1);
     const before = [...notices];
 
-    state.isAway = false;
+    state.isUnavailable = false;
 
     await holds(() => notices.length === 1);
     expect(before).toEqual([]);

@@ -189,9 +189,9 @@ const LEASE = { lease_seconds: 4 };
 const silentPlatform = async () => {
   const platform = await startPlatform();
   platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 150 };
-  let isAway = true;
-  platform.intercept('heartbeat', () => (isAway ? new AppError('unavailable', 'no beat') : 'pass'));
-  return { platform, comeBack: () => void (isAway = false) };
+  let isUnavailable = true;
+  platform.intercept('heartbeat', () => (isUnavailable ? new AppError('unavailable', 'no beat') : 'pass'));
+  return { platform, comeBack: () => void (isUnavailable = false) };
 };
 
 /** Refuses a completion for now when the lease of a claim that is sent from now on is over, or nearly so. */

@@ -62,7 +62,7 @@ describe('what leaves the worker', () => {
     platform.add({ key: 'done' });
     platform.add({ key: 'failed' });
     const tool = adapterThat(async (host, { key }) => {
-      platform.isAway = true;
+      platform.isUnavailable = true;
       for (const text of printed)
         for (const half of [text.slice(0, 9), text.slice(9)]) host.emit({ type: 'log', stream: 'stderr', text: half });
       await host.artifact({ name: 'a.txt', content: printed.join('\n') });

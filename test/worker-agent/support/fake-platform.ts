@@ -53,7 +53,7 @@ export class FakePlatform {
   /** Its answers have fields that the worker does not know. */
   isNewer = false;
   /** Cuts every connection. */
-  isAway = false;
+  isUnavailable = false;
   /** Comes with every error. */
   retryAfterSeconds: number | null = null;
   url = '';
@@ -118,7 +118,7 @@ export class FakePlatform {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (this.isAway) return void request.socket.destroy();
+    if (this.isUnavailable) return void request.socket.destroy();
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);

@@ -18,9 +18,9 @@ export const pushFor = async (platform: FakePlatform) => {
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const topic = `worker:${platform.worker.worker_id}` as const;
   const heard: ClientFrame[] = [];
-  let isAway = false;
+  let isUnavailable = false;
   platform.handlers.createWorkerTicket = () => {
-    if (isAway) throw new AppError('unavailable', 'There is no push just now');
+    if (isUnavailable) throw new AppError('unavailable', 'There is no push just now');
     return { url, expires_at: new Date().toISOString() };
   };
   server.on('connection', (socket) => {
@@ -39,7 +39,7 @@ export const pushFor = async (platform: FakePlatform) => {
     ring: () => say({ type: 'doorbell', topic }),
     cancel: (subtask_id: string) => say({ type: 'directive', topic, directive: 'cancel', subtask_id, attempt: 1 }),
     goAway: () => {
-      isAway = true;
+      isUnavailable = true;
       cut();
     },
   };

@@ -35,7 +35,7 @@ const withoutPlatform = async (platform: FakePlatform, given: Parameters<typeof 
   const worker = await agentForTest(platform, { ...given, slots: COUNT, tools });
   const run = worker.run();
   await holds(() => started === COUNT);
-  platform.isAway = true;
+  platform.isUnavailable = true;
   letGo();
   return { worker, run, subtasks };
 };
@@ -76,7 +76,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
     expect(worker.agent.spool).toMatchObject({ status: 'waiting' });
 
-    platform.isAway = false;
+    platform.isUnavailable = false;
     await holds(() => worker.agent.spool.status === 'empty', DISK_MS);
 
     expect(expectLanded(platform, subtasks)).toEqual(kept);
@@ -99,7 +99,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     second.agent.drain('the second end');
     await secondRun;
 
-    platform.isAway = false;
+    platform.isUnavailable = false;
     const third = await agentForTest(platform, { stateDir: worker.stateDir });
     void third.run();
     await holds(() => third.agent.spool.status === 'empty' && platform.ended.size === COUNT, DISK_MS);
@@ -225,7 +225,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     const [lost] = subtasks;
     platform.lost.add(lost?.subtask_id as string);
 
-    platform.isAway = false;
+    platform.isUnavailable = false;
     await holds(() => worker.agent.spool.status === 'empty', DISK_MS);
 
     expect(platform.ended.has(lost?.subtask_id as string)).toBe(false);
@@ -248,7 +248,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
       return id === bad ? new AppError('invalid_request', 'no') : id === ill && isIll ? new AppError('internal', 'a bug') : 'pass';
     });
 
-    platform.isAway = false;
+    platform.isUnavailable = false;
     await holds(() => platform.ended.size === COUNT - 1, DISK_MS);
     isIll = false;
     await holds(() => platform.ended.size === COUNT);
@@ -263,7 +263,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     const first = platform.add({ key: 'first' });
     const isClaim = (event: string) => worker.lines.some((line) => line.event === event && line.operation === 'claim');
     const tool = adapterThat(async () => {
-      platform.isAway = true;
+      platform.isUnavailable = true;
       await holds(() => isClaim('request.retried'));
     });
     const worker = await agentForTest(platform, { slots: 2, tools: [tool], settings: { maxSpoolBytes: 100 } });
@@ -271,7 +271,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     await holds(() => worker.agent.spool.status === 'full' && isClaim('request.failed'));
     platform.add({ key: 'later' });
 
-    platform.isAway = false;
+    platform.isUnavailable = false;
     await holds(() => platform.ended.has(first.subtask_id));
     const beats = platform.of('heartbeat').length;
     await holds(() => platform.of('heartbeat').length > beats + 1 && worker.agent.running === 0);

@@ -1,14 +1,15 @@
--- Notes that somebody looks after what is overdue; answers whether attempts may be ended for it. They may not for p_grace_ms after the
--- platform was away for longer than p_outage_ms, or had never looked before, if somebody holds a lease from before: nobody could renew it,
--- or tell a result. Between two such times there is a look at least, so that sweeps that come late do not keep dead workers' work for ever.
-create or replace function note_sweep(p_outage_ms int, p_grace_ms int) returns boolean
+-- Records that a sweep is running and returns whether it may end overdue attempts. It may not for p_grace_ms after an outage: when the
+-- last sweep is more than p_outage_ms ago, or there was none, and a lease is older than that, since no worker could renew its lease or
+-- report a result in that time. At least one sweep between two such waits may end attempts, so that sweeps that are always late do not
+-- keep the subtasks of dead workers forever.
+create or replace function record_sweep(p_outage_ms int, p_grace_ms int) returns boolean
 language plpgsql
 set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 declare
   v_waits_until timestamptz;
 begin
-  -- The clock was set back: no lease is longer than a lease from now on.
+  -- The clock was set back: no lease may last longer than p_grace_ms from now.
   if exists (select from sweeps where swept_at > clock_timestamp()) then
     update attempts
     set lease_expires_at = clock_timestamp() + make_interval(secs => p_grace_ms / 1000.0)

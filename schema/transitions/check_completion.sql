@@ -1,11 +1,11 @@
--- The answer to a completion that complete_subtasks passed over: {"subtask_id", "error"}, or what was answered before when the same
--- completion came before. The caller holds the lock of its task.
-create or replace function judge_completion(
+-- The answer to a completion that complete_subtasks skipped: {"subtask_id", "error"}, or the answer of before when the same completion
+-- was accepted before. The caller holds the lock of its task.
+create or replace function check_completion(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_artifact uuid, p_hash text
 ) returns jsonb
 language plpgsql stable as $$
 declare
-  v_code text := judge_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, 'succeeded', p_hash);
+  v_code text := check_fence(p_organization, p_worker, p_subtask, p_token, p_attempt, 'succeeded', p_hash);
   v_artifact text;
 begin
   if v_code = 'repeated' then

@@ -1,6 +1,6 @@
--- What a worker's write to an attempt may do, by its fence; the caller holds the lock of its task:
--- null (current), 'repeated' (the same outcome came before), or the code of the error.
-create or replace function judge_fence(
+-- Checks a worker's write to an attempt by its fence; the caller holds the lock of its task. Returns null (the write is current),
+-- 'repeated' (the same outcome was recorded before), or the code of the error.
+create or replace function check_fence(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_outcome text, p_hash text
 ) returns text
 language plpgsql stable as $$
