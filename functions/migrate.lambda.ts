@@ -3,7 +3,7 @@ import { createAwsJson } from './platform/aws-json.ts';
 import { setUp } from './platform/set-up.ts';
 import { withSources } from './platform/sources.ts';
 
-/** Called by the deploy before anything of the new version is; what it throws fails the deploy. */
+/** Called by the deploy before any other code of the new version; an error fails the deploy. */
 export const handler = async () => {
   const call = createAwsJson();
   const { DATABASE_URL = '', DATABASE_DIRECT_URL, ADMIN_KEY_SECRET = '' } = await withSources(process.env, call);

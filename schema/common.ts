@@ -28,7 +28,7 @@ export type Labels = z.infer<typeof Labels>;
 
 const readWhole = (value: unknown): unknown => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value);
 
-/** A whole number of a query string: a number for clients and use cases, text only on the way. */
+/** An integer in a query string: a number for clients and use cases, text only in the URL. */
 export const queryInt = (min: number, max: number, fallback: number) =>
   z
     .preprocess(

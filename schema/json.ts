@@ -28,7 +28,7 @@ export const LIMITS = {
   request_bytes: 6_291_456,
   batch: 50,
   page: 200,
-  /** Subtasks and events are small and come in longer pages. */
+  /** The page size of subtasks and events, which are small. */
   long_page: 1_000,
   slots: 64,
   name_characters: 120,
@@ -36,7 +36,7 @@ export const LIMITS = {
   media_type_characters: 120,
   /** The message of a failure. */
   message_characters: 4_000,
-  /** The message of a progress, and the reason of a cancel or a release. */
+  /** The message of a progress report, and the reason of a cancel or a release. */
   reason_characters: 500,
   json_depth: 32,
 } as const;

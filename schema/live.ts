@@ -13,14 +13,14 @@ export type Topic = z.infer<typeof Topic>;
 const MOST_TOPICS = 100;
 
 export const LIVE_LIMITS = {
-  /** How long a ticket is valid; it stands in an address, so not for long. */
+  /** How long a ticket is valid: not long, because it is part of a URL. */
   ticket_seconds: 30,
-  /** Of API Gateway: the most seconds that a socket stays open and stays silent, and the most bytes of a message and of a frame. */
+  /** Limits of API Gateway: the maximum seconds that a socket stays open and idle, and the maximum bytes of a message and of a frame. */
   life_seconds: 7_200,
   silence_seconds: 600,
   message_bytes: 131_072,
   frame_bytes: 32_768,
-  /** What the server pushes in one message: it fits a frame, which is also what API Gateway charges for. */
+  /** The maximum that the server pushes in one message: it fits into one frame, which is also the unit that API Gateway bills. */
   push_bytes: 32_000,
 } as const;
 

@@ -7,7 +7,7 @@ const row = <T extends string, P extends z.ZodType>(topic: T, payload: P) =>
     topic: z.literal(topic),
     outbox_id: z.int(),
     organization_id: z.uuid(),
-    /** The request that it came from; null for what happened by the clock. */
+    /** The request that caused it; null if the clock did. */
     request_id: z.string().nullable().default(null),
     payload,
   });
@@ -16,9 +16,9 @@ const signal = <T extends string>(topic: T) => z.object({ topic: z.literal(topic
 
 const MOST_IDS = 1_000;
 
-/** What follows from a transaction, or from the time, by topic. Outbox rows and queue messages have this form. */
+/** An effect of a transaction or of the clock, by topic. Outbox rows and queue messages have this form. */
 export const Message = z.discriminatedUnion('topic', [
-  /** Events of tasks: `[task_id, first seq, last seq]` each; `opens` where they open these tasks, or open them again. */
+  /** Events of tasks: `[task_id, first seq, last seq]` each; `opens` is set if they open or reopen these tasks. */
   row('events', z.object({ ranges: z.array(z.tuple([z.uuid(), z.int(), z.int()])).max(MOST_IDS), opens: z.literal(true).optional() })),
   /** Subtasks whose place in the queue may have changed. */
   row('ready', z.object({ subtask_ids: z.array(z.uuid()).max(MOST_IDS) })),
@@ -28,7 +28,7 @@ export const Message = z.discriminatedUnion('topic', [
   row('blob.remove', z.object({ key: z.string() })),
   /** A lease or a time limit may have ended. */
   signal('overdue'),
-  /** Redis may not know that there is something to do. */
+  /** Redis may not know that there is new work. */
   signal('wake'),
 ]);
 export type Message = z.infer<typeof Message>;
@@ -39,7 +39,7 @@ export type MessageOf<T extends Topic> = Extract<Message, { topic: T }>;
 export const MessageHead = z.object({ topic: z.string().nullable().catch(null), organization_id: z.unknown() });
 export type MessageHead = z.infer<typeof MessageHead>;
 
-/** The queue of each topic; null: the relay carries it out. */
+/** The queue of each topic; null if the relay handles the message itself. */
 export const QUEUE_OF = {
   events: 'events',
   worker: 'events',
@@ -50,5 +50,5 @@ export const QUEUE_OF = {
 } as const satisfies Record<Topic, QueueName | null>;
 
 export const WAKE_DELAY_SECONDS = 10;
-/** Between two ticks, which come each minute. */
+/** The delays of checks between two ticks, which run every minute. */
 export const OVERDUE_DELAYS_SECONDS = [10, 20, 30, 40, 50] as const;

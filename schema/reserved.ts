@@ -2,8 +2,8 @@ import type { Topic } from './live.ts';
 import type { SubtaskStatus, TaskStatus } from './states.ts';
 
 /**
- * Names that the schema keeps for later: nothing uses them yet. A test compares them to the statements, the changes of state and
- * docs/database.md, so a name leaves this list when it comes into use.
+ * Names that are reserved for later: nothing uses them yet. A test compares them with the statements, the state changes and
+ * docs/database.md, so a name must be removed from this list when it comes into use.
  */
 export const RESERVED = {
   tables: ['checkpoints', 'corrections', 'evaluations'],

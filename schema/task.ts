@@ -104,7 +104,7 @@ const WORK_FIELDS = {
 const sideOf = <F extends Record<string, Record<S, z.ZodType>>, S extends string>(fields: F, side: S) =>
   Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field[side]])) as { [K in keyof F]: F[K][S] };
 
-/** As answers contain them: of a subtask, and of a claim. */
+/** The fields in responses: of a subtask and of a claim. */
 export const WorkFields = sideOf(WORK_FIELDS, 'answer');
 
 /** A node of the DAG, as submitted by a caller. */

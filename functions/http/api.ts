@@ -34,7 +34,7 @@ const patterns = allRoutes.map((route) => ({
   pattern: new RegExp(`^${route.path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
 }));
 
-/** Where GET is answered HEAD is too; the gateway leaves the body out. Workers need none. */
+/** Routes that support GET also support HEAD; the gateway omits the body. Workers do not need it. */
 const methodsOf = (route: Route): readonly (Method | 'HEAD')[] =>
   route.method === 'GET' && apiOf(route) === 'person-api' ? ['GET', 'HEAD'] : [route.method];
 
@@ -50,7 +50,7 @@ const notFound = ({ method, path }: { method: string; path: string }): never => 
 const toAppError = (ctx: Context, error: unknown, requestId: string): AppError => {
   if (error instanceof AppError) return error;
   if (ctx.isUnavailable(error)) {
-    ctx.log('warn', 'database.away', { request_id: requestId, error });
+    ctx.log('warn', 'database.unavailable', { request_id: requestId, error });
     return new AppError('unavailable', 'The database is not responding; retry the request shortly');
   }
   ctx.log('error', 'request.failed', { request_id: requestId, error });
@@ -74,12 +74,12 @@ const cors = (origins: readonly string[]) =>
   });
 
 const laneOf = (route: Route): Lane => {
-  if (route.access === 'anyone') return 'inside'; // health, which is to be quick while others wait
+  if (route.access === 'anyone') return 'inside'; // health checks, which must be fast while other requests wait
   if (apiOf(route) === 'worker-api') return 'workers';
   return route.method === 'GET' ? 'reads' : 'callers';
 };
 
-/** A gateway that knows when the caller hangs up gives a signal of it; Lambda has none. */
+/** A gateway that detects a closed connection passes a signal for it; Lambda has none. */
 const signalOf = (context: LambdaContext) => (context as LambdaContext & { signal?: AbortSignal }).signal;
 
 const forRequest = (ctx: Context, route: Route, event: APIGatewayProxyEventV2, context: LambdaContext): Context => ({
@@ -106,7 +106,7 @@ const httpLambda = (ctx: Context, served: readonly Endpoint[]): HttpHandler => {
   return logged(ctx, handler.handler(httpRouter<APIGatewayProxyEventV2, APIGatewayProxyResultV2>({ routes, notFoundResponse: notFound })));
 };
 
-/** One line a request, without what it carried; its id is told. */
+/** Logs one line per request, without its content, and returns the request id in a header. */
 const logged =
   (ctx: Context, handler: HttpHandler): HttpHandler =>
   async (event, context) => {
@@ -124,7 +124,7 @@ const logged =
     return typeof answer === 'object' ? { ...answer, headers: { ...answer.headers, 'x-request-id': requestId } } : answer;
   };
 
-/** The Lambda of callers: everything but what workers do. Addresses that are nowhere come here too. */
+/** The Lambda for callers: all operations except those of workers. It also receives requests for unknown paths. */
 export const personApi = (ctx: Context): HttpHandler =>
   httpLambda(
     ctx,

@@ -39,8 +39,8 @@ const worker = async (ctx: Pick<Context, 'tokens'>, token: string): Promise<Work
 };
 
 /**
- * Who is calling, if the contract lets them. Only health, documents and enrolment are open. This is the one place where
- * further kinds of credentials (people's sessions) become a principal.
+ * The principal of a request, if the contract allows it. Only health and documentation need no credential. Further kinds of credentials,
+ * such as user sessions, would be added here.
  */
 export const authenticate = async (ctx: Context, route: Route, headers: Record<string, string | undefined>): Promise<Principal> => {
   if (route.access === 'anyone') return { kind: 'anyone' };

@@ -8,13 +8,13 @@ type Received = { body?: string | null | undefined; isBase64Encoded: boolean; he
 const isJson = (contentType: string | undefined) =>
   contentType === undefined || /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType);
 
-/** Refuses text that the database can't hold. */
+/** Refuses text that the database cannot store. */
 export const checkText = (text: string, path: string) => {
   if (text.includes('\u0000')) throw invalid(path, 'must not contain the character U+0000');
   if (!text.isWellFormed()) throw invalid(path, 'must be well-formed Unicode without lone surrogates');
 };
 
-/** Refuses what JSON allows and the database can't hold, wherever it stands in the body. */
+/** Refuses values that are valid JSON but that the database cannot store, anywhere in the body. */
 const checkValue = (value: unknown, path: string, depth: number): void => {
   if (typeof value === 'string') return checkText(value, path);
   if (typeof value === 'number' && !Number.isFinite(value)) throw invalid(path, 'must be in the range of a 64-bit floating-point number');
@@ -48,17 +48,17 @@ const readJson = (event: Received, body: string): unknown => {
 };
 
 /**
- * The JSON body that an operation takes; undefined for one that takes none. Throws invalid_json, body_too_large,
+ * The JSON body of a request; undefined for an operation that takes none. Throws invalid_json, body_too_large,
  * unsupported_media_type or invalid_request.
  */
 export const readBody = (route: Route, event: Received): unknown => {
   const body = event.body ?? '';
-  const isThere = body !== '';
+  const isGiven = body !== '';
   if (route.body === undefined) {
-    if (isThere) throw invalid('body', 'must be empty: this operation takes no request body');
+    if (isGiven) throw invalid('body', 'must be empty: this operation takes no request body');
     return undefined;
   }
-  if (isThere) return readJson(event, body);
+  if (isGiven) return readJson(event, body);
   if (route.optionalBody) return {};
   throw invalid('body', 'is required (object): send a JSON object');
 };

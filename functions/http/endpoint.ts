@@ -13,7 +13,7 @@ import { etagOf, isKnown } from './etag.ts';
 import { faultsOf, invalid, messageOf } from './faults.ts';
 import { RETRY_AFTER } from './problem.ts';
 
-/** What a use case gets of a request, checked by its contract. */
+/** What a use case receives from a request, validated by its contract. */
 export type Request<R extends Route> = {
   ctx: Context;
   principal: PrincipalOf<R['access']>;
@@ -48,7 +48,7 @@ const parseParts = (route: Route, raw: Record<'params' | 'query' | 'body', unkno
   return parsed as { params: never; query: never; body: never };
 };
 
-/** The texts of an address; those of a body are checked where it is read. API Gateway leaves out what is not there, emulators send null. */
+/** Checks the strings of the path or query; readBody checks those of the body. API Gateway omits absent values, emulators send null. */
 const checkTexts = (part: 'params' | 'query', values: Record<string, string | undefined> | null | undefined) => {
   for (const [name, value] of Object.entries(values ?? {})) checkText(value ?? '', `${part}.${name}`);
   return { ...values };
@@ -61,13 +61,13 @@ const idempotencyKey = (headers: Record<string, string | undefined>): string | n
   throw invalid('headers.idempotency-key', 'must be 1 to 200 printable ASCII characters without spaces');
 };
 
-/** A worker acts for itself only; another one's address is as good as none. */
+/** A worker may act only for itself; the path of another worker does not exist for it. */
 const checkSelf = (principal: Principal, params: Record<string, unknown> | undefined) => {
   if (principal.kind === 'worker' && params?.worker_id !== undefined && params.worker_id !== principal.worker_id)
     throw new AppError('worker_not_found', 'No worker has this id');
 };
 
-/** Checks who calls and what they send. */
+/** Authenticates the caller and validates the request. */
 const requestOf = async <R extends Route>(ctx: Context, route: R, event: APIGatewayProxyEventV2): Promise<Request<R>> => {
   const { headers } = event;
   const principal = await authenticate(ctx, route, headers);
@@ -82,15 +82,15 @@ const requestOf = async <R extends Route>(ctx: Context, route: R, event: APIGate
   return { ...parts, ctx, principal: principal as PrincipalOf<R['access']>, headers, once };
 };
 
-/** Binds a contract to its use case: authentication, parsing, the parsed output, caching. An idempotent one heeds `once` by itself. */
+/** Binds a contract to its use case: authentication, parsing of input and output, caching. The use case itself must apply `once`. */
 export const endpoint = <const R extends Route>(route: R, work: (request: Request<R>) => Promise<Answer<Output<R>>>): Endpoint => ({
   route,
   handle: async (ctx, event) => respond(route, await work(await requestOf(ctx, route, event)), event.headers),
 });
 
 /**
- * Binds a contract to a use case that is one unit of work: with an Idempotency-Key, its answer is stored in the same transaction.
- * `wakesClock`: it leaves something that happens by the clock, which must be awake before the commit.
+ * Binds a contract to a use case that is one unit of work: with an Idempotency-Key, its response is stored in the same transaction.
+ * `wakesClock`: it creates work for the tick, which must be awake before the commit.
  */
 export const transaction = <const R extends Route & { access: Scope }>(
   route: R,

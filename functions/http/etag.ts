@@ -1,14 +1,14 @@
 import { invalid } from './faults.ts';
 
-/** The ETag of anything with a version. */
+/** The ETag of a value with a version; null for any other value. */
 export const etagOf = (value: unknown): string | null =>
   value !== null && typeof value === 'object' && 'version' in value ? `"${String(value.version)}"` : null;
 
-/** Whether If-None-Match names the ETag; weak ones count, as RFC 9110 section 13.1.2 has it. */
+/** Whether If-None-Match names the ETag; weak ones count (RFC 9110 section 13.1.2). */
 export const isKnown = (ifNoneMatch: string | undefined, etag: string): boolean =>
   ifNoneMatch !== undefined && ifNoneMatch.split(',').some((it) => it.trim() === '*' || it.trim().replace(/^W\//, '') === etag);
 
-/** The version that a change is meant for, by the body's `version` or by If-Match; one of them must be there. */
+/** The version to change, from `version` in the body or from If-Match; one of them is required. */
 export const wantedVersion = (version: number | undefined, ifMatch: string | undefined): number => {
   if (ifMatch === undefined) {
     if (version !== undefined) return version;

@@ -2,7 +2,7 @@ import * as z from 'zod';
 
 export type Schema = Record<string, unknown>;
 
-/** Leaves out what says nothing to a reader: bounds of every JavaScript integer, patterns of formats, names of any text. */
+/** Removes what does not help a reader: the bounds of JavaScript integers, the patterns of formats, property names of any text. */
 const tidy = ({ jsonSchema }: { jsonSchema: Schema }) => {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
@@ -12,7 +12,7 @@ const tidy = ({ jsonSchema }: { jsonSchema: Schema }) => {
 
 const relink = (schema: Schema): Schema => JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as Schema;
 
-/** Makes JSON Schemas of contracts; every schema with an id becomes a component that the others refer to. */
+/** Converts contracts to JSON Schemas; every schema with an id becomes a component that the others refer to. */
 export const createSchemas = () => {
   const components: Record<string, Schema> = {};
   const keep = (name: string, schema: Schema) => {

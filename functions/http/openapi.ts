@@ -8,7 +8,7 @@ import { createSchemas, type Schema } from './json-schema.ts';
 
 const schemas = createSchemas();
 
-/** The codes that an operation can answer, by status. */
+/** The error codes that an operation can return, by status. */
 export const errorCodes = (route: Route): Map<number, ErrorCode[]> => {
   const codes: ErrorCode[] = ['internal', 'unavailable', 'not_found', 'method_not_allowed', 'invalid_request', ...route.errors];
   if (route.access !== 'anyone') codes.push('unauthenticated', 'forbidden');
@@ -73,7 +73,7 @@ const success = (route: Route) => ({
 
 const HEADERS: Record<number, string> = { 401: 'WWW-Authenticate', 405: 'Allow', 503: 'Retry-After' };
 
-/** Problem details, with the codes that this operation can answer under the status. */
+/** Problem details, with the codes that this operation can return with the status. */
 const failure = (status: number, codes: readonly ErrorCode[]) => ({
   description: codes.map((code) => `\`${code}\`: ${ERRORS[code][1]}`).join('\n\n'),
   ...(HEADERS[status] ? { headers: { [HEADERS[status]]: text } } : {}),
@@ -91,8 +91,8 @@ const responsesOf = (route: Route) => {
   for (const [status, codes] of errorCodes(route)) responses[status] = failure(status, codes);
   if (route.etag && route.method === 'GET') responses['304'] = { description: 'Not modified' };
   if (isHealth(route)) {
-    const away = failure(503, ['unavailable']);
-    responses['503'] = { ...away, content: { ...success(route).content, ...away.content } };
+    const unhealthy = failure(503, ['unavailable']);
+    responses['503'] = { ...unhealthy, content: { ...success(route).content, ...unhealthy.content } };
   }
   return responses;
 };

@@ -1,15 +1,15 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { AppError, type ErrorCode, ERRORS, type Problem } from '../../schema/errors.ts';
 
-/** The longest text that is repeated to whoever sent it: an answer must not grow with a hostile request. */
+/** Limits of text that is repeated to its sender: a response must not grow with a hostile request. */
 const LONGEST = { path: 300, message: 1_000, detail: 4_000 };
 
 const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most).toWellFormed()}…` : text);
 
-/** Beside every 503. */
+/** Sent with every 503. */
 export const RETRY_AFTER = { 'retry-after': '1' };
 
-/** What HTTP wants beside a status. */
+/** The headers that HTTP requires with a status. */
 const headersOf = (code: ErrorCode): Record<string, string> => {
   if (ERRORS[code][0] === 401) return { 'www-authenticate': 'Bearer' };
   return code === 'unavailable' ? RETRY_AFTER : {};

@@ -11,8 +11,8 @@ const endpointOf = (service: string, region: string): string => {
 };
 
 /**
- * Calls a service of AWS that speaks JSON, by a signed request: the two or three calls that a Lambda makes when it begins need no client
- * of the SDK, which would have to be loaded first.
+ * Calls an AWS service that has a JSON protocol, by a signed request: the two or three calls at the start of a Lambda do not justify
+ * loading a client of the SDK.
  */
 export const createAwsJson = ({ endpoint, region = regionOfLambda(), credentials }: AwsTarget = {}, timeoutMs = 5_000): AwsJson => {
   return async (service, target, content) => {

@@ -1,4 +1,4 @@
-/** Where a service of AWS is reached, and as whom; what is left out comes from the environment, as on Lambda. */
+/** The endpoint, region and credentials of an AWS service; what is omitted comes from the environment, as on Lambda. */
 export type AwsTarget = {
   endpoint?: string | undefined;
   region?: string | undefined;
@@ -11,7 +11,7 @@ export const targetOf = ({ endpoint, region, credentials }: AwsTarget) => ({
   ...(credentials ? { credentials } : {}),
 });
 
-/** Connections are kept: a new one to AWS costs two round trips. */
+/** Connections are kept alive: a new one to AWS costs two round trips. */
 export const httpOf = (timeoutMs: number, maxSockets = 50) => ({
   connectionTimeout: timeoutMs,
   requestTimeout: timeoutMs,
@@ -20,7 +20,7 @@ export const httpOf = (timeoutMs: number, maxSockets = 50) => ({
   httpsAgent: { keepAlive: true, maxSockets },
 });
 
-/** As Lambda names it to a function. */
+/** The region that Lambda sets for a function. */
 export const regionOfLambda = (): string => {
   const { AWS_REGION = '' } = process.env;
   return AWS_REGION;

@@ -8,7 +8,7 @@ import { type AwsTarget, regionOfLambda } from './aws.ts';
 import { credentialsOfLambda } from './lambda-credentials.ts';
 
 export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
-  /** The bucket's address, such as https://name.s3.eu-central-1.amazonaws.com, or http://127.0.0.1:4566/name of an emulator. */
+  /** The URL of the bucket, such as https://name.s3.eu-central-1.amazonaws.com, or http://127.0.0.1:4566/name of an emulator. */
   url: string;
   timeoutMs?: number;
 };
@@ -17,8 +17,8 @@ type Method = Transfer['method'] | 'HEAD' | 'DELETE';
 type Asked = { query?: Record<string, string>; headers?: Record<string, string>; sized?: number };
 
 /**
- * A bucket of S3. It does everything by signed requests, its own too: S3's client would be half of a Lambda's code.
- * What an upload announced is signed with it, so S3 refuses another length, and bytes that do not have the hash.
+ * An S3 bucket. All requests are signed URLs, including our own: the S3 client of the SDK would be half of a Lambda's code. The announced
+ * length and hash of an upload are signed, so S3 refuses any other content.
  */
 export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, timeoutMs = 3_000 }: S3BlobOptions): BlobStore => {
   const signer = new SignatureV4({
@@ -42,7 +42,7 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
       query,
       headers: {
         ...headers,
-        ...(sized === undefined ? {} : { 'content-length': String(sized) }), // which whoever sends it adds by itself
+        ...(sized === undefined ? {} : { 'content-length': String(sized) }), // the client that sends the request adds it itself
         host: at.host,
         'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
       },
@@ -53,7 +53,7 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
     return { method, url: `${at.href}?${buildQueryString(signed)}`, headers, expires_at };
   };
 
-  /** Null when there is nothing; a connection that broke while it was idle is worth a second try. */
+  /** Null if nothing is stored. Retried once, because an idle connection may have been lost. */
   const ask = async (method: Method, key: string, headers: Record<string, string> = {}): Promise<Headers | null> => {
     const signed = await sign(method, key, { headers });
     const send = () => fetch(signed.url, { method, headers, signal: AbortSignal.timeout(timeoutMs) });
@@ -78,10 +78,10 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
       return sign('GET', key, { query: { ...query, 'x-amz-checksum-mode': 'ENABLED' } });
     },
     stat: async (key) => {
-      const told = await ask('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
-      if (told === null) return null;
-      const sha256 = Buffer.from(told.get('x-amz-checksum-sha256') ?? '', 'base64').toString('hex');
-      return { size_bytes: Number(told.get('content-length')), sha256 };
+      const stored = await ask('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
+      if (stored === null) return null;
+      const sha256 = Buffer.from(stored.get('x-amz-checksum-sha256') ?? '', 'base64').toString('hex');
+      return { size_bytes: Number(stored.get('content-length')), sha256 };
     },
     remove: async (key) => {
       await ask('DELETE', key);

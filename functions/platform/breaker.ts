@@ -1,16 +1,16 @@
 export type BreakerState = 'closed' | 'open' | 'half_open';
 export type BreakerSettings = {
-  /** So many failures one after the other open it. */
+  /** This number of failures in a row opens it. */
   failures: number;
   /** How long it stays open before one call is let through. */
   restMs: number;
-  /** A clock that never goes back. */
+  /** A monotonic clock. */
   now?: () => number;
   /** Called when it opens, with what failed, and when it closes again, with null. */
   onChange?: (failure: Error | null) => void;
 };
 export type Breaker = {
-  /** Null when nothing may be tried now; then `failure` says why. */
+  /** Null while calls are blocked; `failure` then returns the reason. */
   run<T>(work: () => Promise<T>): Promise<T> | null;
   state(): BreakerState;
   failure(): Error | null;
@@ -33,7 +33,7 @@ export const createBreaker = ({ failures, restMs, now = () => performance.now(),
     failure = null;
     inRow = 0;
   };
-  /** A call from before it opened tells nothing new: only the probe opens it again. */
+  /** The failure of a call that began before it opened changes nothing: only the probe reopens it. */
   const fail = (error: Error, isProbe: boolean) => {
     inRow++;
     const opens = openUntil === null ? inRow >= failures : isProbe;

@@ -12,19 +12,19 @@ import type { Push } from '../domain/ports/push.ts';
 import { createHints } from './hints.ts';
 import { createLog } from './log.ts';
 import type { RedisClient } from './redis.ts';
-import { createPool, isDatabaseAway, mostWaiting } from './pool.ts';
+import { createPool, isDatabaseUnavailable, mostWaiting } from './pool.ts';
 import { createVault } from './vault.ts';
 import { createWorkerTokens } from './worker-tokens.ts';
 
 const refuse = () => Promise.reject(new AppError('unavailable', 'This deployment has no blob store, so it cannot store artifacts'));
-/** Where no blob store is configured, artifacts are refused and the rest works. */
+/** Used when no blob store is configured: artifacts are refused, everything else works. */
 const noBlobs: BlobStore = { upload: refuse, download: refuse, stat: refuse, remove: refuse };
 
-/** What differs between homes. */
+/** The adapters, which differ between deployments. */
 export type Parts = { blobs?: BlobStore; queues?: Queues; push?: Push; redis?: RedisClient; log?: Log };
 export type Composed = Context & { close(): Promise<void> };
 
-/** Puts the parts together; opens no connection before one is needed. */
+/** Composes the context; a connection is opened only when it is needed. */
 export const createContext = (env: Env, parts: Parts = {}): Composed => {
   const sql = createPool(env);
   return {
@@ -40,7 +40,7 @@ export const createContext = (env: Env, parts: Parts = {}): Composed => {
     reads: createSharedReads(() => sql.of(null, { lane: 'reads' })),
     vault: createVault(env.SECRET_KEY),
     env,
-    isUnavailable: isDatabaseAway,
+    isUnavailable: isDatabaseUnavailable,
     log: parts.log ?? createLog(env),
     close: () => sql.end(),
   };

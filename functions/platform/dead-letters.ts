@@ -12,13 +12,13 @@ import {
 import { QUEUE_LIMITS, type QueueName } from '../../schema/queue.ts';
 import type { StoredDeadLetter, Queues } from '../domain/ports/queues.ts';
 
-/** What a queue gave up; SQS says nothing of the reason. */
+/** Messages that a queue gave up on; SQS does not record the reason. */
 export type DeadLetters = Pick<Queues, 'listDead' | 'bury' | 'redrive'>;
 
 const HIDDEN_SECONDS = 30;
 const BATCH = QUEUE_LIMITS.batch;
 const REASON_CHARACTERS = 1_000;
-/** What emulators of SQS say. */
+/** The error codes of SQS emulators. */
 const UNKNOWN_ACTION = ['InvalidAction', 'UnknownOperationException', 'NotImplemented'];
 
 const letterOf = ({ MessageId = '', Body = '', Attributes = {}, MessageAttributes = {} }: Message): StoredDeadLetter => ({
@@ -38,7 +38,7 @@ export const createDeadLetters = (client: SQSClient, { urls, deadUrls }: Urls): 
     return { visible, total: visible + Number(Attributes.ApproximateNumberOfMessagesNotVisible), arn: Attributes.QueueArn };
   };
 
-  /** Waits a second for the first of them: without, SQS asks only some of its servers. */
+  /** Waits up to a second for messages: without a wait, SQS queries only some of its servers. */
   const receive = async (QueueUrl: string, most: number): Promise<Message[]> => {
     const command = new ReceiveMessageCommand({
       QueueUrl,
@@ -62,7 +62,7 @@ export const createDeadLetters = (client: SQSClient, { urls, deadUrls }: Urls): 
   const startMove = async (queue: QueueName): Promise<boolean> => {
     const [from, to] = await Promise.all([attributesOf(deadUrls[queue]), attributesOf(urls[queue])]);
     try {
-      // Without a destination it leaves out those that were buried.
+      // Without a destination, messages that were buried by a handler would not be moved.
       await client.send(new StartMessageMoveTaskCommand({ SourceArn: from.arn, DestinationArn: to.arn }));
       return true;
     } catch (error) {
@@ -71,7 +71,7 @@ export const createDeadLetters = (client: SQSClient, { urls, deadUrls }: Urls): 
     }
   };
 
-  /** Sent before it is deleted: what fails between the two is there twice. */
+  /** Sends before it deletes: a failure between the two leaves the message in both queues. */
   const moveBack = async (queue: QueueName, { Body, ReceiptHandle }: Message) => {
     await client.send(new SendMessageCommand({ QueueUrl: urls[queue], MessageBody: Body }));
     await client.send(new DeleteMessageCommand({ QueueUrl: deadUrls[queue], ReceiptHandle }));

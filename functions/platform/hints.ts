@@ -6,23 +6,23 @@ import { createPresenceHints } from './hints/presence.ts';
 import { createQueueHints } from './hints/queue.ts';
 import { createSockets } from './sockets.ts';
 import { createTaskHints } from './hints/task-cache.ts';
-import { createTell } from './hints/tell.ts';
+import { createSendCommands } from './hints/send-commands.ts';
 import type { RedisClient } from './redis.ts';
 
-const nothing = { tell: async () => null, count: () => {} };
+const WITHOUT_REDIS = { send: async () => null, count: () => {} };
 
-/** What Redis knows, or nothing where there is none. */
+/** The hints from Redis; without Redis, every hint is unknown. */
 export const createHints = (redis: RedisClient | null): { hints: Hints; sockets: Sockets } => {
-  const { tell, count } = redis === null ? nothing : createTell(redis);
+  const { send, count } = redis === null ? WITHOUT_REDIS : createSendCommands(redis);
   return {
     hints: {
-      ...createQueueHints(tell),
-      ...createPresenceHints(tell, count),
-      ...createActivityHints(tell),
-      ...createTaskHints(tell, count),
-      ...createChangeHints(tell),
+      ...createQueueHints(send),
+      ...createPresenceHints(send, count),
+      ...createActivityHints(send),
+      ...createTaskHints(send, count),
+      ...createChangeHints(send),
       isConfigured: redis !== null,
     },
-    sockets: createSockets(tell),
+    sockets: createSockets(send),
   };
 };

@@ -5,7 +5,7 @@ import type { Env } from '../../schema/env.ts';
 const RANK: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const APP = 'multi-agent-on-the-web';
 
-/** What was foreseen, and is told as a warning, needs no stack. */
+/** Warnings are about expected errors, so they have no stack. */
 const plain = (level: LogLevel, value: unknown): unknown => {
   if (!(value instanceof Error)) return value;
   const { name, message, stack, cause } = value;
@@ -19,13 +19,13 @@ const line = (format: Env['LOG_FORMAT'], level: LogLevel, event: string, fields:
   return [timestamp, level.toUpperCase().padEnd(5), event, ...rest].join(' ');
 };
 
-/** The lines of a request stay or go together, in all that it passes through: its id decides. */
+/** Decides by the request id, so that all lines of a request are kept or dropped together, in every process that it passes. */
 const isSampled = (percent: number, requestId: unknown): boolean =>
   percent >= 100 || hash('sha1', String(requestId), 'buffer').readUInt32BE() < (percent / 100) * 2 ** 32;
 
 /**
- * One line an event on standard error: JSON for machines, text for people. Of what went well in requests, which is most of all, a
- * sample; what belongs to no request, warnings and errors always.
+ * Writes one line per event to standard error: JSON for machines, text for people. Debug and info lines of requests, which are most
+ * lines, are sampled; lines without a request, warnings and errors are always written.
  */
 export const createLog =
   (

@@ -1,6 +1,6 @@
 import type { Sql } from '../domain/ports/sql.ts';
 
-/** Taken for each transaction: two migrations at once wait for each other and the second finds nothing to do. */
+/** Locked in each transaction: of two concurrent migrations, the second waits and finds nothing to do. */
 const LOCK = 5_206_117;
 
 export const prepare = async (sql: Sql) => {
@@ -26,7 +26,7 @@ export const recordApplied = (sql: Sql, name: string, hash: string) => sql`
   insert into schema_migrations (name, sha256) values (${name}, ${hash})
   on conflict (name) do update set sha256 = excluded.sha256, applied_at = clock_timestamp()`;
 
-/** For the rest of the transaction: functions may call others that are not made yet. */
-export const leaveBodiesUnchecked = (sql: Sql) => sql`set local check_function_bodies = off`;
+/** For the rest of the transaction: functions may call others that do not exist yet. */
+export const skipBodyChecks = (sql: Sql) => sql`set local check_function_bodies = off`;
 
 export const analyze = (sql: Sql) => sql`analyze`;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sql } from '../domain/ports/sql.ts';
-import { analyze, appliedHash, appliedNames, leaveBodiesUnchecked, prepare, recordApplied } from './migrate.sql.ts';
+import { analyze, appliedHash, appliedNames, skipBodyChecks, prepare, recordApplied } from './migrate.sql.ts';
 import { openPool } from './pool.ts';
 
 type Script = { name: string; text: string; sha256: string };
@@ -20,7 +20,7 @@ const readScripts = async (folder: string): Promise<Script[]> => {
   );
 };
 
-/** What the database has that this code does not know; null when it knows all. */
+/** A migration in the database that this code does not have; null if there is none. */
 const findNewer = async (sql: Sql, known: readonly Script[]): Promise<string | null> => {
   await prepare(sql);
   const names = new Set([TRANSITIONS, ...known.map(({ name }) => name)]);
@@ -47,12 +47,12 @@ const applyMigration = async (sql: Sql, script: Script): Promise<boolean> => {
   return true;
 };
 
-/** The functions are replaced as one, when any of them changed; bodies may call each other, so they are not checked one by one. */
+/** Replaces all functions in one transaction if any of them changed. Bodies are not checked, because they may call each other. */
 const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<boolean> => {
   await prepare(sql);
   const hash = sha256(scripts.map((script) => script.sha256).join());
   if ((await appliedHash(sql, TRANSITIONS)) === hash) return false;
-  await leaveBodiesUnchecked(sql);
+  await skipBodyChecks(sql);
   for (const script of scripts) await run(sql, script);
   await recordApplied(sql, TRANSITIONS, hash);
   return true;
@@ -61,11 +61,11 @@ const applyTransitions = async (sql: Sql, scripts: readonly Script[]): Promise<b
 export type MigrateOptions = {
   url: string;
   folder: string;
-  /** Older code would take a newer database for its own, and put its older functions into it: `refuse` throws, `leave` changes nothing. */
+  /** For a database newer than this code, whose functions older ones must not replace: `refuse` throws, `leave` changes nothing. */
   newer?: 'refuse' | 'leave';
 };
 
-/** Brings a database to the schema in `folder`: migrations in order, each in a transaction of its own, then the transitions. */
+/** Migrates a database to the schema in `folder`: migrations in order, each in its own transaction, then the transitions. */
 export const migrate = async ({ url, folder, newer = 'refuse' }: MigrateOptions): Promise<{ applied: string[]; newer: string | null }> => {
   const migrations = await readScripts(join(folder, 'migrations'));
   const transitions = await readScripts(join(folder, TRANSITIONS));
@@ -75,7 +75,9 @@ export const migrate = async ({ url, folder, newer = 'refuse' }: MigrateOptions)
     const unknown = await sql.begin((tx) => findNewer(tx, migrations));
     if (unknown !== null && newer === 'leave') return { applied, newer: unknown };
     if (unknown !== null)
-      throw new Error(`The database is newer than this code: it has ${unknown}, which is not here. Take the code that made it`);
+      throw new Error(
+        `The database is newer than this code: it has ${unknown}, which this code does not have. Use the version of the code that applied it`,
+      );
     for (const script of migrations) if (await sql.begin((tx) => applyMigration(tx, script))) applied.push(script.name);
     if (await sql.begin((tx) => applyTransitions(tx, transitions))) applied.push(TRANSITIONS);
     if (applied.length > 0) await analyze(sql);

@@ -7,7 +7,7 @@ import { createRedis } from './redis.ts';
 import { createS3Blobs } from './blobs.ts';
 import { withSources } from './sources.ts';
 
-/** What the environment names of Redis, SQS, S3 and `@connections`; without its variables a part is left out. Opens no connection. */
+/** The clients of Redis, SQS, S3 and `@connections`; one whose variables are not set is omitted. Opens no connection. */
 export const createParts = (env: Env) => {
   const log = createLog(env);
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, SOCKET_ENDPOINT: endpoint } = env;
@@ -24,7 +24,7 @@ export const createParts = (env: Env) => {
 
 const together = (subtasks: string | undefined, events: string | undefined) => (subtasks && events ? { subtasks, events } : null);
 
-/** The context of a Lambda, with the secrets that its environment names. */
+/** The context of a Lambda, with the secrets that its environment refers to. */
 export const contextOf = async (variables: Record<string, string | undefined>): Promise<Composed> => {
   const env = parseEnv(await withSources(variables));
   return createContext(env, createParts(env));

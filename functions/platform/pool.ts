@@ -8,7 +8,7 @@ import { createSql, type Run, type Sent } from './sql.ts';
 
 export { ConnectionLost };
 
-/** The stack of an error ends in the socket; it is to begin where the statement was sent. */
+/** Replaces the stack, which points into the socket, with one that starts where the statement was sent. */
 const rethrow = (error: unknown): never => {
   if (error instanceof ConnectionLost) throw new ConnectionLost(error.message, { cause: error.cause });
   if (isRefusal(error)) Error.captureStackTrace(error);
@@ -21,7 +21,7 @@ const sendOn =
   (sent) =>
     connection.send(sent).catch(rethrow);
 
-/** One statement after the other, also where they are sent at once; none after the end. */
+/** Sends statements one after another, even if they are issued concurrently; none after the end. */
 const oneByOne = (send: Send) => {
   let last: Promise<unknown> = Promise.resolve();
   let isOver = false;
@@ -61,23 +61,23 @@ const inTransaction = async <T>(connection: Connection, requestId: string | null
 
 export type PoolSettings = {
   max?: number;
-  /** Statements are prepared under names, which a transaction pooler may not carry. */
+  /** Whether to use named prepared statements, which a transaction pooler may not support. */
   prepare?: boolean;
   connectMs?: number;
-  /** How long a connection may answer nothing while a statement waits, before it is closed. */
+  /** How long the server may send nothing while a statement waits, before the connection is closed. */
   answerMs?: number;
-  /** Settings of the session, such as `lock_timeout`. */
+  /** Session settings, such as `lock_timeout`. */
   session?: Record<string, string | number>;
-  /** Requests that may wait for a connection, of those that read and of the others; without it, any number. */
+  /** How many requests may wait for a connection, separately for reads and for writes; if omitted, without limit. */
   waiting?: number;
 };
 
-/** From this number of connections on, each lane has a share of its own. */
+/** With at least this number of connections, each lane has its own share. */
 const SHARED_FROM = 4;
 
 /**
- * The lanes, first those that get a connection first. Callers and reads, which may come in any number, leave a quarter of the
- * connections to workers and to what is inside, and workers leave one to each of them.
+ * The lanes, in the order in which they receive connections. Callers and reads, whose number is not limited, leave a quarter of the
+ * connections to workers and internal work; workers leave one connection each to callers and reads.
  */
 const lanesOf = (max: number, waiting: number): Record<Lane, LaneSettings> => {
   const isShared = max < SHARED_FROM;
@@ -90,7 +90,7 @@ const lanesOf = (max: number, waiting: number): Record<Lane, LaneSettings> => {
   };
 };
 
-/** Connections to a database, made when they are needed. */
+/** Connections to a database, opened when they are needed. */
 export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
   const { max = 1, prepare = true, connectMs = 5_000, answerMs, session = {}, waiting = Number.POSITIVE_INFINITY } = settings;
   const target = targetOf(url);
@@ -111,7 +111,7 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
         make(requestId, lane, { hasBegun: false, signal }),
       begin: <T>(work: (tx: Tx) => Promise<T>) => {
         statements += 2;
-        // A transaction takes a connection for itself.
+        // A transaction needs a connection of its own.
         return connections.use(lane === 'reads' ? 'callers' : lane, asker, (connection) =>
           inTransaction(connection, requestId, (send) => work(createSql(counted(send), requestId) as Tx)),
         );
@@ -124,12 +124,12 @@ export const openPool = (url: string, settings: PoolSettings = {}): Pool => {
 };
 
 /**
- * Before PostgreSQL 18 a plan that is held to its indexes counts as costly, and each of its runs is compiled first: on 15 that
- * made the hot transitions about twenty times slower.
+ * Before PostgreSQL 18, a plan that is forced to use indexes has a very high cost, so JIT compiles it for each execution: on version 15
+ * this made the hot transitions about twenty times slower.
  */
 const NO_JIT = { jit: 'off' };
 
-/** Requests that wait for each connection: about half a second of what it carries out. */
+/** Waiting requests per connection: about half a second of its work. */
 const WAITING_EACH = 16;
 
 type Bounds = Pick<Env, 'DATABASE_POOL_SIZE'> & Partial<Pick<Env, 'DATABASE_MOST_WAITING'>>;
@@ -138,8 +138,8 @@ type Bounds = Pick<Env, 'DATABASE_POOL_SIZE'> & Partial<Pick<Env, 'DATABASE_MOST
 export const mostWaiting = (env: Bounds): number => env.DATABASE_MOST_WAITING || env.DATABASE_POOL_SIZE * WAITING_EACH;
 
 /**
- * The pool of the backend. Nothing waits for ever: not for a connection, a lock or a statement, and a transaction that a
- * frozen Lambda left open ends by itself.
+ * The pool of the backend. Every wait is limited: for a connection, a lock or a statement. The server ends a transaction that a frozen
+ * Lambda left open.
  */
 export const createPool = (env: Pick<Env, 'DATABASE_URL' | 'DATABASE_PREPARE'> & Bounds): Pool =>
   openPool(env.DATABASE_URL, {
@@ -150,8 +150,8 @@ export const createPool = (env: Pick<Env, 'DATABASE_URL' | 'DATABASE_PREPARE'> &
     session: { ...NO_JIT, statement_timeout: 5_000, lock_timeout: 4_000, idle_in_transaction_session_timeout: 5_000 },
   });
 
-/** SQLSTATE classes that say: the database can't answer now, and may later. */
-const AWAY = /^(08|53|57|55P03|40001|40P01)/;
+/** Prefixes of SQLSTATEs that mean that the database is temporarily unavailable. */
+const UNAVAILABLE = /^(08|53|57|55P03|40001|40P01)/;
 
-export const isDatabaseAway = (error: unknown): boolean =>
-  error instanceof ConnectionLost || (isRefusal(error) && AWAY.test(error.code ?? ''));
+export const isDatabaseUnavailable = (error: unknown): boolean =>
+  error instanceof ConnectionLost || (isRefusal(error) && UNAVAILABLE.test(error.code ?? ''));

@@ -10,23 +10,23 @@ import type { Push } from '../domain/ports/push.ts';
 import { type AwsTarget, httpOf, targetOf } from './aws.ts';
 
 export type PushOptions = AwsTarget & { endpoint: string; timeoutMs?: number; attempts?: number };
-/** At most 50 ms, the same for each try. */
+/** Up to 50 ms before each retry. */
 const BACKOFF: Backoff = { baseMs: 50, maxMs: 50, jitter: [0, 1] };
 
 const nameOf = (error: unknown) => (error instanceof Error ? error.name : '');
-/** A refusal stays one; a connection that broke, or a fault of the service, may pass. */
-const mayPass = (error: unknown) =>
+/** A broken connection or a 5xx response may not recur; a refusal does. */
+const isTransient = (error: unknown) =>
   !(error instanceof ApiGatewayManagementApiServiceException) || (error.$metadata.httpStatusCode ?? 500) >= 500;
 
 /**
- * Speaks to open sockets through `@connections`. An answer lost on the way makes a message come twice. API Gateway carries 128 KB at
- * most, meters each 32 KB begun, and cuts what is longer into frames: keep messages below 32 KB.
+ * Sends to open sockets through `@connections`. If a response is lost, the message is sent twice. API Gateway accepts at most 128 KB,
+ * bills each started 32 KB, and splits longer messages into frames: keep messages below 32 KB.
  */
 export const createPush = ({ endpoint, timeoutMs = 3_000, attempts = 2, ...target }: PushOptions): Push & { destroy(): void } => {
   const client = new ApiGatewayManagementApiClient({
     ...targetOf({ endpoint, ...target }),
     requestHandler: httpOf(timeoutMs),
-    maxAttempts: 1, // the SDK would repeat a 429, half a second later, for a client that does not read
+    maxAttempts: 1, // the SDK would repeat a 429 after half a second, although the client is not reading
   });
   const send = async (command: PostToConnectionCommand | DeleteConnectionCommand): Promise<void> => {
     for (let tried = 1; ; tried++) {
@@ -34,7 +34,7 @@ export const createPush = ({ endpoint, timeoutMs = 3_000, attempts = 2, ...targe
         await client.send(command as PostToConnectionCommand, { abortSignal: AbortSignal.timeout(timeoutMs) });
         return;
       } catch (cause) {
-        if (!mayPass(cause)) throw cause;
+        if (!isTransient(cause)) throw cause;
         if (tried >= attempts) throw new Error(`The socket gateway at ${endpoint} does not answer: ${(cause as Error).message}`, { cause });
         await pause(backoffMs(tried, BACKOFF));
       }

@@ -8,10 +8,10 @@ import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 
 export type QueueOptions = AwsTarget & {
   urls: Record<QueueName, string>;
-  /** Where each queue's dead letters go. */
+  /** The dead-letter queue of each queue. */
   deadUrls: Record<QueueName, string>;
   log: Log;
-  /** For all batches of a call together. */
+  /** The time limit of a call, for all its batches together. */
   timeoutMs?: number;
 };
 
@@ -19,15 +19,15 @@ const { batch: BATCH, batch_bytes: BATCH_BYTES, longest_delay_seconds: LONGEST_D
 const AT_ONCE = 4;
 
 /**
- * What SQS refuses; in JSON it stands in strings only, where it can be escaped. Halves of pairs are taken one by one: emulators
- * refuse what is beyond U+FFFF.
+ * Characters that SQS refuses. In JSON they occur only in strings, where they can be escaped. Surrogates are escaped one by one:
+ * emulators refuse characters beyond U+FFFF.
  */
 const REFUSED = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/g;
 const escapeRefused = (json: string) => json.replace(REFUSED, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 type Packed = { batches: QueueMessage[][]; tooLarge: QueueMessage[] };
 
-/** In their order; ten at most and one MiB together. */
+/** Packs messages in order into batches of at most ten messages and one MiB. */
 const pack = (messages: readonly QueueMessage[]): Packed => {
   const packed: Packed = { batches: [], tooLarge: [] };
   let bytes = Number.POSITIVE_INFINITY;
@@ -54,7 +54,7 @@ const entryOf = ({ body, delaySeconds = 0 }: QueueMessage, at: number) => ({
 
 const idsOf = (messages: readonly QueueMessage[]) => messages.map(({ id }) => id);
 
-/** Sends to SQS. A repeat after a lost answer makes a message come twice; longer delays than 900 s end at 900. */
+/** Sends to SQS. A retry after a lost response sends a message twice; delays are limited to 900 s. */
 export const createQueues = (options: QueueOptions): Queues & DeadLetters & { destroy(): void } => {
   const { urls, deadUrls, log, timeoutMs = 2_000, ...target } = options;
   const client = new SQSClient({
@@ -69,31 +69,31 @@ export const createQueues = (options: QueueOptions): Queues & DeadLetters & { de
     return id;
   };
 
-  /** Answers the ids that SQS refused. */
+  /** Returns the ids that SQS refused. */
   const sendBatch = async (queue: QueueName, batch: readonly QueueMessage[], abortSignal: AbortSignal): Promise<string[]> => {
     const command = new SendMessageBatchCommand({ QueueUrl: urls[queue], Entries: batch.map(entryOf) });
     const { Failed = [] } = await client.send(command, { abortSignal });
     return Failed.map(({ Id, Code, Message }) => refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));
   };
 
-  /** Answers the ids that were not sent; after the first batch that SQS does not answer, no other is tried. */
+  /** Returns the ids that were not sent; after the first batch without a response, no other is tried. */
   const sendBatches = async (queue: QueueName, batches: readonly QueueMessage[][]): Promise<string[]> => {
     const deadline = AbortSignal.timeout(timeoutMs);
     const waiting = batches.values();
     const unsent: string[] = [];
-    let away: unknown = null;
+    let failure: unknown = null;
     const sendNext = async () => {
       for (const batch of waiting) {
         try {
-          unsent.push(...(away === null ? await sendBatch(queue, batch, deadline) : idsOf(batch)));
+          unsent.push(...(failure === null ? await sendBatch(queue, batch, deadline) : idsOf(batch)));
         } catch (error) {
-          away = error;
+          failure = error;
           unsent.push(...idsOf(batch));
         }
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
-    if (away !== null) log('warn', 'queue.away', { queue, url: urls[queue], unsent: unsent.length, error: away });
+    if (failure !== null) log('warn', 'queue.unavailable', { queue, url: urls[queue], unsent: unsent.length, error: failure });
     return unsent;
   };
 

@@ -4,12 +4,12 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { type AwsTarget, regionOfLambda } from './aws.ts';
 import { credentialsOfLambda } from './lambda-credentials.ts';
 
-/** How long a token opens connections; those that are open stay so. */
+/** How long a token can open connections; open connections are not affected. */
 const LIFE_S = 900;
 
-type Whom = { hostname: string; port: number; user: string };
+type Login = { hostname: string; port: number; user: string };
 
-/** What RDS and Aurora take for a password where IAM says who may connect: a signed request that is never sent. */
+/** The password that RDS and Aurora accept with IAM authentication: a signed request that is never sent. */
 export const createRdsToken = ({ region = regionOfLambda(), credentials }: Pick<AwsTarget, 'region' | 'credentials'> = {}) => {
   const signer = new SignatureV4({
     service: 'rds-db',
@@ -17,9 +17,9 @@ export const createRdsToken = ({ region = regionOfLambda(), credentials }: Pick<
     credentials: async () => credentials ?? credentialsOfLambda(),
     sha256: Sha256,
   });
-  return async ({ hostname, port, user }: Whom, signingDate = new Date()): Promise<string> => {
+  return async ({ hostname, port, user }: Login, signingDate = new Date()): Promise<string> => {
     const host = `${hostname}:${port}`;
-    const asked = {
+    const request = {
       method: 'GET',
       protocol: 'https:',
       hostname,
@@ -28,7 +28,7 @@ export const createRdsToken = ({ region = regionOfLambda(), credentials }: Pick<
       query: { Action: 'connect', DBUser: user },
       headers: { host },
     };
-    const { query = {} } = await signer.presign(asked, { signingDate, expiresIn: LIFE_S });
+    const { query = {} } = await signer.presign(request, { signingDate, expiresIn: LIFE_S });
     return `${host}/?${buildQueryString(query)}`;
   };
 };

@@ -4,8 +4,8 @@ export type Recent<T> = {
 };
 
 /**
- * Remembers values for `ms` by the monotonic clock, at most `most` of them: one more makes the oldest forgotten. Reading a value
- * does not prolong its time.
+ * A cache of at most `most` values, each kept for `ms` by the monotonic clock. A further value evicts the oldest; reading a value does
+ * not extend its time.
  */
 export const createRecent = <T>({ most, ms }: { most: number; ms: number }): Recent<T> => {
   const kept = new Map<string, { value: T; until: number }>(); // in the order in which they were set

@@ -7,7 +7,7 @@ type Request = Parameters<Requester['request']>[0];
 type Response = Awaited<ReturnType<Requester['request']>>;
 export type Send = (request: Request) => Promise<Response>;
 
-/** Answers that fault the command, not the server; a server that is loading, full or over its limits says otherwise. */
+/** Errors that the command caused. A server that is loading, full or over its limits returns other errors. */
 const REFUSAL = /^(ERR (?!max )|WRONGTYPE |EXECABORT |NOSCRIPT )/;
 
 /** 10 to 40 ms. */
@@ -25,25 +25,25 @@ type Outcome = { refusals: Refused[] } & ({ response: Response } | { thrown: Err
 const isBatch = ({ path }: Request) => path?.[0] === 'pipeline' || path?.[0] === 'multi-exec';
 const commandsOf = (request: Request) => (isBatch(request) ? (request.body as unknown[][]) : [request.body as unknown[]]);
 
-/** Sends a request and judges the answer; throws when Redis is away. A refusal is an answer. */
+/** Sends a request and checks the reply; throws if Redis is unavailable. A refusal is a reply. */
 export const exchange = async ({ request, send, timeoutMs, counted }: Exchange): Promise<Outcome> => {
   const commands = commandsOf(request);
   const asked = async () => {
     counted.round_trips++;
     counted.commands += commands.length;
-    return judge(commands, await send(request));
+    return check(commands, await send(request));
   };
   try {
-    return await withTimeout(timeoutMs, (signal) => repeated(asked, signal));
+    return await withTimeout(timeoutMs, (signal) => withRetry(asked, signal));
   } catch (error) {
-    // An HTTP client throws refusals, with the command and all its values behind.
+    // An HTTP client throws refusals, with the command and all its values after the message.
     const reason = (error as Error).message.split(', command was: ')[0] ?? '';
     if (!REFUSAL.test(reason)) throw error;
     return { refusals: [{ command: String(commands[0]?.[0]), reason }], thrown: new errors.UpstashError(reason) };
   }
 };
 
-const judge = (commands: unknown[][], response: Response): Outcome => {
+const check = (commands: unknown[][], response: Response): Outcome => {
   const refusals: Refused[] = [];
   for (const [at, { error: reason }] of [response].flat().entries()) {
     if (!reason) continue;
@@ -53,8 +53,8 @@ const judge = (commands: unknown[][], response: Response): Outcome => {
   return { refusals, response };
 };
 
-/** A connection that was kept open may have died unseen: what failed is tried once more. */
-const repeated = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+/** A connection that was kept alive may have been lost unnoticed, so a failed request is repeated once. */
+const withRetry = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
   try {
     return await work();
   } catch (error) {

@@ -5,12 +5,12 @@ import { exchange, type Send } from './redis-exchange.ts';
 
 export type { Requester };
 
-/** An Upstash or an HTTP proxy that speaks like one, or whatever carries its requests to a Redis. */
+/** Upstash or a compatible HTTP proxy, or a requester that passes the requests to a Redis. */
 export type RedisAt = { url: string; token: string } | { requester: Requester };
 export type RedisSettings = {
-  /** How long a request may take, its repetition included. */
+  /** How long a request may take, including its retry. */
   timeoutMs?: number;
-  /** So many failures one after the other, and for `restMs` nothing is asked. */
+  /** After this number of failures in a row, no request is sent for `restMs`. */
   failures?: number;
   restMs?: number;
   now?: () => number;
@@ -18,18 +18,18 @@ export type RedisSettings = {
 };
 export type RedisClient = Redis & {
   health(): { state: BreakerState; failure: string | null };
-  /** What was sent since the start: requests, repetitions included, and the commands in them. */
+  /** What was sent since the start: requests, including retries, and their commands. */
   counted(): { round_trips: number; commands: number };
 };
 
-/** Redis did not answer, or answered that it can't now. */
-export class RedisAway extends Error {
-  override readonly name = 'RedisAway';
+/** Redis did not reply, or replied that it is currently unavailable. */
+export class RedisUnavailable extends Error {
+  override readonly name = 'RedisUnavailable';
 }
 
 /**
- * The client of Upstash. All values are text as Redis holds them, so HGETALL answers a flat list (see hashOf). Nothing is
- * pipelined unless it is asked for.
+ * The Upstash client. All values are strings as Redis stores them, so HGETALL returns a flat list (see hashOf). Commands are pipelined
+ * only on request.
  */
 export const createRedis = (at: RedisAt, settings: RedisSettings = {}): RedisClient => {
   const { timeoutMs = 500, failures = 3, restMs = 3_000, now, log = () => {} } = settings;
@@ -39,7 +39,7 @@ export const createRedis = (at: RedisAt, settings: RedisSettings = {}): RedisCli
     enableAutoPipelining: false,
     enableTelemetry: false,
     responseEncoding: false,
-    retry: { retries: 0 }, // counted and repeated below; `retry: false` repeats once
+    retry: { retries: 0 }, // retries are counted and done below; `retry: false` would still retry once
     signal: () => AbortSignal.timeout(timeoutMs),
   });
   const counted = { round_trips: 0, commands: 0 };
@@ -47,13 +47,15 @@ export const createRedis = (at: RedisAt, settings: RedisSettings = {}): RedisCli
     failures,
     restMs,
     ...(now ? { now } : {}),
-    onChange: (error) => (error ? log('warn', 'redis.away', { error }) : log('info', 'redis.back')),
+    onChange: (error) => (error ? log('warn', 'redis.unavailable', { error }) : log('info', 'redis.available')),
   });
   redis.use(async (request, next) => {
     const send: Send = 'requester' in at ? (it) => at.requester.request(it) : next;
     if (request.isStreaming) return send(request);
     const running = breaker.run(() => exchange({ request, send, timeoutMs, counted }));
-    const outcome = await (running ?? Promise.reject(new Error('it failed a moment ago', { cause: breaker.failure() }))).catch(away);
+    const outcome = await (running ?? Promise.reject(new Error('it failed a moment ago', { cause: breaker.failure() }))).catch(
+      throwUnavailable,
+    );
     for (const refused of outcome.refusals) log('error', 'redis.refused', refused);
     if ('thrown' in outcome) throw outcome.thrown;
     return outcome.response;
@@ -64,25 +66,25 @@ export const createRedis = (at: RedisAt, settings: RedisSettings = {}): RedisCli
   });
 };
 
-const away = (cause: Error): never => {
+const throwUnavailable = (cause: Error): never => {
   const deeper = cause.cause instanceof Error ? ` (${cause.cause.message})` : '';
-  throw new RedisAway(`Redis is out of reach: ${cause.message}${deeper}`, { cause });
+  throw new RedisUnavailable(`Redis is out of reach: ${cause.message}${deeper}`, { cause });
 };
 
 /**
- * What Redis answers, or the fallback when it can't be asked or refuses the command (which is logged as the bug that it is):
- * an answer of Redis is a hint, and none is no error.
+ * The reply of Redis, or the fallback if Redis is unavailable or refuses the command (a bug, which is logged): replies of Redis are
+ * hints, so a missing one is not an error.
  */
 export const hint = async <T, F = T>(asked: Promise<T>, fallback: F): Promise<T | F> => {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof RedisAway || error instanceof errors.UpstashError) return fallback;
+    if (error instanceof RedisUnavailable || error instanceof errors.UpstashError) return fallback;
     throw error;
   }
 };
 
-/** The hash in an answer to HGETALL; null when there is none. */
+/** The hash in a reply to HGETALL; null if it does not exist. */
 export const hashOf = (answer: unknown): Record<string, string> | null => {
   const flat = answer as string[];
   if (flat.length === 0) return null;

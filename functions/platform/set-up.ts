@@ -4,8 +4,9 @@ import { migrate } from './migrate.ts';
 import { openPool } from './pool.ts';
 
 /**
- * Brings the database of a deployment to the schema of this code, and the first time makes its administrator, whose key is put into a
- * secret: one that can't be kept is not made. A newer database is left as it is: a deploy that is rolled back calls the older code again.
+ * Migrates the database of a deployment to the schema of this code. The first time, it also creates the administrator and stores the
+ * administrator's key in a secret; if the key cannot be stored, no administrator is created. A newer database is not changed: when a
+ * deploy is rolled back, this older code runs again.
  */
 export const setUp = async (url: string, folder: string, adminKeySecret: string, call: AwsJson) => {
   const migrated = await migrate({ url, folder, newer: 'leave' });

@@ -34,8 +34,8 @@ const pick = ({ name, id, field }: Source, text: string): string => {
 type Variables = Record<string, string | undefined>;
 
 /**
- * The environment with what its `X_FROM` variables name: `X_FROM=secretsmanager:name#field` becomes `X`. So secrets stand in no template and
- * in no configuration of a function; whoever starts next reads those of then.
+ * Resolves the `X_FROM` variables of the environment: `X_FROM=secretsmanager:name#field` becomes `X`. So no template and no function
+ * configuration contains a secret, and each start reads the current values.
  */
 export const withSources = async (variables: Variables, call: AwsJson = createAwsJson()): Promise<Variables> => {
   const named = Object.entries(variables).filter((it): it is [string, string] => it[0].endsWith(SUFFIX) && Boolean(it[1]));

@@ -4,7 +4,7 @@ export type Sent = { text: string; values: unknown[] };
 export type Run = (sent: Sent) => Promise<Rows<unknown[]>>;
 
 /* oxlint-disable unicorn/no-thenable, promise/no-callback-in-promise -- a promise of our own */
-/** A promise that begins when somebody waits for it, so that it can be a part of another statement until then. */
+/** A promise that starts when it is first awaited; until then it can become a part of another statement. */
 class Lazy implements Promise<Rows<unknown[]>> {
   readonly [Symbol.toStringTag] = 'Statement';
   readonly strings: readonly string[];
@@ -39,7 +39,7 @@ const compile = ({ strings, values }: Lazy, sent: Sent = { text: '', values: [] 
   return sent;
 };
 
-/** The tag that statements are made with, and how they are sent. */
+/** Creates the template tag for statements, which are sent with `run`. */
 export const createSql = (run: Run, requestId: string | null): Sql => {
   const make = (strings: readonly string[], values: readonly unknown[]) => new Lazy(strings, values, run) as unknown as Statement;
   const tag = (strings: TemplateStringsArray, ...values: readonly unknown[]) => make(strings, values);

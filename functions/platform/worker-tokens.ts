@@ -30,11 +30,11 @@ const verifyWith = async (key: Uint8Array, token: string): Promise<Verified | nu
 };
 
 /**
- * Workers' credentials: signed, so that they are checked without the database (revocation is checked by the statements that
- * change something). 90 days; renewed by heartbeat in the last 30. Algorithm, issuer, audience and type are pinned.
+ * The credentials of workers are signed, so that they are verified without the database (statements that write check for revocation).
+ * They are valid for 90 days, and heartbeats renew them in the last 30. Algorithm, issuer, audience and type are fixed.
  *
- * A verified credential is remembered for 60 s, since a check costs more than the rest of a small request; a refused one is not, so
- * only holders of good credentials take memory. The expiry is compared with the clock each time.
+ * A verified credential is cached for 60 s, since verification costs more than the rest of a small request. A refused one is not cached,
+ * so only valid credentials use memory. The expiry is compared with the clock each time.
  */
 export const createWorkerTokens = (secret: string): WorkerTokens => {
   const key = deriveKey(secret, 'worker-credentials');

@@ -16,8 +16,8 @@ const reasonOf = (error: unknown): string => {
 };
 
 /**
- * Whether a message that failed is settled all the same: it becomes a dead letter with its reason when it has failed often, and is let go
- * while the database is away, since it is still in the outbox there and is sent again.
+ * Whether a failed message is settled anyway: at its last receive it becomes a dead letter with the reason, and while the database is
+ * unavailable it is dropped, since it is still in the outbox and is sent again.
  */
 const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Received, error: unknown): Promise<boolean> => {
   const receives = Number(record.attributes.ApproximateReceiveCount);
@@ -30,7 +30,7 @@ const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Recei
   );
 };
 
-/** Works off a batch of a queue together; where one of them spoils it, one by one. Answers those that must come again. */
+/** Processes the messages of a batch together or, if that fails, one by one. Returns those that must be received again. */
 export const consume =
   (ctx: Context, queue: QueueName) =>
   async ({ Records }: SQSEvent): Promise<SQSBatchResponse> => {

@@ -7,15 +7,15 @@ import { reconcileAgain } from '../domain/live/reconcile.ts';
 import { type Load, readLoad } from '../domain/workers/load.ts';
 import { sweep } from './sweep.ts';
 
-/** Longer than any transaction: what was announced before this long is committed, or never will be. */
+/** Longer than any transaction: a change that was announced longer ago is committed, or never will be. */
 const SETTLED_MS = 30_000;
 const PRESENCE_SWEEP_SECONDS = 5;
 
-/** Whether nothing has come since everything was found done: then Postgres is not asked, and may sleep. */
+/** Whether nothing new has arrived since all work was found to be done: then Postgres is not queried, and may sleep. */
 const isIdle = (activity: Activity | null): boolean =>
   activity?.generation !== null && activity?.generation !== undefined && activity.idle === activity.generation;
 
-/** Remembers that nothing is left to do, unless something new may be on its way into Postgres. */
+/** Records that no work is left, unless a new change may still be uncommitted. */
 const rest = async ({ sql, hints }: Context, activity: Activity | null) => {
   if (activity === null) return;
   if (activity.generation === null) await hints.bump();
@@ -24,16 +24,16 @@ const rest = async ({ sql, hints }: Context, activity: Activity | null) => {
 
 const NO_LOAD: Load = { ready: 0, running: 0, slots: 0 };
 
-/** A line that a fleet of workers grows and shrinks by; of an idle system nothing is asked. */
-const tellLoad = async (ctx: Context, isIdle: boolean) => {
+/** Logs the load, by which a fleet of workers is scaled; in an idle system, Postgres is not queried. */
+const logLoad = async (ctx: Context, isIdle: boolean) => {
   const load = isIdle ? NO_LOAD : await readLoad(ctx);
   ctx.log('info', 'load', { ...load, per_slot: (load.ready + load.running) / Math.max(1, load.slots) });
 };
 
-/** For a clock that comes no more often than each minute: while there is something to do, it is woken in between to do what is overdue. */
+/** For a scheduler that runs at most once a minute: while there is work, delayed messages trigger overdue work between its runs. */
 export const tickEachMinute = async (ctx: Context) => {
   const report = await tick(ctx);
-  await tellLoad(ctx, report === null);
+  await logLoad(ctx, report === null);
   const message: MessageOf<'overdue'> = { topic: 'overdue' };
   const body = JSON.stringify(message);
   if (report !== null)
@@ -44,7 +44,7 @@ export const tickEachMinute = async (ctx: Context) => {
   return report;
 };
 
-/** The clock of the platform: all that must happen by time. Run as often as you like, by as many as you like. */
+/** The clock of the platform: does everything that is due by time. Safe to run at any frequency and concurrently. */
 export const tick = async (ctx: Context) => {
   if (await ctx.hints.isFirst('presence', PRESENCE_SWEEP_SECONDS)) await announceExpired(ctx);
   const activity = await ctx.hints.activity();

@@ -15,7 +15,7 @@ export type SocketHandler = (event: SocketEvent) => Promise<SocketAnswer>;
 
 const header = (event: SocketEvent, name: string) => Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name)?.[1];
 
-/** A page of another origin can't open a socket with a ticket that it got somewhere; programs send no origin. */
+/** A page of another origin must not open a socket with a ticket that it obtained; programs send no origin. */
 const isForeign = ({ env }: Context, event: SocketEvent) => {
   const origin = header(event, 'origin');
   return origin !== undefined && origin !== new URL(env.PUBLIC_URL).origin && !env.CORS_ORIGINS.includes(origin);
@@ -41,7 +41,7 @@ const parse = ({ body, isBase64Encoded }: SocketEvent): ClientFrame | ServerFram
   }
 };
 
-const answerTo = async (ctx: Context, event: SocketEvent): Promise<ServerFrame | null> => {
+const replyTo = async (ctx: Context, event: SocketEvent): Promise<ServerFrame | null> => {
   const { connectionId, requestId } = event.requestContext;
   const frame = parse(event);
   if ('type' in frame) return frame;
@@ -62,10 +62,10 @@ const answerTo = async (ctx: Context, event: SocketEvent): Promise<ServerFrame |
   }
 };
 
-/** One whose registration is lost is closed: its client comes again with a new ticket. */
+/** A socket whose registration is lost is closed: its client reconnects with a new ticket. */
 const message = async (ctx: Context, event: SocketEvent): Promise<SocketAnswer> => {
   const { connectionId } = event.requestContext;
-  const answer = await answerTo(ctx, event);
+  const answer = await replyTo(ctx, event);
   if (answer === null) await ctx.push?.close(connectionId);
   else await post(ctx, connectionId, answer);
   return { statusCode: 200 };

@@ -1,7 +1,7 @@
-/** A random factor is drawn between the two for each wait, so that many clients do not come back at the same moment. */
+/** Each wait is multiplied by a random factor between the two, so that many clients do not retry at the same moment. */
 export type Jitter = readonly [least: number, most: number];
 
-/** 30 % more or less. */
+/** Plus or minus 30 %. */
 export const AROUND: Jitter = [0.7, 1.3];
 /** The upper half: a doubled wait stays longer than the one before. */
 const UPPER_HALF: Jitter = [0.5, 1];
@@ -16,12 +16,12 @@ export type Backoff = {
   jitter?: Jitter;
 };
 
-/** 2^30 is past every maximum, and keeps the number finite. */
+/** 2^30 exceeds every maximum and keeps the number finite. */
 const MOST_DOUBLINGS = 30;
 
 /**
- * How long to wait after the given number of failures in a row, of which the first counts as 1: exponential, with jitter, and never
- * shorter than what the server asked for (`askedMs`), which the caller limits.
+ * How long to wait after the given number of failures in a row, starting with 1: exponential, with jitter, and never shorter than the
+ * server asked for (`askedMs`), which the caller limits.
  */
 export const backoffMs = (failures: number, { baseMs, maxMs, jitter = UPPER_HALF }: Backoff, askedMs = 0): number =>
   Math.max(jittered(Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, MOST_DOUBLINGS)), jitter), askedMs);

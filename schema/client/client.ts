@@ -5,18 +5,18 @@ import { backoffMs } from './backoff.ts';
 import { withTimeout } from './with-timeout.ts';
 
 export type ClientOptions = {
-  /** Where the platform is, such as http://127.0.0.1:8080; a path in it is kept as a prefix. */
+  /** The URL of the platform, such as http://127.0.0.1:8080; a path in it is kept as a prefix. */
   url: string;
-  /** An API key, an enrolment token or a worker's credential; a function when it can change. */
+  /** An API key, an enrolment token or a worker's credential; a function if it can change. */
   token?: string | undefined | (() => string | undefined);
   fetch?: typeof fetch;
   timeoutMs?: number;
 };
 
 export type CallOptions = {
-  /** Left out, an idempotent operation gets a key of its own; give one to repeat a call whose outcome is unknown. */
+  /** If omitted, a key is generated for an idempotent operation; pass one to repeat a call whose outcome is unknown. */
   idempotencyKey?: string;
-  /** The version that a change is meant for, as number or as ETag. */
+  /** The version to change, as a number or an ETag. */
   ifMatch?: number | string;
   signal?: AbortSignal;
 };
@@ -27,7 +27,7 @@ type Method<R extends Route> =
     : (input: Input<R>, options?: CallOptions) => Promise<Output<R>>;
 export type Client = { readonly [N in RouteName]: Method<Routes[N]> };
 
-/** What an operation answered instead of its output; status 0 and `unreachable` when nothing answered at all. */
+/** The error that an operation returned; status 0 and the code `unreachable` if there was no response. */
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
@@ -56,12 +56,12 @@ export const createClient = (options: ClientOptions): Client => {
   return Object.fromEntries(Object.entries(ROUTES).map(([name, route]) => [name, call(route)])) as unknown as Client;
 };
 
-/** Whether the same call may succeed when it is repeated: nothing answered, too many calls, or the fault is the server's. */
+/** Whether the same call may succeed when it is repeated: no response, too many calls, or a fault of the server. */
 export const isTransient = (error: unknown): error is ApiError =>
   error instanceof ApiError &&
   (error.status === 0 || error.status === 408 || error.status === 429 || error.status >= 500 || error.code === 'invalid_answer');
 
-/** Repeats a call under one Idempotency-Key while it fails for a passing reason; the last error is thrown. */
+/** Repeats a call with one Idempotency-Key while it fails with a transient error; throws the last error. */
 export const repeatCall = async <T>(
   call: (options: { idempotencyKey: string }) => Promise<T>,
   { tries = 4, baseMs = 250, maxMs = 5_000 }: { tries?: number; baseMs?: number; maxMs?: number } = {},
@@ -138,7 +138,7 @@ const outputOf = (route: Route, status: number, text: string): unknown => {
   const value = route.contentType ? text : parseJson(text);
   const parsed = route.output.safeParse(value);
   if (parsed.success) return parsed.data;
-  const detail = `The answer to ${route.name} does not have the form of its contract; is this the platform, in a version that fits?`;
+  const detail = `The response to ${route.name} does not match its contract; check that the URL is that of a platform in a compatible version`;
   throw new ApiError(problem('invalid_answer', status, detail), { cause: parsed.error });
 };
 
@@ -152,14 +152,14 @@ const parseJson = (text: string): unknown => {
 
 const refusal = (response: Response, text: string): ApiError => {
   const { status, headers } = response;
-  const told = Problem.safeParse(parseJson(text));
+  const parsed = Problem.safeParse(parseJson(text));
   const retryAfterMs = retryAfter(headers.get('retry-after'));
-  if (told.success) return new ApiError({ ...told.data, status }, { retryAfterMs });
+  if (parsed.success) return new ApiError({ ...parsed.data, status }, { retryAfterMs });
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400))
     return new ApiError(
       problem('redirected', status, `The server redirects to ${headers.get('location') ?? 'another address'}; use that address`),
     );
-  return new ApiError(problem(`http_${status}`, status, `The server answered ${status} ${response.statusText}`.trim()), { retryAfterMs });
+  return new ApiError(problem(`http_${status}`, status, `The server returned ${status} ${response.statusText}`.trim()), { retryAfterMs });
 };
 
 const retryAfter = (value: string | null): number | null => {

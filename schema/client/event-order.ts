@@ -1,9 +1,9 @@
 import type { Event } from '../events.ts';
 
-/** What is further ahead is not kept: it is read again when it is its turn. */
+/** Events further ahead than this are not kept; they are read again later. */
 const WINDOW = 500;
 
-/** Events of one task as they come in: twice, in another order, some not at all. Gives them out in order, each once. */
+/** Orders the events of a task, which may arrive twice, out of order or not at all. Returns them in order, each once. */
 export class EventOrder {
   readonly #waiting = new Map<number, Event>();
   #given: number;
@@ -14,24 +14,24 @@ export class EventOrder {
     this.#latest = afterSeq;
   }
 
-  /** The number of the event that was given out last. */
+  /** The sequence number of the last event that was returned. */
   get given(): number {
     return this.#given;
   }
 
-  /** The highest number that was heard of. */
+  /** The highest known sequence number. */
   get latest(): number {
     return this.#latest;
   }
 
   take(events: readonly Event[]): void {
     for (const event of events) {
-      this.heardOf(event.seq);
+      this.observe(event.seq);
       if (event.seq > this.#given && event.seq <= this.#given + WINDOW) this.#waiting.set(event.seq, event);
     }
   }
 
-  heardOf(seq: number): void {
+  observe(seq: number): void {
     this.#latest = Math.max(this.#latest, seq);
   }
 
@@ -42,7 +42,7 @@ export class EventOrder {
     return event;
   }
 
-  /** There is a next one, and it is not here. */
+  /** Whether the next event exists but has not arrived. */
   isMissing(): boolean {
     return this.#latest > this.#given && !this.#waiting.has(this.#given + 1);
   }

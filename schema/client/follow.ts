@@ -7,20 +7,20 @@ import { keepSocket, type SocketClocks } from './live-socket.ts';
 import { WakeableTimer } from './wakeable-timer.ts';
 
 export type FollowOptions = {
-  /** Begins with the event after this number. */
+  /** Starts with the event after this sequence number. */
   afterSeq?: number;
-  /** Ends the following, without an error. */
+  /** Stops following, without an error. */
   signal?: AbortSignal;
-  /** Left out, that of the browser or of Node; null follows by HTTP alone. */
+  /** If omitted, the WebSocket of the browser or of Node; null follows by HTTP only. */
   WebSocket?: typeof WebSocket | null;
-  /** Between looks while there is no push, up to five times as much while nothing happens; a live socket that is silent is checked more seldom. */
+  /** The interval of polls without push, up to five times as long while nothing happens. A silent live socket is polled less often. */
   pollMs?: number;
-  /** How long an event that was overtaken is waited for before it is read by HTTP. */
+  /** How long to wait for a missing event, when a later one has arrived, before it is read by HTTP. */
   gapMs?: number;
-  /** How long a live socket may say nothing before it is looked by HTTP; eight times as long while that finds nothing. */
+  /** How long a live socket may be silent before a poll by HTTP, up to eight times as long while polls find nothing. */
   quietMs?: number;
-  /** Told of each look that failed for a passing reason, and how many did so in a row; what it throws ends the following. */
-  onAway?: (error: ApiError, tries: number) => void;
+  /** Called for each poll that fails with a transient error, with the number of failures in a row; may throw to stop following. */
+  onUnavailable?: (error: ApiError, tries: number) => void;
   clocks?: Partial<SocketClocks>;
 };
 
@@ -32,8 +32,8 @@ const RETRY = { baseMs: 250, maxMs: LONGEST_RETRY_MS, jitter: AROUND };
 const ENDS: readonly string[] = ['task.completed', 'task.failed', 'task.cancelled'];
 
 /**
- * The events of a task in order, each once, as they happen: pushed where there is push, else by looking again and again. Ends after
- * the event that ended the task, if no retry followed it. Throws what the API refuses, such as a task that is not there.
+ * The events of a task in order, each once, as they happen: pushed if possible, otherwise polled. Ends after the event that ended the
+ * task, unless a retry followed it. Throws errors that are not transient, such as task_not_found.
  */
 export async function* followTask(client: Followed, taskId: string, options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
   const { afterSeq = 0, signal } = options;
@@ -41,7 +41,7 @@ export async function* followTask(client: Followed, taskId: string, options: Fol
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort, { once: true });
   if (signal?.aborted) abort();
-  // From one before: whether the task had ended by then is part of what has to be known.
+  // Starts one event earlier, because that event shows whether the task had already ended.
   const follower = new Follower(client, taskId, new EventOrder(Math.max(0, afterSeq - 1)), options, stop.signal);
   try {
     while (!stop.signal.aborted && !follower.isOver()) {
@@ -63,17 +63,17 @@ class Follower {
   readonly #signal: AbortSignal;
   readonly #timer = new WakeableTimer();
   #hasEnded = false;
-  /** The number of the task's latest event at the last look. */
+  /** The sequence number of the task's latest event at the last poll. */
   #lastSeq = -1;
   #isLive = false;
   #isConnecting = false;
-  /** When to look by HTTP: at once, because something is missing, or because nothing is pushed; never before. */
+  /** When to poll: immediately, at `gapAt` for a missing event, or at `pollAt` without push; never before `notBefore`. */
   #isUrgent = true;
   #gapAt = Infinity;
   #pollAt = 0;
   #notBefore = 0;
   #failures = 0;
-  #emptyLooks = 0;
+  #emptyPolls = 0;
 
   constructor(client: Followed, taskId: string, order: EventOrder, options: FollowOptions, signal: AbortSignal) {
     this.#client = client;
@@ -98,50 +98,50 @@ class Follower {
     return event;
   }
 
-  /** Resolves when there may be more. */
+  /** Resolves when more events may be available. */
   async more(): Promise<void> {
     const now = performance.now();
     this.#gapAt = this.#order.isMissing() ? Math.min(this.#gapAt, now + (this.#options.gapMs ?? 300)) : Infinity;
     const wanted = this.#isUrgent ? 0 : Math.min(this.#gapAt, this.#pollAt);
     const wait = Math.max(this.#notBefore, wanted) - now;
-    if (wait <= 0) return this.#look();
+    if (wait <= 0) return this.#poll();
     if (!this.#isConnecting) this.#connect();
     await this.#timer.wait(wait, this.#signal);
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const query = { after_seq: this.#order.given, limit: PAGE };
     try {
       const { items, last_seq } = await this.#client.listEvents({ params: { task_id: this.#taskId }, query }, { signal: this.#signal });
       this.#order.take(items);
-      this.#order.heardOf(last_seq);
-      this.#looked(last_seq, items.length);
+      this.#order.observe(last_seq);
+      this.#polled(last_seq, items.length);
     } catch (error) {
       if (this.#signal.aborted) return;
       if (!isTransient(error)) throw error;
       this.#failures++;
-      this.#options.onAway?.(error, this.#failures);
+      this.#options.onUnavailable?.(error, this.#failures);
       this.#notBefore = performance.now() + backoffMs(this.#failures, RETRY, Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_MS));
     }
   }
 
-  #looked(lastSeq: number, found: number): void {
+  #polled(lastSeq: number, found: number): void {
     this.#lastSeq = lastSeq;
     this.#isUrgent = lastSeq > this.#order.given + found;
     this.#gapAt = Infinity;
     this.#failures = 0;
-    this.#emptyLooks = found > 0 ? 0 : this.#emptyLooks + 1;
+    this.#emptyPolls = found > 0 ? 0 : this.#emptyPolls + 1;
     this.#pollAt = performance.now() + this.#pollMs();
   }
 
-  /** A live socket that says nothing may be deaf: the server has lost who is subscribed, and tells only whoever asks. */
+  /** A silent live socket may have lost its subscription on the server, which the server reports only when the client sends a frame. */
   #pollMs(): number {
     const { pollMs = 1_000, quietMs = 4_000 } = this.#options;
-    return jittered(this.#isLive ? quietMs * Math.min(8, 2 ** this.#emptyLooks) : pollMs * Math.min(5, 1.5 ** this.#emptyLooks));
+    return jittered(this.#isLive ? quietMs * Math.min(8, 2 ** this.#emptyPolls) : pollMs * Math.min(5, 1.5 ** this.#emptyPolls));
   }
 
   #pollLater(): void {
-    this.#emptyLooks = 0;
+    this.#emptyPolls = 0;
     this.#pollAt = performance.now() + this.#pollMs();
   }
 
@@ -150,9 +150,9 @@ class Follower {
     const topic = `task:${this.#taskId}` as const;
     void keepSocket({
       ticket: (signal) => this.#client.createTicket({}, { signal }),
-      // It mends what a flush of Redis took, and brings what was lost: a ping would do the first only.
+      // Restores a subscription that a Redis flush removed, and replays lost events; a ping would do only the first.
       say: () => ({ action: 'subscribe', topic, after_seq: this.#order.latest }),
-      onFrame: (frame) => this.#heard(frame),
+      onFrame: (frame) => this.#receive(frame),
       onLive: (isLive) => {
         this.#isLive = isLive;
         this.#pollLater();
@@ -164,12 +164,12 @@ class Follower {
     });
   }
 
-  #heard(frame: ServerFrame): void {
+  #receive(frame: ServerFrame): void {
     this.#pollLater();
     if (frame.type === 'events') this.#order.take(frame.events);
-    else if (frame.type === 'subscribed') this.#order.heardOf(frame.last_seq ?? 0);
+    else if (frame.type === 'subscribed') this.#order.observe(frame.last_seq ?? 0);
     else if (frame.type === 'resync') {
-      this.#order.heardOf(frame.after_seq + 1);
+      this.#order.observe(frame.after_seq + 1);
       this.#isUrgent = true;
     }
     this.#timer.wake();

@@ -5,9 +5,9 @@ import { WakeableTimer } from './wakeable-timer.ts';
 
 export const SOCKET_CLOCKS = {
   openMs: 10_000,
-  /** No answer for so long means that the socket is cut, whatever TCP says. */
+  /** Without a reply for this long, the socket counts as lost, even if TCP reports no error. */
   answerMs: 10_000,
-  /** API Gateway closes what is silent for 10 minutes, and a flush of Redis is mended at the next beat. */
+  /** API Gateway closes sockets that are idle for 10 minutes. A beat also restores subscriptions that a Redis flush removed. */
   beatMs: 40_000,
   retryMs: 500,
   longestRetryMs: 30_000,
@@ -16,20 +16,20 @@ export type SocketClocks = typeof SOCKET_CLOCKS;
 
 export type LiveSocketOptions = {
   ticket(signal: AbortSignal): Promise<{ url: string }>;
-  /** What to say when the socket opens and at each beat; the answer is `subscribed` or `pong`. */
+  /** The frame to send when the socket opens and at each beat; the reply is `subscribed` or `pong`. */
   say(isLive: boolean): ClientFrame;
   onFrame(frame: ServerFrame): void;
-  /** True at the first answer, false when a socket that was live is cut. */
+  /** True at the first reply, false when a live socket is lost. */
   onLive(isLive: boolean): void;
-  /** There is no ticket. It is tried again all the same. */
+  /** Called when no ticket was issued; another attempt follows. */
   onRefused?(error: unknown): void;
   signal: AbortSignal;
-  /** Left out, that of the browser or of Node; null means none. */
+  /** If omitted, the WebSocket of the browser or of Node; null for none. */
   WebSocket?: typeof WebSocket | null | undefined;
   clocks?: Partial<SocketClocks> | undefined;
 };
 
-/** Keeps a socket open until the signal: after any cut a new one, with a new ticket. Throws nothing; without WebSockets it does nothing. */
+/** Keeps a socket open until the signal aborts, and replaces a lost one with a new ticket. Never throws; does nothing without WebSockets. */
 export const keepSocket = async (options: LiveSocketOptions): Promise<void> => {
   const { signal } = options;
   const clocks = { ...SOCKET_CLOCKS, ...options.clocks };
@@ -46,12 +46,12 @@ export const keepSocket = async (options: LiveSocketOptions): Promise<void> => {
       if (!signal.aborted) options.onRefused?.(error);
     }
     const backoff = { baseMs: clocks.retryMs, maxMs: clocks.longestRetryMs, jitter: AROUND };
-    // A socket that was live and is cut counts as the first failure.
+    // The loss of a live socket counts as the first failure.
     await new WakeableTimer().wait(backoffMs(failures + 1, backoff, Math.min(retryAfterMs, clocks.longestRetryMs)), signal);
   }
 };
 
-/** Serves one socket until it is cut; answers whether it was live. */
+/** Serves one socket until it is lost; returns whether it was live. */
 const serve = (open: () => WebSocket, options: LiveSocketOptions, clocks: SocketClocks): Promise<boolean> =>
   new Promise((resolve) => {
     const { signal, say, onFrame, onLive } = options;
@@ -74,7 +74,7 @@ const serve = (open: () => WebSocket, options: LiveSocketOptions, clocks: Socket
       after(clocks.answerMs, end);
       socket.send(JSON.stringify(say(isLive)));
     };
-    const hear = ({ data }: MessageEvent<unknown>) => {
+    const receive = ({ data }: MessageEvent<unknown>) => {
       const frame = parse(data);
       if (frame === null) return;
       if (frame.type === 'error') return end();
@@ -88,14 +88,14 @@ const serve = (open: () => WebSocket, options: LiveSocketOptions, clocks: Socket
     socket.binaryType = 'arraybuffer';
     const until = { signal: ended.signal };
     socket.addEventListener('open', speak, until);
-    socket.addEventListener('message', hear, until);
+    socket.addEventListener('message', receive, until);
     socket.addEventListener('error', end, until);
     socket.addEventListener('close', end, until);
     signal.addEventListener('abort', end, until);
     if (signal.aborted) end();
   });
 
-/** Null for what this version does not know. */
+/** Null for a frame that this version does not know. */
 const parse = (data: unknown): ServerFrame | null => {
   try {
     const text = typeof data === 'string' ? data : new TextDecoder().decode(data as ArrayBuffer);

@@ -1,4 +1,4 @@
-/** The time limit of a call was over before the call had ended; whether it had an effect is unknown. */
+/** A call did not end within its time limit; whether it had an effect is unknown. */
 export class TimedOut extends Error {
   constructor(ms: number) {
     super(`no answer within ${ms} ms`);
@@ -7,15 +7,15 @@ export class TimedOut extends Error {
 }
 
 export type TimeoutOptions<L> = {
-  /** An abort ends the wait too: its reason is thrown. */
+  /** An abort also ends the wait; its reason is thrown. */
   signal?: AbortSignal | undefined;
-  /** Decides the outcome once the time is over; left out, TimedOut is thrown. */
+  /** Provides the outcome after a timeout; if omitted, TimedOut is thrown. */
   onTimeout?: () => L;
 };
 
 /**
- * Runs work and waits at most `ms` for it. The signal that the work gets aborts when the time is over or when `signal` aborts; work
- * that ignores it continues, and its outcome is lost. No timer and no listener is left behind.
+ * Runs work and waits at most `ms` for it. The signal passed to the work aborts after that time or when `signal` aborts; work that
+ * ignores it continues, and its outcome is lost. No timer and no listener is left behind.
  */
 export const withTimeout = async <T, L = never>(
   ms: number,
@@ -32,7 +32,7 @@ export const withTimeout = async <T, L = never>(
   }, ms);
   const stop = () => controller.abort(outer?.reason);
   outer?.addEventListener('abort', stop, { once: true });
-  // Before the work listens, so that its own error on an abort comes second.
+  // Registered before the work starts, so that the work's own error on an abort comes second.
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });

@@ -37,14 +37,14 @@ describe('with many subtasks unfinished, Redis', () => {
     });
 
   it('away for long is not needed, and is whole again when it is back', async () => {
-    const { redis, setAway } = breakableRedis();
+    const { redis, setUnavailable } = breakableRedis();
     const engine = await startEngine({ redis });
     await engine.poison();
     await engine.workTo(10);
 
-    setAway(true);
+    setUnavailable(true);
     await engine.workTo(60);
-    setAway(false);
+    setUnavailable(false);
     await engine.expectQueuesMended();
 
     await engine.expectSoundEnd();

@@ -417,8 +417,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'a ticket opens each socket whose request has read it',
     file: 'functions/platform/sockets.ts',
-    find: 'return told?.[1] === 1 ? parsed(told[0]) : null;',
-    replace: 'return parsed(told?.[0]);',
+    find: 'return replies?.[1] === 1 ? parsed(replies[0]) : null;',
+    replace: 'return parsed(replies?.[0]);',
     tests: ['test/functions/live/sockets.test.ts'],
   },
   {
@@ -536,7 +536,7 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'what is refused for good is sent to a socket again',
     file: 'functions/platform/push.ts',
-    find: 'if (!mayPass(cause)) throw cause;',
+    find: 'if (!isTransient(cause)) throw cause;',
     replace: '',
     tests: ['test/functions/platform/push.test.ts'],
   },

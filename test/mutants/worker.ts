@@ -115,8 +115,8 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower does not read what is too large to be pushed',
     file: 'schema/client/follow.ts',
-    find: '      this.#order.heardOf(frame.after_seq + 1);\n      this.#isUrgent = true;',
-    replace: '      this.#order.heardOf(frame.after_seq + 1);',
+    find: '      this.#order.observe(frame.after_seq + 1);\n      this.#isUrgent = true;',
+    replace: '      this.#order.observe(frame.after_seq + 1);',
     tests: FOLLOW,
   },
   {
@@ -185,7 +185,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a follower waits for an event that a replay announced',
     file: 'schema/client/follow.ts',
-    find: "else if (frame.type === 'subscribed') this.#order.heardOf(frame.last_seq ?? 0);",
+    find: "else if (frame.type === 'subscribed') this.#order.observe(frame.last_seq ?? 0);",
     replace: '',
     tests: FOLLOW,
   },

@@ -5,7 +5,7 @@ import { dumpSchema } from '../../local/schema-dump.ts';
 import { backendForTest } from '../support/backend.ts';
 
 describe('schema/current.sql', () => {
-  it('is what the migrations make; npm run schema:dump makes it again', async () => {
+  it('matches the migrations; npm run schema:dump generates it', async () => {
     const backend = await backendForTest();
 
     const dumped = await dumpSchema(backend.ctx.sql);

@@ -52,7 +52,7 @@ const columnsOf = async (sql: Sql) => {
 };
 
 describe('docs/database.md', () => {
-  it('draws every table, with columns as they are', async () => {
+  it('draws every table, with its actual columns', async () => {
     const { sql } = (await backendForTest()).ctx;
     const entities = [...diagram.matchAll(/^ {2}(\w+) \{\n(.*?)^ {2}\}/gms)];
     const columns = await columnsOf(sql);
@@ -65,7 +65,7 @@ describe('docs/database.md', () => {
     }
   });
 
-  it('draws every foreign key but those to organizations', async () => {
+  it('draws every foreign key except those to organizations', async () => {
     const { sql } = (await backendForTest()).ctx;
 
     const lines = diagram.split('\n').map((line) => line.trim());
@@ -73,7 +73,7 @@ describe('docs/database.md', () => {
     expect(lines.filter((line) => line.includes('--')).toSorted()).toEqual((await relationsOf(sql)).toSorted());
   });
 
-  it('tells of every table, of indexes that there are, and of every transition', async () => {
+  it('describes every table and transition, and only indexes that exist', async () => {
     const { sql } = (await backendForTest()).ctx;
     const indexes = await sql<{ name: string }[]>`select indexname::text as name from pg_indexes where schemaname = 'public'`;
     const transitions = (await readdir(join(ROOT, 'schema/transitions'))).map((file) => file.replace('.sql', ''));

@@ -14,11 +14,11 @@ const NAMES = [...Object.keys(StandaloneEnv.shape), ...Object.keys(Env.shape)];
 const FOREIGN = ['PATH'];
 
 describe('.env.example', () => {
-  it('is what schema/env.ts says; npm run env:example makes it again', async () => {
+  it('matches schema/env.ts; npm run env:example generates it', async () => {
     expect(await readFile(join(ROOT, '.env.example'), 'utf8')).toBe(envExample());
   });
 
-  it('has every variable, with a value that is right', () => {
+  it('has every variable, with a valid value', () => {
     const values = parseFile(envExample().replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
 
     expect(Object.keys(values).toSorted()).toEqual(NAMES.toSorted());
@@ -26,11 +26,11 @@ describe('.env.example', () => {
     expect(() => parseEnv({ ...values, SECRET_KEY: 's'.repeat(32), UPSTASH_REDIS_REST_TOKEN: 'token' })).not.toThrow();
   });
 
-  it('sets nothing where it is copied as it is', () => {
+  it('sets nothing when it is copied unchanged', () => {
     expect(parseFile(envExample())).toEqual({});
   });
 
-  it('leaves out no variable that the backend or this machine reads', async () => {
+  it('contains every variable that the backend or the standalone installation reads', async () => {
     const files = globSync('{functions,local}/**/*.ts', { cwd: ROOT });
     const texts = await Promise.all(files.map((file) => readFile(join(ROOT, file), 'utf8')));
 
@@ -42,7 +42,7 @@ describe('.env.example', () => {
 });
 
 describe('the file .env', () => {
-  it('adds to the environment what is not set there', async () => {
+  it('adds variables that are not set in the environment', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'maw-env-'));
     process.env.MAW_TEST_SET = '';
     onTestFinished(async () => {

@@ -26,13 +26,13 @@ describe('the environment', () => {
     expect(env.UPSTASH_REDIS_REST_URL ?? env.EVENTS_QUEUE_URL ?? env.SOCKET_ENDPOINT).toBeUndefined();
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as unset', () => {
     const empty = { ...REQUIRED, LEASE_MS: '', UPSTASH_REDIS_REST_URL: '', UPSTASH_REDIS_REST_TOKEN: '', EVENTS_QUEUE_URL: '' };
 
     expect(parseEnv(empty)).toEqual(parseEnv(REQUIRED));
   });
 
-  it('names every variable at fault at once, and says what would be right', () => {
+  it('lists every invalid variable at once, with what is accepted', () => {
     const faults = faultsOf({
       DATABASE_URL: 'mysql://host/name',
       DATABASE_POOL_SIZE: '0',
@@ -61,14 +61,14 @@ describe('the environment', () => {
     ]);
   });
 
-  it('tells no value, which may be a secret', () => {
+  it('reports no value, which may be a secret', () => {
     const secrets = { DATABASE_URL: 'mysql://user:hunter2@host/name', SECRET_KEY: 'hunter2', UPSTASH_REDIS_REST_TOKEN: 'hunter2' };
 
     expect(faultsOf(secrets)).toHaveLength(3);
     expect(faultsOf(secrets).join('\n')).not.toContain('hunter2');
   });
 
-  it('has all four queues or none', () => {
+  it('requires all four queues or none', () => {
     expect(parseEnv({ ...REQUIRED, ...QUEUES })).toMatchObject(QUEUES);
     for (const name of Object.keys(QUEUES)) {
       const faults = faultsOf({ ...REQUIRED, ...QUEUES, [name]: '' });

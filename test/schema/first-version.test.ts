@@ -40,7 +40,7 @@ const worker = {
   registered_at: NOW,
 };
 
-/** What the first version of the platform answered to workers; it does not change with the contracts. */
+/** The responses of the first version of the platform to workers; they do not change with the contracts. */
 const ANSWERS = {
   getHealth: { status: 'healthy', app: 'x', version: '0.1.0', services: { database: 'connected', redis: 'connected' } },
   registerWorker: { worker, credential: 'x', intervals },
@@ -54,7 +54,7 @@ const ANSWERS = {
   appendLogs: { next_chunk: 1 },
 } as const;
 
-describe('an answer of the first version of the platform', () => {
+describe('a response of the first version of the platform', () => {
   it.each(Object.keys(ANSWERS) as (keyof typeof ANSWERS)[])('to %s is read by workers of this version', (name) => {
     expect(ROUTES[name].output.safeParse(ANSWERS[name]).error).toBeUndefined();
   });

@@ -61,7 +61,7 @@ describe('a reserved name', () => {
     for (const topic of ['tasks', 'workers']) expect(code).toContain(`topic: '${topic}'`);
   });
 
-  it('stands in docs/database.md', async () => {
+  it('is listed in docs/database.md', async () => {
     const section = (await read('docs/database.md')).split('\n## Reserved names\n')[1]?.split('\n## ')[0] ?? '';
     const named = [...section.matchAll(/^\| (.*?) \| (.*?) \|$/gm)]
       .slice(1)

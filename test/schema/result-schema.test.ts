@@ -37,7 +37,7 @@ describe('the schema of a result', () => {
     for (const value of bad) expect([value, faults(schema, value).length > 0]).toEqual([value, true]);
   });
 
-  it('says where a result is wrong, and how', () => {
+  it('reports where a result is wrong, and why', () => {
     const schema = { ...ofA({ type: 'array', items: { type: 'integer', minimum: 1 } }), required: ['b'], additionalProperties: false };
 
     expect(faults(schema, { a: [1, 0, 'x'], c: 1 })).toEqual([
@@ -59,14 +59,14 @@ describe('the schema of a result', () => {
     [{ minLength: -1 }, 'minLength'],
     [[], 'object'],
     ['string', 'object'],
-  ])('refuses what it could not check: %j', (schema, named) => {
+  ])('refuses a schema that it cannot check: %j', (schema, named) => {
     const parsed = ResultSchema.safeParse(schema);
 
     expect(parsed.success).toBe(false);
     expect(JSON.stringify(parsed.error?.issues)).toContain(named);
   });
 
-  it('has its faults worded by the parse of the subtask around it, unless it words them itself', () => {
+  it('gets the messages of its faults from the parse of its subtask, unless it has its own', () => {
     const wordsOf = (result_schema: unknown) =>
       SubtaskSpec.safeParse(
         { key: 'a', goal: 'x', result_schema },
@@ -74,10 +74,12 @@ describe('the schema of a result', () => {
       ).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 
     expect(wordsOf({ items: { minLength: -1 } })).toEqual(['result_schema.items.minLength: too_small of -1']);
-    expect(wordsOf({ $ref: '#/$defs/x' })).toEqual(['result_schema.$ref: #/$defs/x leads nowhere: $defs at the top has no x']);
+    expect(wordsOf({ $ref: '#/$defs/x' })).toEqual([
+      'result_schema.$ref: must be # or an entry of the top-level $defs; there is no #/$defs/x',
+    ]);
   });
 
-  it('gives up on schemas that would take for ever, or that never end', () => {
+  it('gives up on schemas that would take too long, or that never end', () => {
     const doubling = Object.fromEntries(
       Array.from({ length: 40 }, (_, at) => [
         `n${at}`,

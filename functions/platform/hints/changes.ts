@@ -1,15 +1,15 @@
 import type { Hints } from '../../domain/ports/hints.ts';
 import { forgetWorker, recordWorker } from './presence.ts';
 import { outdate } from './task-cache.ts';
-import type { Tell } from './tell.ts';
+import type { SendCommands } from './send-commands.ts';
 
-export const createChangeHints = (tell: Tell): Pick<Hints, 'recordChanges'> => ({
+export const createChangeHints = (send: SendCommands): Pick<Hints, 'recordChanges'> => ({
   recordChanges: async ({ tasks, workers, removed }) => {
-    const told = await tell((pipeline) => {
+    const replies = await send((pipeline) => {
       outdate(pipeline, tasks);
       for (const worker of workers) recordWorker(pipeline, worker);
       for (const worker of removed) forgetWorker(pipeline, worker);
     });
-    return told !== null;
+    return replies !== null;
   },
 });

@@ -2,7 +2,7 @@ import type { Hints, LiveEvent, LiveTask, QueuePlace } from '../../domain/ports/
 import { newGeneration } from './activity.ts';
 import { CHANNELS, keys, rank, TASK_SECONDS } from './redis-keys.ts';
 import { outdate } from './task-cache.ts';
-import type { Pipeline, Tell } from './tell.ts';
+import type { Pipeline, SendCommands } from './send-commands.ts';
 
 const ENDED = new Set(['subtask.completed', 'subtask.failed', 'subtask.cancelled', 'subtask.skipped']);
 const GIVEN_BACK = new Set(['subtask.retried', 'subtask.lease_lost', 'subtask.released']);
@@ -16,7 +16,7 @@ const followSubtask = (pipeline: Pipeline, { type, organization_id, subtask_id, 
   if (type === 'subtask.completed') pipeline.publish(CHANNELS.complete, JSON.stringify({ organization_id, task_id, subtask_id }));
 };
 
-/** Its number is noted before what has it, so that whoever reads it afterwards takes nothing older. */
+/** Records the event number before the task itself, so that a later reader accepts no older copy. */
 const followTask = (pipeline: Pipeline, task: LiveTask) => {
   const { organization_id, task_id, status, progress, version, last_seq } = task;
   outdate(pipeline, [task]);
@@ -31,49 +31,49 @@ const CHUNK = 1_000;
 const chunks = <T>(items: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, at) => items.slice(at * CHUNK, (at + 1) * CHUNK));
 
-export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => {
+export const createQueueHints = (send: SendCommands): Pick<Hints, 'place' | 'propose' | 'follow' | 'reconcile'> => {
   const placeAll = async (organizationId: string, places: readonly QueuePlace[]) => {
-    const told = await tell((pipeline) => {
+    const replies = await send((pipeline) => {
       for (const it of places) pipeline.zadd(keys.pending(organizationId, it.tool), { score: rank(it), member: it.subtask_id });
     });
-    return told !== null;
+    return replies !== null;
   };
   const holdAll = async (organizationId: string, [first, ...others]: readonly string[]) =>
-    first === undefined || (await tell((pipeline) => pipeline.sadd(keys.inProgress(organizationId), first, ...others))) !== null;
+    first === undefined || (await send((pipeline) => pipeline.sadd(keys.inProgress(organizationId), first, ...others))) !== null;
   return {
     place: async (ready, gone) => {
-      const told = await tell((pipeline) => {
+      const replies = await send((pipeline) => {
         for (const it of ready) {
           pipeline.zadd(keys.pending(it.organization_id, it.tool), { score: rank(it), member: it.subtask_id });
           pipeline.sadd(keys.tools(it.organization_id), it.tool);
         }
         for (const it of gone) pipeline.zrem(keys.pending(it.organization_id, it.tool), it.subtask_id);
       });
-      return told !== null;
+      return replies !== null;
     },
     propose: async (organizationId, tools, limit) => {
-      const told = await tell((pipeline) => {
+      const replies = await send((pipeline) => {
         pipeline.exists(keys.whole(organizationId));
         for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, limit - 1);
       });
-      if (told === null || told[0] !== 1) return null;
-      return (told.slice(1) as string[][]).flat();
+      if (replies === null || replies[0] !== 1) return null;
+      return (replies.slice(1) as string[][]).flat();
     },
     follow: async (events, tasks) => {
-      const told = await tell((pipeline) => {
+      const replies = await send((pipeline) => {
         for (const event of events) followSubtask(pipeline, event);
         for (const task of tasks) followTask(pipeline, task);
         if (tasks.some((task) => task.ended_at === null)) pipeline.set(keys.generation, newGeneration());
       });
-      return told !== null;
+      return replies !== null;
     },
     reconcile: async (organizationId, read) => {
-      const known = await tell((pipeline) => {
+      const known = await send((pipeline) => {
         pipeline.smembers(keys.tools(organizationId));
         pipeline.smembers(keys.inProgress(organizationId));
       });
       const [tools = [], held = []] = (known ?? []) as string[][];
-      const members = await tell((pipeline) => {
+      const members = await send((pipeline) => {
         for (const tool of tools) pipeline.zrange(keys.pending(organizationId, tool), 0, -1);
       });
       if (known === null || members === null) return false;
@@ -81,7 +81,7 @@ export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 
       const queues = Map.groupBy(ready, (it) => it.tool);
       for (const places of chunks(ready)) if (!(await placeAll(organizationId, places))) return false;
       for (const ids of chunks(in_progress)) if (!(await holdAll(organizationId, ids))) return false;
-      const told = await tell((pipeline) => {
+      const replies = await send((pipeline) => {
         tools.forEach((tool, at) => {
           if (!is_whole) return;
           const wrong = without(
@@ -95,7 +95,7 @@ export const createQueueHints = (tell: Tell): Pick<Hints, 'place' | 'propose' | 
         pipeline.sadd(keys.tools(organizationId), '', ...queues.keys());
         pipeline.set(keys.whole(organizationId), '1');
       });
-      return told !== null;
+      return replies !== null;
     },
   };
 };

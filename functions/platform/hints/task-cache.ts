@@ -2,7 +2,7 @@ import type { ChangedTask, Hints } from '../../domain/ports/hints.ts';
 import type { Task } from '../../../schema/task.ts';
 import { hashOf } from '../redis.ts';
 import { keys, TASK_SECONDS } from './redis-keys.ts';
-import type { CountRead, Pipeline, Tell } from './tell.ts';
+import type { CountRead, Pipeline, SendCommands } from './send-commands.ts';
 
 export const outdate = (pipeline: Pipeline, changed: readonly ChangedTask[]) => {
   for (const { task_id, last_seq } of changed) {
@@ -11,15 +11,16 @@ export const outdate = (pipeline: Pipeline, changed: readonly ChangedTask[]) => 
   }
 };
 
-export const createTaskHints = (tell: Tell, count: CountRead): Pick<Hints, 'readTask'> => ({
-  /** What is cached is read before the newest number that was noted: what is answered is no older than what was answered before. */
+export const createTaskHints = (send: SendCommands, count: CountRead): Pick<Hints, 'readTask'> => ({
+  /** Reads the cached task before the highest recorded event number, so that no response is older than an earlier one. */
   readTask: async (organizationId, taskId) => {
-    const told = await tell((pipeline) => {
+    const replies = await send((pipeline) => {
       pipeline.hgetall(keys.task(taskId));
       pipeline.zscore(keys.seen(taskId), 'last_seq');
     });
-    const cached = told === null ? null : hashOf(told[0] ?? []);
-    const isGood = cached?.organization_id === organizationId && Number(cached.last_seq) >= Number(told?.[1] ?? Number.POSITIVE_INFINITY);
+    const cached = replies === null ? null : hashOf(replies[0] ?? []);
+    const isGood =
+      cached?.organization_id === organizationId && Number(cached.last_seq) >= Number(replies?.[1] ?? Number.POSITIVE_INFINITY);
     count('task', isGood);
     return isGood ? (JSON.parse(cached.task ?? 'null') as Task | null) : null;
   },

@@ -12,7 +12,7 @@ export class ConnectionLost extends Error {
 
 const lostBy = (cause: Error) => new ConnectionLost(`The database is out of reach: ${cause.message}`, { cause });
 
-/** An error that PostgreSQL replied, with its SQLSTATE as `code`. */
+/** An error returned by PostgreSQL, with its SQLSTATE as `code`. */
 export type Refusal = Error & { code: string; severity: string };
 export const isRefusal = (error: unknown): error is Refusal => error instanceof postgres.PostgresError;
 
@@ -26,7 +26,7 @@ export type ConnectionSettings = {
   prepare: boolean;
   /** How long connecting may take. */
   connectMs: number;
-  /** How long nothing may be answered while a statement waits, before the socket is closed; without it, forever. */
+  /** How long the server may send nothing while a statement waits, before the socket is closed; if omitted, without limit. */
   answerMs?: number | undefined;
   session: Record<string, string | number>;
 };
@@ -34,7 +34,7 @@ export type Connection = {
   readonly openedAt: number;
   isLost(): boolean;
   send(sent: Sent): Promise<Answer>;
-  /** Lets statements that were sent be answered first, for at most this long. */
+  /** Waits at most this long for the replies to statements that were sent. */
   close(withinMs: number): Promise<void>;
 };
 
@@ -43,13 +43,13 @@ const answerOf = (result: DriverRows | DriverRows[]): Answer => {
   return Object.assign([...last], { count: last.count ?? 0, command: last.command ?? '' });
 };
 
-/** What a driver's client gets besides where it connects and what it calls. */
+/** The options of the driver that are the same for every connection. */
 const FIXED_OPTIONS = {
-  ssl: false, // the socket has it
+  ssl: false, // the socket uses TLS already
   max: 1,
   types: driverTypes,
   fetch_types: false,
-  max_pipeline: Number.MAX_SAFE_INTEGER, // the pool decides what is sent at once
+  max_pipeline: Number.MAX_SAFE_INTEGER, // the pool limits the statements in flight
   connect_timeout: 0,
   idle_timeout: 0,
   max_lifetime: null,
@@ -72,7 +72,7 @@ class DriverConnection implements Connection {
   readonly #settings: ConnectionSettings;
   readonly #onLost: () => void;
   readonly #client: ReturnType<typeof postgres>;
-  /** Settles the statements that wait for a reply. */
+  /** Rejects the statements that wait for a reply. */
   readonly #failures = new Set<(error: ConnectionLost) => void>();
   #socket: Socket | undefined;
   #lost: ConnectionLost | null = null;
@@ -84,7 +84,7 @@ class DriverConnection implements Connection {
     this.#target = target;
     this.#settings = settings;
     this.#onLost = onLost;
-    this.#client = postgres(this.#options() as unknown as DriverOptions); // its types lack some of what it takes
+    this.#client = postgres(this.#options() as unknown as DriverOptions); // the types of the driver lack some options
   }
 
   isLost = () => this.#lost !== null;
@@ -140,7 +140,7 @@ class DriverConnection implements Connection {
     });
   }
 
-  /** What has no parameters may be several statements, which only the simple protocol takes. */
+  /** Text without parameters may contain several statements, which only the simple protocol accepts. */
   #query(text: string, values: readonly unknown[]): Promise<DriverRows | DriverRows[]> {
     const { prepare } = this.#settings;
     return values.length > 0 ? this.#client.unsafe(text, values.map(encode) as never[], { prepare }) : this.#client.unsafe(text);
@@ -154,18 +154,18 @@ class DriverConnection implements Connection {
   #accept() {
     if (this.#isAccepted) return;
     this.#isAccepted = true;
-    clearTimeout(this.#timer); // that of connecting
+    clearTimeout(this.#timer); // the connect timeout
     this.#timer = undefined;
     this.#watch();
   }
 
-  /** Restarts the time within which a reply must come. The timer is kept for the next statement, which costs less than a new one. */
+  /** Restarts the reply timeout. The timer is reused for the next statement, which costs less than a new one. */
   #watch() {
     const { answerMs, connectMs } = this.#settings;
     const limitMs = this.#isAccepted ? answerMs : connectMs;
     if (this.#lost !== null || limitMs === undefined) clearTimeout(this.#timer);
     else if (this.#timer !== undefined) this.#timer.refresh();
-    else this.#timer = setTimeout(() => this.#expire(limitMs), limitMs).unref(); // what waits has a socket, which keeps the process
+    else this.#timer = setTimeout(() => this.#expire(limitMs), limitMs).unref(); // the socket keeps the process alive
   }
 
   #expire(limitMs: number) {
@@ -186,8 +186,8 @@ class DriverConnection implements Connection {
 }
 
 /**
- * One connection, made when its first statement is sent, and never made again: each client of the driver has one socket in its life, so
- * that nothing of a lost connection reaches the next one. A loss settles all statements at once, whatever the driver does with them.
+ * One connection, opened when its first statement is sent and never reopened: each client of the driver uses one socket only, so that no
+ * state of a lost connection reaches the next one. A loss rejects all statements at once, whatever the driver does with them.
  */
 export const openConnection = (target: Target, settings: ConnectionSettings, onLost: () => void): Connection =>
   new DriverConnection(target, settings, onLost);

@@ -4,37 +4,37 @@ import { type Connection, ConnectionLost } from './connection.ts';
 const IDLE_MS = 300_000;
 const LIFE_MS = 3_600_000;
 const END_MS = 5_000;
-/** Statements that one connection carries at once in a lane that shares. */
+/** The maximum number of statements in flight on a shared connection. */
 const DEPTH = 32;
 
 export type LaneSettings = {
-  /** Connections that it may hold at once. */
+  /** The maximum number of connections that it holds. */
   most: number;
-  /** Whether several use a connection at once, each with one statement. */
+  /** Whether several requests use a connection at the same time, each with one statement. */
   shares: boolean;
-  /** How many requests may wait for their first connection; what comes then is refused at once. */
+  /** How many requests may wait for their first connection; further ones are refused at once. */
   waiting: number;
 };
-/** Who asks for connections, once or several times. */
+/** A request that uses a connection, once or several times. */
 export type Asker = { hasBegun: boolean; signal: AbortSignal | undefined };
 type Waiter = { take(connection: Connection): void; refuse(error: Error): void };
 type LaneState = LaneSettings & {
-  /** Who had a connection before goes first: what was begun is to end. */
+  /** Requests that have used a connection before go first, so that started work can finish. */
   begun: Waiter[];
   queue: Waiter[];
-  /** What it holds, and for how many each. */
+  /** The connections that the lane holds, with the number of users of each. */
   held: Map<Connection, number>;
 };
 
 export type Connections<L extends string> = {
-  /** Runs work with a connection of a lane; waits for one that is free, but not forever. */
+  /** Runs work with a connection of a lane; waits a limited time for a free one. */
   use<T>(lane: L, asker: Asker, work: (connection: Connection) => Promise<T>): Promise<T>;
   end(): Promise<void>;
 };
 
 export type ConnectionsSettings<L extends string> = {
   max: number;
-  /** In the order in which they get what becomes free. */
+  /** In the order in which they receive free connections. */
   lanes: Record<L, LaneSettings>;
   waitMs: number;
   open(onLost: () => void): Connection;
@@ -164,7 +164,7 @@ class ConnectionPool<L extends string> implements Connections<L> {
     this.#serve();
   }
 
-  /** Nobody uses the connection: it is kept for the next request, unless it is old. */
+  /** Keeps an unused connection for the next request, unless it is old. */
   #rest(connection: Connection) {
     const now = performance.now();
     if (this.#ending !== null || now - connection.openedAt > LIFE_MS) this.#drop(connection);
@@ -172,7 +172,7 @@ class ConnectionPool<L extends string> implements Connections<L> {
     this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS).unref();
   }
 
-  /** Gives what is free to those that wait. */
+  /** Gives free connections to waiting requests. */
   #serve() {
     if (this.#ending !== null) return;
     for (const lane of this.#inOrder) {
@@ -190,7 +190,7 @@ class ConnectionPool<L extends string> implements Connections<L> {
     this.#timer = this.#idle.length > 0 ? setTimeout(() => this.#closeIdle(), IDLE_MS).unref() : undefined;
   }
 
-  /** It is forgotten once it is closed, and used by nobody until then. */
+  /** Closes a connection that is not used any more; it is removed once it is closed. */
   #drop(connection: Connection) {
     this.#removeIdle(connection);
     void connection.close(END_MS);
@@ -209,5 +209,5 @@ class ConnectionPool<L extends string> implements Connections<L> {
   }
 }
 
-/** The connections of a pool, and who waits for one. A lost connection is forgotten, and a new one is opened when it is needed. */
+/** The connections of a pool and the requests that wait for one. A lost connection is removed, and a new one is opened when needed. */
 export const createConnections = <L extends string>(settings: ConnectionsSettings<L>): Connections<L> => new ConnectionPool(settings);

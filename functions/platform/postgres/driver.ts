@@ -1,6 +1,6 @@
 import { isRepaired, repairOnLoad } from './repair.ts';
 
-/** Loaded by hand, because the modules that are imported by name are read before anything of this one is carried out. */
+/** Imported dynamically, because static imports are loaded before any code of this module runs. */
 const loadDriver = async () => {
   const end = repairOnLoad();
   try {

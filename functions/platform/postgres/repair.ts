@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The driver `postgres` has faults that can end or block a process when a connection is lost, and a habit that costs a round trip.
- * This module changes the text of its connection.js when it is loaded, by Node as well as by the bundler of the Lambdas. It knows one
- * version, and refuses every other text.
+ * The driver `postgres` has bugs that can crash or block a process when a connection is lost, and a behaviour that costs a round trip.
+ * This module patches the text of its connection.js when it is loaded, by Node as well as by the bundler of the Lambdas. It supports one
+ * version and refuses every other text.
  */
 export const VERSION = '3.4.9';
 const SHA256 = 'ee3a218d9aa6a6f2887c1a19da50009335fe84c11a5431d5cab72d6bc528632f';
@@ -19,8 +19,8 @@ export const CONNECTION_FILE = /[/\\]node_modules[/\\]postgres[/\\]src[/\\]conne
 const MARK = 'multi-agent-on-the-web: postgres 3.4.9 is repaired';
 
 const CHANGES: readonly (readonly [before: string, after: string])[] = [
-  // Fault 1: a write is scheduled, the socket closes, and the write throws in a callback of setImmediate, where nobody can catch it.
-  // Now what waits for the socket fails with an error of the connection.
+  // Bug 1: a write is scheduled, the socket closes, and the write throws in a setImmediate callback, where it cannot be caught.
+  // Now the statements that wait for the socket fail with a connection error.
   [
     `    const x = socket.write(chunk, fn)
     nextWriteTimer !== null && clearImmediate(nextWriteTimer)
@@ -42,8 +42,8 @@ const CHANGES: readonly (readonly [before: string, after: string])[] = [
   }
 `,
   ],
-  // Fault 2: the timer of a write was cleared but not forgotten, and its bytes were kept. The next socket of this connection then
-  // never wrote, or began with what was meant for the last one.
+  // Bug 2: the timer of a write was cleared but not reset, and its bytes were kept. The next socket of this connection then never wrote,
+  // or began with bytes meant for the previous one.
   [
     `    clearImmediate(nextWriteTimer)
     if (socket) {
@@ -60,8 +60,8 @@ const CHANGES: readonly (readonly [before: string, after: string])[] = [
     socket.removeListener('data', data)
 `,
   ],
-  // Two more of the same kind: a statement that was sent between the error of a socket and its end was never settled, and what was
-  // received last was taken for the answer of the first statement on the next socket.
+  // Two more of this kind: a statement sent between the error of a socket and its close event was never settled, and the data received
+  // last was taken for the reply to the first statement on the next socket.
   [
     `    !hadError && (query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options, socket))
 `,
@@ -71,13 +71,13 @@ const CHANGES: readonly (readonly [before: string, after: string])[] = [
     rows = 0
 `,
   ],
-  // The habit: the first use of a statement waited for the types of its parameters. Ours are text, so nothing depends on them.
+  // The behaviour: the first use of a statement waited for the types of its parameters. Ours are text, so the types are not needed.
   [`q.describeFirst = q.onlyDescribe || (parameters.length && !q.prepared)`, `q.describeFirst = q.onlyDescribe`],
 ];
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-/** The repaired text of connection.js; throws when the text is not the known one. */
+/** The repaired text of connection.js; throws if the text is not that of the supported version. */
 export const repair = (text: string): string => {
   if (sha256(text) !== SHA256)
     throw new Error(
@@ -91,7 +91,7 @@ export const repair = (text: string): string => {
   return `${repaired}\nglobalThis[Symbol.for('${MARK}')] = true\n`;
 };
 
-/** The same of a file, whose package must have the known version. */
+/** The repaired text of a file, whose package must have the supported version. */
 export const repairFile = (path: string): string => {
   const { version } = JSON.parse(readFileSync(join(dirname(path), '../package.json'), 'utf8'));
   if (version !== VERSION) throw new Error(`The repair of postgres is for ${VERSION}, and ${version} is installed`);
@@ -101,7 +101,7 @@ export const repairFile = (path: string): string => {
 /** Whether the driver of this process was loaded with its repair. */
 export const isRepaired = (): boolean => Symbol.for(MARK) in globalThis;
 
-/** Repairs the driver when Node loads it; a bundle has it repaired already. Returns what ends this. */
+/** Repairs the driver when Node loads it; in a bundle it is already repaired. Returns a function that removes the hook. */
 export const repairOnLoad = (): (() => void) => {
   const hooks = registerHooks({
     load: (url, context, nextLoad) => {

@@ -9,15 +9,15 @@ export type Target = {
   port: number;
   user: string;
   database: string;
-  /** Made for each connection, because a token of IAM expires. */
+  /** Created for each connection, because an IAM token expires. */
   password(): Promise<string>;
   /** Null without TLS. */
   tls: ConnectionOptions | null;
-  /** More settings of a session, in the form of `options` of libpq. */
+  /** Further session settings, in the format of the libpq parameter `options`. */
   options: string;
 };
 
-/** TLS as `sslmode` of the URL says: who answers is verified unless the mode is `no-verify`. */
+/** TLS according to `sslmode` in the URL: the server is verified unless the mode is `no-verify`. */
 const tlsOf = ({ searchParams }: URL): ConnectionOptions | null => {
   const mode = searchParams.get('sslmode') ?? (searchParams.get('ssl') === 'true' ? 'require' : 'disable');
   if (mode === 'disable') return null;
@@ -29,7 +29,7 @@ const tlsOf = ({ searchParams }: URL): ConnectionOptions | null => {
   return { rejectUnauthorized: mode !== 'no-verify', ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) };
 };
 
-/** Reads a URL of a database. With `auth=iam` each connection gets a token of IAM for its password, over TLS. */
+/** Parses a database URL. With `auth=iam`, each connection uses TLS and an IAM token as its password. */
 export const targetOf = (url: string): Target => {
   const at = new URL(url);
   const host = at.searchParams.get('host') ?? at.hostname.replace(/^\[|\]$/g, '');
@@ -49,10 +49,10 @@ export const targetOf = (url: string): Target => {
   return { ...target, tls: tlsOf(at), password: async () => password };
 };
 
-/** A request for TLS: its length and a number that no version of the protocol has. */
+/** An SSLRequest message: its length and a code that is not a protocol version. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
-/** The next event of that name; an error when the socket fails or closes before it. */
+/** Waits for the next event of this name; rejects if the socket fails or closes first. */
 const next = <T>(socket: Socket, event: string): Promise<T> =>
   new Promise((resolve, reject) => {
     socket.once(event, resolve);
@@ -63,19 +63,19 @@ const next = <T>(socket: Socket, event: string): Promise<T> =>
 const secure = async (socket: Socket, { host }: Target, options: ConnectionOptions): Promise<Socket> => {
   socket.write(SSL_REQUEST);
   const answer = await next<Buffer>(socket, 'data');
-  // More than this one byte would be text that somebody on the way puts before what is encrypted.
+  // Further bytes would be plain text that an attacker injected before the encrypted stream.
   if (answer.toString('latin1') !== 'S') throw new Error('The server does not support SSL connections');
   return connectTls({ ...options, socket, ...(isIP(host) ? { host } : { host, servername: host }) });
 };
 
 /**
- * A socket to the server, with TLS where it is wanted. `opened` gets each socket as soon as it exists, so that it can be closed at any
- * time.
+ * Opens a socket to the server, with TLS if the target has it. `opened` receives each socket as soon as it exists, so that it can be
+ * closed at any time.
  */
 export const openSocket = async (target: Target, opened: (socket: Socket) => void): Promise<Socket> => {
   const { host, port, tls } = target;
   const watch = (socket: Socket) => {
-    socket.on('error', () => {}); // the end of the socket follows, and is what counts
+    socket.on('error', () => {}); // the close event follows and is handled
     opened(socket);
   };
   const place = host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port };

@@ -1,4 +1,4 @@
-/** Values of a statement as text, and values of rows from text: the domain knows no other form of either. */
+/** Encodes the values of statements as text and decodes the values of rows from text. */
 
 type Parse = (text: string) => unknown;
 
@@ -12,7 +12,7 @@ const scalar = (value: unknown): string => {
   return JSON.stringify(value);
 };
 
-/** Each element is quoted, so that none is taken for NULL, a brace or a comma. */
+/** Every element is quoted, so that none is read as NULL, a brace or a comma. */
 const element = (value: unknown): string => {
   if (value === null) return 'NULL';
   if (value === undefined) throw new TypeError('An element of an array is undefined; null is the absent value');
@@ -21,8 +21,8 @@ const element = (value: unknown): string => {
 const array = (values: readonly unknown[]) => `{${values.map(element).join(',')}}`;
 
 /**
- * A parameter as the text that PostgreSQL reads. A list becomes an array, and a list of lists an array of two dimensions: elements of
- * jsonb that are lists themselves must be made text by `json` before.
+ * A parameter in the text format of PostgreSQL. A list becomes an array, and a list of lists a two-dimensional array: jsonb elements
+ * that are lists themselves must first be converted to text with `json`.
  */
 export const encode = (value: unknown): string | null => {
   if (value === null) return null;
@@ -37,7 +37,7 @@ const time: Parse = (value) => `${value.replace(' ', 'T').replace(/\+00$/, '')}Z
 
 const TOKEN = /[{},]|"(?:[^"\\]|\\.)*"|[^{},"]+/gs;
 
-/** An array of PostgreSQL, such as `{1,NULL,"a,b"}`; the bounds that it may begin with are skipped. */
+/** An array of PostgreSQL, such as `{1,NULL,"a,b"}`; bounds at its start are skipped. */
 const arrayOf =
   (parse: Parse): Parse =>
   (value) => {
@@ -56,7 +56,7 @@ const arrayOf =
     return whole[0];
   };
 
-/** By the numbers of types and of arrays of them, which are the same in every PostgreSQL. Other types, such as enums, arrive as text. */
+/** Parsers by the OIDs of types and of their arrays, which are the same in every PostgreSQL. Other types, such as enums, stay text. */
 const PARSERS: readonly (readonly [parse: Parse, types: readonly number[], arrays: readonly number[]])[] = [
   [boolean, [16], [1000]],
   [bytes, [17], [1001]],
@@ -66,7 +66,7 @@ const PARSERS: readonly (readonly [parse: Parse, types: readonly number[], array
   [text, [1082, 1114, 1700], [1182, 1115, 1231, 1002, 1003, 1009, 1014, 1015, 2951]], // date, timestamp, numeric, char, name, text, varchar, uuid
 ];
 
-/** As the driver takes them. What is sent is text before it reaches the driver, so it serializes nothing. */
+/** The parsers in the form that the driver expects. Parameters are text before they reach the driver, so it serializes nothing. */
 export const driverTypes = Object.fromEntries(
   PARSERS.flatMap(([parse, types, arrays], at) => [
     [`type_${at}`, { to: types[0] as number, from: [...types], serialize: text, parse }],

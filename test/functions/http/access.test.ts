@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** Status and code of a documented answer; else what is wrong with it. */
+/** The status and code of a documented response, or else what is wrong with it. */
 const answerTo = async (route: Route, sample: Sample, authorization?: string) => {
   const { token: _, headers, ...rest } = requestOf(route, sample);
   const reply = await world.backend.send({ ...rest, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } });
@@ -41,7 +41,7 @@ const byName = async <T>(routes: readonly Route[], of: (route: Route) => T | Pro
 };
 
 describe('an operation', () => {
-  it('is open for health and documents only; enrolment takes its token, all else a credential', async () => {
+  it('is open for health and documentation only; enrolment requires its token, everything else a credential', async () => {
     const open = allRoutes.filter((route) => route.access === 'anyone');
 
     expect(open.map((route) => route.name).toSorted()).toEqual(
@@ -71,7 +71,7 @@ describe('an operation', () => {
     },
   );
 
-  it('is held against at least 400 pairs of operation and credential', () => {
+  it('is checked with at least 400 pairs of operation and credential', () => {
     const pairs = CREDENTIALS.flatMap((credential) => closed.filter((route) => credential.answer(route) !== null));
     expect(pairs.length).toBeGreaterThanOrEqual(400);
   });
@@ -80,7 +80,7 @@ describe('an operation', () => {
 describe('an id', () => {
   const named = naming.flatMap((route) => idsOf(route).map((name) => [route.name, name, route] as const));
 
-  it.each(named)('in %s, %s, of another organization is as good as none', async (operation, name, route) => {
+  it.each(named)('in %s, %s, of another organization does not exist', async (operation, name, route) => {
     const sample = await firstOf(world, operation);
     const authorization = `Bearer ${sample.token}`;
     const at = (id: string | undefined) => ({ ...sample, params: { ...sample.params, [name]: id ?? '' } });
@@ -89,7 +89,7 @@ describe('an id', () => {
     expect(await answerTo(route, at(randomUUID()), authorization)).toEqual(notFound(name));
   });
 
-  it('in the body, of another organization, is as good as none', async () => {
+  it('in the body, of another organization, does not exist', async () => {
     const { worker, params, fence } = await world.held();
     const subtask_id = foreign.subtask_id as string;
     const self = { worker_id: worker.worker_id };
@@ -135,7 +135,7 @@ describe('another organization', () => {
     },
   );
 
-  it('lists nothing but its own', async () => {
+  it('lists only its own objects', async () => {
     await world.held();
     const there = (await abroad(world)).admin.ok;
 
@@ -145,7 +145,7 @@ describe('another organization', () => {
     expect((await there.listApiKeys()).items).toHaveLength(1);
   });
 
-  it('has workers that claim nothing of ours, whatever tool they offer', async () => {
+  it('has workers that claim none of our subtasks, whatever tool they offer', async () => {
     const { tool } = await world.worker();
     await world.admin.ok.submitTask({ body: { goal: 'ours', tool } });
     const there = (await abroad(world)).admin;
@@ -163,7 +163,7 @@ describe('another organization', () => {
 });
 
 describe('a key', () => {
-  it('makes no key with more scopes than it has', async () => {
+  it('creates no key with more scopes than its own', async () => {
     const { key } = await world.backend.newKey({ scopes: ['keys:write'] });
     const { status, body } = await world.backend.as(key).createApiKey({ body: { name: 'more', scopes: ['keys:write', 'tasks:write'] } });
 
@@ -173,7 +173,7 @@ describe('a key', () => {
     ]);
   });
 
-  it('stands nowhere in the database', async () => {
+  it('is not stored in the database in plain text', async () => {
     const { api_key } = await world.apiKey();
     const hex = Buffer.from(api_key).toString('hex');
 

@@ -25,7 +25,7 @@ const withBody = allRoutes.flatMap((route) => (route.body ? [[route.name, route,
 type Call = (input: object, options: CallOptions) => Promise<unknown>;
 
 describe('the operations', () => {
-  it('are the same for contracts, handlers, client and document, each at an address of its own', () => {
+  it('are the same for contracts, handlers, client and document, each at its own path', () => {
     expect(allRoutes.map((route) => route.name).toSorted()).toEqual(names);
     expect(endpoints.map(({ route }) => route.name).toSorted()).toEqual(names);
     expect(Object.keys(createClient({ url: 'http://api.test' })).toSorted()).toEqual(names);
@@ -33,7 +33,7 @@ describe('the operations', () => {
     expect(new Set(allRoutes.map(({ method, path }) => `${method} ${path.replace(/\{\w+\}/g, '{}')}`)).size).toBe(names.length);
   });
 
-  it.each(named)('have %s at the address, with the credential and the parameters of its contract', (_, route) => {
+  it.each(named)('include %s at the path, with the credential and the parameters of its contract', (_, route) => {
     const { operationId, security, parameters } = operationOf(route);
     const scheme = { anyone: null, worker: 'workerCredential', enrolment: 'enrolmentToken' }[route.access as string];
 
@@ -47,7 +47,7 @@ describe('the operations', () => {
   });
 });
 
-describe('an answer', () => {
+describe('a response', () => {
   it.for(variants)('of %s reaches the client whole, and is the documented one', async ([, route, { make }], { skip }) => {
     skip(!isServed(route.name), 'there is no push without Redis');
     const { token, headers, ...input } = await make(world);
@@ -64,7 +64,7 @@ describe('an answer', () => {
     expect(answer).toEqual(reply?.body);
   });
 
-  it.each(named)('of %s that refuses is the documented problem', async (operation, route) => {
+  it.each(named)('of %s that is a refusal is the documented problem', async (operation, route) => {
     const request = requestOf(route, await firstOf(world, operation));
     const replies = [
       await world.backend.send({ ...request, path: `${request.path.split('?')[0]}?zz_unknown=1` }),
@@ -76,13 +76,13 @@ describe('an answer', () => {
   });
 });
 
-/** Whether an answer says that something must be there; a version can come by If-Match instead. */
+/** Whether a response reports a missing field; a version can be sent in If-Match instead. */
 const isMissed = ({ body }: Reply, place: string) =>
   ((body as Problem).errors ?? []).some((it) => it.path === place && !it.message.startsWith('is required (integer) unless'));
 
 const general = (place: string) => place.replaceAll(/\.\d+/g, '.*');
 
-/** What only contracts refuse: a change of nothing, a path that leaves its folder, and a schema that can't be checked. */
+/** What only contracts refuse: an empty change, a path outside of its folder, and a schema that cannot be checked. */
 const IN_WORDS: Record<string, readonly string[]> = {
   updateTask: ['an empty object at body', 'nothing at body.priority'],
   updateWorker: ['an empty object at body', 'nothing at body.mode'],
@@ -92,8 +92,8 @@ const IN_WORDS: Record<string, readonly string[]> = {
 const isInWords = (operation: string, what: string) =>
   IN_WORDS[operation]?.includes(what) || / at body\.subtasks\.0\.result_schema(\.|$)/.test(what);
 
-describe('what can be given', () => {
-  it.each(withBody)('to %s is what the document allows, but for rules that it tells in words', async (operation, route, body) => {
+describe('the input', () => {
+  it.each(withBody)('of %s is what the document allows, except for rules that it describes in words', async (operation, route, body) => {
     const checker = checkerOf(Object.values(operationOf(route).requestBody?.content ?? {})[0]?.schema ?? {});
     const odd: string[] = [];
     for (const { make } of variantsOf(operation)) {
@@ -105,7 +105,7 @@ describe('what can be given', () => {
     expect(odd.filter((what) => !isInWords(operation, what))).toEqual([]);
   });
 
-  it.each(withBody)('to %s must be there if the document says so, and only then', async (operation, route) => {
+  it.each(withBody)('of %s is required if and only if the document requires it', async (operation, route) => {
     const required = new Set(fieldsOfOperation(route).flatMap(({ path, isRequired }) => (isRequired ? [path] : [])));
     for (const { make } of variantsOf(operation)) {
       const without = mutationsOf(await make(world)).filter((it) => /^nothing at .*[^.\d]+$/.test(it.what));
@@ -116,7 +116,7 @@ describe('what can be given', () => {
     }
   });
 
-  it.each(withBody)('to %s may be nothing at all if the document says so', async (operation, route) => {
+  it.each(withBody)('of %s may be omitted if the document allows it', async (operation, route) => {
     const { body: _, ...request } = requestOf(route, await firstOf(world, operation));
     const { status } = await world.backend.send(request);
     expect(status < 300).toBe(operationOf(route).requestBody?.required === false);

@@ -22,10 +22,10 @@ const variants = allRoutes.flatMap((route) => variantsOf(route.name).map((it) =>
 
 const touches = (place: string, path: string) => path.startsWith(place) || place.startsWith(path);
 
-/** Workers may be newer than the platform: what they say besides is left out. */
+/** Workers may be newer than the platform: their unknown fields are ignored. */
 const isTolerant = ({ access }: Route) => access === 'worker' || access === 'enrolment';
 
-/** What is wrong with the answer to a mutated request; null when it is as it should be. */
+/** What is wrong with the response to a mutated request; null if it is correct. */
 const judge = async (
   route: Route,
   { place, sample, isWrong, isUnknownField = false }: Mutation,
@@ -36,10 +36,10 @@ const judge = async (
   if (isUnknownField && isTolerant(route)) return { accepted, fault: 'was refused' };
   const { code, errors } = reply.body as Problem;
   const isPlaced = code !== 'invalid_request' || errors.some((error) => touches(place, error.path));
-  return { accepted, fault: isPlaced ? undocumented(route, reply) : `is told at ${errors[0]?.path}` };
+  return { accepted, fault: isPlaced ? undocumented(route, reply) : `is reported at ${errors[0]?.path}` };
 };
 
-/** Sends every mutation, after each that was accepted a fresh sample; answers the faults, and which ones were refused. */
+/** Sends every mutation, with a new sample after each accepted one; returns the faults and the refused mutations. */
 const sendAll = async (route: Route, { make }: Variant) => {
   const faults: string[] = [];
   const refused: number[] = [];
@@ -54,7 +54,7 @@ const sendAll = async (route: Route, { make }: Variant) => {
   return { faults, refused };
 };
 
-/** The mutations at these places once more, on one sample; answers which of them were accepted now. */
+/** Sends the mutations at these places again, on one sample; returns those that were accepted now. */
 const resend = async (route: Route, { make }: Variant, refused: readonly number[]) => {
   const mutations = mutationsOf(await make(world));
   const before = await fingerprint(world.backend.ctx.sql);
@@ -67,7 +67,7 @@ const resend = async (route: Route, { make }: Variant, refused: readonly number[
 };
 
 describe('the samples', () => {
-  it.each(named)('give %s everything that it can be given', async (name, route) => {
+  it.each(named)('set every field of %s', async (name, route) => {
     const given = new Set<string>();
     for (const { make } of variantsOf(name)) for (const place of fieldsOfSample(await make(world))) given.add(place);
 
@@ -77,19 +77,22 @@ describe('the samples', () => {
 });
 
 describe('a request with one thing changed', { timeout: 120_000 }, () => {
-  it.each(variants)('to %s is refused precisely or is as good as before, and a refused one leaves nothing', async (_, route, variant) => {
-    const { faults, refused } = await sendAll(route, variant);
-    expect(faults).toEqual([]);
-    expect(refused.length).toBeGreaterThan(3);
+  it.each(variants)(
+    'to %s is refused with the exact place or works as before, and a refused one has no effect',
+    async (_, route, variant) => {
+      const { faults, refused } = await sendAll(route, variant);
+      expect(faults).toEqual([]);
+      expect(refused.length).toBeGreaterThan(3);
 
-    const { accepted, before, after } = await resend(route, variant, refused);
-    expect(accepted).toEqual([]);
-    expect(after).toEqual(before);
-  });
+      const { accepted, before, after } = await resend(route, variant, refused);
+      expect(accepted).toEqual([]);
+      expect(after).toEqual(before);
+    },
+  );
 });
 
-describe('a request that is spoilt as a whole', () => {
-  it.each(named)('to %s is refused by the code for it, and leaves nothing', async (operation, route) => {
+describe('a request that is malformed as a whole', () => {
+  it.each(named)('to %s is refused with the code for it, and has no effect', async (operation, route) => {
     const request = requestOf(route, await firstOf(world, operation));
     const kinds = MALFORMED.filter((it) => it.isFor(route));
     const before = await fingerprint(world.backend.ctx.sql);
@@ -116,7 +119,7 @@ const anything = fc.oneof(
 const name = fc.oneof({ arbitrary: fc.constantFrom(...FIELD_NAMES), weight: 5 }, { arbitrary: fc.string(), weight: 1 });
 const header = fc.string({ unit: 'binary-ascii', maxLength: 30 });
 
-/** Parts of any form; those that are left out stay as they are in the sample. */
+/** Parts of any form; omitted ones stay as in the sample. */
 const parts = fc.record(
   {
     query: fc.dictionary(name, fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.nat().map(String)), { maxKeys: 3 }),

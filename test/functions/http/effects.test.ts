@@ -16,13 +16,16 @@ const variants = allRoutes
   .flatMap((route) => variantsOf(route.name).map((it) => [`${route.name} (${it.variant})`, route, it] as const));
 
 describe.skipIf(NO_REDIS)('a request that changes something', () => {
-  it.each(variants)('%s does the same to Redis, queues and sockets with and without an Idempotency-Key', async (_, route, variant) => {
-    const keyed = await world.effectsOf(route, variant, randomUUID());
-    const unkeyed = await world.effectsOf(route, variant, null);
+  it.each(variants)(
+    '%s has the same effects on Redis, queues and sockets with and without an Idempotency-Key',
+    async (_, route, variant) => {
+      const keyed = await world.effectsOf(route, variant, randomUUID());
+      const unkeyed = await world.effectsOf(route, variant, null);
 
-    expect([keyed.status, unkeyed.status]).toEqual([route.status, route.status]);
-    expect(keyed.effects).toEqual(unkeyed.effects);
-  });
+      expect([keyed.status, unkeyed.status]).toEqual([route.status, route.status]);
+      expect(keyed.effects).toEqual(unkeyed.effects);
+    },
+  );
 
   it.each(variants)('%s calls neither Redis nor a queue while its transaction is open', async (_, route, variant) => {
     const keyed = await world.effectsOf(route, variant, randomUUID());

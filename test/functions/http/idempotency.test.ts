@@ -20,7 +20,7 @@ const named = mutating.map((route) => [route.name, route] as const);
 const send = (route: Route, sample: Sample, key: string) =>
   world.backend.send(requestOf(route, { ...sample, headers: { ...sample.headers, 'idempotency-key': key } }));
 const contents = () => fingerprint(world.backend.ctx.sql);
-/** Each request has an id of its own. */
+/** Every request has its own id. */
 const shown = ({ status, body, headers }: Reply) => ({ status, body, headers: { ...headers, 'x-request-id': undefined } });
 const codeOf = ({ status, body }: Reply) => [status, (body as Problem).code];
 
@@ -34,13 +34,13 @@ const ALTERED: Record<string, object> = {
   createApiKey: { name: 'another key' },
 };
 
-/** The same request but for one thing that matters: a field, or the object that it is about. */
+/** The same request with one relevant difference: a field, or the object that it refers to. */
 const altered = (route: Route, sample: Sample): Sample =>
   ALTERED[route.name]
     ? { ...sample, body: { ...(sample.body as object), ...ALTERED[route.name] } }
     : { ...sample, params: { [Object.keys(sample.params ?? {})[0] as string]: randomUUID() } };
 
-/** How many rows each table gains by some work; none where it gains none. */
+/** The number of rows that some work adds to each table; tables without new rows are omitted. */
 const growth = async (work: () => Promise<unknown>) => {
   const before = await countRows(world.backend.ctx.sql);
   await work();
@@ -49,11 +49,11 @@ const growth = async (work: () => Promise<unknown>) => {
 };
 
 describe('an Idempotency-Key', () => {
-  it('is taken by every operation of callers that changes something, and by no other', () => {
+  it('is accepted by every caller operation that changes something, and by no other', () => {
     expect(allRoutes.filter((route) => route.idempotent).map((route) => route.name)).toEqual(mutating.map((route) => route.name));
   });
 
-  it.each(named)('makes %s, repeated, answer the same without a second effect', async (operation, route) => {
+  it.each(named)('makes %s, repeated, return the same response without a second effect', async (operation, route) => {
     const sample = await firstOf(world, operation);
     const key = randomUUID();
 
@@ -66,8 +66,8 @@ describe('an Idempotency-Key', () => {
     expect(await contents()).toEqual(before);
   });
 
-  it.each(named)('makes %s, sent four times at once, have the effect of one', async (operation, route) => {
-    await send(route, await firstOf(world, operation), randomUUID()); // the first makes what later ones share, such as a queue's clock
+  it.each(named)('makes %s, sent four times concurrently, have one effect', async (operation, route) => {
+    await send(route, await firstOf(world, operation), randomUUID()); // it creates what later requests share, such as a queue's clock
     const alone = await firstOf(world, operation);
     const once = await growth(() => send(route, alone, randomUUID()));
     const sample = await firstOf(world, operation);
@@ -83,7 +83,7 @@ describe('an Idempotency-Key', () => {
     expect(together).toEqual(once);
   });
 
-  it.each(named)('is refused by %s for another request, and changes nothing', async (operation, route) => {
+  it.each(named)('is refused by %s for a different request, which changes nothing', async (operation, route) => {
     const sample = await firstOf(world, operation);
     const key = randomUUID();
     const elsewhere = mutating.find((it) => it.name !== operation) as Route;
@@ -118,7 +118,7 @@ describe('an Idempotency-Key', () => {
     expect(codeOf(await change(version + 1))).toEqual([422, 'idempotency_key_reused']);
   });
 
-  it('is the same for a body whose fields stand in another order or at their defaults', async () => {
+  it('covers a body with the same fields in another order or with explicit defaults', async () => {
     const headers = { 'idempotency-key': 'order' };
     const first = await world.admin.submitTask({ body: { goal: 'g', priority: 5, metadata: { a: 1, b: 2 } }, headers });
     const again = await world.admin.submitTask({ body: { metadata: { b: 2, a: 1 }, goal: 'g' }, headers });
@@ -126,7 +126,7 @@ describe('an Idempotency-Key', () => {
     expect(again.body).toEqual(first.body);
   });
 
-  it("is each caller's own", async () => {
+  it('belongs to one caller', async () => {
     const headers = { 'idempotency-key': 'shared' };
     const callers = [world.admin, world.backend.as((await world.backend.newKey()).key), (await abroad(world)).admin];
 
@@ -141,7 +141,7 @@ describe('an Idempotency-Key', () => {
     expect(await submit()).toEqual(tasks);
   });
 
-  it("is each caller's own for an operation whose answer is stored by its transaction", async () => {
+  it('belongs to one caller for an operation whose response is stored by its transaction', async () => {
     const headers = { 'idempotency-key': 'shared-by-transactions' };
     const callers = [world.admin, world.backend.as((await world.backend.newKey()).key)];
 
@@ -156,7 +156,7 @@ describe('an Idempotency-Key', () => {
     expect(await create()).toEqual(keys);
   });
 
-  it('keeps no refusal: what was refused may be repeated when it has become possible', async () => {
+  it('stores no refusal: a refused request can be repeated once it is possible', async () => {
     const { task_id } = await world.task();
     const retry = () => world.admin.retryTask({ params: { task_id }, headers: { 'idempotency-key': 'later' } });
 
@@ -165,20 +165,20 @@ describe('an Idempotency-Key', () => {
     expect(codeOf(await retry())).toEqual([200, undefined]);
   });
 
-  it('left out makes each call one of its own', async () => {
+  it('that is omitted makes every call a separate request', async () => {
     const submit = () => world.admin.ok.submitTask({ body: { goal: 'twice' }, isKeyed: false });
     expect((await submit()).task_id).not.toBe((await submit()).task_id);
   });
 });
 
-describe('an answer with a secret', () => {
+describe('a response with a secret', () => {
   const secrets = mutating.filter((route) => route.secret);
 
-  it('is that of the operations that make a credential', () => {
+  it('is returned by the operations that create a credential', () => {
     expect(secrets.map((route) => route.name)).toEqual(['createEnrolmentToken', 'createApiKey']);
   });
 
-  it.each(secrets.map((route) => [route.name, route] as const))('of %s is kept for its key only sealed', async (operation, route) => {
+  it.each(secrets.map((route) => [route.name, route] as const))('of %s is stored for its key only encrypted', async (operation, route) => {
     const key = randomUUID();
     const { body } = await send(route, await firstOf(world, operation), key);
     const secret = Object.values(body as object).find((value) => /^ma[ke]_.{40}/.test(String(value))) as string;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkerOf, document, operations } from './support/document.ts';
 
-/** Every object in a value, from the outside in. */
+/** Every object in a value, outermost first. */
 const objectsIn = (value: unknown): Record<string, unknown>[] =>
   value === null || typeof value !== 'object'
     ? []
@@ -22,7 +22,7 @@ describe('the document', () => {
     expect(JSON.parse(JSON.stringify(document))).toEqual(document);
   });
 
-  it('refers to what it has, and has what it refers to', () => {
+  it('contains every schema that it refers to, and no other', () => {
     const referred = new Set(objectsIn(document).flatMap(({ $ref }) => (typeof $ref === 'string' ? [$ref] : [])));
 
     expect([...referred].filter((it) => at(it) === undefined)).toEqual([]);
@@ -43,7 +43,7 @@ describe('the document', () => {
 });
 
 describe('the operation', () => {
-  it.each(named)('%s says who may call it, and names each parameter once', (_, { operation, path }) => {
+  it.each(named)('%s describes who may call it, and names each parameter once', (_, { operation, path }) => {
     const { security, parameters, summary } = operation;
     const schemes = security.flatMap((it) => Object.keys(it));
 
@@ -55,7 +55,7 @@ describe('the operation', () => {
     expect(new Set(parameters.map((it) => `${it.in} ${it.name}`)).size).toBe(parameters.length);
   });
 
-  it.each(named)('%s describes one success and every refusal, by schemas that hold', (_, { operation }) => {
+  it.each(named)('%s describes one success and every refusal, by valid schemas', (_, { operation }) => {
     const responses = Object.entries(operation.responses);
     const contents = [...responses.map(([, it]) => it.content), operation.requestBody?.content].flatMap((it) => Object.values(it ?? {}));
 
@@ -65,7 +65,7 @@ describe('the operation', () => {
     for (const { schema } of contents) expect(() => checkerOf(schema)).not.toThrow();
   });
 
-  it('submitTask shows an example, and no operation one that it refuses', () => {
+  it('submitTask has an example, and no operation has one that it refuses', () => {
     const shown = named.flatMap(([name, { operation }]) =>
       Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema, example }) => (example ? [{ name, schema, example }] : [])),
     );

@@ -24,7 +24,7 @@ const lowerCased = (headers: Record<string, string>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 
 describe('the root', () => {
-  it('says what this is and where to go; each of its addresses answers', async () => {
+  it('describes the API and its main paths, each of which responds', async () => {
     const { status, body } = await get('/');
     const { docs, openapi: description, health, ...rest } = body as Record<string, string>;
 
@@ -34,7 +34,7 @@ describe('the root', () => {
 });
 
 describe('health', () => {
-  it('is told in four ways without a credential', async () => {
+  it('is available in four forms without a credential', async () => {
     const healthy = { status: 'healthy', services: { database: 'connected', redis: NO_REDIS ? 'not_configured' : 'connected' } };
     const redis = NO_REDIS ? { status: 'not_configured', latency_ms: null } : { status: 'healthy', latency_ms: expect.any(Number) };
 
@@ -48,7 +48,7 @@ describe('health', () => {
     });
   });
 
-  it('is 503 with the same form while the database is away, and other operations say when to come again', async () => {
+  it('is 503 in the same form while the database is unavailable, and other operations return Retry-After', async () => {
     const backend = await backendForTest();
     await backend.ctx.sql.end();
 
@@ -64,7 +64,7 @@ describe('health', () => {
 });
 
 describe('a check of health', () => {
-  it('does not wait for a database that does not answer', async () => {
+  it('does not wait for a database that does not respond', async () => {
     const backend = await backendForTest({ pool: 1, env: { HEALTH_MS: '100' } });
     const [begun, checked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const busy = backend.ctx.sql.begin(() => {
@@ -100,7 +100,7 @@ describe('the documents', () => {
 });
 
 describe('an ETag', () => {
-  it('saves reading again a task that has not changed', async () => {
+  it('avoids reading an unchanged task again', async () => {
     const path = `/api/v1/tasks/${(await world.task()).task_id}`;
     const { etag } = (await get(path)).headers as { etag: string };
 
@@ -127,7 +127,7 @@ describe.each([
   const patch = (path: string, body: object, headers: Record<string, string> = {}) =>
     send('PATCH', path, { body, headers, token: world.key });
 
-  it('guards a change, by If-Match as by version, against one that came between', async () => {
+  it('protects a change, by If-Match and by version, from a concurrent one', async () => {
     const path = await make();
     const { version } = (await get(path)).body as { version: number };
 
@@ -153,7 +153,7 @@ describe.each([
     expect((await get(path)).body).toMatchObject({ version: before.version });
   });
 
-  it('must be given for a change, and say the same as version', async () => {
+  it('is required for a change, and must equal the version', async () => {
     const path = await make();
     const refused = { status: 400, body: { errors: [{ path: 'body.version' }] } };
 
@@ -183,7 +183,7 @@ describe('a page of another origin', () => {
     expect(allRoutes.filter(({ method }) => !methods.split(',').includes(method))).toEqual([]);
   });
 
-  it('that is allowed reads answers and refusals alike, with ETag and Retry-After', async () => {
+  it('that is allowed can read responses and refusals, with ETag and Retry-After', async () => {
     const answers = [await get('/api/v1/tasks', { origin: ORIGIN }), await send('GET', '/api/v1/tasks', { headers: { origin: ORIGIN } })];
 
     expect(answers.map(({ status }) => status)).toEqual([200, 401]);
@@ -194,7 +194,7 @@ describe('a page of another origin', () => {
       });
   });
 
-  it('that is not allowed gets no leave', async () => {
+  it('that is not allowed gets no permission', async () => {
     const others = ['https://elsewhere.example', 'https://app.example.elsewhere.example', 'http://app.example', 'null'];
     const answers = await Promise.all(
       others.flatMap((origin) => [send('OPTIONS', '/api/v1/tasks', { headers: { ...preflight, origin } }), get('/', { origin })]),
@@ -221,7 +221,7 @@ describe('an address', () => {
     },
   );
 
-  it.each(paths)('%s names the methods that it takes to one that it does not', async (path, routes) => {
+  it.each(paths)('%s lists its allowed methods when another one is used', async (path, routes) => {
     const methods = routes.flatMap((it) => (it.method === 'GET' && apiOf(it) === 'person-api' ? ['GET', 'HEAD'] : [it.method]));
     const { status, body, headers } = await send('PUT', path.replace(/\{\w+\}/g, 'x'));
 
@@ -230,7 +230,7 @@ describe('an address', () => {
   });
 
   const readable = allRoutes.filter((route) => route.method === 'GET' && apiOf(route) === 'person-api');
-  it.each(readable.map((route) => [route.name, route] as const))('answers HEAD as GET for %s', async (operation, route) => {
+  it.each(readable.map((route) => [route.name, route] as const))('supports HEAD like GET for %s', async (operation, route) => {
     const request = requestOf(route, await firstOf(world, operation));
     const [asGet, asHead] = [await world.backend.send(request), await world.backend.send({ ...request, method: 'HEAD' })];
 
@@ -238,8 +238,8 @@ describe('an address', () => {
   });
 });
 
-describe('an error of ours', () => {
-  it('is a 500 that tells a request id and nothing else; the log has its cause under that id', async () => {
+describe('an internal error', () => {
+  it('is a 500 with a request id and no details; the log has its cause under that id', async () => {
     const backend = await backendForTest();
     await backend.ctx.sql`alter table tasks rename column goal to goals`;
 
@@ -255,7 +255,7 @@ describe('an error of ours', () => {
 describe('a body', () => {
   const nested = (levels: number): unknown => (levels === 1 ? {} : { in: nested(levels - 1) });
 
-  it('may be nested as deep as the limit, and no deeper', async () => {
+  it('may be nested up to the limit, but no deeper', async () => {
     const submit = (levels: number) =>
       send('POST', '/api/v1/tasks', { token: world.key, body: { goal: 'deep', metadata: nested(levels - 1) } });
 

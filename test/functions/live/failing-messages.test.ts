@@ -13,10 +13,10 @@ import { freePort } from '../../support/processes.ts';
 import { beforeStatements } from '../../support/statements.ts';
 
 const BATCH = 10;
-/** Then SQS itself would move a message aside, without a reason. */
+/** After this many receives, SQS itself would move a message, without a reason. */
 const LAST_RECEIVE = 4;
 
-/** Queues that keep what is sent and what is buried. */
+/** Queues that record which messages are sent and buried. */
 const keptQueues = () => {
   const sent: [QueueName, QueueMessage][] = [];
   const buried: { queue: QueueName; body: string; reason: string }[] = [];
@@ -43,7 +43,7 @@ const batchOf = (bodies: readonly string[], receives: number): SQSEvent =>
 
 const idsOf = ({ batchItemFailures }: SQSBatchResponse) => batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
 
-/** The row of the outbox that a message is about. */
+/** The outbox row of a message. */
 const rowOf = (body: string) => (JSON.parse(body) as { outbox_id: number }).outbox_id;
 
 const rowsLeft = async ({ ctx }: Backend) => {
@@ -51,7 +51,7 @@ const rowsLeft = async ({ ctx }: Backend) => {
   return rows.map((row) => row.outbox_id);
 };
 
-/** The messages of ten tasks that were submitted, as their queue would bring them together. */
+/** The messages of ten submitted tasks, as one batch of their queue. */
 const tenMessages = async () => {
   const { queues, sent, buried } = keptQueues();
   const backend = await backendForTest({ queues });
@@ -61,13 +61,13 @@ const tenMessages = async () => {
   return { backend, bodies, buried, queues };
 };
 
-/** Lets the work of a message fail at the database, as a bug of a statement would. */
+/** Makes the work of a message fail in the database, as a bug in a statement would. */
 const breakRow = (sql: Sql, outboxId: number) =>
   sql.unsafe(`
     create function refuse() returns trigger language plpgsql as $$ begin raise exception 'this row is poison'; end $$;
     create trigger poison before delete on outbox for each row when (old.outbox_id = ${outboxId}) execute function refuse()`);
 
-/** A context that keeps which events were carried out. */
+/** A context that records which events were processed. */
 const watched = ({ ctx }: Backend) => {
   const done: string[] = [];
   const follow = async (events: readonly LiveEvent[]) => {
@@ -78,7 +78,7 @@ const watched = ({ ctx }: Backend) => {
 };
 
 describe('a well-formed message whose work fails', () => {
-  it('comes again by itself alone until its last receive, and then becomes a dead letter with its reason', async () => {
+  it('is received again alone until its last receive, and then becomes a dead letter with the reason', async () => {
     const { backend, bodies, buried } = await tenMessages();
     const { ctx, done } = watched(backend);
     const poison = bodies[3] ?? '';
@@ -98,7 +98,7 @@ describe('a well-formed message whose work fails', () => {
     expect(done).toHaveLength(BATCH - 1);
   });
 
-  it('on its last receive is set aside, and the other nine of its batch are done once', async () => {
+  it('becomes a dead letter at its last receive, and the other nine messages of its batch are processed once', async () => {
     const { backend, bodies, buried } = await tenMessages();
     const { ctx, done } = watched(backend);
     const poison = bodies[6] ?? '';
@@ -112,7 +112,7 @@ describe('a well-formed message whose work fails', () => {
     expect(done).toHaveLength(BATCH - 1);
   });
 
-  it('comes again when it can not be set aside either', async () => {
+  it('is received again if it cannot be moved to the dead letters either', async () => {
     const { backend, bodies, queues } = await tenMessages();
     const [poison = ''] = bodies;
     await breakRow(backend.ctx.sql, rowOf(poison));
@@ -123,7 +123,7 @@ describe('a well-formed message whose work fails', () => {
 });
 
 describe('a message that finds no database', () => {
-  it('makes no dead letter, however often it is received: it is let go, and its row stays in the outbox', async () => {
+  it('never becomes a dead letter, however often it is received: it is dropped, and its row stays in the outbox', async () => {
     const { backend, bodies, buried, queues } = await tenMessages();
     const env = { ...backend.ctx.env, DATABASE_URL: `postgres://nobody@127.0.0.1:${await freePort()}/none` };
     const ctx = createContext(env, { queues, log: () => {} });
@@ -136,14 +136,14 @@ describe('a message that finds no database', () => {
     expect(await rowsLeft(backend)).toEqual(bodies.map(rowOf));
   });
 
-  it('has its effect or stays in the outbox, at whichever statement of its work the database goes away', async () => {
+  it('takes effect or stays in the outbox, at whichever statement the database becomes unavailable', async () => {
     const { backend, bodies, queues } = await tenMessages();
     const { done, ctx } = watched(backend);
 
     for (const [at, body] of bodies.entries()) {
       let sent = 0;
       const sql = beforeStatements(ctx.sql, async () => {
-        if (++sent > at) throw new ConnectionLost('the database went away');
+        if (++sent > at) throw new ConnectionLost('the database became unavailable');
       });
       await consume({ ...ctx, sql, queues, log: () => {} }, 'events')(batchOf([body], 1));
 

@@ -13,7 +13,7 @@ const readySet = async (sql: Sql) =>
   (await sql<{ subtask_id: string }[]>`select subtask_id from queue_entries where not paused order by 1`).map((row) => row.subtask_id);
 
 describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
-  it('is what it is in Postgres after a flush and a reconcile, in the order of rank', async () => {
+  it('equals the queue in Postgres after a flush and a reconcile, in the order of rank', async () => {
     const { redis } = breakableRedis();
     const { backend } = await backendWithQueues({ redis });
     await enrol(backend);
@@ -34,7 +34,7 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(first.priority).toBe(9);
   });
 
-  it('is made whole by what a clock of minutes sends for the time in between', async () => {
+  it('is reconciled by the delayed messages of a tick that runs every minute', async () => {
     const { redis } = breakableRedis();
     const { backend, client } = await backendWithQueues({ redis });
     const organization_id = await organizationOf(backend.ctx.sql);
@@ -75,7 +75,7 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     await proposes(0);
   });
 
-  it('keeps what was not read when there is more than can be read, and takes in more than fits one request', async () => {
+  it('keeps entries that were not read when there are too many, and adds more than fit into one request', async () => {
     const { redis } = breakableRedis();
     const { backend } = await backendWithQueues({ redis });
     const organization_id = crypto.randomUUID();
@@ -91,7 +91,7 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(proposed).toEqual([...ready, unread].map((it) => it.subtask_id));
   });
 
-  it('loses what it has wrong with a reconcile', async () => {
+  it('loses its wrong entries in a reconcile', async () => {
     const backend = await backendForTest();
     const { hints, sql } = backend.ctx;
     const organization_id = await organizationOf(sql);
@@ -105,7 +105,7 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
     expect(await hints.propose(organization_id, ['scripted'], 10)).toEqual(await readySet(sql));
   });
 
-  it('proposes and does not decide: what it has wrong or lacks is found all the same', async () => {
+  it('proposes and does not decide: wrong and missing entries do not affect a claim', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const organization_id = await organizationOf(backend.ctx.sql);
@@ -125,7 +125,7 @@ describe.skipIf(NO_REDIS)('the ready queue in Redis', () => {
 });
 
 describe.skipIf(NO_REDIS)('a task that is read', () => {
-  it('comes from Redis while it is open, never older than what was answered before', async () => {
+  it('comes from Redis until the task ends, never older than an earlier response', async () => {
     const { backend } = await backendWithQueues(breakableRedis());
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     const params = { task_id };
@@ -143,7 +143,7 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     expect((await backend.admin.ok.getTask({ params })).status).toBe('cancelled');
   });
 
-  it('is never older than a completion or a removal of a worker that was answered, be the events as late as they like', async () => {
+  it('is never older than a confirmed completion or removal of a worker, however late the events are', async () => {
     const { backend, hold } = await backendWithQueues(breakableRedis());
     const subtasks = ['a', 'b', 'c'].map((key) => ({ key, goal: key }));
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks } });
@@ -164,7 +164,7 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     expect(after.last_seq).toBeGreaterThan(between.last_seq);
   });
 
-  it('is not taken from an old copy either when an older number is noted after a newer one', async () => {
+  it('is not read from an old copy either when an older number is recorded after a newer one', async () => {
     const { backend, settle } = await backendWithQueues(breakableRedis());
     const { hints, sql } = backend.ctx;
     const { task_id, last_seq } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -172,7 +172,7 @@ describe.skipIf(NO_REDIS)('a task that is read', () => {
     await settle();
     expect(await hints.readTask(own, task_id)).toMatchObject({ last_seq });
 
-    // Two requests changed it; the one that committed first notes its number last.
+    // Two requests changed it; the one that committed first records its number last.
     await hints.recordChanges({ tasks: [{ task_id, last_seq: last_seq + 2 }], workers: [], removed: [] });
     await hints.recordChanges({ tasks: [{ task_id, last_seq }], workers: [], removed: [] });
 
@@ -234,10 +234,10 @@ describe.skipIf(NO_REDIS)('a request', () => {
 });
 
 describe('without Redis', () => {
-  it('everything works but push', async () => {
-    const { redis, setAway } = breakableRedis();
+  it('everything works except push', async () => {
+    const { redis, setUnavailable } = breakableRedis();
     const { backend } = await backendWithQueues({ redis });
-    setAway(true);
+    setUnavailable(true);
     const worker = await enrol(backend);
 
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });

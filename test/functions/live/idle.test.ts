@@ -9,7 +9,7 @@ import { backendWithQueues, breakableRedis } from './support/live.ts';
 const WORKERS = 10;
 const MINUTES = 180;
 
-/** An hour passes for what says when there was last something to do. */
+/** Lets an hour pass for the time at which there was last new work. */
 const letSettle = async (redis: ReturnType<typeof breakableRedis>['redis']) => {
   const generation = await redis.get<string>('work:generation');
   if (generation === null) throw new Error('nothing was ever new');
@@ -38,11 +38,23 @@ const idleSystem = async (parts: Parts = {}) => {
       params: { worker_id: worker.worker_id },
       body: { claim_request_id: crypto.randomUUID(), tools: ['scripted'], start: true },
     });
-  return { backend, client, held, hold, settle, workers, claim, task_id, cancelled, redis: broken.redis, setAway: broken.setAway };
+  return {
+    backend,
+    client,
+    held,
+    hold,
+    settle,
+    workers,
+    claim,
+    task_id,
+    cancelled,
+    redis: broken.redis,
+    setUnavailable: broken.setUnavailable,
+  };
 };
 
 describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
-  it('asks Postgres nothing for three hours, by heartbeats, claims and the tick', async () => {
+  it('does not query Postgres for three hours, by heartbeats, claims or the tick', async () => {
     const { backend, workers, claim } = await idleSystem();
     const before = backend.ctx.sql.counted();
 
@@ -57,7 +69,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(backend.ctx.sql.counted() - before).toBe(0);
   });
 
-  it('is awake with the next task', async () => {
+  it('wakes up with the next task', async () => {
     const { backend, workers, claim } = await idleSystem();
     const [first] = workers;
 
@@ -67,32 +79,32 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     await expect.poll(async () => (first ? (await claim(first)).body.claimed.length : 0), { timeout: 15_000 }).toBe(1);
   });
 
-  it('hears of what was submitted while Redis was away and then came back as it was', async () => {
-    const { backend, client, held, hold, settle, workers, claim, redis, setAway } = await idleSystem();
+  it('finds what was submitted while Redis was unavailable, when it returns with its old content', async () => {
+    const { backend, client, held, hold, settle, workers, claim, redis, setUnavailable } = await idleSystem();
     const [first] = workers;
     hold(true);
-    setAway(true);
+    setUnavailable(true);
     await backend.admin.ok.submitTask({ body: { goal: 'in the dark' } });
     const isWake = (body: string) => (JSON.parse(body) as { topic: string }).topic === 'wake';
     const sent = held.flatMap(([queue, messages]) => messages.map((message) => ({ queue, message })));
     for (const { queue, message } of sent.filter((it) => !isWake(it.message.body))) await client.send(queue, [message]);
     await settle();
-    setAway(false);
+    setUnavailable(false);
     expect(await tick(backend.ctx)).toBeNull();
 
     const [wake, ...more] = sent.filter((it) => isWake(it.message.body));
     expect([wake?.message.delaySeconds, more]).toEqual([10, []]);
-    await redis.del('lock:reconcile'); // as if 20 s had passed since the last
+    await redis.del('lock:reconcile'); // as if 20 s had passed since the last one
     await client.send('subtasks', [{ id: 'wake', body: wake?.message.body ?? '' }]);
 
     await expect.poll(() => tick(backend.ctx), { timeout: 15_000 }).not.toBeNull();
     await expect.poll(async () => (first ? (await claim(first)).body.claimed.length : 0), { timeout: 15_000 }).toBe(1);
   });
 
-  it('hears of a retry', async () => {
+  it('wakes up for a retry', async () => {
     const { backend, hold, cancelled } = await idleSystem();
     expect(await tick(backend.ctx)).toBeNull();
-    hold(true); // what the queues bring would wake it, too
+    hold(true); // the messages of the queues would wake it, too
 
     await backend.admin.ok.retryTask({ params: { task_id: cancelled } });
 
@@ -114,7 +126,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(removed).toEqual([artifact.artifact_id]);
   });
 
-  it('hears of anything after a flush', async () => {
+  it('wakes up for every change after a flush', async () => {
     const { backend, redis } = await idleSystem();
     expect(await tick(backend.ctx)).toBeNull();
 
@@ -124,7 +136,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).not.toBeNull();
   });
 
-  it('does not rest before a transaction that was announced must have ended', async () => {
+  it('does not become idle before an announced transaction must have ended', async () => {
     const { backend, redis } = await idleSystem();
     await backend.ctx.hints.bump(); // whose task is not committed yet
 
@@ -136,7 +148,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).toBeNull();
   });
 
-  it('does not rest for what was announced while the tick was under way', async () => {
+  it('does not become idle if a change is announced during the tick', async () => {
     const { backend, redis } = await idleSystem();
     const { hints } = backend.ctx;
     await hints.bump();
@@ -153,7 +165,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).not.toBeNull();
   });
 
-  it('does not rest while something of the last task has not left the outbox', async () => {
+  it('does not become idle while the outbox has a row of the last task', async () => {
     const { backend, hold, settle, redis } = await idleSystem();
     hold(true);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'short' } });
@@ -172,7 +184,7 @@ describe.skipIf(NO_REDIS)('an idle system with ten workers', () => {
     expect(await tick(backend.ctx)).toBeNull();
   });
 
-  it('hears of a change of mode and of its removal', async () => {
+  it('learns of a change of its mode and of its removal', async () => {
     const { backend, workers } = await idleSystem();
     const [draining, removed] = workers;
     if (draining === undefined || removed === undefined) throw new Error('no workers');

@@ -8,7 +8,7 @@ import { drain, enrol } from '../../support/worker.ts';
 import { backendWithQueues } from './support/live.ts';
 
 const left = async (sql: Sql) => (await sql`select outbox_id from outbox`).length;
-/** As if the rows had been left long ago. */
+/** As if the rows had been written long ago. */
 const age = (sql: Sql) => sql`update outbox set available_at = clock_timestamp()`;
 
 const DAG = {
@@ -19,8 +19,8 @@ const DAG = {
   ],
 };
 
-describe('what a transaction leaves', () => {
-  it('goes through the queues at once, and the outbox drains', async () => {
+describe('an outbox message of a transaction', () => {
+  it('is sent through the queues at once, and the outbox becomes empty', async () => {
     const { backend } = await backendWithQueues();
     const worker = await enrol(backend);
 
@@ -30,7 +30,7 @@ describe('what a transaction leaves', () => {
     await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
-  it('carries the id of the request that it came of, through the queues to the events', async () => {
+  it('carries the id of the request that caused it, through the queues to the events', async () => {
     const { backend, held, hold } = await backendWithQueues();
     const worker = await enrol(backend);
     hold(true);
@@ -74,7 +74,7 @@ describe('what a transaction leaves', () => {
     expect(row.seconds).toBeGreaterThan(base_ms / 2_000);
   });
 
-  it('goes through the queues at once too where the reaper left it', async () => {
+  it('is also sent at once when the reaper wrote it', async () => {
     const { backend } = await backendWithQueues();
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await (await enrol(backend)).claim();
@@ -86,7 +86,7 @@ describe('what a transaction leaves', () => {
     await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
-  it('is sent by the relay when whoever committed it was killed before it sent', async () => {
+  it('is sent by the relay when the process that committed it was killed before sending', async () => {
     const { backend, hold } = await backendWithQueues();
     hold(true);
     await backend.admin.ok.submitTask({ body: DAG });
@@ -100,7 +100,7 @@ describe('what a transaction leaves', () => {
     await expect.poll(() => left(backend.ctx.sql), { timeout: 15_000 }).toBe(0);
   });
 
-  it('may be sent twice, and out of order, without a second effect', async () => {
+  it('can be sent twice, and out of order, without a second effect', async () => {
     const { backend, client, held, hold } = await backendWithQueues();
     const worker = await enrol(backend);
     hold(true);
@@ -117,7 +117,7 @@ describe('what a transaction leaves', () => {
     expect(backend.logged).toEqual([]);
   });
 
-  it('is brought about in time though the clock comes each minute only', async () => {
+  it('takes effect in time although the tick runs only once a minute', async () => {
     const { backend, client } = await backendWithQueues();
     const { sql } = backend.ctx;
     const worker = await enrol(backend);
@@ -141,7 +141,7 @@ describe('what a transaction leaves', () => {
     expect(backend.logged).toEqual([]);
   });
 
-  it('drains in one go, however much was left behind', async () => {
+  it('is processed in one run of the relay, however many rows were left', async () => {
     const { backend, hold } = await backendWithQueues();
     hold(true);
     const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
@@ -153,7 +153,7 @@ describe('what a transaction leaves', () => {
     expect(await relay(backend.ctx)).toEqual({ relayed: 250, postponed: 0 });
   });
 
-  it('is told as load for each slot of the workers that are there, and of no dead one', async () => {
+  it('counts in the load per slot of the workers that are online, without dead ones', async () => {
     const { backend } = await backendWithQueues();
     const [idle] = [await enrol(backend), await enrol(backend)];
     await backend.admin.ok.submitTask({ body: DAG });
@@ -166,7 +166,7 @@ describe('what a transaction leaves', () => {
     expect(lines).toEqual([['info', 'load', { ready: 1, running: 0, slots: 64, per_slot: 1 / 64 }]]);
   });
 
-  it('is carried out by the relay itself while no queue takes it', async () => {
+  it('is processed by the relay itself while no queue accepts it', async () => {
     const { backend, sqs } = await backendWithQueues();
     await sqs.close();
     await backend.admin.ok.submitTask({ body: DAG });
@@ -177,7 +177,7 @@ describe('what a transaction leaves', () => {
     expect(await left(backend.ctx.sql)).toBe(0);
   });
 
-  it('that spoils a batch becomes a dead letter with its reason; the others of its batch are done once', async () => {
+  it('that breaks a batch becomes a dead letter with the reason; the others of its batch are processed once', async () => {
     const { backend, client } = await backendWithQueues({}, { visibilitySeconds: 1 });
     const organization_id = await organization(backend.ctx.sql);
     const poison = { outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [['not a uuid', 1, 1]] } };
@@ -188,7 +188,7 @@ describe('what a transaction leaves', () => {
     ]);
     for (let n = 0; n < 8; n++) await backend.admin.ok.submitTask({ body: DAG });
 
-    // What is handled for longer than it is hidden comes again meanwhile: it may be buried twice, or be moved by the queue itself as well.
+    // A message that is handled for longer than its visibility timeout is received again: it may be buried twice, or moved by the queue too.
     const dead = async () => {
       const { letters } = await client.listDead('events');
       return Object.fromEntries(letters.filter(({ reason }) => reason !== null).map(({ body, reason }) => [body, reason]));
@@ -204,7 +204,7 @@ const organization = async (sql: Sql) =>
   (await sql<[{ organization_id: string }]>`select organization_id from organizations`)[0].organization_id;
 
 describe('dead letters', () => {
-  it('are listed with their reason and tried again when the cause is gone; those of others are not seen', async () => {
+  it('are listed with their reason and redriven once the cause is fixed; those of other organizations are hidden', async () => {
     const { backend, client } = await backendWithQueues();
     const { key } = await backend.newKey({ organization: 'abroad' });
     const organization_id = await organization(backend.ctx.sql);

@@ -31,7 +31,7 @@ const keysOf = async (redis: RedisClient, match: string): Promise<string[]> => {
 };
 
 const setup = async () => {
-  const { redis, setAway } = breakableRedis();
+  const { redis, setUnavailable } = breakableRedis();
   const { push, posted, closed, slow } = fakePush();
   const { backend, settle } = await backendWithQueues({ redis, push });
   const handle = socket(backend.ctx);
@@ -44,9 +44,9 @@ const setup = async () => {
   };
   const say = (id: string, frame: unknown) =>
     handle(event('MESSAGE', id, { body: typeof frame === 'string' ? frame : JSON.stringify(frame) }));
-  const heard = (id: string) => (posted.get(id) ?? []) as ServerFrame[];
-  const events = (id: string) => heard(id).flatMap((frame) => (frame.type === 'events' ? frame.events.map((it) => it.seq) : []));
-  return { backend, settle, redis, setAway, handle, ticketOf, connect, open, say, heard, events, posted, closed, slow };
+  const received = (id: string) => (posted.get(id) ?? []) as ServerFrame[];
+  const events = (id: string) => received(id).flatMap((frame) => (frame.type === 'events' ? frame.events.map((it) => it.seq) : []));
+  return { backend, settle, redis, setUnavailable, handle, ticketOf, connect, open, say, received, events, posted, closed, slow };
 };
 
 describe.skipIf(NO_REDIS)('a ticket', () => {
@@ -60,7 +60,7 @@ describe.skipIf(NO_REDIS)('a ticket', () => {
     expect(await connect('four', '')).toEqual({ statusCode: 401 });
   });
 
-  it('is good for half a minute', async () => {
+  it('is valid for half a minute', async () => {
     const { backend, redis } = await setup();
     await backend.admin.ok.createTicket();
 
@@ -71,14 +71,14 @@ describe.skipIf(NO_REDIS)('a ticket', () => {
     expect(seconds).toBeLessThanOrEqual(30);
   });
 
-  it('opens none for a request that has read it and finds that another one has taken it', async () => {
+  it('opens no socket for a request that has read it when another one has taken it', async () => {
     const owner = JSON.stringify({ kind: 'caller', id: 'x', organization_id: 'y' });
 
     expect(await createSockets(async () => [owner, 1]).takeTicket('hash')).toMatchObject({ kind: 'caller' });
     expect(await createSockets(async () => [owner, 0]).takeTicket('hash')).toBeNull();
   });
 
-  it('opens one socket of many that use it at once', async () => {
+  it('opens only one socket when many use it at the same time', async () => {
     const { backend, connect, ticketOf } = await setup();
     const { url } = await backend.admin.ok.createTicket();
 
@@ -87,7 +87,7 @@ describe.skipIf(NO_REDIS)('a ticket', () => {
     expect(answers.map(({ statusCode }) => statusCode).toSorted((a, b) => a - b)).toEqual([200, 401, 401, 401]);
   });
 
-  it('is not taken from a page of another origin', async () => {
+  it('is not accepted from a page of another origin', async () => {
     const { backend, connect, ticketOf } = await setup();
     const fresh = async () => ticketOf((await backend.admin.ok.createTicket()).url);
 
@@ -97,14 +97,14 @@ describe.skipIf(NO_REDIS)('a ticket', () => {
 });
 
 describe.skipIf(NO_REDIS)('a socket', () => {
-  it('gets what happened to a task after a number, and then what happens', async () => {
-    const { backend, open, say, heard, events } = await setup();
+  it('receives the events of a task after a sequence number, and then new ones', async () => {
+    const { backend, open, say, received, events } = await setup();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await open('one');
 
     await say('one', { action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 });
-    expect(heard('one').at(-1)).toEqual({ type: 'subscribed', topic: `task:${task_id}`, last_seq: 1 });
+    expect(received('one').at(-1)).toEqual({ type: 'subscribed', topic: `task:${task_id}`, last_seq: 1 });
     await drain(worker);
 
     const { last_seq } = await backend.admin.ok.getTask({ params: { task_id } });
@@ -115,12 +115,12 @@ describe.skipIf(NO_REDIS)('a socket', () => {
   it.each(['before', 'after'] as const)(
     'misses nothing that happens right %s it is subscribed, of a task that it asks for from the start',
     async (when) => {
-      const { backend, settle, open, heard, events } = await setup();
+      const { backend, settle, open, received, events } = await setup();
       const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
       await settle();
       await open('one');
       const { sockets } = backend.ctx;
-      /** Recorded, and told to all who follow by then. */
+      /** Records an event and pushes it to all current followers. */
       const happen = async () => {
         await backend.admin.ok.pauseTask({ params: { task_id } });
         await settle();
@@ -135,13 +135,13 @@ describe.skipIf(NO_REDIS)('a socket', () => {
 
       await handle(event('MESSAGE', 'one', { body: JSON.stringify({ action: 'subscribe', topic: `task:${task_id}`, after_seq: 0 }) }));
 
-      expect(heard('one').at(-1)).toMatchObject({ type: 'subscribed', last_seq: 2 });
+      expect(received('one').at(-1)).toMatchObject({ type: 'subscribed', last_seq: 2 });
       expect(new Set(events('one'))).toEqual(new Set([1, 2]));
     },
   );
 
-  it('hears of tasks and workers in few words, and of nothing after it has unsubscribed', async () => {
-    const { backend, open, say, heard } = await setup();
+  it('receives short forms of tasks and workers, and nothing after it has unsubscribed', async () => {
+    const { backend, open, say, received } = await setup();
     await open('one');
     await say('one', { action: 'subscribe', topic: 'tasks' });
     await say('one', { action: 'subscribe', topic: 'workers' });
@@ -150,20 +150,20 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await enrol(backend);
 
     await expect
-      .poll(() => heard('one').map((frame) => frame.type), { timeout: 15_000 })
+      .poll(() => received('one').map((frame) => frame.type), { timeout: 15_000 })
       .toEqual(expect.arrayContaining(['task', 'worker']));
-    expect(heard('one')).toContainEqual({ type: 'task', topic: 'tasks', task: expect.objectContaining({ task_id, status: 'pending' }) });
+    expect(received('one')).toContainEqual({ type: 'task', topic: 'tasks', task: expect.objectContaining({ task_id, status: 'pending' }) });
     await say('one', { action: 'unsubscribe', topic: 'tasks' });
     await open('two');
     await say('two', { action: 'subscribe', topic: 'tasks' });
-    const before = heard('one').length;
+    const before = received('one').length;
     await backend.admin.ok.cancelTask({ params: { task_id } });
-    await expect.poll(() => heard('two').length, { timeout: 15_000 }).toBe(2);
-    expect(heard('one')).toHaveLength(before);
+    await expect.poll(() => received('two').length, { timeout: 15_000 }).toBe(2);
+    expect(received('one')).toHaveLength(before);
   });
 
-  it('may follow only what is its own', async () => {
-    const { backend, settle, connect, ticketOf, open, say, heard, events } = await setup();
+  it('may follow only its own tasks and topics', async () => {
+    const { backend, settle, connect, ticketOf, open, say, received, events } = await setup();
     const { key } = await backend.newKey({ organization: 'abroad' });
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -178,24 +178,24 @@ describe.skipIf(NO_REDIS)('a socket', () => {
       ['caller', `worker:${worker.worker_id}`],
     ] as const) {
       await say(id, { action: 'subscribe', topic });
-      expect(heard(id).at(-1)).toMatchObject({ type: 'error', code: 'forbidden' });
+      expect(received(id).at(-1)).toMatchObject({ type: 'error', code: 'forbidden' });
     }
     await say('worker', { action: 'subscribe', topic: `worker:${worker.worker_id}` });
-    expect(heard('worker').at(-1)).toMatchObject({ type: 'subscribed' });
+    expect(received('worker').at(-1)).toMatchObject({ type: 'subscribed' });
 
     await say('abroad', { action: 'ping', topics: [`task:${task_id}`] });
     await say('worker', { action: 'ping', topics: ['tasks', 'workers'] });
     await open('follower');
     await say('follower', { action: 'ping', topics: [`task:${task_id}`] });
-    const before = ['abroad', 'worker'].map((id) => heard(id).length);
+    const before = ['abroad', 'worker'].map((id) => received(id).length);
     await backend.admin.ok.cancelTask({ params: { task_id } });
     await expect.poll(() => events('follower').length, { timeout: 15_000 }).toBeGreaterThan(0);
     await settle();
-    expect(['abroad', 'worker'].map((id) => heard(id).length)).toEqual(before);
+    expect(['abroad', 'worker'].map((id) => received(id).length)).toEqual(before);
   });
 
-  it('is told what is wrong with what it says, and what would be right', async () => {
-    const { open, say, heard } = await setup();
+  it('receives what is wrong with its message, and what is accepted instead', async () => {
+    const { open, say, received } = await setup();
     await open('one');
 
     for (const wrong of [
@@ -208,12 +208,12 @@ describe.skipIf(NO_REDIS)('a socket', () => {
       { action: 'ping', x: 1 },
     ]) {
       await say('one', wrong);
-      expect(heard('one').at(-1)).toMatchObject({ type: 'error', code: 'invalid_request', detail: expect.stringMatching(/./) });
+      expect(received('one').at(-1)).toMatchObject({ type: 'error', code: 'invalid_request', detail: expect.stringMatching(/./) });
     }
   });
 
-  it('whose registration was flushed is closed when it speaks; one whose subscriptions were is whole again after a ping', async () => {
-    const { backend, redis, open, say, heard, closed } = await setup();
+  it('is closed at its next message if its registration was flushed; lost subscriptions are restored by a ping', async () => {
+    const { backend, redis, open, say, received, closed } = await setup();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await open('one');
     await say('one', { action: 'subscribe', topic: `task:${task_id}` });
@@ -221,27 +221,27 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     expect(await redis.del(`ws:topic:${organization_id}:task:${task_id}`)).toBe(1);
 
     await say('one', { action: 'ping', topics: [`task:${task_id}`] });
-    expect(heard('one').at(-1)).toEqual({ type: 'pong' });
+    expect(received('one').at(-1)).toEqual({ type: 'pong' });
     await backend.admin.ok.cancelTask({ params: { task_id } });
-    await expect.poll(() => heard('one').some((frame) => frame.type === 'events'), { timeout: 15_000 }).toBe(true);
+    await expect.poll(() => received('one').some((frame) => frame.type === 'events'), { timeout: 15_000 }).toBe(true);
 
     await redis.flushall();
     await say('one', { action: 'ping', topics: [] });
     expect([...closed]).toEqual(['one']);
   });
 
-  it('is told so when its subscriptions can not be made again, and does not take silence for peace', async () => {
-    const { backend, open, posted, heard } = await setup();
+  it('receives an error when its subscriptions cannot be restored, instead of silence', async () => {
+    const { backend, open, posted, received } = await setup();
     await open('one');
     const deaf = socket({ ...backend.ctx, sockets: { ...backend.ctx.sockets, subscribe: async () => false } });
 
     await deaf(event('MESSAGE', 'one', { body: JSON.stringify({ action: 'ping', topics: ['tasks', 'checkpoints'] }) }));
 
-    expect(heard('one').at(-1)).toMatchObject({ type: 'error', code: 'unavailable' });
+    expect(received('one').at(-1)).toMatchObject({ type: 'error', code: 'unavailable' });
     expect(posted.size).toBe(1);
   });
 
-  it('that does not read is closed and forgotten: its client comes again and catches up', async () => {
+  it('that does not read is closed and forgotten: its client reconnects and catches up', async () => {
     const { backend, redis, open, say, closed, slow } = await setup();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await open('one');
@@ -262,13 +262,13 @@ describe.skipIf(NO_REDIS)('a socket', () => {
     await say('one', { action: 'ping', topics: [`task:${task_id}`] });
 
     const keys = await keysOf(redis, 'ws:*');
-    const lives = await Promise.all(keys.map((key) => redis.ttl(key)));
+    const ttls = await Promise.all(keys.map((key) => redis.ttl(key)));
 
     expect(keys).toHaveLength(3);
-    expect(lives.filter((seconds) => seconds <= 0 || seconds > 7_800)).toEqual([]);
+    expect(ttls.filter((seconds) => seconds <= 0 || seconds > 7_800)).toEqual([]);
   });
 
-  it('that is gone is forgotten', async () => {
+  it('that is closed is forgotten', async () => {
     const { backend, redis, open, say, closed } = await setup();
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await open('one');
@@ -282,8 +282,8 @@ describe.skipIf(NO_REDIS)('a socket', () => {
 });
 
 describe.skipIf(NO_REDIS)('a worker', () => {
-  it('that is free is rung for what becomes ready, and told when what it runs is cancelled', async () => {
-    const { backend, connect, ticketOf, say, heard } = await setup();
+  it('that is free gets a doorbell for ready subtasks, and a directive when a subtask that it runs is cancelled', async () => {
+    const { backend, connect, ticketOf, say, received } = await setup();
     const worker = await enrol(backend);
     const topic = `worker:${worker.worker_id}`;
     await worker.heartbeat();
@@ -294,12 +294,12 @@ describe.skipIf(NO_REDIS)('a worker', () => {
       .toBe(1);
 
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
-    await expect.poll(() => heard('w').map((frame) => frame.type), { timeout: 15_000 }).toContain('doorbell');
+    await expect.poll(() => received('w').map((frame) => frame.type), { timeout: 15_000 }).toContain('doorbell');
     const [claimed] = await worker.claim();
     await backend.admin.ok.cancelTask({ params: { task_id } });
 
     await expect
-      .poll(() => heard('w'), { timeout: 15_000 })
+      .poll(() => received('w'), { timeout: 15_000 })
       .toContainEqual({
         type: 'directive',
         topic,
@@ -309,8 +309,8 @@ describe.skipIf(NO_REDIS)('a worker', () => {
       });
   });
 
-  it('that is draining is not rung; once it is active again it is, and those who follow the workers hear of both', async () => {
-    const { backend, settle, connect, ticketOf, open, say, heard } = await setup();
+  it('gets no doorbell while it is draining, gets one once it is active again, and followers receive both changes', async () => {
+    const { backend, settle, connect, ticketOf, open, say, received } = await setup();
     const [drained, other] = [await enrol(backend), await enrol(backend)];
     for (const [id, { worker_id, as }] of [
       ['drained', drained],
@@ -323,24 +323,24 @@ describe.skipIf(NO_REDIS)('a worker', () => {
     await settle(); // so that the follower receives nothing about the registrations
     await open('follower');
     await say('follower', { action: 'subscribe', topic: 'workers' });
-    const before = { drained: heard('drained').length, other: heard('other').length };
+    const before = { drained: received('drained').length, other: received('other').length };
     const params = { worker_id: drained.worker_id };
     const { version } = await backend.admin.ok.updateWorker({ params, body: { version: 1, mode: 'draining' } });
     await settle();
 
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
-    await expect.poll(() => heard('other').length, { timeout: 15_000 }).toBeGreaterThan(before.other);
+    await expect.poll(() => received('other').length, { timeout: 15_000 }).toBeGreaterThan(before.other);
     await settle();
-    expect(heard('drained')).toHaveLength(before.drained);
+    expect(received('drained')).toHaveLength(before.drained);
     await backend.admin.ok.updateWorker({ params, body: { version, mode: 'active' } });
 
-    await expect.poll(() => heard('drained').at(-1)?.type, { timeout: 15_000 }).toBe('doorbell');
-    const told = heard('follower').filter(({ type }) => type === 'worker');
-    expect(told).toMatchObject(['draining', 'active'].map((mode) => ({ type: 'worker', worker: { mode, ...params } })));
+    await expect.poll(() => received('drained').at(-1)?.type, { timeout: 15_000 }).toBe('doorbell');
+    const updates = received('follower').filter(({ type }) => type === 'worker');
+    expect(updates).toMatchObject(['draining', 'active'].map((mode) => ({ type: 'worker', worker: { mode, ...params } })));
   });
 
-  it('that becomes busy, is free again and dies is each of these to those who follow the workers', async () => {
-    const { backend, settle, redis, open, say, heard } = await setup();
+  it('is shown to followers as busy, free again and dead, as it becomes each of them', async () => {
+    const { backend, settle, redis, open, say, received } = await setup();
     const worker = await enrol(backend, { slots: 1 });
     const params = { worker_id: worker.worker_id };
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -363,7 +363,7 @@ describe.skipIf(NO_REDIS)('a worker', () => {
     await redis.del(`workers:${worker.worker_id}:status`); // as its time to live does
     await tick(backend.ctx);
 
-    const frames = () => heard('follower').filter((frame) => frame.type === 'worker');
+    const frames = () => received('follower').filter((frame) => frame.type === 'worker');
     await expect.poll(frames, { timeout: 15_000 }).toEqual(
       ['busy', 'online', 'offline'].map((status) => ({
         type: 'worker',
@@ -391,8 +391,8 @@ describe.skipIf(NO_REDIS)('a worker', () => {
         await backend.admin.ok.retryTask({ params: { task_id } });
       },
     ],
-  ])('is rung by nothing but the queue for a subtask that is ready again because %s', async (_, giveBack) => {
-    const { backend, settle, connect, ticketOf, say, heard } = await setup();
+  ])('gets a doorbell only from the queue for a subtask that is ready again because %s', async (_, giveBack) => {
+    const { backend, settle, connect, ticketOf, say, received } = await setup();
     const worker = await enrol(backend);
     const retry = { on: ['tool_error' as const], base_ms: 100, max_ms: 100 };
     await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'a', retry }] } });
@@ -403,7 +403,7 @@ describe.skipIf(NO_REDIS)('a worker', () => {
     await settle();
     await connect('w', ticketOf((await free.as.ok.createWorkerTicket({ params: { worker_id: free.worker_id } })).url));
     await say('w', { action: 'subscribe', topic: `worker:${free.worker_id}` });
-    const bells = () => heard('w').filter(({ type }) => type === 'doorbell').length;
+    const bells = () => received('w').filter(({ type }) => type === 'doorbell').length;
     expect(bells()).toBe(0);
 
     await giveBack({ backend, worker, claimed });

@@ -10,8 +10,8 @@ const credentials = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a secret' };
 
 describeBlobStore('a bucket of S3', async () => createS3Blobs(await bucketForTest()));
 
-describe('an upload to a bucket of S3', () => {
-  it('is signed with the length, the hash and the type that were announced', async () => {
+describe('an upload to an S3 bucket', () => {
+  it('is signed with the announced length, hash and type', async () => {
     const blobs = createS3Blobs({ url: 'http://artifacts.test', credentials });
 
     const { url } = await blobs.upload(randomUUID(), announced(bytes));
@@ -21,10 +21,10 @@ describe('an upload to a bucket of S3', () => {
   });
 });
 
-describe('a bucket that is away', () => {
+describe('an unavailable bucket', () => {
   const unavailable = { code: 'unavailable', status: 503 };
 
-  it('signs requests all the same, and is named when it is asked itself', async () => {
+  it('still signs requests, and is named in the error when it must be read itself', async () => {
     const blobs = createS3Blobs({ url: `http://127.0.0.1:${await freePort()}/artifacts`, credentials });
 
     expect(await blobs.upload(randomUUID(), announced(bytes))).toMatchObject({ method: 'PUT' });
@@ -32,7 +32,7 @@ describe('a bucket that is away', () => {
     await expect(blobs.remove(randomUUID())).rejects.toMatchObject(unavailable);
   });
 
-  it('is no empty one: a refusal does not mean that nothing is stored', async () => {
+  it('is not an empty one: a refusal does not mean that nothing is stored', async () => {
     const { endpoint: url } = await serve((_, response) => void response.writeHead(403).end());
     const blobs = createS3Blobs({ url, credentials });
 
@@ -42,7 +42,7 @@ describe('a bucket that is away', () => {
     });
   });
 
-  it('is asked a second time when the connection breaks', async () => {
+  it('gets a second request when the connection breaks', async () => {
     let calls = 0;
     const { endpoint: url } = await serve((request, response) => {
       calls++;

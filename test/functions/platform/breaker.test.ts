@@ -3,17 +3,17 @@ import { createBreaker } from '../../../functions/platform/breaker.ts';
 
 const setUp = () => {
   let now = 0;
-  const told: (string | null)[] = [];
+  const changes: (string | null)[] = [];
   const breaker = createBreaker({
     failures: 3,
     restMs: 1_000,
     now: () => now,
-    onChange: (failure) => void told.push(failure?.message ?? null),
+    onChange: (failure) => void changes.push(failure?.message ?? null),
   });
   const ask = async (work: () => Promise<string>) => (await breaker.run(work)?.catch((error: Error) => error.message)) ?? 'not asked';
   return {
     breaker,
-    told,
+    changes,
     ask,
     fail: () => ask(() => Promise.reject(new Error('down'))),
     succeed: () => ask(() => Promise.resolve('up')),
@@ -30,8 +30,8 @@ const open = async () => {
 };
 
 describe('the breaker', () => {
-  it('opens after so many failures in a row, and says so once', async () => {
-    const { breaker, fail, succeed, told } = setUp();
+  it('opens after a number of failures in a row, and reports it once', async () => {
+    const { breaker, fail, succeed, changes } = setUp();
     await fail();
     await fail();
     await succeed();
@@ -43,11 +43,11 @@ describe('the breaker', () => {
 
     expect(breaker.state()).toBe('open');
     expect(breaker.failure()?.message).toBe('down');
-    expect(told).toEqual(['down']);
+    expect(changes).toEqual(['down']);
   });
 
-  it('asks nothing while it is open, and one call when it has rested', async () => {
-    const { succeed, pass, breaker, told } = await open();
+  it('blocks every call while it is open, and lets one call through after its rest', async () => {
+    const { succeed, pass, breaker, changes } = await open();
 
     expect(await succeed()).toBe('not asked');
     pass(999);
@@ -57,22 +57,22 @@ describe('the breaker', () => {
 
     expect(breaker.state()).toBe('closed');
     expect(breaker.failure()).toBeNull();
-    expect(told).toEqual(['down', null]);
+    expect(changes).toEqual(['down', null]);
   });
 
-  it('rests again when the one call fails, and says nothing new', async () => {
-    const { fail, succeed, pass, breaker, told } = await open();
+  it('stays open when the probe fails, and reports nothing new', async () => {
+    const { fail, succeed, pass, breaker, changes } = await open();
     pass(1_000);
     expect(await fail()).toBe('down');
 
     expect(await succeed()).toBe('not asked');
     expect(breaker.state()).toBe('open');
-    expect(told).toEqual(['down']);
+    expect(changes).toEqual(['down']);
     pass(1_000);
     expect(await succeed()).toBe('up');
   });
 
-  it('lets no second call through beside the one', async () => {
+  it('lets no second call through during the probe', async () => {
     const { ask, succeed, pass, breaker } = await open();
     pass(1_000);
     const probe = Promise.withResolvers<string>();
@@ -86,7 +86,7 @@ describe('the breaker', () => {
     expect(await succeed()).toBe('up');
   });
 
-  it('is not kept open by late failures of calls from before', async () => {
+  it('is not kept open by late failures of calls that began before it opened', async () => {
     const { ask, fail, succeed, pass } = setUp();
     const early = Promise.withResolvers<string>();
     const asked = ask(() => early.promise);

@@ -6,7 +6,7 @@ import { bodiesOf, messages, queuesAt, queuesForTest } from '../../local/support
 import { serve } from '../../support/http-server.ts';
 import { freePort, until } from '../../support/processes.ts';
 
-/** An SQS that has so many messages in each queue, may know how to move them, and says what it was asked. */
+/** An SQS with this number of messages in each queue; it may support moving them, and records its requests. */
 const watchedQueues = async (count: string, canMove: boolean) => {
   const asked: { action: string; body: Record<string, unknown> }[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -36,7 +36,7 @@ const counted = (count: number) => ({
   Attributes: { QueueArn: 'arn', ApproximateNumberOfMessages: String(count), ApproximateNumberOfMessagesNotVisible: '0' },
 });
 
-/** An SQS with these answers, the last of each again and again; it refuses everything else. */
+/** An SQS with these responses, the last of each repeated; it refuses everything else. */
 const scriptedQueues = async (answers: Record<string, (object | null)[]>) => {
   const asked: string[] = [];
   const { endpoint } = await serve((request, response) => {
@@ -52,7 +52,7 @@ const scriptedQueues = async (answers: Record<string, (object | null)[]>) => {
 };
 
 describe('dead letters', () => {
-  it('are listed with their bodies, their reason and how often they were tried, and stay where they are', async () => {
+  it('are listed with their body, reason and number of receives, and stay in their queue', async () => {
     const { queues, server, counts } = await queuesForTest();
     await queues.send('events', messages(1));
     server.poll('events', () => Promise.reject(new Error('always')), { visibilitySeconds: 0.05 });
@@ -83,7 +83,7 @@ describe('dead letters', () => {
     expect(all.letters).toHaveLength(35);
   });
 
-  it('are none where there are none, and none is waited for', async () => {
+  it('are an empty list at once if there are none', async () => {
     const { queues } = await queuesForTest();
     const { queues: watched, asked } = await watchedQueues('0', false);
 
@@ -95,7 +95,7 @@ describe('dead letters', () => {
     expect(new Set(asked.map(({ action }) => action))).toEqual(new Set(['GetQueueAttributes', 'StartMessageMoveTask']));
   });
 
-  it('go back to their queue and are handled when the cause is gone, all of them', async () => {
+  it('all return to their queue and are handled once the cause is fixed', async () => {
     const { queues, server, counts } = await queuesForTest();
     const handled: string[] = [];
     let broken = true;
@@ -113,12 +113,12 @@ describe('dead letters', () => {
 
     expect(await queues.redrive('subtasks')).toBe(12);
 
-    // One that is seen again before it is deleted is handled twice: a set.
+    // A message that becomes visible again before it is deleted is handled twice, hence a set.
     await until('all to be handled', () => new Set(handled).size === 12);
     expect(await counts(server.deadUrls.subtasks)).toEqual({ waiting: 0, hidden: 0, delayed: 0 });
   });
 
-  it('are moved by SQS itself where it can: all of them, to the queue they belong to', async () => {
+  it('are moved by SQS itself if it supports that: all of them, to their own queue', async () => {
     const { queues, asked } = await watchedQueues('3', true);
 
     expect(await queues.redrive('events')).toBeNull();
@@ -130,7 +130,7 @@ describe('dead letters', () => {
     expect(asked.every(({ action }) => action !== 'ReceiveMessage')).toBe(true);
   });
 
-  it('that their queue does not take stay where they are', async () => {
+  it('stay where they are if their queue refuses them', async () => {
     const { queues, asked } = await scriptedQueues({
       GetQueueAttributes: [counted(1)],
       ReceiveMessage: [{ Messages: [letter] }],
@@ -143,7 +143,7 @@ describe('dead letters', () => {
     expect(asked).not.toContain('DeleteMessage');
   });
 
-  it('are seen again at once when a list of them fails half-way', async () => {
+  it('are visible again at once when listing them fails half-way', async () => {
     const { queues, asked } = await scriptedQueues({
       GetQueueAttributes: [counted(2)],
       ReceiveMessage: [{ Messages: [letter] }, null],
@@ -155,7 +155,7 @@ describe('dead letters', () => {
     expect(asked.at(-1)).toBe('ChangeMessageVisibilityBatch');
   });
 
-  it('that can not be reached are a clear error', async () => {
+  it('cause a clear error if they are unreachable', async () => {
     const { queues } = queuesAt(`http://127.0.0.1:${await freePort()}`);
 
     const message = "The dead letters at http://sqs/0/events-dead can't be reached: connect ECONNREFUSED";

@@ -36,7 +36,7 @@ const hold = (sql: Pool, lane: Lane, count: number) => {
 };
 
 describe('a lane', () => {
-  it('of callers and of reads leaves connections to workers and to what is inside', async () => {
+  it('of callers and of reads leaves connections to workers and to internal work', async () => {
     const sql = await poolForTest({ max: 8, connectMs: 20_000 });
     const callers = hold(sql, 'callers', 20);
     const reads = Array.from({ length: 20 }, () => ask(sql, 'reads')`select pg_sleep(${0.2})`);
@@ -62,7 +62,7 @@ describe('a lane', () => {
     await workers.end();
   });
 
-  it('refuses at once what comes while as many wait as may, and nobody who had a connection before', async () => {
+  it('refuses a new request at once while its queue is full, but no request that had a connection before', async () => {
     const sql = await poolForTest({ max: 4, waiting: 3, connectMs: 20_000 });
     const known = ask(sql, 'callers');
     await known`select 1`;
@@ -77,7 +77,7 @@ describe('a lane', () => {
     expect(await later).toBe(1);
   });
 
-  it('carries out nothing for a caller who has gone, and gives the turn to the next', async () => {
+  it('does nothing for a caller that has disconnected, and serves the next one', async () => {
     const sql = await poolForTest({ max: 4, connectMs: 20_000 });
     const callers = hold(sql, 'callers', 2);
     await expect.poll(callers.begun).toBe(2);
@@ -98,7 +98,7 @@ describe('a lane', () => {
     expect(await sql`select from organizations`).toHaveLength(0);
   });
 
-  it.each([1, 2, 3])('has all connections where there are few: %i', async (max) => {
+  it.each([1, 2, 3])('may use all connections if there are few: %i', async (max) => {
     const sql = await poolForTest({ max, connectMs: 20_000 });
 
     for (const lane of ['inside', 'workers', 'callers', 'reads'] as const) {

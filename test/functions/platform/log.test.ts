@@ -7,7 +7,7 @@ const logging = (LOG_LEVEL: 'debug' | 'warn', LOG_FORMAT: 'json' | 'text', LOG_S
 };
 
 describe('the log', () => {
-  it('writes a line of JSON for machines, with what an error was and what caused it', () => {
+  it('writes a line of JSON for machines, with an error and its cause', () => {
     const { lines, log } = logging('debug', 'json');
 
     log('error', 'request.failed', { request_id: 'r', error: new Error('outer\nline', { cause: new TypeError('inner') }) });
@@ -35,7 +35,7 @@ describe('the log', () => {
     expect(lines).toEqual([expect.stringMatching(/^\S+Z INFO {2}task\.submitted task_id=a count=3 nested=\{"b":1\}\n$/)]);
   });
 
-  it('leaves out what is below its level', () => {
+  it('omits lines below its level', () => {
     const { lines, log } = logging('warn', 'json');
 
     for (const level of ['debug', 'info', 'warn', 'error'] as const) log(level, level);
@@ -46,13 +46,13 @@ describe('the log', () => {
   it('gives no stack for a warning', () => {
     const { lines, log } = logging('warn', 'text');
 
-    log('warn', 'database.away', { error: new Error('it is starting up') });
+    log('warn', 'database.unavailable', { error: new Error('it is starting up') });
 
     expect(lines[0]).toContain('it is starting up');
     expect(lines[0]).not.toContain('log.test.ts');
   });
 
-  it('keeps a sample of what went well in requests, all lines of a request or none', () => {
+  it('samples the lines of successful requests, all lines of a request or none', () => {
     const { lines, log } = logging('debug', 'json', 10);
 
     for (const event of ['request.done', 'message.done'])
@@ -65,12 +65,12 @@ describe('the log', () => {
     expect(carried.map((it) => it.request_id)).toEqual(done.map((it) => it.request_id));
   });
 
-  it('keeps every warning and error, and what belongs to no request', () => {
+  it('keeps every warning and error, and lines without a request', () => {
     const { lines, log } = logging('debug', 'json', 0);
 
-    log('info', 'redis.back');
+    log('info', 'redis.available');
     for (const level of ['debug', 'info', 'warn', 'error'] as const) log(level, level, { request_id: 'a' });
 
-    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['redis.back', 'warn', 'error']);
+    expect(lines.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual(['redis.available', 'warn', 'error']);
   });
 });

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { json, type Sql } from '../../../functions/domain/ports/sql.ts';
-import { ConnectionLost, isDatabaseAway, openPool, type PoolSettings } from '../../../functions/platform/pool.ts';
+import { ConnectionLost, isDatabaseUnavailable, openPool, type PoolSettings } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
 import { startTcpProxy } from '../../../bench/support/tcp-proxy.ts';
 
@@ -50,7 +50,7 @@ describe('a statement', () => {
     expect([...rows]).toEqual([{ a: 1, b: "IT'S", d: [{ c: "'" }], e: ['x,"', 'y'] }]);
   });
 
-  it('answers times as ISO text with microseconds, 64-bit integers as numbers, and how many rows it touched', async () => {
+  it('returns times as ISO text with microseconds, 64-bit integers as numbers, and the number of affected rows', async () => {
     const { sql } = await poolForTest();
 
     const rows = await sql`select timestamptz '2026-01-02 03:04:05.678901+02' as at, 9007199254740991::int8 as big, null::text as none`;
@@ -71,13 +71,13 @@ describe('a statement', () => {
     expect(await names(sql)).toEqual(['once']);
   });
 
-  it('refuses undefined, and says where', async () => {
+  it('refuses undefined, and names the place', async () => {
     const { sql } = await poolForTest();
 
     await expect(async () => sql`select 1 where ${undefined}`).rejects.toThrow('The value after "select 1 where " is undefined');
   });
 
-  it('that Postgres refuses says so with its code and from where it was sent, and costs no connection', async () => {
+  it('that Postgres refuses fails with its code and the place where it was sent, and keeps the connection', async () => {
     const { sql } = await poolForTest({ max: 1 });
     const before = await connection(sql);
 
@@ -85,13 +85,13 @@ describe('a statement', () => {
 
     expect(error).toMatchObject({ code: '22012', message: 'division by zero' });
     expect((error as Error).stack).toContain('pool.test.ts');
-    expect(isDatabaseAway(error)).toBe(false);
+    expect(isDatabaseUnavailable(error)).toBe(false);
     expect(await connection(sql)).toBe(before);
   });
 });
 
 describe('a transaction', () => {
-  it('is kept as a whole when its work succeeds, and not at all when it throws', async () => {
+  it('is committed as a whole when its work succeeds, and rolled back when it throws', async () => {
     const { sql } = await poolForTest();
     const insert = (name: string, work: () => Promise<void>) =>
       sql.begin(async (tx) => {
@@ -105,7 +105,7 @@ describe('a transaction', () => {
     expect(await names(sql)).toEqual(['kept']);
   });
 
-  it('sends its statements one after the other, also where they are not awaited one by one', async () => {
+  it('sends its statements one after another, even if they are not awaited one by one', async () => {
     const { sql, proxy } = await poolForTest({ max: 1 });
     await sql`select 1`;
     const before = proxy.counted().roundTrips;
@@ -124,7 +124,7 @@ describe('a transaction', () => {
     expect(proxy.counted().roundTrips - before).toBe(6 + 2); // begin and commit
   });
 
-  it('takes no statement after its end, which would be carried out by itself', async () => {
+  it('accepts no statement after its end, which would run outside of it', async () => {
     const { sql } = await poolForTest();
 
     const tx = await sql.begin(async (tx) => ({ late: () => tx`insert into organizations (name) values ('late')` }));
@@ -133,7 +133,7 @@ describe('a transaction', () => {
     expect(await names(sql)).toEqual([]);
   });
 
-  it('fails when one of its statements failed, even if its work goes on as if nothing had been', async () => {
+  it('fails when one of its statements failed, even if its work ignores the error', async () => {
     const { sql } = await poolForTest();
 
     const transaction = sql.begin(async (tx) => {
@@ -147,7 +147,7 @@ describe('a transaction', () => {
 });
 
 describe('a value', () => {
-  /** Sent as a parameter of that type, read as the type of the column. */
+  /** Sent as a parameter of this type, read as the type of the column. */
   const echo = async (value: unknown, type: string) => {
     const { sql } = await poolForTest({ max: 1 });
     const parts = ['select ', `::${type} as value`];
@@ -193,7 +193,7 @@ describe('a value', () => {
     expect(await echo(sent, type)).toEqual(value);
   });
 
-  it('of jsonb is encoded once: a text is a text, and a list of lists stays one', async () => {
+  it('of type jsonb is encoded once: a string stays a string, and a list of lists stays one', async () => {
     expect(await echo(json('text'), 'jsonb')).toBe('text');
     expect(await echo(json([[1], [2, 3]]), 'jsonb')).toEqual([[1], [2, 3]]);
     expect(await echo([json([1]), json([2, 3]), json(null)], 'jsonb[]')).toEqual([[1], [2, 3], null]);
@@ -207,7 +207,7 @@ describe('a value', () => {
     expect(row.value).toEqual(['a', 'b']);
   });
 
-  it('within an array may be null, and not undefined', async () => {
+  it('in an array may be null, but not undefined', async () => {
     await expect(echo(['a', undefined], 'text[]')).rejects.toThrow('An element of an array is undefined');
   });
 });
@@ -231,7 +231,7 @@ describe('a round trip', () => {
 });
 
 describe('reads', () => {
-  it('share a connection, many at once, while the others carry out what writes', async () => {
+  it('share one connection concurrently, while the other connections serve writes', async () => {
     const { sql, proxy } = await poolForTest();
     const reads = sql.of('a request', { lane: 'reads' });
     const inside = Promise.withResolvers<void>();
@@ -252,7 +252,7 @@ describe('reads', () => {
     await Promise.all(writing);
   });
 
-  it('fail alone: what is sent with one that is refused is answered', async () => {
+  it('fail alone: other statements sent at the same time succeed', async () => {
     const { sql } = await poolForTest();
     const reads = sql.of('a request', { lane: 'reads' });
 
@@ -261,7 +261,7 @@ describe('reads', () => {
     expect(answers.map((it) => (it.status === 'fulfilled' ? it.value[0].n : it.reason.code))).toEqual([2, '22012', 1]);
   });
 
-  it.each([1, 2, 3, 4, 10])('and writes together hold no more connections than the pool may have: %i', async (max) => {
+  it.each([1, 2, 3, 4, 10])('and writes together use no more connections than the pool allows: %i', async (max) => {
     const { sql } = await poolForTest({ max });
     const reads = sql.of('a request', { lane: 'reads' });
     const slow = (by: Sql) => by<[{ pid: number }]>`select pg_backend_pid() as pid from pg_sleep(${0.002})`;
@@ -273,26 +273,26 @@ describe('reads', () => {
 });
 
 describe('a lost connection', () => {
-  it('is told to each that used one, also inside a transaction, and the next use new ones', async () => {
+  it('is reported to each of its users, also inside a transaction, and later statements use new ones', async () => {
     const { sql, proxy } = await poolForTest();
     for (let round = 0; round < 5; round++) {
       const inside = [1, 2].map(() => sql.begin((tx) => tx`select pg_sleep(30)`));
-      const told = Promise.allSettled([sql`select pg_sleep(30)`, ...inside]);
+      const outcomes = Promise.allSettled([sql`select pg_sleep(30)`, ...inside]);
       await expect.poll(() => sleeping(sql), patient).toBe(3);
 
       proxy.cut();
 
-      const reasons = (await told).map((it) => (it.status === 'rejected' ? it.reason : null));
+      const reasons = (await outcomes).map((it) => (it.status === 'rejected' ? it.reason : null));
       expect(reasons).toEqual([expect.any(ConnectionLost), expect.any(ConnectionLost), expect.any(ConnectionLost)]);
-      expect(reasons.every(isDatabaseAway)).toBe(true);
-      await expect.poll(() => connection(sql).catch(() => null), patient).not.toBeNull(); // one that was idle may be found dead only now
+      expect(reasons.every(isDatabaseUnavailable)).toBe(true);
+      await expect.poll(() => connection(sql).catch(() => null), patient).not.toBeNull(); // an idle connection may be found lost only now
       expect(await Promise.all(Array.from({ length: 8 }, () => connection(sql)))).toHaveLength(8);
       await sql`select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`;
       await expect.poll(() => sleeping(sql), patient).toBe(0);
     }
   }, 60_000);
 
-  it('between two statements of a transaction ends it, however soon or late the next comes', async () => {
+  it('between two statements of a transaction ends it, however soon or late the next one is sent', async () => {
     const { sql, proxy } = await poolForTest();
 
     for (let turns = 0; turns < 12; turns++) {
@@ -308,13 +308,13 @@ describe('a lost connection', () => {
     }
   });
 
-  it('is what a database is that does not answer in time', async () => {
+  it('is reported for a database that does not respond in time', async () => {
     const { sql } = await poolForTest({ answerMs: 100 });
 
     await expect(sql`select pg_sleep(30)`).rejects.toThrow(ConnectionLost);
   });
 
-  it('is what a connection is whose other end has gone silent, and the pool goes on with new ones', async () => {
+  it('is reported for a connection whose other end is silent, and the pool continues with new ones', async () => {
     const { sql, proxy } = await poolForTest({ answerMs: 300 });
     const reads = sql.of('a request', { lane: 'reads' });
     await Promise.all([1, 2, 3].map(() => sql.begin((tx) => connection(tx))));
@@ -333,7 +333,7 @@ describe('a lost connection', () => {
     ['closes at once', (socket: Socket) => void socket.destroy()],
     ['closes after the first message', (socket: Socket) => void socket.once('data', () => socket.end())],
     ['speaks another language', (socket: Socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
-  ])('is what a server is that %s', async (_, greet) => {
+  ])('is reported for a server that %s', async (_, greet) => {
     let calls = 0;
     const server = createServer((socket) => {
       calls++;
@@ -353,7 +353,7 @@ describe('a lost connection', () => {
     expect(calls).toBe(2);
   });
 
-  it('is not what a server is that refuses: its code is kept', async () => {
+  it('is not reported for a server that refuses: its code is kept', async () => {
     const { url, drop } = await createDatabase();
     const other = new URL(url);
     other.pathname = '/nowhere';
@@ -366,7 +366,7 @@ describe('a lost connection', () => {
     await expect(sql`select 1`).rejects.toMatchObject({ code: '3D000' });
   });
 
-  it('is what is told when no connection becomes free in time', async () => {
+  it('is reported when no connection becomes free in time', async () => {
     const { sql } = await poolForTest({ max: 1, connectMs: 1_000 });
     const inside = Promise.withResolvers<void>();
     const busy = sql.begin(async (tx) => {
@@ -380,7 +380,7 @@ describe('a lost connection', () => {
     await busy;
   });
 
-  it('is what a database is that is not there', async () => {
+  it('is reported for a database that does not exist', async () => {
     const sql = openPool('postgres://nobody:x@127.0.0.1:1/none');
     onTestFinished(() => sql.end());
 

@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const PUBLISHED = join(ROOT, 'node_modules/postgres/src/connection.js');
 const published = () => readFile(PUBLISHED, 'utf8');
 
-/** What a plain process of Node prints. */
+/** The output of a plain Node process. */
 const run = async (script: string) => {
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, timeout: 30_000 });
   return stdout.trim();
@@ -47,7 +47,7 @@ describe('the repair of the driver', () => {
     expect(dependencies.postgres).toBe(VERSION);
   });
 
-  it('is in what this process has loaded, and in what a plain process of Node loads', async () => {
+  it('is in the driver of this process, and in that of a plain Node process', async () => {
     expect(isRepaired()).toBe(true);
     expect(
       await run(
@@ -56,7 +56,7 @@ describe('the repair of the driver', () => {
     ).toBe('true');
   });
 
-  it('is missed loudly where the package was loaded before', async () => {
+  it('causes an error if it is missing because the package was loaded before', async () => {
     const script = `await import('postgres'); await import('${DRIVER}').catch((error) => console.log(error.message))`;
 
     expect(await run(script)).toContain('was loaded before its repair');
@@ -83,7 +83,7 @@ const lostConnection = async () => {
 const PROTOCOL = 3 << 16;
 const ACCEPTED = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0, 0x5a, 0, 0, 0, 5, 0x49]);
 
-/** What the driver needs of a socket; its end is told when the test wants it. */
+/** The parts of a socket that the driver uses; the test decides when its close event is emitted. */
 class ScriptedSocket extends EventEmitter {
   readonly received: Buffer[] = [];
   readonly readyState = 'open';
@@ -118,21 +118,21 @@ const scripted = async () => {
 };
 
 describe('a connection of the driver whose socket is gone', () => {
-  it('fails what is sent on it, and the process goes on', async () => {
+  it('fails its statements, and the process continues', async () => {
     const { reserved } = await lostConnection();
 
     await expect(reserved`select ${'short'}`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
     await expect(reserved`select ${'long'.repeat(1_000)}`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
   });
 
-  it('is connected again, and speaks', async () => {
+  it('reconnects, and works', async () => {
     const { sql, reserved } = await lostConnection();
     await Promise.allSettled([reserved`select ${'lost'}`]);
 
     expect([...(await sql`select ${'found'}::text as word`)]).toEqual([{ word: 'found' }]);
   });
 
-  it('fails what is sent between the error and the end of the socket', async () => {
+  it('fails statements sent between the error and the end of the socket', async () => {
     const { sql, sockets } = await scripted();
 
     sockets[0]?.emit('error', new Error('reset'));
@@ -143,7 +143,7 @@ describe('a connection of the driver whose socket is gone', () => {
     expect(await sent).toMatchObject({ code: 'CONNECTION_CLOSED' });
   });
 
-  it('writes nothing to a socket that takes nothing any more', async () => {
+  it('writes nothing to a socket that is no longer writable', async () => {
     const { sql, sockets } = await scripted();
     const [socket] = sockets as [ScriptedSocket];
     socket.writable = false;
@@ -153,7 +153,7 @@ describe('a connection of the driver whose socket is gone', () => {
     expect(socket.received).toHaveLength(1);
   });
 
-  it('keeps nothing of what was not written yet: the next socket begins with its own first message', async () => {
+  it('discards unwritten bytes: the next socket begins with its own first message', async () => {
     const { sql, sockets } = await scripted();
 
     const sent = sql.unsafe('select 1').catch((error: unknown) => error);

@@ -12,7 +12,7 @@ const pushTo = (options: PushOptions) => {
   return push;
 };
 
-/** A gateway that is not well. */
+/** A gateway that fails. */
 const gatewayOf = async (answer: RequestListener) => ({
   target: { ...(await serve(answer)), region: 'us-east-1', credentials: { accessKeyId: 'a', secretAccessKey: 'b' } },
 });
@@ -30,7 +30,7 @@ describe('push', () => {
     expect(received).toEqual(['{"ö":1}', Buffer.from([255, 0])]);
   });
 
-  it('says that a socket is gone, whether its client or the backend closed it', async () => {
+  it('reports that a socket is gone, whether its client or the backend closed it', async () => {
     const { open, target } = await socketsForTest();
     const [one, other] = [await open(), await open()];
     const push = pushTo(target);
@@ -44,7 +44,7 @@ describe('push', () => {
     await expect(push.close(other.id)).resolves.toBeUndefined();
   });
 
-  it('says that a client does not read', async () => {
+  it('reports that a client does not read', async () => {
     const { open, target } = await socketsForTest(undefined, { limits: { bufferBytes: 50_000 } });
     const { socket, id } = await open();
     const push = pushTo(target);
@@ -55,7 +55,7 @@ describe('push', () => {
     expect(await push.post(id, 'x'.repeat(32_000))).toBe('slow');
   });
 
-  it('says so at once, and does not send again to one whose buffer is full', async () => {
+  it('reports a full buffer at once, and does not send again', async () => {
     let requests = 0;
     const { target } = await gatewayOf((request, response) => {
       requests++;
@@ -80,7 +80,7 @@ describe('push', () => {
     expect(ports.size).toBe(1);
   });
 
-  it('tries again when the gateway fails or the connection breaks, and then sends', async () => {
+  it('retries when the gateway fails or the connection breaks, and then succeeds', async () => {
     let requests = 0;
     const { target } = await gatewayOf((request, response) => {
       request.resume();
@@ -93,7 +93,7 @@ describe('push', () => {
     expect(requests).toBe(3);
   });
 
-  it.each([400, 403, 413])('does not repeat what was refused with %s, and throws it', async (status) => {
+  it.each([400, 403, 413])('does not repeat a message refused with %s, and throws', async (status) => {
     let requests = 0;
     const { target } = await gatewayOf((request, response) => {
       requests++;
@@ -105,12 +105,12 @@ describe('push', () => {
     expect(requests).toBe(1);
   });
 
-  it('throws a clear error when the gateway is not there, or does not answer in time', async () => {
+  it('throws a clear error when the gateway is unreachable, or does not respond in time', async () => {
     const { target } = await gatewayOf(() => {});
-    const away = { ...target, endpoint: `http://127.0.0.1:${await freePort()}` };
+    const unreachable = { ...target, endpoint: `http://127.0.0.1:${await freePort()}` };
 
-    await expect(pushTo(away).post('id=', 'x')).rejects.toThrow(
-      `The socket gateway at ${away.endpoint} does not answer: connect ECONNREFUSED`,
+    await expect(pushTo(unreachable).post('id=', 'x')).rejects.toThrow(
+      `The socket gateway at ${unreachable.endpoint} does not answer: connect ECONNREFUSED`,
     );
     await expect(pushTo({ ...target, timeoutMs: 50 }).post('id=', 'x')).rejects.toThrow(
       `The socket gateway at ${target.endpoint} does not answer`,

@@ -5,7 +5,7 @@ import { serve } from '../../support/http-server.ts';
 import { freePort, until } from '../../support/processes.ts';
 
 describe('sending to a queue', () => {
-  it('brings every message, however many there are', async () => {
+  it('delivers every message, however many there are', async () => {
     const { queues, server } = await queuesForTest();
     const got: string[] = [];
     server.poll('subtasks', async (event) => void got.push(...bodiesOf(event)));
@@ -23,7 +23,7 @@ describe('sending to a queue', () => {
     expect(await queues.send('events', [])).toEqual([]);
   });
 
-  it('splits what is more than a MiB together', async () => {
+  it('splits messages that exceed one MiB together', async () => {
     const { queues, server, counts } = await queuesForTest();
 
     const failed = await queues.send(
@@ -35,7 +35,7 @@ describe('sending to a queue', () => {
     expect((await counts(server.urls.events)).waiting).toBe(4);
   });
 
-  it('takes a message of exactly a MiB, and names one that is larger with its reason; the others go', async () => {
+  it('sends a message of exactly one MiB, and reports a larger one with the reason; the others are sent', async () => {
     const { queues, server, counts, logged } = await queuesForTest();
     const sizes = { small: 10, largest: 1_048_576, larger: 1_048_577 };
 
@@ -65,7 +65,7 @@ describe('sending to a queue', () => {
     expect(JSON.parse(await until('the message', () => got[0]))).toEqual({ value });
   });
 
-  it('names the messages that SQS refuses, with its reason, and sends the others of their batch', async () => {
+  it('reports the messages that SQS refuses, with its reason, and sends the others of their batch', async () => {
     const { queues, server, client, counts, logged } = await queuesForTest();
     await client.send(new SetQueueAttributesCommand({ QueueUrl: server.urls.events, Attributes: { MaximumMessageSize: '1024' } }));
 
@@ -80,7 +80,7 @@ describe('sending to a queue', () => {
     expect(logged).toMatchObject([{ event: 'queue.refused', fields: { id: 'bad', reason: expect.stringContaining('1024 bytes') } }]);
   });
 
-  it('holds a message back for its delay, at most 900 s', async () => {
+  it('delays a message by its delay, at most 900 s', async () => {
     const { queues, server, counts } = await queuesForTest();
 
     await queues.send('subtasks', [
@@ -93,7 +93,7 @@ describe('sending to a queue', () => {
     expect(await queues.send('subtasks', [{ id: 'never', body: '4', delaySeconds: 0 }])).toEqual([]);
   });
 
-  it('names everything as not sent, with a clear reason, when SQS is not there', async () => {
+  it('reports every message as not sent, with a clear reason, when SQS is unreachable', async () => {
     const { queues, logged } = queuesAt(`http://127.0.0.1:${await freePort()}`);
 
     const failed = await queues.send('subtasks', messages(1_000));
@@ -105,13 +105,13 @@ describe('sending to a queue', () => {
     );
     expect(logged).toEqual([
       [
-        'queue.away',
+        'queue.unavailable',
         { queue: 'subtasks', url: 'http://sqs/0/subtasks', unsent: 1_000, error: expect.objectContaining({ code: 'ECONNREFUSED' }) },
       ],
     ]);
   });
 
-  it('gives up when SQS takes the connection and never answers, and asks no more then', async () => {
+  it('gives up when SQS accepts the connection and never responds, and sends no more', async () => {
     let asked = 0;
     const { endpoint } = await serve(() => void asked++);
     const { queues, logged } = queuesAt(endpoint, 300);
@@ -119,6 +119,6 @@ describe('sending to a queue', () => {
     expect(await queues.send('events', messages(1_000))).toHaveLength(1_000);
 
     expect(asked).toBeLessThanOrEqual(8); // four batches of a hundred, each twice
-    expect(logged.map(([event]) => event)).toEqual(['queue.away']);
+    expect(logged.map(([event]) => event)).toEqual(['queue.unavailable']);
   });
 });

@@ -12,7 +12,7 @@ const credentials = {
 };
 
 describe('a token for RDS', () => {
-  it('is, to the character, what the signer of the AWS SDK makes', async () => {
+  it('is identical to that of the signer in the AWS SDK', async () => {
     const token = createRdsToken({ region: 'eu-central-1', credentials });
 
     expect(await token({ hostname: HOST, port: 5432, user: 'postgres' }, new Date('2026-01-02T03:04:05Z'))).toBe(
@@ -25,7 +25,7 @@ describe('a token for RDS', () => {
 });
 
 describe('a database with auth=iam', () => {
-  it('is not spoken to without TLS, so that nobody on the way gets the token', async () => {
+  it('gets no data without TLS, so that the token cannot be intercepted', async () => {
     let sent = Buffer.alloc(0);
     const server = createServer((socket) => {
       socket.on('error', () => {});

@@ -7,8 +7,8 @@ const stopClock = () => {
   return (ms: number) => void vi.advanceTimersByTime(ms);
 };
 
-describe('what is remembered recently', () => {
-  it('is forgotten when its time is over, though it was read meanwhile', () => {
+describe('a recent value', () => {
+  it('expires after its time, even if it was read meanwhile', () => {
     const pass = stopClock();
     const recent = createRecent<number>({ most: 10, ms: 1_000 });
     recent.set('a', 1);
@@ -20,7 +20,7 @@ describe('what is remembered recently', () => {
     expect(recent.get('a')).toBeUndefined();
   });
 
-  it('never exceeds its bound: the oldest goes first, a repeated key takes one place', () => {
+  it('is evicted when the cache is full, the oldest first; a repeated key takes one place', () => {
     stopClock();
     const recent = createRecent<number>({ most: 2, ms: 1_000 });
     recent.set('a', 1);

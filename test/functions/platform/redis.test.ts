@@ -1,12 +1,12 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Log } from '../../../functions/domain/ports/log.ts';
-import { createRedis, hint, RedisAway, type RedisSettings, type Requester } from '../../../functions/platform/redis.ts';
+import { createRedis, hint, RedisUnavailable, type RedisSettings, type Requester } from '../../../functions/platform/redis.ts';
 import { createMemoryRedis } from '../../../local/redis/memory.ts';
 import { startUpstash } from '../../../local/redis/upstash.ts';
 
 type Answer = { result?: unknown; error?: string };
 
-/** A client whose server gives these answers one after the other, then the last for ever. */
+/** A client whose server gives these replies one after another, then repeats the last. */
 const answering = (answers: (() => Promise<Answer>)[], settings: RedisSettings = {}) => {
   const logged: unknown[][] = [];
   const log: Log = (level, event, fields) => void logged.push([level, event, fields]);
@@ -27,32 +27,32 @@ const failure = (asked: Promise<unknown>): Promise<Error> =>
   );
 
 describe('the Redis client', () => {
-  it('repeats a request once whose connection broke, and counts both', async () => {
+  it('repeats a request once if its connection broke, and counts both', async () => {
     const { redis } = answering([cut, ok]);
 
     expect(await redis.get('a')).toBe('fine');
     expect(redis.counted()).toEqual({ round_trips: 2, commands: 2 });
   });
 
-  it('gives up after the second try, and says why', async () => {
+  it('gives up after the second attempt, and gives the reason', async () => {
     const { redis, asked } = answering([cut]);
 
     const error = await failure(redis.get('a'));
 
-    expect(error).toBeInstanceOf(RedisAway);
+    expect(error).toBeInstanceOf(RedisUnavailable);
     expect(error.message).toBe('Redis is out of reach: connection lost');
     expect((error.cause as Error).message).toBe('connection lost');
     expect(asked()).toBe(2);
   });
 
-  it('gives up when no answer comes in time, and does not repeat', async () => {
+  it('gives up when no reply arrives in time, and does not repeat', async () => {
     const { redis, asked } = answering([never], { timeoutMs: 30 });
 
     expect((await failure(redis.get('a'))).message).toBe('Redis is out of reach: no answer within 30 ms');
     expect(asked()).toBe(1);
   });
 
-  it('asks nothing for a while after three failures, then once, and tells the log of both', async () => {
+  it('sends nothing for a while after three failures, then one request, and logs both changes', async () => {
     let now = 0;
     const { redis, asked, logged } = answering([cut, cut, cut, cut, cut, cut, ok], { now: () => now, restMs: 1_000 });
     for (let at = 0; at < 3; at++) await failure(redis.get('a'));
@@ -64,10 +64,10 @@ describe('the Redis client', () => {
     expect(await redis.get('a')).toBe('fine');
 
     expect(redis.health()).toEqual({ state: 'closed', failure: null });
-    expect(logged.map(([level, event]) => `${String(level)} ${String(event)}`)).toEqual(['warn redis.away', 'info redis.back']);
+    expect(logged.map(([level, event]) => `${String(level)} ${String(event)}`)).toEqual(['warn redis.unavailable', 'info redis.available']);
   });
 
-  it('takes a refused command for an answer: told to the log, not repeated, no reason to stop', async () => {
+  it('treats a refused command as a reply: it is logged, not repeated, and does not count as a failure', async () => {
     const { redis, asked, logged } = answering([refuse]);
     for (let at = 0; at < 5; at++) expect((await failure(redis.get('a'))).name).toBe('UpstashError');
 
@@ -81,12 +81,12 @@ describe('the Redis client', () => {
     async (error) => {
       const { redis } = answering([async () => ({ error })]);
 
-      expect(await failure(redis.get('a'))).toBeInstanceOf(RedisAway);
-      expect(await failure(redis.pipeline().get('a').exec())).toBeInstanceOf(RedisAway);
+      expect(await failure(redis.get('a'))).toBeInstanceOf(RedisUnavailable);
+      expect(await failure(redis.pipeline().get('a').exec())).toBeInstanceOf(RedisUnavailable);
     },
   );
 
-  it('is heard as a hint: its answer, or the fallback when it is away or refuses', async () => {
+  it('gives a hint: its reply, or the fallback if it is unavailable or refuses', async () => {
     expect(await hint(answering([ok]).redis.get('a'), null)).toBe('fine');
     expect(await hint(answering([cut]).redis.get('a'), null)).toBeNull();
     expect(await hint(answering([refuse]).redis.get('a'), 'none')).toBe('none');
@@ -101,7 +101,7 @@ describe('the Redis client over HTTP', () => {
     return upstash;
   };
 
-  it('tells of a refused command without its values', async () => {
+  it('logs a refused command without its values', async () => {
     const redis = createRedis(await start(), { timeoutMs: 5_000 });
     await redis.sadd('set', 'x');
 
@@ -110,13 +110,13 @@ describe('the Redis client over HTTP', () => {
     expect(error.message).toBe('WRONGTYPE Operation against a key holding the wrong kind of value');
   });
 
-  it('is away when its token is refused', async () => {
+  it('is unavailable when its token is refused', async () => {
     const redis = createRedis({ ...(await start()), token: 'another' }, { timeoutMs: 5_000 });
 
     expect((await failure(redis.get('a'))).message).toMatch(/^Redis is out of reach: WRONGPASS/);
   });
 
-  it('is away when nobody listens', async () => {
+  it('is unavailable when no server listens', async () => {
     const upstash = await startUpstash(createMemoryRedis());
     await upstash.close();
 

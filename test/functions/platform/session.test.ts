@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { backendForTest } from '../../support/backend.ts';
 
-it('a session of the backend compiles no plans, keeps UTC and waits for nothing without end', async () => {
+it('a session of the backend compiles no plans, keeps UTC and limits every wait', async () => {
   const { sql } = (await backendForTest()).ctx;
 
   const [session] = await sql`

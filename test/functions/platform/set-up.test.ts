@@ -13,7 +13,7 @@ const databaseForTest = async () => {
 };
 
 describe('the set-up of a deployment', () => {
-  it('puts the key of its administrator into the secret, the first time only', async () => {
+  it('stores the key of its administrator in the secret, the first time only', async () => {
     const url = await databaseForTest();
     const kept: unknown[] = [];
     const call = async (service: string, target: string, body: object) => void kept.push([service, target, body]);
@@ -25,7 +25,7 @@ describe('the set-up of a deployment', () => {
     expect(kept).toEqual([['secretsmanager', 'secretsmanager.PutSecretValue', secret]]);
   });
 
-  it('leaves a newer database as it is, and does not fail', async () => {
+  it('does not change a newer database, and does not fail', async () => {
     const url = await databaseForTest();
     const sql = openPool(url);
     await sql`insert into schema_migrations (name, sha256) values ('9999_later.sql', 'x')`;
@@ -34,7 +34,7 @@ describe('the set-up of a deployment', () => {
     expect(await setUp(url, SCHEMA, 'the-secret', async () => {})).toMatchObject({ applied: [], newer: '9999_later.sql' });
   });
 
-  it('makes no administrator whose key can not be kept', async () => {
+  it('creates no administrator if the key cannot be stored', async () => {
     const url = await databaseForTest();
 
     await expect(setUp(url, SCHEMA, 'the-secret', () => Promise.reject(new Error('no such secret')))).rejects.toThrow('no such secret');

@@ -16,8 +16,8 @@ const call = async (service: string, target: string, body: object) => {
   return SECRETS[SecretId ?? Name ?? ''];
 };
 
-describe('variables that name where they lie', () => {
-  it('are read there, each place once', async () => {
+describe('variables that name their source', () => {
+  it('are read from it, each source once', async () => {
     asked.length = 0;
     const named = {
       DATABASE_URL_FROM: 'secretsmanager:db',
@@ -38,14 +38,14 @@ describe('variables that name where they lie', () => {
     expect(asked.toSorted()).toEqual([secret, secret, parameter]);
   });
 
-  it('are none where all values are given, and nobody is asked', async () => {
+  it('cause no request if all values are given', async () => {
     asked.length = 0;
 
     expect(await withSources({ DATABASE_URL: 'postgres://db' }, call)).toEqual({ DATABASE_URL: 'postgres://db' });
     expect(asked).toEqual([]);
   });
 
-  it('are refused with what would be right', async () => {
+  it('are refused with what is accepted instead', async () => {
     const given = (text: string) => withSources({ A_FROM: text }, call);
 
     await expect(given('vault:db')).rejects.toThrow('A_FROM is vault:db; it must name a secret or parameter, such as secretsmanager:name');
@@ -71,7 +71,7 @@ describe('a signed call', () => {
     });
   });
 
-  it('that is refused says so', async () => {
+  it('that is refused throws an error with the reason', async () => {
     const { endpoint } = await serve((_, response) => response.writeHead(400).end('{"__type":"ResourceNotFoundException"}'));
 
     await expect(callAt(endpoint)('ssm', 'AmazonSSM.GetParameter', {})).rejects.toThrow(

@@ -11,7 +11,7 @@ describe('the vault', () => {
     expect(createVault(SECRET).open(vault.seal(text))).toBe(text);
   });
 
-  it('never seals the same text to the same bytes, nor shows it', () => {
+  it('never seals a text to the same bytes twice, and does not reveal it', () => {
     const vault = createVault(SECRET);
 
     const sealed = Array.from({ length: 20 }, () => vault.seal('secret'));
@@ -20,7 +20,7 @@ describe('the vault', () => {
     expect(sealed.map((it) => Buffer.from(it, 'base64').toString('latin1')).join()).not.toContain('secret');
   });
 
-  it('opens nothing that was changed, at any byte, or cut', () => {
+  it('opens nothing that was changed at any byte, or truncated', () => {
     const vault = createVault(SECRET);
     const sealed = Buffer.from(vault.seal('secret'), 'base64');
 
@@ -33,7 +33,7 @@ describe('the vault', () => {
     }
   });
 
-  it('opens nothing of another secret', () => {
+  it('opens nothing that was sealed with another secret', () => {
     expect(() => createVault(`${SECRET}!`).open(createVault(SECRET).seal('secret'))).toThrow();
   });
 });

@@ -23,7 +23,7 @@ type Given = {
   key?: Uint8Array;
 };
 
-/** A credential as it ought to be, but for what is given. */
+/** A valid credential, except for the given fields. */
 const forge = ({ alg = 'HS256', typ = 'worker+jwt', issuer = 'multi-agent-on-the-web', audience = 'worker-api', ...given }: Given) => {
   const {
     subject = worker.worker_id,
@@ -41,14 +41,14 @@ const forge = ({ alg = 'HS256', typ = 'worker+jwt', issuer = 'multi-agent-on-the
 };
 
 describe("a worker's credential", () => {
-  it('names the worker and its organization to whoever has the secret', async () => {
+  it('names the worker and its organization to a holder of the secret', async () => {
     const token = await createWorkerTokens(SECRET).sign(worker);
 
     expect(await createWorkerTokens(SECRET).verify(token)).toEqual({ ...worker, nears_end: false });
     expect(await createWorkerTokens(SECRET).verify(await forge({}))).toEqual({ ...worker, nears_end: false });
   });
 
-  it('nears its end in its last 30 days, and is good for 90', async () => {
+  it('nears its end in its last 30 days, and is valid for 90', async () => {
     const tokens = createWorkerTokens(SECRET);
     const start = Date.parse('2026-01-01T00:00:00Z');
     at(start);
@@ -112,7 +112,7 @@ const countChecks = () => {
 };
 
 describe('a verified credential', () => {
-  it('is remembered for 60 s, however often it is used', async () => {
+  it('is cached for 60 s, however often it is used', async () => {
     const { made, pass } = countChecks();
     const tokens = createWorkerTokens(SECRET);
     const token = await tokens.sign(worker);
@@ -128,7 +128,7 @@ describe('a verified credential', () => {
     expect(made()).toBe(2);
   });
 
-  it('is refused once it has expired, remembered or not', async () => {
+  it('is refused once it has expired, cached or not', async () => {
     const { made, pass } = countChecks();
     const tokens = createWorkerTokens(SECRET);
     const token = await forge({ life: '10s' });
@@ -142,7 +142,7 @@ describe('a verified credential', () => {
     expect(made()).toBe(1);
   });
 
-  it('is remembered by the monotonic clock: a wall clock that is set back does not prolong it', async () => {
+  it('is cached by the monotonic clock: setting the wall clock back does not extend it', async () => {
     const { made, pass } = countChecks();
     const tokens = createWorkerTokens(SECRET);
     const token = await tokens.sign(worker);
@@ -155,7 +155,7 @@ describe('a verified credential', () => {
     expect(made()).toBe(2);
   });
 
-  it('stands for itself: another one is checked, and a refused one is checked each time', async () => {
+  it('covers only itself: another one is verified, and a refused one is verified each time', async () => {
     const { made } = countChecks();
     const tokens = createWorkerTokens(SECRET);
     const other = { ...worker, worker_id: randomUUID() };

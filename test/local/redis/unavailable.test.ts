@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createRedis, hint, type RedisAt, RedisAway, type RedisClient } from '../../../functions/platform/redis.ts';
+import { createRedis, hint, type RedisAt, RedisUnavailable, type RedisClient } from '../../../functions/platform/redis.ts';
 import { connectRedis } from '../../../local/redis/tcp.ts';
 import { freePort, until } from '../../support/processes.ts';
 import { startTcpProxy } from '../../../bench/support/tcp-proxy.ts';
@@ -67,7 +67,7 @@ describe('a Redis that never answers', () => {
     const next = await failure(redis.get('a'));
 
     for (const error of failures) expect(error.message).toMatch(reason);
-    expect([...failures, next].every((error) => error instanceof RedisAway)).toBe(true);
+    expect([...failures, next].every((error) => error instanceof RedisUnavailable)).toBe(true);
     expect(redis.counted()).toEqual(asked);
     expect(redis.health().state).toBe('open');
   });
@@ -164,6 +164,6 @@ describe('a real Redis', () => {
     proxy.loseAnswers(100);
     const asked = redis.pipeline().set('a', 'x').set('b', 'x').exec({ keepErrors: true });
 
-    expect(await failure(asked)).toBeInstanceOf(RedisAway);
+    expect(await failure(asked)).toBeInstanceOf(RedisUnavailable);
   });
 });

@@ -9,7 +9,7 @@ import { freePort } from '../../support/processes.ts';
 type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
 type Reply = { status?: number; headers?: Record<string, string>; body?: unknown } | 'cut' | 'never' | 'half';
 
-/** A server that gives its replies one after another, the last again and again. */
+/** A server that sends its replies one after another, and repeats the last. */
 const serving = async (...replies: Reply[]) => {
   const seen: Seen[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -61,7 +61,7 @@ describe('the client', () => {
     expect(seen[1]?.url).toBe('/prefix/api/v1/tasks/a%2Fb%3Fc/subtasks');
   });
 
-  it('gives back only what the contract names', async () => {
+  it('returns only the fields of the contract', async () => {
     const { url } = await serving({ body: { ...page, surplus: 1 } });
     expect(await createClient({ url }).listTasks()).toEqual(page);
   });
@@ -83,7 +83,7 @@ describe('the client', () => {
     expect(seen[2]?.headers['if-match']).toBe('"3"');
   });
 
-  it('throws what the problem details say', async () => {
+  it('throws the error of the problem details', async () => {
     const { url } = await serving({ status: 404, body: problem, headers: { 'retry-after': '2' } });
     expect(await failure(createClient({ url }).listTasks())).toMatchObject({
       status: 404,
@@ -94,7 +94,7 @@ describe('the client', () => {
     });
   });
 
-  it('throws unreachable when nothing answers, the connection is cut, or time is up', async () => {
+  it('throws unreachable when there is no response, the connection is lost, or the time is over', async () => {
     const { url } = await serving('cut');
     const silent = await serving('never');
     const halting = await serving('half');
@@ -139,7 +139,7 @@ describe('the client', () => {
     ['invalid_answer', { body: '<html>' }],
     ['http_502', { status: 502, body: '<html>Bad Gateway</html>' }],
     ['redirected', { status: 301, headers: { location: 'https://elsewhere' }, body: '' }],
-  ])("says %s for an answer that is not the platform's", async (code, reply) => {
+  ])('throws %s for a response that is not from the platform', async (code, reply) => {
     const { url } = await serving(reply);
     expect(await failure(createClient({ url }).listTasks())).toMatchObject({ code });
   });
@@ -151,7 +151,7 @@ describe('repeating a call', () => {
   it.each([
     [true, [0, 408, 429, 500, 502, 503]],
     [false, [301, 400, 401, 404, 409, 410]],
-  ])('may help: %s, for the statuses %j', (helps, statuses) => {
+  ])('is worth an attempt: %s, for the statuses %j', (helps, statuses) => {
     expect(statuses.map((status) => isTransient(errorOf(status)))).toEqual(statuses.map(() => helps));
   });
 
@@ -179,7 +179,7 @@ describe('repeating a call', () => {
     expect(await waits(errorOf(503, 3_600_000))).toEqual([30_000, 30_000, 30_000, 30_000, 30_000]);
   });
 
-  it('keeps one key through passing errors', async () => {
+  it('keeps one key through transient errors', async () => {
     const { seen, url } = await serving('cut', { status: 503, body: { ...problem, status: 503, code: 'unavailable' } }, { body: removed });
     const client = createClient({ url });
 
@@ -190,7 +190,7 @@ describe('repeating a call', () => {
     expect(seen).toHaveLength(3);
   });
 
-  it('does not repeat what is refused, and ends at last', async () => {
+  it('does not repeat a refused call, and gives up after the last attempt', async () => {
     const refused = await serving({ status: 404, body: problem });
     await failure(repeatCall(() => createClient({ url: refused.url }).listTasks(), { baseMs: 1 }));
     expect(refused.seen).toHaveLength(1);

@@ -14,7 +14,7 @@ const MOST_EVENTS = 10_000;
 const until = (what: string, check: () => boolean) => waitFor(what, check, 4_000);
 type Live = ReturnType<typeof fakeLive>;
 
-/** Follows the task of a fake for the running test; nothing is looked for by the clock unless the test wants it. */
+/** Follows the task of a fake for the running test; there are no timed polls unless the test sets them. */
 const following = (live: Live, options: FollowOptions = {}) => {
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
@@ -35,17 +35,17 @@ const following = (live: Live, options: FollowOptions = {}) => {
   };
   const following = follow();
   following.catch(() => {});
-  /** Awaits the end. */
+  /** Waits for the end. */
   const end = () => soon('the follower to end', following);
   return { seen, end, stop };
 };
-/** Time that goes on only as the test wants it. */
+/** Time that advances only by the test. */
 const stopClock = () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
 };
 const gapsOf = (times: readonly number[]) => times.slice(1).map((time, at) => time - (times[at] as number));
-/** Each wait is the expected one, give or take 30 %, as timers of whole milliseconds keep it. */
+/** Each wait is the expected one plus or minus 30 %, rounded to whole milliseconds. */
 const expectWaits = (waits: readonly number[], expected: readonly number[]) => {
   expect(waits.length).toBeGreaterThanOrEqual(expected.length);
   for (const [at, ms] of expected.entries()) {
@@ -60,20 +60,20 @@ const publish = (live: Live, ...events: Event[]) => {
 };
 
 describe('following a task', () => {
-  it('reads what there was, and ends at once when the task has ended, without a socket', async () => {
+  it('reads earlier events, and ends at once without a socket when the task has ended', async () => {
     const live = fakeLive(...eventsOf(1_200), eventOf(1_201, 'task.completed'));
 
     const { seen, end } = following(live);
     await end();
 
     expect(seen).toEqual(upTo(1_201));
-    expect(live.counts).toEqual({ looks: 3, tickets: 0 });
+    expect(live.counts).toEqual({ polls: 3, tickets: 0 });
   });
 
-  it('gives what is pushed as it comes, and looks once more at the end', async () => {
+  it('returns pushed events as they arrive, and polls once more at the end', async () => {
     const live = fakeLive(...eventsOf(2));
     const { seen, end } = following(live);
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     for (const seq of [3, 4, 5]) publish(live, eventOf(seq));
     await until('them all', () => seen.length === 5);
@@ -81,12 +81,12 @@ describe('following a task', () => {
     await end();
 
     expect(seen).toEqual(upTo(6));
-    expect(live.counts).toEqual({ looks: 2, tickets: 1 });
-    expect(live.heard).toEqual([{ action: 'subscribe', topic: `task:${TASK_ID}`, after_seq: 2 }]);
+    expect(live.counts).toEqual({ polls: 2, tickets: 1 });
+    expect(live.received).toEqual([{ action: 'subscribe', topic: `task:${TASK_ID}`, after_seq: 2 }]);
     expect(live.isOpen()).toBe(false);
   });
 
-  it('begins after a number, also when that was the end or a retry came after it', async () => {
+  it('starts after a sequence number, also if that was the end or a retry followed it', async () => {
     const ended = fakeLive(...eventsOf(4), eventOf(5, 'task.failed'));
     const retried = fakeLive(...ended.log, eventOf(6, 'task.retried'), eventOf(7, 'task.completed'));
 
@@ -100,10 +100,10 @@ describe('following a task', () => {
     expect(whole.seen).toEqual(upTo(7));
   });
 
-  it('goes on after the end of a task that was retried', async () => {
+  it('continues after the end of a task that was retried', async () => {
     const live = fakeLive(...eventsOf(2), eventOf(3, 'task.failed'), eventOf(4, 'task.retried'));
     const { seen, end } = following(live);
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     publish(live, eventOf(5, 'task.completed'));
     await end();
@@ -111,22 +111,22 @@ describe('following a task', () => {
     expect(seen).toEqual(upTo(5));
   });
 
-  it('orders what was overtaken and leaves out what comes twice, without looking', async () => {
+  it('orders overtaken events and drops duplicates, without a poll', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live);
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     for (const seq of [4, 3, 4, 1, 2, 5, 2]) live.say(frameOf([eventOf(seq)]));
     await until('them all', () => seen.length === 5);
 
     expect(seen).toEqual(upTo(5));
-    expect(live.counts.looks).toBe(1);
+    expect(live.counts.polls).toBe(1);
   });
 
-  it('reads by HTTP what did not come within gapMs', async () => {
+  it('reads by HTTP an event that did not arrive within gapMs', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live, { gapMs: 5 });
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     live.log.push(eventOf(2), eventOf(3));
     live.say(frameOf([eventOf(3)]));
@@ -136,10 +136,10 @@ describe('following a task', () => {
     expect(seen).toEqual(upTo(3));
   });
 
-  it('reads by HTTP what is too large to be pushed', async () => {
+  it('reads by HTTP an event that is too large to be pushed', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live);
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     live.log.push(eventOf(2), eventOf(3));
     live.say({ type: 'resync', topic: `task:${TASK_ID}`, after_seq: 1 });
@@ -148,18 +148,18 @@ describe('following a task', () => {
     expect(seen).toEqual(upTo(3));
   });
 
-  it('learns at the next beat of an event whose push was lost', async () => {
+  it('learns of an event whose push was lost at the next beat', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live, { clocks: { beatMs: 5 } });
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
-    expect(live.counts.looks).toBe(1);
+    expect(live.counts.polls).toBe(1);
   });
 
-  it('reads by HTTP what a replay lost on its way', async () => {
+  it('reads by HTTP an event that was lost in a replay', async () => {
     const live = fakeLive(...eventsOf(1));
     live.edge.answer = () => [{ type: 'subscribed', topic: `task:${TASK_ID}`, last_seq: live.log.length }];
     live.edge.ticket = () => void live.log.push(eventOf(2));
@@ -167,26 +167,26 @@ describe('following a task', () => {
     const { seen } = following(live, { gapMs: 5 });
     await until('it', () => seen.length === 2);
 
-    expect(live.counts.looks).toBe(2);
+    expect(live.counts.polls).toBe(2);
   });
 
-  it('comes again with a new ticket after a cut, and goes on after what it has', async () => {
+  it('reconnects with a new ticket after a loss, and continues where it stopped', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live);
-    await until('the socket', () => live.heard.length === 1);
+    await until('the socket', () => live.received.length === 1);
 
     live.cut();
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
-    expect(live.counts).toEqual({ looks: 1, tickets: 2 });
-    expect(live.heard.at(-1)).toMatchObject({ after_seq: 1 });
+    expect(live.counts).toEqual({ polls: 1, tickets: 2 });
+    expect(live.received.at(-1)).toMatchObject({ after_seq: 1 });
   });
 
   it.each([
     ['answers nothing', () => [], { answerMs: 20 }],
     ['refuses', () => [{ type: 'error' as const, code: 'unavailable', detail: 'no' }], {}],
-  ])('gives a socket up that %s, and looks by HTTP meanwhile', async (_, answer, clocks) => {
+  ])('gives up a socket that %s, and polls by HTTP meanwhile', async (_, answer, clocks) => {
     const live = fakeLive(...eventsOf(1));
     live.edge.answer = answer;
     const { seen } = following(live, { pollMs: 5, clocks });
@@ -195,25 +195,25 @@ describe('following a task', () => {
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
-    expect(live.heard.length).toBeGreaterThan(1);
+    expect(live.received.length).toBeGreaterThan(1);
   });
 
-  it('gives a socket up that does not open', async () => {
+  it('gives up a socket that does not open', async () => {
     const live = fakeLive(...eventsOf(1));
     live.edge.opens = false;
     const { seen } = following(live, { clocks: { openMs: 20 } });
     await until('a second socket', () => live.counts.tickets > 1);
 
     live.edge.opens = true;
-    await until('one that opens', () => live.heard.length > 0);
+    await until('one that opens', () => live.received.length > 0);
     publish(live, eventOf(2));
     await until('it', () => seen.length === 2);
   });
 
-  it('polls again as soon as its socket is cut and no other opens', async () => {
+  it('polls again as soon as its socket is lost and no other opens', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live, { pollMs: 5 });
-    const subscribed = () => live.heard.length > 0 && live.isOpen();
+    const subscribed = () => live.received.length > 0 && live.isOpen();
     await until('the socket', subscribed);
     await tick();
 
@@ -223,7 +223,7 @@ describe('following a task', () => {
     await until('it', () => seen.length === 2);
   });
 
-  it('opens sockets with growing pauses while none of them works, and no sooner than the platform asks', async () => {
+  it('opens sockets at growing intervals while none of them works, and no sooner than the platform asks', async () => {
     stopClock();
     const clocks = { retryMs: 100, longestRetryMs: 1_000 };
     const refusing = fakeLive(...eventsOf(1));
@@ -245,22 +245,22 @@ describe('following a task', () => {
     expect(second).toBeLessThanOrEqual(1_301);
   });
 
-  it('looks by HTTP when a live socket says nothing for long, since nobody may know any more who is subscribed', async () => {
+  it('polls by HTTP when a live socket is silent for long, since its subscription may be lost', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live, { quietMs: 5, clocks: { beatMs: NEVER } });
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     live.log.push(eventOf(2));
     await until('it', () => seen.length === 2);
 
     expect(live.counts.tickets).toBe(1);
-    expect(live.heard).toHaveLength(1);
+    expect(live.received).toHaveLength(1);
   });
 
-  it('gives a live socket up that falls silent', async () => {
+  it('gives up a live socket that becomes silent', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live, { clocks: { answerMs: 20, beatMs: 5 } });
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     const answer = live.edge.answer;
     live.edge.answer = () => [];
@@ -270,10 +270,10 @@ describe('following a task', () => {
     await until('it', () => seen.length === 2);
   });
 
-  it('passes over frames that it does not know', async () => {
+  it('ignores unknown frames', async () => {
     const live = fakeLive(...eventsOf(1));
     const { seen } = following(live);
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     for (const frame of ['', 'null', '{"type":"later"}', '{"message":"Internal server error"}', '{"type":"events","events":1}'])
       live.say(frame);
@@ -286,7 +286,7 @@ describe('following a task', () => {
   it.each([
     ['no push', {}],
     ['no WebSocket', { WebSocket: null }],
-  ])('looks again and again where there is %s', async (_, options) => {
+  ])('polls repeatedly if there is %s', async (_, options) => {
     const live = fakeLive(...eventsOf(1));
     live.edge.ticket = () => {
       throw refusal('unavailable', 503);
@@ -298,10 +298,10 @@ describe('following a task', () => {
     await end();
 
     expect(seen).toEqual(upTo(3));
-    expect(live.heard).toEqual([]);
+    expect(live.received).toEqual([]);
   });
 
-  it('takes up the push when it is there again', async () => {
+  it('uses push again when it is available again', async () => {
     const live = fakeLive(...eventsOf(1));
     let isUnavailable = true;
     live.edge.ticket = () => {
@@ -311,80 +311,80 @@ describe('following a task', () => {
     await until('some tries', () => live.counts.tickets > 2);
 
     isUnavailable = false;
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
     publish(live, eventOf(2));
     await until('it', () => seen.length === 2);
   });
 
-  it('lives through looks that fail for a passing reason, and tells of each', async () => {
+  it('survives polls that fail with a transient error, and reports each', async () => {
     const live = fakeLive(...eventsOf(1), eventOf(2, 'task.completed'));
     const failures = [refusal('unavailable', 503), refusal('unreachable', 0)];
-    live.edge.look = () => {
+    live.edge.poll = () => {
       const failure = failures.shift();
       if (failure) throw failure;
     };
-    const told: [string, number][] = [];
+    const reports: [string, number][] = [];
 
-    const { seen, end } = following(live, { onAway: (error, tries) => void told.push([error.code, tries]) });
+    const { seen, end } = following(live, { onUnavailable: (error, tries) => void reports.push([error.code, tries]) });
     await end();
 
     expect(seen).toEqual([1, 2]);
-    expect(told).toEqual([
+    expect(reports).toEqual([
       ['unavailable', 1],
       ['unreachable', 2],
     ]);
   });
 
-  it('waits longer after each look that fails, for 10 s at most, and begins again after one that succeeds', async () => {
+  it('waits longer after each failed poll, 10 s at most, and starts over after one that succeeds', async () => {
     stopClock();
     const live = fakeLive(...eventsOf(1));
-    const lookedAt: number[] = [];
-    live.edge.look = () => {
-      lookedAt.push(performance.now());
-      if (lookedAt.length !== 9) throw refusal('unavailable', 503);
+    const polledAt: number[] = [];
+    live.edge.poll = () => {
+      polledAt.push(performance.now());
+      if (polledAt.length !== 9) throw refusal('unavailable', 503);
     };
     const tries: number[] = [];
 
-    following(live, { WebSocket: null, pollMs: 1_000, onAway: (_, count) => void tries.push(count) });
+    following(live, { WebSocket: null, pollMs: 1_000, onUnavailable: (_, count) => void tries.push(count) });
     await vi.advanceTimersByTimeAsync(90_000);
 
-    expectWaits(gapsOf(lookedAt), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 1_000, 250, 500]);
+    expectWaits(gapsOf(polledAt), [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 1_000, 250, 500]);
     expect(tries.slice(0, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 1, 2]);
   });
 
-  it('looks no sooner than the platform asks, but after 10 s even so', async () => {
+  it('polls no sooner than the platform asks, but after at most 10 s', async () => {
     stopClock();
     const live = fakeLive(...eventsOf(1));
-    const lookedAt: number[] = [];
-    live.edge.look = () => {
-      lookedAt.push(performance.now());
-      throw refusal('unavailable', 503, lookedAt.length === 1 ? 5_000 : 3_600_000);
+    const polledAt: number[] = [];
+    live.edge.poll = () => {
+      polledAt.push(performance.now());
+      throw refusal('unavailable', 503, polledAt.length === 1 ? 5_000 : 3_600_000);
     };
 
     following(live, { WebSocket: null });
     await vi.advanceTimersByTimeAsync(30_000);
 
-    const [first = 0, second = 0] = gapsOf(lookedAt);
+    const [first = 0, second = 0] = gapsOf(polledAt);
     expect(first).toBeGreaterThanOrEqual(4_999);
     expect(second).toBeGreaterThanOrEqual(9_999);
     expect(second).toBeLessThanOrEqual(10_001);
   });
 
-  it('throws what the API refuses, and what onAway throws', async () => {
+  it('throws what the API refuses, and what onUnavailable throws', async () => {
     const gone = fakeLive();
-    gone.edge.look = () => {
+    gone.edge.poll = () => {
       throw refusal('task_not_found', 404);
     };
     const away = fakeLive();
-    away.edge.look = () => {
+    away.edge.poll = () => {
       throw refusal('unreachable', 0);
     };
-    const onAway = () => {
+    const onUnavailable = () => {
       throw new Error('long enough');
     };
 
     await expect(following(gone).end()).rejects.toThrow(ApiError);
-    await expect(following(away, { onAway }).end()).rejects.toThrow('long enough');
+    await expect(following(away, { onUnavailable }).end()).rejects.toThrow('long enough');
   });
 
   it('ends without an error when its signal aborts, and closes the socket', async () => {
@@ -413,23 +413,23 @@ describe('following a task', () => {
     expect(live.isOpen()).toBe(false);
   });
 
-  it('keeps little of what comes while its caller is slow, and reads the rest later', async () => {
+  it('keeps few events while its caller is slow, and reads the rest later', async () => {
     const live = fakeLive(...eventsOf(1));
     const events = followTask(live.client, TASK_ID, { WebSocket: live.WebSocket, pollMs: NEVER, gapMs: 1, clocks: QUICK });
     onTestFinished(() => events.return().then(() => {}));
     expect((await soon('the first', events.next())).value?.seq).toBe(1);
     const second = events.next();
-    await until('the socket', () => live.heard.length > 0);
+    await until('the socket', () => live.received.length > 0);
 
     for (let seq = 2; seq <= 3_000; seq++) publish(live, eventOf(seq));
     const seen = [(await soon('the second', second)).value?.seq];
     while (seen.length < 2_999) seen.push((await soon('the next', events.next())).value?.seq);
 
     expect(seen).toEqual(upTo(3_000).slice(1));
-    expect(live.counts.looks).toBeGreaterThan(4);
+    expect(live.counts.polls).toBeGreaterThan(4);
   });
 
-  it('gives every event once and in order, whatever is lost, doubled, overtaken or cut', async () => {
+  it('returns every event once and in order, whatever is lost, duplicated, overtaken or cut', async () => {
     const step = fc.record({
       events: fc.integer({ min: 0, max: 4 }),
       fate: fc.constantFrom('push', 'lose', 'double', 'hold'),
@@ -441,7 +441,7 @@ describe('following a task', () => {
         const live = fakeLive();
         const held: Event[] = [];
         let failing = '';
-        live.edge.look = () => {
+        live.edge.poll = () => {
           if (failing === 'no look') throw refusal('unavailable', 503);
         };
         live.edge.ticket = () => {
@@ -466,7 +466,7 @@ describe('following a task', () => {
 
         expect(seen).toEqual(upTo(live.log.length));
       }),
-      // Where a failure takes long, no smaller example is looked for.
+      // If a failure takes long, no smaller example is searched.
       { numRuns: 150, interruptAfterTimeLimit: 4_500 },
     );
   });

@@ -8,7 +8,7 @@ const fakeTime = () => {
   onTestFinished(() => void vi.useRealTimers());
 };
 const never = () => new Promise<never>(() => {});
-/** Work that takes so long, and then returns or throws. */
+/** Work that takes `ms`, and then returns or throws. */
 const after = <T>(ms: number, end: () => T) => new Promise<T>((resolve) => setTimeout(resolve, ms)).then(end);
 const outcomeOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -57,7 +57,7 @@ describe('work with a timeout', () => {
     expect(seen?.reason).toBeInstanceOf(TimedOut);
   });
 
-  it('that throws when it is aborted is timed out all the same', async () => {
+  it('that throws when it is aborted still counts as timed out', async () => {
     const work = (signal: AbortSignal) =>
       new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true }));
 

@@ -46,7 +46,7 @@ const events = async (context: CommandContext, taskId: string, show: (event: Eve
   };
   try {
     for (let seen = 0; ; ) {
-      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onAway })) {
+      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onUnavailable: onAway })) {
         show(event);
         waits.onEvent();
         seen = event.seq;

@@ -18,7 +18,7 @@ export const rowsOf = async (sql: Sql): Promise<{ table: string; row: string }[]
   return all.flat();
 };
 
-/** A number of rows for each table and a hash of all that they say: equal when nothing was stored, changed or removed. */
+/** The number of rows of each table and a hash of their contents: equal if nothing was stored, changed or removed. */
 export const fingerprint = async (sql: Sql): Promise<Record<string, string>> => {
   const groups = Map.groupBy(await rowsOf(sql), ({ table }) => table);
   return Object.fromEntries(

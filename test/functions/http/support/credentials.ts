@@ -5,7 +5,7 @@ import type { Sample } from './samples.ts';
 import { abroad, type World } from './world.ts';
 
 export type Answered = readonly [status: number, code: string];
-/** Something sent as Authorization, and what an operation answers to it; null where it is the right one. */
+/** An Authorization header, and the response of an operation to it; null if it is the right one. */
 export type Credential = {
   what: string;
   header(world: World, route: Route, sample: Sample): Promise<string | undefined>;
@@ -22,7 +22,7 @@ const literal = (what: string, header: string | undefined): Credential => ({
   answer: () => UNAUTHENTICATED,
 });
 
-/** Of the right kind it is judged by what it is; of another kind, by its kind. */
+/** A credential of the right kind is checked itself; one of another kind is refused for its kind. */
 const judged =
   (its: 'caller' | 'worker' | 'enrolment', answer: Answered | null) =>
   (route: Route): Answered | null =>
@@ -31,7 +31,7 @@ const judged =
 type Claims = { alg?: string; typ?: string; issuer?: string; audience?: string; life?: string; secret?: string };
 const SECRET = 'a secret for tests that is long enough';
 
-/** A worker's credential that is ours but for what is given. */
+/** A valid worker credential, except for the given claims. */
 const forge = async (world: World, claims: Claims) => {
   const { worker_id } = await world.worker();
   const [{ organization_id }] = await world.backend.ctx.sql<[{ organization_id: string }]>`
@@ -78,7 +78,7 @@ const expiredToken = async (world: World) => {
   return bearer(enrolment_token);
 };
 
-/** The worker that a sample speaks for, by its credential. */
+/** The worker of a sample, identified by its credential. */
 export const workerIdOf = ({ token }: Sample): string => {
   const payload = JSON.parse(Buffer.from(token?.split('.')[1] ?? '', 'base64url').toString()) as { sub: string };
   return payload.sub;
@@ -94,7 +94,7 @@ const removedWorker = async (world: World, route: Route, sample: Sample) => {
 const otherScopes = async (world: World, route: Route) =>
   bearer((await world.backend.newKey({ scopes: SCOPES.filter((scope) => scope !== route.access) })).key);
 
-/** Everything that is not the right credential of an operation. */
+/** Every wrong credential of an operation. */
 export const CREDENTIALS: readonly Credential[] = [
   literal('nothing', undefined),
   literal('an empty header', ''),
@@ -125,7 +125,7 @@ export const CREDENTIALS: readonly Credential[] = [
   { what: 'an expired enrolment token', header: expiredToken, answer: judged('enrolment', [401, 'enrolment_refused']) },
 ];
 
-/** What another organization has, by the name of the parameter. */
+/** The objects of another organization, by the name of the parameter. */
 export const foreignIds = async (world: World): Promise<Record<string, string>> => {
   const there = await abroad(world);
   const { artifact_id, params, worker, it } = await there.stored();

@@ -25,11 +25,11 @@ export const operationOf = (route: Route): Operation => document.paths[route.pat
 const relinked = (schema: unknown) => JSON.parse(JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/')) as Schema;
 const $defs = relinked(document.components.schemas);
 
-/** A schema of the document as something that checks values. */
+/** A schema of the document as a validator. */
 export const checkerOf = (schema: Schema) =>
   z.fromJSONSchema({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...relinked(schema), $defs } as z.core.JSONSchema.JSONSchema);
 
-/** Why an answer is none of those that the document lists for an operation; null when it is. */
+/** Why a response is not one that the document lists for an operation; null if it is. */
 export const unlisted = (route: Route, { status, body, headers }: Reply): string | null => {
   const response = operationOf(route).responses[status];
   if (response === undefined) return `${status} is not documented`;
@@ -49,22 +49,22 @@ export const codesOf = (route: Route, status: number): readonly string[] => {
   return schema?.allOf[1].properties.code.enum ?? [];
 };
 
-/** Whether a fault says what would be right, not only what is wrong. */
+/** Whether a message describes what is accepted, not only what is wrong. */
 const isInstructive = (message: string) => /\bmust\b|is required|allowed: |takes no query parameters|is allowed only /.test(message);
 
-/** Why an answer is not a documented refusal that helps; null when it is one. */
+/** Why a response is not a documented, helpful refusal; null if it is one. */
 export const undocumented = (route: Route, { status, body, headers }: Reply): string | null => {
   const problem = Problem.safeParse(body);
   if (status < 400 || status >= 500) return `${status} is no refusal`;
   if (headers['content-type'] !== 'application/problem+json') return `the content type is ${headers['content-type']}`;
   if (!problem.success) return `the body is no problem: ${JSON.stringify(body).slice(0, 200)}`;
   const { code, detail, errors, request_id } = problem.data;
-  if (problem.data.status !== status) return `the problem says ${problem.data.status}, the answer ${status}`;
+  if (problem.data.status !== status) return `the problem has the status ${problem.data.status}, the response ${status}`;
   if (!codesOf(route, status).includes(code)) return `${status} ${code} is not documented`;
   if (code === 'invalid_request') {
     if (errors.length === 0) return 'the problem names no place';
     const vague = errors.find((error) => !isInstructive(error.message));
     if (vague) return `the fault does not say what would be right: ${vague.message}`;
   }
-  return detail === '' || request_id === '' ? 'the problem says nothing' : null;
+  return detail === '' || request_id === '' ? 'the problem has no detail or no request id' : null;
 };

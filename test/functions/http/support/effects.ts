@@ -15,13 +15,13 @@ import { createWorld } from './world.ts';
 const WATCHER = 'watcher';
 
 type Queued = { queue: QueueName; message: QueueMessage };
-/** What a request did outside of Postgres. `early`: what it called while a transaction of it was open. */
+/** The effects of a request outside of Postgres. `early`: its calls while one of its transactions was open. */
 type Seen = { redis: unknown[][]; queued: Queued[]; early: string[] };
 
 const recordOf = ({ message }: Queued) =>
   ({ messageId: randomUUID(), body: message.body, attributes: { ApproximateReceiveCount: '1' } }) as SQSRecord;
 
-/** Reads of caches are counted along with the next command, whichever that is. */
+/** The counts of cache reads are sent with the next command, whichever that is. */
 const isCount = (command: readonly unknown[]) => String(command[1]).startsWith('metrics:');
 
 const commandsOf = (body: unknown): unknown[][] => {
@@ -29,7 +29,7 @@ const commandsOf = (body: unknown): unknown[][] => {
   return (Array.isArray(given[0]) ? given : [given]) as unknown[][];
 };
 
-/** The content of a message; the number of its row in the outbox is left out. */
+/** The content of a message, without the number of its outbox row. */
 const shown = ({ queue, message: { body, delaySeconds = 0 } }: Queued) => {
   const { outbox_id: _, ...content } = JSON.parse(body) as Record<string, unknown>;
   return { queue, delaySeconds, ...content };
@@ -50,7 +50,7 @@ const comparable = (effects: object): unknown => {
   return JSON.parse(text) as unknown;
 };
 
-/** A world that records what requests do to Redis, queues and sockets. */
+/** A world that records the effects of requests on Redis, queues and sockets. */
 export const createObservedWorld = async () => {
   const requester = openTestRedis();
   const seen: Seen = { redis: [], queued: [], early: [] };
@@ -93,7 +93,7 @@ export const createObservedWorld = async () => {
   const [{ organization_id }] = await ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
 
   const take = <T>(list: T[]): T[] => list.splice(0);
-  /** Brings the messages to their consumers, and what those send as well. */
+  /** Delivers the messages to their consumers, including those that the consumers send. */
   const deliver = async (first: readonly Queued[]) => {
     for (let messages = first; messages.length > 0; messages = take(seen.queued))
       for (const [queue, those] of Map.groupBy(messages, (it) => it.queue)) {
@@ -111,7 +111,7 @@ export const createObservedWorld = async () => {
     posted.clear();
   };
 
-  /** What one request does: at once, and later by the messages that it sends. */
+  /** The effects of one request: immediate ones, and later ones by the messages that it sends. */
   const effectsOf = async (route: Route, { make }: Variant, key: string | null) => {
     const sample = await make(world);
     await deliver(take(seen.queued));

@@ -9,7 +9,7 @@ type Field = { path: string; isRequired: boolean };
 const components = document.components.schemas as Record<string, Schema>;
 const followed = (schema: Schema): Schema => (schema.$ref ? (components[schema.$ref.split('/').at(-1) ?? ''] ?? {}) : schema);
 
-/** All fields that a schema names, with places such as body.subtasks.*.key. */
+/** All fields of a schema, with places such as body.subtasks.*.key. */
 const fieldsOf = (schema: Schema, path: string): Field[] => {
   const { properties = {}, required = [], items } = followed(schema);
   const inner = Object.entries(properties).flatMap(([name, field]) => [
@@ -19,7 +19,7 @@ const fieldsOf = (schema: Schema, path: string): Field[] => {
   return items ? [...inner, ...fieldsOf(items, `${path}.*`)] : inner;
 };
 
-/** What an operation can be given, by its document. */
+/** The fields of an operation, according to its document. */
 export const fieldsOfOperation = (route: Route): Field[] => {
   const { parameters, requestBody } = operationOf(route);
   const named = parameters
@@ -35,7 +35,7 @@ const placesIn = (value: unknown, path: string): string[] => {
   return [path, ...Object.entries(value).flatMap(([name, item]) => placesIn(item, `${path}.${name}`))];
 };
 
-/** What a sample gives. */
+/** The fields of a sample. */
 export const fieldsOfSample = ({ params = {}, query = {}, body = {} }: Sample): string[] =>
   (['params', 'query', 'body'] as const).flatMap((part) => placesIn({ params, query, body }[part], part));
 

@@ -3,7 +3,7 @@ import type { Route } from '../../../../schema/route.ts';
 import type { RawRequest } from '../../../support/backend.ts';
 import type { Answered } from './credentials.ts';
 
-/** A request that is spoilt as a whole, and how it is answered. */
+/** A request that is malformed as a whole, and the response to it. */
 export type Malformed = {
   what: string;
   isFor(route: Route): boolean;

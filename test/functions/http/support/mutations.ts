@@ -1,12 +1,12 @@
 import type { Sample } from './samples.ts';
 
-/** A request with one thing changed; `place` is where, as errors name it. */
+/** A request with one change; `place` is its location, as errors name it. */
 export type Mutation = { what: string; place: string; sample: Sample; isWrong: boolean; isUnknownField?: boolean };
 type Value = [what: string, value: unknown];
 
 const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
 
-/** Wrong wherever they stand. */
+/** Wrong in every place. */
 const NEVER: Value[] = [
   ['a text with U+0000', 'a\u0000b'],
   ['a lone surrogate', 'a\ud800b'],
@@ -44,13 +44,13 @@ const isObject = (value: unknown): value is Record<string, unknown> => value !==
 
 type Place = { path: string[]; value: unknown };
 
-/** Every value in a body with its place; of an array, the first item stands for all. */
+/** Every value in a body with its place; for an array, only the first item. */
 export const placesOf = (value: unknown, path: string[] = ['body']): Place[] => {
   const inside = Array.isArray(value) ? Object.entries(value.slice(0, 1)) : isObject(value) ? Object.entries(value) : [];
   return [{ path, value }, ...inside.flatMap(([key, item]) => placesOf(item, [...path, key]))];
 };
 
-/** A copy in which the value at a place is another; undefined leaves it out. */
+/** A copy with another value at a place; undefined removes it. */
 const replaced = (whole: unknown, [key, ...rest]: readonly string[], value: unknown): unknown => {
   if (key === undefined) return value;
   const copy = (Array.isArray(whole) ? [...(whole as unknown[])] : { ...(whole as object) }) as Record<string, unknown>;
@@ -60,7 +60,7 @@ const replaced = (whole: unknown, [key, ...rest]: readonly string[], value: unkn
   return copy;
 };
 
-/** Free-form JSON: what stands inside is for whoever sent it. */
+/** Free-form JSON, whose content only the caller interprets. */
 const isFree = (path: readonly string[]) => /\.(metadata|input|result|info|usage|labels)$/.test(`.${path.join('.')}`);
 const isInsideFree = (path: readonly string[]) => path.some((_, at) => at < path.length - 1 && isFree(path.slice(0, at + 1)));
 
@@ -147,7 +147,7 @@ const unknownParameters = (sample: Sample): Mutation[] =>
     isWrong: true,
   }));
 
-/** Every change of one thing in the parameters, the query and the body of a request. */
+/** Every single change of the parameters, the query and the body of a request. */
 export const mutationsOf = (sample: Sample): Mutation[] => [
   ...partMutations(sample, 'params', ['\u0000', '00000000-0000-4000-8000-00000000000g', '00000000-0000-4000-8000-0000000000001', '.']),
   ...partMutations(sample, 'query', ['\u0000']),

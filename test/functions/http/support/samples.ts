@@ -8,7 +8,7 @@ import { BYTES, SHA256, type World } from './world.ts';
 type Extra = { token?: string; headers?: Record<string, string> };
 type Samples = { [N in RouteName]: Record<string, (world: World) => Promise<Input<Routes[N]> & Extra>> };
 
-/** A request whose parts are not known by their types any more. */
+/** A request whose parts have no specific types. */
 export type Sample = Extra & { params?: Record<string, string>; query?: Record<string, unknown>; body?: unknown };
 
 const open = { plain: async () => ({}) };
@@ -36,7 +36,7 @@ const ofWorker = async (world: World) => {
   return { token: world.key, params: { worker_id } };
 };
 
-/** A claim for which something is ready. */
+/** A claim for which a subtask is ready. */
 const claim = async (world: World) => {
   const { tool, credential, worker_id } = await world.worker();
   await world.admin.ok.submitTask({ body: { goal: 'to be claimed', tool } });
@@ -52,7 +52,7 @@ const completion = async (world: World) => {
   return { token, params, worker, body: { ...fence, result: { words: 2 }, usage } };
 };
 
-/** Valid requests of every operation, each with all that it can be given; made anew at each call, since many can be sent once. */
+/** Valid requests of every operation, each with every field set; created for each call, since many can be sent only once. */
 export const SAMPLES: Samples = {
   getRoot: open,
   getOpenapi: open,

@@ -3,7 +3,7 @@ import { type Backend, type Reply } from '../../../support/backend.ts';
 
 const textOf = (body: unknown): string | null => (body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body));
 
-/** The typed client with its requests led straight into the handlers; `replies` gets what they answer. */
+/** The typed client, connected directly to the handlers; `replies` collects their responses. */
 export const clientOf = (backend: Backend, token: string | undefined) => {
   const replies: Reply[] = [];
   const fetchHere = async (url: string, { method = 'GET', headers, body }: RequestInit) => {

@@ -29,7 +29,7 @@ const memoryBlobs = () => {
 
 export type World = ReturnType<typeof inhabit>;
 
-/** Queues that take nothing: what follows from a request stays in the outbox. */
+/** Queues that accept nothing: the messages of a request stay in the outbox. */
 const NO_QUEUES: Queues = {
   send: async (_, messages) => messages.map(({ id }) => id),
   bury: async () => {},
@@ -37,24 +37,24 @@ const NO_QUEUES: Queues = {
   redrive: async () => 0,
 };
 
-/** A backend in which requests find what they name. */
+/** A backend in which requests find the objects that they name. */
 export const createWorld = async (options: Parameters<typeof createBackend>[0] = {}): Promise<World> => {
   const blobs = memoryBlobs();
   const backend = await createBackend({ blobs, push: { post: async () => 'gone', close: async () => {} }, queues: NO_QUEUES, ...options });
   return inhabit(backend, blobs, backend.adminKey);
 };
 
-/** The same backend as another organization sees it. */
+/** The same backend, seen by another organization. */
 export const abroad = async ({ backend, blobs }: World): Promise<World> => {
   const { key } = await backend.newKey({ organization: 'abroad' });
   return inhabit(backend, blobs, key);
 };
 
-/** What the holder of a key can make; each call makes something of its own. */
+/** What the holder of a key can create; each call creates a new object. */
 const inhabit = (backend: Backend, blobs: ReturnType<typeof memoryBlobs>, key: string) => {
   const admin = backend.as(key);
 
-  /** A worker with a tool that no other has, so that nobody takes what is meant for it. */
+  /** A worker with a tool of its own, so that no other worker claims its subtasks. */
   const worker = async () => {
     const tool = `t${randomUUID().slice(0, 18)}`;
     return { tool, ...(await enrol({ ...backend, admin }, { tools: [tool], name: tool })) };
@@ -63,7 +63,7 @@ const inhabit = (backend: Backend, blobs: ReturnType<typeof memoryBlobs>, key: s
     { key: 'first', goal: 'the first', tool },
     { key: 'second', goal: 'the second', tool, dependencies: ['first'] },
   ];
-  /** A task that waits: nobody has its tool. */
+  /** A task that waits: no worker has its tool. */
   const task = () => admin.ok.submitTask({ body: { goal: 'a task', subtasks: pair('unserved') } });
   const endedTask = async () => admin.ok.cancelTask({ params: { task_id: (await task()).task_id } });
   /** A subtask that a worker has started, whose parent has completed. */
@@ -75,7 +75,7 @@ const inhabit = (backend: Backend, blobs: ReturnType<typeof memoryBlobs>, key: s
     if (it === undefined) throw new Error('nothing was claimed');
     return { worker: its, token: its.credential, it, fence: its.fence(it), params: { subtask_id: it.subtask_id } };
   };
-  /** A file that a worker has announced and sent. */
+  /** A file that a worker has announced and uploaded. */
   const announced = async () => {
     const holding = await held();
     const { artifact_id } = await holding.worker.as.ok.createArtifact({

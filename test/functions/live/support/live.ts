@@ -14,19 +14,19 @@ import { backendForTest } from '../../../support/backend.ts';
 import { PATIENCE_MS } from '../../../support/redis-kind.ts';
 import { openTestRedis } from '../../../support/redis.ts';
 
-/** A Redis that can be away, and that lets its requests be counted. */
+/** A Redis that can be made unavailable and whose requests can be counted. */
 export const breakableRedis = () => {
   const requester = openTestRedis();
   onTestFinished(() => requester.close());
   let isUnavailable = false;
   const redis = createRedis(
-    { requester: { request: (it) => (isUnavailable ? Promise.reject(new Error('away')) : requester.request(it)) } },
+    { requester: { request: (it) => (isUnavailable ? Promise.reject(new Error('unavailable')) : requester.request(it)) } },
     { failures: Number.MAX_SAFE_INTEGER, timeoutMs: PATIENCE_MS },
   );
-  return { redis, requester, setAway: (away: boolean) => void (isUnavailable = away) };
+  return { redis, requester, setUnavailable: (value: boolean) => void (isUnavailable = value) };
 };
 
-/** Sockets as a gateway would hold them: what was posted to each; those that are `slow` do not read. */
+/** The sockets of a gateway, with the messages posted to each; `slow` ones do not read. */
 export const fakePush = () => {
   const posted = new Map<string, unknown[]>();
   const closed = new Set<string>();
@@ -48,8 +48,8 @@ export const fakePush = () => {
 };
 
 /**
- * A backend whose queues are a real SQS in this process; `hold` keeps what is sent from it, `settle` waits until everything that was
- * sent is handled to its end: what follows from a row of the outbox comes after the row is gone.
+ * A backend whose queues are a real SQS in this process. `hold` keeps messages from being sent. `settle` waits until every message that
+ * was sent is handled completely, because the effects of an outbox row follow after the row is deleted.
  */
 export const backendWithQueues = async (parts: Parts = {}, options: PollOptions = {}) => {
   const key = createAwsKey();

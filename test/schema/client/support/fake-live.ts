@@ -3,11 +3,11 @@ import type { Event, EventType } from '../../../../schema/events.ts';
 import type { ClientFrame, ServerFrame } from '../../../../schema/live.ts';
 
 export const TASK_ID = '00000000-0000-4000-8000-00000000000a';
-/** Comes again at once; nothing else happens by the clock unless the test wants it. */
+/** Reconnects at once; nothing else happens by the clock unless the test sets it. */
 export const QUICK = { openMs: 60_000, answerMs: 60_000, beatMs: 1_000_000, retryMs: 1, longestRetryMs: 5 };
 
-/** More than any test needs: a follower that looks again and again without a pause would keep every timer from firing. */
-const MOST_LOOKS = 5_000;
+/** More than any test needs: a follower that polls without a pause would keep every timer from firing. */
+const MOST_POLLS = 5_000;
 const TOPIC = `task:${TASK_ID}` as const;
 
 export const eventOf = (seq: number, type: EventType = 'subtask.ready'): Event => ({
@@ -30,19 +30,19 @@ export const frameOf = (events: readonly Event[]): ServerFrame => ({ type: 'even
 export const refusal = (code: string, status: number, retryAfterMs: number | null = null) =>
   new ApiError({ type: `urn:x:${code}`, title: code, status, detail: code, code, errors: [], request_id: 'r-1' }, { retryAfterMs });
 
-/** A platform of one task, in place of the network: a log of events that can be read, and sockets on which the test says what it likes. */
+/** A fake platform with one task: a log of events that can be read, and sockets on which the test sends frames. */
 export const fakeLive = (...log: Event[]) => {
   const sockets = new Set<FakeSocket>();
-  const heard: ClientFrame[] = [];
-  const counts = { looks: 0, tickets: 0 };
+  const received: ClientFrame[] = [];
+  const counts = { polls: 0, tickets: 0 };
   const lastSeq = () => log.at(-1)?.seq ?? 0;
   const replay = (afterSeq: number): ServerFrame[] => {
     const missed = log.filter((event) => event.seq > afterSeq);
     return [...(missed.length > 0 ? [frameOf(missed)] : []), { type: 'subscribed', topic: TOPIC, last_seq: lastSeq() }];
   };
-  /** To be replaced by the test: what fails, and what is said to a frame. */
+  /** Replaceable by the test: which calls fail, and how frames are answered. */
   const edge = {
-    look: (): void => {},
+    poll: (): void => {},
     ticket: (): void => {},
     opens: true,
     answer: (frame: ClientFrame): ServerFrame[] => (frame.action === 'subscribe' ? replay(frame.after_seq ?? 0) : [{ type: 'pong' }]),
@@ -60,7 +60,7 @@ export const fakeLive = (...log: Event[]) => {
 
     send(text: string): void {
       const frame = JSON.parse(text) as ClientFrame;
-      heard.push(frame);
+      received.push(frame);
       queueMicrotask(() => edge.answer(frame).forEach((answer) => this.say(answer)));
     }
 
@@ -75,8 +75,8 @@ export const fakeLive = (...log: Event[]) => {
 
   const client: Pick<Client, 'listEvents' | 'createTicket'> = {
     listEvents: async ({ query }) => {
-      if (++counts.looks > MOST_LOOKS) throw new Error(`the follower has looked ${MOST_LOOKS} times`);
-      edge.look();
+      if (++counts.polls > MOST_POLLS) throw new Error(`the follower has polled ${MOST_POLLS} times`);
+      edge.poll();
       const { after_seq = 0, limit = 200 } = query ?? {};
       return { items: log.filter(({ seq }) => seq > after_seq).slice(0, limit), last_seq: lastSeq() };
     },
@@ -89,7 +89,7 @@ export const fakeLive = (...log: Event[]) => {
   return {
     log,
     edge,
-    heard,
+    received,
     counts,
     client,
     WebSocket: FakeSocket as unknown as typeof WebSocket,

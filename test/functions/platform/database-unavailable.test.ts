@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { isDatabaseAway, openPool } from '../../../functions/platform/pool.ts';
+import { isDatabaseUnavailable, openPool } from '../../../functions/platform/pool.ts';
 import { createDatabase } from '../../support/backend.ts';
 
 const failureOf = async (statement: string, session: Record<string, string | number> = {}) => {
@@ -12,7 +12,7 @@ const failureOf = async (statement: string, session: Record<string, string | num
   return sql.unsafe(statement).catch((error: unknown) => error);
 };
 
-/** Fails with an SQLSTATE, as Postgres itself would. */
+/** Fails with an SQLSTATE, raised by Postgres itself. */
 const raise = (code: string) => `do $$ begin raise exception 'as asked' using errcode = '${code}'; end $$`;
 
 describe('a database', () => {
@@ -25,12 +25,12 @@ describe('a database', () => {
     ['gave a transaction up for a deadlock', raise('40P01')],
     ['gave a transaction up for another one', raise('40001')],
     ['ends the connection', 'select pg_terminate_backend(pg_backend_pid())'],
-  ])('that %s is away for the moment', async (_, statement) => {
-    expect(isDatabaseAway(await failureOf(statement))).toBe(true);
+  ])('that %s is temporarily unavailable', async (_, statement) => {
+    expect(isDatabaseUnavailable(await failureOf(statement))).toBe(true);
   });
 
-  it('that takes too long for a statement is away for the moment', async () => {
-    expect(isDatabaseAway(await failureOf('select pg_sleep(30)', { statement_timeout: 20 }))).toBe(true);
+  it('that takes too long for a statement is temporarily unavailable', async () => {
+    expect(isDatabaseUnavailable(await failureOf('select pg_sleep(30)', { statement_timeout: 20 }))).toBe(true);
   });
 
   it.each([
@@ -42,16 +42,16 @@ describe('a database', () => {
     ],
     ['a broken constraint', "insert into users (organization_id, email) values (gen_random_uuid(), 'x')"],
     ['a division by zero', 'select 1 / 0'],
-  ])('that refuses %s is not away', async (_, statement) => {
+  ])('that refuses %s is not unavailable', async (_, statement) => {
     const failure = await failureOf(statement);
 
     expect(failure).toBeInstanceOf(Error);
-    expect(isDatabaseAway(failure)).toBe(false);
+    expect(isDatabaseUnavailable(failure)).toBe(false);
   });
 
   it('has nothing to do with other errors', () => {
-    expect(isDatabaseAway(new Error('a bug'))).toBe(false);
-    expect(isDatabaseAway(Object.assign(new Error('a file'), { code: 'ENOENT' }))).toBe(false);
-    expect(isDatabaseAway(null)).toBe(false);
+    expect(isDatabaseUnavailable(new Error('a bug'))).toBe(false);
+    expect(isDatabaseUnavailable(Object.assign(new Error('a file'), { code: 'ENOENT' }))).toBe(false);
+    expect(isDatabaseUnavailable(null)).toBe(false);
   });
 });
