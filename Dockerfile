@@ -1,20 +1,20 @@
-# The platform on one machine. Built from the root of the project: docker build --tag maw-platform .
+# The platform on one machine. Build it from the root of the project: docker build --tag maw-platform .
 FROM node:24-bookworm-slim
 WORKDIR /project
 COPY package.json package-lock.json .npmrc ./
 COPY worker-agent/package.json worker-agent/
 COPY scripts/node24/package.json scripts/node24/
-# Without the workspace scripts/node24, which brings the Node that this image has.
+# Without the workspace scripts/node24: this image already has Node.
 RUN npm ci --omit=dev --ignore-scripts --workspace=worker-agent --include-workspace-root && npm cache clean --force
 COPY schema schema
 COPY functions functions
 COPY worker-agent worker-agent
 COPY local local
-# The links within the PostgreSQL that comes with the dependencies: whoever runs this may not write here.
+# Creates the links of the bundled PostgreSQL, because the account that runs it may not write here.
 RUN node --eval "import('/project/local/postgres/binaries.ts').then(({ findBinaries }) => findBinaries())" \
   && install --directory --owner=node --group=node --mode=0711 /var/lib/maw
 ENV MAW_DATA=/var/lib/maw
-# The account node of the base image.
+# The account `node` of the base image.
 USER 1000:1000
 VOLUME /var/lib/maw
 EXPOSE 8080

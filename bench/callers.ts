@@ -3,7 +3,7 @@ import { percentile } from './figures.ts';
 import { send, type Sent } from './http.ts';
 
 const CALLERS = 100;
-/** Items of a list: a screen of them. */
+/** Items of a list: one screen. */
 const PAGE = 20;
 
 export type Target = { url: string; adminKey: string };
@@ -13,7 +13,7 @@ type Next = () => Sent;
 
 const pick = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)] as T;
 
-/** What 100 callers ask for at once. A submit has an Idempotency-Key, as those of the shipped client have. */
+/** The requests of 100 concurrent callers. A submit has an Idempotency-Key, as in the published client. */
 export const requestsOf = ({ url, adminKey: token }: Target, taskIds: readonly string[]): Record<string, Next> => ({
   'submit one subtask': () => ({
     method: 'POST',
@@ -27,7 +27,7 @@ export const requestsOf = ({ url, adminKey: token }: Target, taskIds: readonly s
   'subtasks of a task': () => ({ method: 'GET', url: `${url}/api/v1/tasks/${pick(taskIds)}/subtasks`, token }),
 });
 
-/** Lets 100 callers send one request after the other until `total` are answered. */
+/** Lets 100 callers send requests, each one after the other, until `total` are answered. */
 export const callTogether = async (next: Next, total: number): Promise<Load> => {
   const times: number[] = [];
   let left = total;

@@ -23,17 +23,17 @@ const start = async <T>(file: string, variables: Record<string, string>): Promis
   };
 };
 
-/** The HTTP side alone: no queues, no Redis, no sockets, no clock. */
+/** The HTTP server alone: no queues, Redis, sockets or clock. */
 export const startServer = ({ DATABASE_URL, SECRET_KEY }: Env) =>
   start<{ url: string }>('server.ts', { ...SETTINGS, DATABASE_URL, SECRET_KEY });
 
-/** The whole platform as one machine has it. */
-export const startWholeHome = async (databaseUrl: string) => {
+/** The whole platform, as it runs on one machine. */
+export const startStandalone = async (databaseUrl: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
   const variables = { DATABASE_URL: databaseUrl, BENCH_FOLDER: folder, LOG_LEVEL: 'error' };
-  const { stop, ...home } = await start<{ url: string; adminKey: string }>('home.ts', variables);
+  const { stop, ...standalone } = await start<{ url: string; adminKey: string }>('standalone.ts', variables);
   return {
-    ...home,
+    ...standalone,
     stop: async () => {
       await stop();
       await rm(folder, { recursive: true, force: true });

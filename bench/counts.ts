@@ -13,7 +13,7 @@ import { createOwner, createWorker, fanOutAndIn, submitMany } from './setup.ts';
 const fence = ({ subtask_id, lease_token, attempt }: Claimed) => ({ subtask_id, lease_token, attempt });
 const done = (claimed: readonly Claimed[]) => claimed.map((it) => ({ ...fence(it), result: 1 }));
 
-/** Runs work against a fresh, migrated database over one connection whose round trips and bytes are counted. */
+/** Runs work on a fresh, migrated database over one connection, and counts its round trips and bytes. */
 const counted = async <T>(env: Env, work: (ctx: Composed, roundTrips: () => number) => Promise<T>): Promise<T> => {
   const url = new URL(env.DATABASE_URL);
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
@@ -27,7 +27,7 @@ const counted = async <T>(env: Env, work: (ctx: Composed, roundTrips: () => numb
   }
 };
 
-/** Round trips to the database of each hot transition, with statements prepared: authentication of workers needs none. */
+/** Round trips to the database of each hot transition, with prepared statements; authenticating a worker needs none. */
 export const countRoundTrips = (env: Env): Promise<Record<string, number>> =>
   counted(env, async (ctx, roundTrips) => {
     const { caller } = await createOwner(ctx);
@@ -75,9 +75,9 @@ const written = async (ctx: Context): Promise<number> => {
 };
 
 /**
- * Bytes of WAL that a subtask writes in its whole life: submitted in a fan of 48, claimed with start, completed by a request that claims
- * the next; the requests of `workers` arrive together. Counted for the one connection, full page images left out by the server's setting;
- * null before PostgreSQL 18.
+ * Bytes of WAL that one subtask writes in total: submitted in a fan of 48, claimed with start, and completed by a request that claims
+ * the next; the requests of `workers` arrive together. Counted for one connection, without full page images, which the server's
+ * settings disable; null before PostgreSQL 18.
  */
 export const countWal = (env: Env, workers = 1): Promise<number | null> =>
   counted(env, async (composed) => {

@@ -6,7 +6,7 @@ import { type Env, parseEnv } from '../schema/env.ts';
 
 const SCHEMA = join(import.meta.dirname, '../schema');
 
-/** As on one machine. */
+/** The settings of one machine. */
 export const SETTINGS = { DATABASE_POOL_SIZE: '10', DATABASE_PREPARE: 'true', LOG_LEVEL: 'error' };
 
 export const createDatabase = async (serverUrl: string, name: string): Promise<string> => {
@@ -18,7 +18,7 @@ export const createDatabase = async (serverUrl: string, name: string): Promise<s
   return url.href;
 };
 
-/** The environment of a backend whose database is new and migrated. */
+/** The environment of a backend with a new, migrated database. */
 export const freshDatabase = async (serverUrl: string, name: string): Promise<Env> => {
   const url = await createDatabase(serverUrl, name);
   await migrate({ url, folder: SCHEMA });

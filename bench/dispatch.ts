@@ -2,16 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startHome } from '../local/home.ts';
+import { startStandalone } from '../local/standalone.ts';
 import { type Client, createClient } from '../schema/client/client.ts';
 import { WorkerAgent } from '../worker-agent/src/agent/agent.ts';
 import { scripted } from '../worker-agent/src/tools/scripted/scripted.ts';
 
-/** Between claims of a worker that nobody rings; the default where a database bills by use is 2 s. */
+/** The time between claims of a worker without a doorbell; the default, 2 s, suits databases that are billed by use. */
 export const POLL_MS = 1_000;
 const LONGEST_MS = 60_000;
 
-/** How long subtasks were ready before a waiting worker had started them, in ms by the clock of Postgres. */
+/** How long subtasks were ready before a waiting worker had started them, in ms by the clock of PostgreSQL. */
 export type Latencies = { rung: number[]; polling: number[] };
 
 const agentOf = async (client: Client, url: string, workspaces: string, isRung: boolean) => {
@@ -63,25 +63,25 @@ const completed = async (client: Client, task_id: string) => {
     const { items } = await client.listEvents({ params: { task_id } });
     if (items.at(-1)?.type === 'task.completed') return items;
   }
-  throw new Error(`no worker carried the task out within ${LONGEST_MS} ms`);
+  throw new Error(`no worker ran the task within ${LONGEST_MS} ms`);
 };
 
 const dispatchOne = async (client: Client): Promise<number> => {
-  await pause(Math.random() * POLL_MS); // so that it comes at any moment between two claims
+  await pause(Math.random() * POLL_MS); // so that it arrives at a random moment between two claims
   const { task_id } = await client.submitTask({ body: { goal: 'now' } });
   const events = await completed(client, task_id);
   const at = (type: string) => Date.parse(events.find((event) => event.type === type)?.created_at ?? '');
   return at('subtask.started') - at('task.submitted');
 };
 
-/** A home in this process with one worker that waits, with a doorbell and without. */
+/** A standalone installation in this process with one waiting worker, with and without a doorbell. */
 export const measureDispatch = async (databaseUrl: string, count: number): Promise<Latencies> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
   const env = { PATH: '', DATABASE_URL: databaseUrl, CLAIM_POLL_MS: String(POLL_MS) };
-  const home = await startHome({ folder, env, log: () => {} });
-  const client = createClient({ url: home.url, token: home.adminKey });
+  const standalone = await startStandalone({ folder, env, log: () => {} });
+  const client = createClient({ url: standalone.url, token: standalone.adminKey });
   const measure = async (isRung: boolean) => {
-    const { stop } = await agentOf(client, home.url, join(folder, String(isRung)), isRung);
+    const { stop } = await agentOf(client, standalone.url, join(folder, String(isRung)), isRung);
     const latencies: number[] = [];
     while (latencies.length < count) latencies.push(await dispatchOne(client));
     await stop();
@@ -90,7 +90,7 @@ export const measureDispatch = async (databaseUrl: string, count: number): Promi
   try {
     return { rung: await measure(true), polling: await measure(false) };
   } finally {
-    await home.close();
+    await standalone.close();
     await rm(folder, { recursive: true, force: true });
   }
 };

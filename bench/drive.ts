@@ -9,35 +9,35 @@ import { send } from './http.ts';
 type Answer = { results: readonly ({ ok: true } | { ok: false; code: string })[]; claim: { claimed: Claimed[] } | null };
 type Fence = { lease_token: string; attempt: number };
 
-/** What a worker asks: the same operations with HTTP and without. */
-type Asking = {
+/** The requests of a worker: the same operations with and without HTTP. */
+type WorkerRequests = {
   claim(body: ClaimSpec): Promise<{ claimed: Claimed[] }>;
   complete(body: CompleteManySpec): Promise<Answer>;
 };
 
-/** One turn of a worker: completes what it did and claims the next. */
+/** One turn of a worker: completes its subtask and claims the next. */
 export type Step = (done: readonly Claimed[], limit: number) => Promise<readonly Claimed[]>;
-/** Subtasks a second, and the share of them that were started by their completion because their claim could not. */
+/** Subtasks per second, and the share that was only started at completion, because its claim could not start it. */
 export type Driven = { rate: number; startedLate: number };
 
 const fenceOf = ({ lease_token, attempt }: Claimed): Fence => ({ lease_token, attempt });
 
 const completions = (done: readonly Claimed[]) => done.map((it) => ({ subtask_id: it.subtask_id, ...fenceOf(it), result: 1 }));
 
-const next = async (asking: Asking, done: readonly Claimed[], limit: number): Promise<readonly Claimed[]> => {
+const next = async (requests: WorkerRequests, done: readonly Claimed[], limit: number): Promise<readonly Claimed[]> => {
   const claiming = { claim_request_id: randomUUID(), limit, start: true };
-  if (done.length === 0) return (await asking.claim(claiming)).claimed;
-  const { results, claim: answer } = await asking.complete({ completions: completions(done), claim: claiming });
+  if (done.length === 0) return (await requests.claim(claiming)).claimed;
+  const { results, claim: answer } = await requests.complete({ completions: completions(done), claim: claiming });
   for (const result of results) if (!result.ok) throw new Error(`a completion was refused: ${result.code}`);
   return answer?.claimed ?? [];
 };
 
 const stepOf =
-  (asking: Asking): Step =>
+  (requests: WorkerRequests): Step =>
   (done, limit) =>
-    next(asking, done, limit);
+    next(requests, done, limit);
 
-/** The floor: the same statements without HTTP. */
+/** The lower bound: the same statements without HTTP. */
 export const sqlStep = (ctx: Context, principal: WorkerPrincipal): Step =>
   stepOf({
     claim: (body) => claim(ctx, principal, body),
@@ -54,7 +54,7 @@ export const httpStep = (url: string, workerId: string, credential: string): Ste
 
 const LONGEST_MS = 120_000;
 
-/** Carries out `total` subtasks with one loop a step. */
+/** Runs `total` subtasks with one loop for each step. */
 export const drive = async (steps: readonly Step[], limit: number, total: number): Promise<Driven> => {
   let left = total;
   let startedLate = 0;
@@ -62,8 +62,7 @@ export const drive = async (steps: readonly Step[], limit: number, total: number
   const loop = async (step: Step) => {
     let done: readonly Claimed[] = [];
     while (left > 0) {
-      if (performance.now() - started > LONGEST_MS)
-        throw new Error(`${left} of ${total} subtasks were not carried out in ${LONGEST_MS} ms`);
+      if (performance.now() - started > LONGEST_MS) throw new Error(`${left} of ${total} subtasks were not finished in ${LONGEST_MS} ms`);
       const count = done.length;
       const next = await step(done, limit);
       left -= count;

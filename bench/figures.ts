@@ -3,7 +3,10 @@ export const median = (values: readonly number[]): number => values.toSorted((a,
 export const percentile = (values: readonly number[], of: number): number =>
   values.toSorted((a, b) => a - b)[Math.ceil((of / 100) * values.length) - 1] ?? Number.NaN;
 
-/** What each round of one run measured, by name: ratios are taken round by round, so that a machine that slows down does so for both sides. */
+/**
+ * The measurements of each round of one run, by name. Ratios are computed per round, so that a machine that slows down affects both
+ * sides.
+ */
 export class Rounds {
   readonly #values = new Map<string, number[]>();
 
@@ -13,7 +16,7 @@ export class Rounds {
   names = () => [...this.#values.keys()];
   of = (name: string): readonly number[] => this.#values.get(name) ?? [];
   median = (name: string): number => median(this.of(name));
-  /** NaN where one of both was not measured. */
+  /** NaN if one of the two was not measured. */
   ratio = (over: string, under: string): number =>
     median(this.of(over).map((value, round) => value / (this.of(under)[round] ?? Number.NaN)));
 }

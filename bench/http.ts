@@ -5,7 +5,7 @@ const LONGEST_MS = 30_000;
 
 export type Sent = { method: 'GET' | 'POST'; url: string; token: string; body?: unknown; headers?: Record<string, string> };
 
-/** Sends a request over a connection that is kept; anything but a success is thrown. */
+/** Sends a request over a kept-alive connection; throws on any status other than success. */
 export const send = <T>({ method, url, token, body, headers = {} }: Sent): Promise<T> =>
   new Promise((resolve, reject) => {
     const payload = body === undefined ? '' : JSON.stringify(body);

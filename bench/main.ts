@@ -33,17 +33,17 @@ const printCounts = (title: string, counts: Record<string, number>) => {
   for (const [name, count] of Object.entries(counts)) say(`  ${name.padEnd(28)} ${count}`);
 };
 
-say(`Tasks of 1 → ${WIDTH} → 1 subtasks, ${TASKS} a round, ${LOOPS} loops; Postgres with fsync and synchronous_commit on.`);
+say(`Tasks of 1 → ${WIDTH} → 1 subtasks, ${TASKS} per round, ${LOOPS} loops; Postgres with fsync and synchronous_commit on.`);
 const rounds = await withServer('durable', (url) => measureThroughput(url, { rounds: ROUNDS, tasks: TASKS }));
 printRounds(rounds);
 
 say();
-say(`From ready to started by the one worker that waits, ${DISPATCHES} times each:`);
+say(`Time from ready to started, with one waiting worker, ${DISPATCHES} times each:`);
 const { rung, polling } = await withServer('durable', async (url) =>
   measureDispatch((await freshDatabase(url, 'dispatch')).DATABASE_URL, DISPATCHES),
 );
 printDispatch('with the doorbell', rung);
-printDispatch(`without it, asking every ${POLL_MS} ms`, polling);
+printDispatch(`without it, polling every ${POLL_MS} ms`, polling);
 
 const counts = await withServer('test', async (url) => ({
   roundTrips: await countRoundTrips(await freshDatabase(url, 'round_trips')),
@@ -53,9 +53,7 @@ const counts = await withServer('test', async (url) => ({
 }));
 printCounts('Round trips to the database (authentication and events included):', counts.roundTrips);
 printCounts('Round trips to Redis:', counts.redis);
-say(
-  `WAL of a subtask in its whole life: ${counts.wal} bytes, those of ten workers in one statement ${counts.walTogether} (without full page images)`,
-);
+say(`WAL of a subtask in total: ${counts.wal} bytes, with ten workers in one statement ${counts.walTogether} (without full page images)`);
 
 say();
 say(`${'Targets'.padEnd(56)} ${'now'.padEnd(18)} target`);

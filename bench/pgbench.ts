@@ -10,19 +10,19 @@ const DEBIAN = '/usr/lib/postgresql';
 const CLIENTS = 8;
 const ROWS = 100_000;
 
-/** What a job queue does at least: one row claimed in one statement of one transaction. */
+/** The minimum of a job queue: claim one row with one statement in one transaction. */
 const CLAIM = `update jobs set status = 'claimed'
 where id = (select id from jobs where status = 'ready' order by id for update skip locked limit 1);
 `;
 
-/** On the PATH, or where Debian keeps the newest; null where it is not installed. */
+/** On the PATH, or where Debian installs the newest version; null if it is not installed. */
 export const findPgbench = (): string | null => {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a)) : [];
   const folders = [...(process.env.PATH ?? '').split(delimiter), ...versions.map((version) => join(DEBIAN, version, 'bin'))];
   return folders.map((folder) => join(folder, 'pgbench')).find((path) => existsSync(path)) ?? null;
 };
 
-/** How many rows a second pgbench claims from a job table with 8 clients; each run has as many rows again. */
+/** Rows per second that pgbench claims from a job table with 8 clients. Each run has the same number of rows. */
 export const createYardstick = async (program: string, databaseUrl: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-pgbench-'));
   const script = join(folder, 'claim.sql');

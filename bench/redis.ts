@@ -10,7 +10,7 @@ import { createMemoryRedis } from '../local/redis/memory.ts';
 import type { Env } from '../schema/env.ts';
 import { createOwner, createWorker, fanOutAndIn } from './setup.ts';
 
-/** Round trips to Redis of each request that meets it. */
+/** Round trips to Redis of each request that uses it. */
 export const countRedisTrips = async (env: Env): Promise<Record<string, number>> => {
   const redis = createRedis({ requester: createMemoryRedis() });
   const ctx = createContext(env, { redis, push: { post: async () => 'gone', close: async () => {} } });

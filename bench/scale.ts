@@ -12,19 +12,19 @@ import { type Actors, createActors } from './scale/stage.ts';
 import { allStatements } from './scale/statements.ts';
 
 const { BENCH_SCALE: scale = '0,1000,5000', BENCH_ROUNDS: rounds = '5' } = process.env;
-/** Finished tasks of each database; the others are compared to the first. */
+/** Number of finished tasks in each database; the others are compared to the first. */
 const SIZES = (scale === 'full' ? '0,10000,100000' : scale).split(',').map(Number);
-/** Chunks of output of each subtask: 1 M of 10,000 tasks, 5 M of 100,000. */
+/** Chunks of output of each subtask: 1 million for 10,000 tasks, 5 million for 100,000. */
 const logsEach = (tasks: number) => (tasks > 10_000 ? 5 : 10);
 
 const fill = async (url: string, tasks: number) => {
   const started = performance.now();
   const sql = openPool(url);
   if (tasks > 0) await makeHistory(sql, { tasks, logsEach: logsEach(tasks) });
-  await sql`vacuum`; // as the server does it by itself, each minute
+  await sql`vacuum`; // as autovacuum does each minute
   await sql`analyze`;
   await sql.end();
-  say(`${tasks} finished tasks of ${SUBTASKS_EACH} subtasks made in ${Math.round((performance.now() - started) / 1_000)} s`);
+  say(`${tasks} finished tasks of ${SUBTASKS_EACH} subtasks created in ${Math.round((performance.now() - started) / 1_000)} s`);
 };
 
 const measure = async (serverUrl: string, tasks: number): Promise<{ env: Env; actors: Actors; results: Results }> => {
@@ -48,7 +48,7 @@ try {
   );
   printRates(SIZES, await measureRates(measured, Number(rounds)), say);
   const missing = (await allStatements()).filter((name) => !touchedStatements.has(name));
-  if (missing.length > 0) throw new Error(`These statements were never sent; add them to bench/scale/operations.ts: ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Error(`These statements were never run; add them to bench/scale/operations.ts: ${missing.join(', ')}`);
 } finally {
   await server.stop();
 }

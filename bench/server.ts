@@ -1,4 +1,4 @@
-/** The HTTP side in a process of its own, set by its environment; sends its address as a message. */
+/** The HTTP server in its own process, configured by the environment; sends its address as a message. */
 import { personApi, workerApi } from '../functions/http/api.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { startGateway } from '../local/gateway.ts';

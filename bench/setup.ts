@@ -10,7 +10,7 @@ import { createClient } from '../schema/client/client.ts';
 import { SCOPES } from '../schema/route.ts';
 import { TaskSpec } from '../schema/task.ts';
 
-/** Makes the first organization of a fresh database and the caller that owns what is measured. */
+/** Creates the first organization of a fresh database, and the caller that owns what is measured. */
 export const createOwner = async (ctx: Context): Promise<{ caller: Caller; adminKey: string }> => {
   const { admin_key } = await bootstrap(ctx);
   const [row] = await ctx.sql<[{ organization_id: string; user_id: string }]>`select organization_id, user_id from users`;
@@ -33,7 +33,7 @@ export const createWorker = async (ctx: Context, caller: Caller): Promise<{ prin
   };
 };
 
-/** A task that fans out from one subtask to `width` and in again to one. */
+/** A task that fans out from one subtask to `width` and back in to one. */
 export const fanOutAndIn = (width: number): TaskSpec => {
   const middle = Array.from({ length: width }, (_, n) => `m${n}`);
   return TaskSpec.parse({
@@ -50,7 +50,7 @@ export const submitMany = async (ctx: Context, caller: Caller, count: number, wi
   for (let n = 0; n < count; n++) await tasks.submit(ctx, caller, fanOutAndIn(width));
 };
 
-/** Workers of a running platform, enrolled as any worker is. */
+/** Enrols workers with a running platform, as any worker does. */
 export const enrolWorkers = (url: string, adminKey: string, count: number) =>
   Promise.all(
     Array.from({ length: count }, async () => {
@@ -61,7 +61,7 @@ export const enrolWorkers = (url: string, adminKey: string, count: number) =>
     }),
   );
 
-/** Submits tasks by the API and waits until what follows from them is done; returns their ids. */
+/** Submits tasks through the API and waits until their messages are handled; returns their ids. */
 export const submitByApi = async (url: string, adminKey: string, sql: Sql, count: number, width: number): Promise<string[]> => {
   const client = createClient({ url, token: adminKey });
   const ids: string[] = [];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cdk, readOutputs } from './cdk.ts';
 
-/** To the account whose credentials the shell has; further arguments go to cdk. */
+/** Deploys to the account of the shell's credentials; further arguments are passed to cdk. */
 const deploy = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-deploy-'));
   const file = join(folder, 'outputs.json');

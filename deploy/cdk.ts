@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT, runCommand } from './run.ts';
 
-/** More than a deploy takes; one that hangs ends then. */
+/** Longer than a deploy takes, so that a hanging one ends. */
 const DEPLOY_MS = 1_800_000;
 const CLI = join(ROOT, 'node_modules/aws-cdk/bin/cdk');
 
 export type CdkOptions = { env?: Record<string, string>; signal?: AbortSignal; timeoutMs?: number; stdin?: 'inherit' | 'ignore' };
 
-/** Runs the command line of CDK; with the terminal's input it can ask whether rights may change. */
+/** Runs the CDK command line; with the terminal's input it can ask for confirmation of changed permissions. */
 export const cdk = (args: readonly string[], { env = {}, signal, timeoutMs = DEPLOY_MS, stdin = 'ignore' }: CdkOptions = {}) =>
   runCommand(process.execPath, [CLI, ...args], {
     env: { ...process.env, ...env },

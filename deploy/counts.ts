@@ -6,7 +6,7 @@ import type { Services } from './services.ts';
 
 export type Counts = { postgres_round_trips: number; redis_requests: number; redis_commands: number };
 
-/** The services with a counter before each; `url` tells how often they were asked since the start. */
+/** Puts a counter in front of each service; `url` returns the numbers of requests since the start. */
 export const countServices = async (services: Services): Promise<Services & { url: string }> => {
   const database = new URL(services.databaseUrl);
   const postgres = await startTcpProxy({ host: database.hostname, port: Number(database.port) });

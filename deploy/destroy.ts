@@ -3,7 +3,7 @@ import { cdk } from './cdk.ts';
 const APP = 'MultiAgentOnTheWeb';
 const DATA = `${APP}Data`;
 const FLEET = `${APP}Fleet`;
-/** The fleet is part of the application only where its key is named; to delete it, any name will do. */
+/** The fleet is part of the app only if its key is named; any name will do to delete it. */
 const WITH_FLEET = ['-c', 'fleet_key=any'];
 
 try {

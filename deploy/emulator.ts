@@ -14,13 +14,13 @@ const STOP_MS = 5_000;
 
 export type Emulator = {
   endpoint: string;
-  /** What the clients of AWS take for it. */
+  /** The environment with which AWS clients use it. */
   env: Record<string, string>;
   log: string;
   stop(): Promise<void>;
 };
 
-/** MiniStack in a virtual environment of its own, which is kept for the next time. */
+/** Installs MiniStack into its own virtual environment, which is kept for later runs. */
 const install = async (say: (line: string) => void, signal?: AbortSignal): Promise<string> => {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const place = join(cache, 'multi-agent-on-the-web', `ministack-${VERSION}`);
@@ -35,7 +35,7 @@ const install = async (say: (line: string) => void, signal?: AbortSignal): Promi
   return join(place, 'bin/ministack');
 };
 
-/** Nothing of this process's environment: Lambdas inherit the emulator's, credentials too. */
+/** Nothing of this process's environment, because Lambdas inherit the emulator's, including credentials. */
 const environment = (folder: string, port: number) => ({
   PATH: [join(ROOT, 'node_modules/.bin'), dirname(process.execPath), process.env.PATH].join(delimiter),
   HOME: folder,
@@ -57,7 +57,7 @@ const becomesReady = async (child: ChildProcess, endpoint: string, log: string) 
   throw new Error(`MiniStack does not start; its log ${log} ends with:\n${lines}`);
 };
 
-/** Starts MiniStack at a free port of loopback; it keeps nothing when it ends. */
+/** Starts MiniStack on a free loopback port; it keeps nothing when it ends. */
 export const startEmulator = async (folder: string, say: (line: string) => void, signal?: AbortSignal): Promise<Emulator> => {
   const program = await install(say, signal);
   // Lambdas are unpacked there: below a package of ES modules the emulator's own scripts would not run.
@@ -77,7 +77,7 @@ export const startEmulator = async (folder: string, say: (line: string) => void,
   const stop = async () => {
     endGroup(child, 'SIGTERM');
     for (const end = performance.now() + STOP_MS; child.exitCode === null && performance.now() < end; ) await pause(50);
-    endGroup(child, 'SIGKILL'); // a custom resource that hangs holds it
+    endGroup(child, 'SIGKILL'); // a hanging custom resource would keep it alive
   };
   try {
     await becomesReady(child, endpoint, log);

@@ -2,7 +2,7 @@ import { onStopSignals } from '../local/stop-signals.ts';
 import { sayWithTime as say } from '../local/say.ts';
 import { type Deployed, deployToEmulator } from './to-emulator.ts';
 
-const tell = ({ outputs, adminKey, emulator }: Deployed) =>
+const printDeployed = ({ outputs, adminKey, emulator }: Deployed) =>
   process.stdout.write(`
   API        ${outputs.ApiUrl}/api/v1
   Sockets    ${outputs.SocketUrl}
@@ -21,7 +21,7 @@ onStopSignals({ stop: () => stopping.abort(new Error('interrupted')), force: () 
 let deployed: Deployed | null = null;
 try {
   deployed = await deployToEmulator({ say, signal: stopping.signal });
-  tell(deployed);
+  printDeployed(deployed);
   if (deployed.isOurs) {
     say('Ctrl-C stops it');
     const alive = setInterval(() => {}, 60_000);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '..');
 
-/** Ends a process with all that it started: it must have been started detached, as the head of a group. */
+/** Kills a process and everything that it started; it must have been started detached, as the leader of a group. */
 export const endGroup = (child: ChildProcess, signal: NodeJS.Signals) => {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   try {
@@ -16,7 +16,7 @@ export const endGroup = (child: ChildProcess, signal: NodeJS.Signals) => {
 
 type RunOptions = SpawnOptions & { timeoutMs: number; signal?: AbortSignal };
 
-/** Runs a command to its end, with what it prints; throws when it fails, takes too long or is aborted. */
+/** Runs a command to its end and returns its output. Throws if it fails, takes too long or is aborted. */
 export const runCommand = async (command: string, args: readonly string[], { timeoutMs, signal, ...options }: RunOptions) => {
   const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], detached: true, ...options });
   const end = () => endGroup(child, 'SIGKILL');

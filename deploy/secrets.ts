@@ -6,7 +6,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 
-/** Makes a secret, or gives it another value. The client finds its service by the environment. */
+/** Creates a secret or changes its value. The client finds its service through the environment. */
 export const putSecret = async (name: string, value: string): Promise<void> => {
   const client = new SecretsManagerClient({});
   try {

@@ -10,7 +10,7 @@ export type Services = {
   stop(): Promise<void>;
 };
 
-/** A Redis that speaks HTTP, as Lambdas reach one: a real one where this machine has it. */
+/** A Redis over HTTP, as Lambdas use it: a real Redis if this machine has one. */
 const startRedis = async (folder: string) => {
   const program = findRedisServer();
   const server = program === null ? null : await startRedisServer({ program, folder });
@@ -25,7 +25,7 @@ const startRedis = async (folder: string) => {
   };
 };
 
-/** What the stack needs and does not make: a Postgres and a Redis, for as long as this process lives. */
+/** Starts what the stack needs and does not create: a PostgreSQL and a Redis, until this process ends. */
 export const startServices = async (folder: string): Promise<Services> => {
   const postgres = await startThrowawayPostgres('test');
   try {

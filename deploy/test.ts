@@ -7,7 +7,7 @@ import { countServices } from './counts.ts';
 import { sayWithTime as say } from '../local/say.ts';
 import type { Services } from './services.ts';
 
-/** Counts and updates come one by one: they need the deployment for themselves. */
+/** The tests of costs and updates run one at a time, because they need the deployment for themselves. */
 const LAST = 'test/deployed/destroy.test.ts';
 const PARTS = [['test/conformance'], ['test/deployed', '--no-file-parallelism', '--exclude', LAST], [LAST]];
 const SUITE_MS = 900_000;
@@ -20,7 +20,7 @@ const queuesOf = ({ outputs }: Deployed) => ({
   deadUrls: { subtasks: outputs.SubtasksDeadQueueUrl, events: outputs.EventsDeadQueueUrl },
 });
 
-/** A message that failed comes again after two minutes, and is given up after four tries: too long for a test. */
+/** On AWS a failed message is retried after two minutes and given up after four attempts: too long for a test. */
 const hurryQueues = async ({ urls }: ReturnType<typeof queuesOf>) => {
   const client = new SQSClient({ useQueueUrlAsEndpoint: false });
   const Attributes = { VisibilityTimeout: String(REDELIVER_SECONDS) };
@@ -65,5 +65,5 @@ try {
   process.exitCode = 1;
 } finally {
   await deployed?.stop();
-  say('stopped all that was started');
+  say('stopped everything that was started');
 }

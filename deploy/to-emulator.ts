@@ -16,25 +16,25 @@ export type Deployed = {
   adminKey: string;
   outputs: Record<string, string>;
   emulator: Emulator;
-  /** Whether the emulator was started here, and ends with this process. */
+  /** Whether the emulator was started here and ends with this process. */
   isOurs: boolean;
   stop(): Promise<void>;
 };
 type Options = {
   say: (line: string) => void;
   signal: AbortSignal;
-  /** Puts something before the services. */
+  /** Wraps the services, for example with counters. */
   around?: (services: Services) => Promise<Services>;
 };
 
-/** What the command line of CDK is told. */
+/** The arguments for the CDK command line. */
 export const deployTo = (endpoint: string): string[] => {
   const context = ['-c', 'target=local', '-c', `emulator=${endpoint}`, '-c', `redis=secretsmanager:${REDIS_SECRET}`];
   return ['deploy', '--all', '--method', 'direct', '--require-approval', 'never', '--ci', '--progress', 'events', ...context];
 };
 
 const deploy = async (folder: string, { databaseUrl, redis }: Services, emulator: Emulator, { say, signal }: Options) => {
-  Object.assign(process.env, emulator.env); // for the clients of this process; nothing of it goes to AWS from here on
+  Object.assign(process.env, emulator.env); // for the clients of this process; from here on nothing goes to AWS
   await putSecret(DATABASE_SECRET, databaseUrl);
   await putSecret(REDIS_SECRET, JSON.stringify({ url: redis.url, token: redis.token }));
   const env = { ...emulator.env, CDK_OUTDIR: join(folder, 'cdk.out') };
@@ -62,7 +62,7 @@ const given = (name: string): string => {
   throw new Error(`AWS_ENDPOINT_URL names an emulator, so ${name} must be set too: its Lambdas must reach it`);
 };
 
-/** What runs already, where the environment names an emulator. */
+/** The services that are already running, if the environment names an emulator. */
 const fromEnvironment = (endpoint: string): { services: Services; emulator: Emulator } => {
   const key = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_PROFILE: '' };
   return {
@@ -80,8 +80,8 @@ const fromEnvironment = (endpoint: string): { services: Services; emulator: Emul
 };
 
 /**
- * The stack on an emulator with a Postgres and a Redis: those that AWS_ENDPOINT_URL, DATABASE_URL and UPSTASH_REDIS_REST_* name, or all
- * started here, for as long as this process lives.
+ * Deploys the stack to an emulator with a PostgreSQL and a Redis: those that AWS_ENDPOINT_URL, DATABASE_URL and UPSTASH_REDIS_REST_*
+ * name, or all started here until this process ends.
  */
 export const deployToEmulator = async (options: Options): Promise<Deployed> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-deployed-'));

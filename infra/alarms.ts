@@ -11,15 +11,15 @@ import type { Settings } from './settings.ts';
 type Watched = { functions: Functions; queues: Queues; api: HttpApi; settings: Settings };
 type Spec = {
   id: string;
-  /** What is so, as the one who is woken reads it. */
-  says: string;
+  /** The description for the person on call. */
+  description: string;
   /** A heading of docs/runbook.md. */
   runbook: string;
   metric: IMetric;
   threshold: number;
-  /** So many periods one after the other. */
+  /** The number of consecutive periods. */
   periods?: number;
-  /** Too few, and none at all, are bad. */
+  /** Fires if the value is too low or missing. */
   below?: boolean;
 };
 
@@ -31,14 +31,14 @@ const ofQueues = ({ subtasks, events }: Queues): Spec[] =>
   Object.entries({ Subtasks: subtasks, Events: events }).flatMap(([name, { queue, dead }]) => [
     {
       id: `${name}DeadLetters`,
-      says: `Messages of the queue ${name.toLowerCase()} were given up.`,
+      description: `Messages of the queue ${name.toLowerCase()} are in its dead-letter queue.`,
       runbook: 'dead-letters',
       metric: dead.metricApproximateNumberOfMessagesVisible(most),
       threshold: 1,
     },
     {
       id: `${name}Late`,
-      says: `A message of the queue ${name.toLowerCase()} has waited for more than 5 minutes.`,
+      description: `A message of the queue ${name.toLowerCase()} has waited for more than 5 minutes.`,
       runbook: 'a-queue-falls-behind',
       metric: queue.metricApproximateAgeOfOldestMessage(most),
       threshold: 300,
@@ -52,14 +52,14 @@ const ofFunctions = (functions: Functions): Spec[] =>
     return [
       {
         id: `${id}Errors`,
-        says: `The Lambda ${name} ends with errors.`,
+        description: `The Lambda ${name} fails.`,
         runbook: 'a-lambda-fails',
         metric: fn.metricErrors(sum),
-        threshold: name === 'migrate' ? 1 : 3, // it runs once a deploy
+        threshold: name === 'migrate' ? 1 : 3, // it runs once per deploy
       },
       {
         id: `${id}Throttled`,
-        says: `Calls of the Lambda ${name} are refused: the account runs too many at once.`,
+        description: `Calls of the Lambda ${name} are throttled: the account has reached its concurrency limit.`,
         runbook: 'a-lambda-is-throttled',
         metric: fn.metricThrottles(sum),
         threshold: 1,
@@ -70,7 +70,7 @@ const ofFunctions = (functions: Functions): Spec[] =>
 
 const ofClock = ({ tick }: Functions): Spec => ({
   id: 'TickStopped',
-  says: 'The tick has not come for 10 minutes: leases that ran out are not noticed.',
+  description: 'The tick has not run for 10 minutes: expired leases are not detected.',
   runbook: 'the-tick-has-stopped',
   metric: tick.metricInvocations(sum),
   threshold: 1,
@@ -79,10 +79,10 @@ const ofClock = ({ tick }: Functions): Spec => ({
 });
 
 const ofApi = (api: HttpApi): Spec[] => [
-  { id: 'ApiFails', says: 'Requests are answered with 5xx.', runbook: 'requests-fail', metric: api.metricServerError(sum), threshold: 10 },
+  { id: 'ApiFails', description: 'Requests fail with 5xx.', runbook: 'requests-fail', metric: api.metricServerError(sum), threshold: 10 },
   {
     id: 'ApiSlow',
-    says: 'One request in a hundred takes more than 3 seconds.',
+    description: 'One request in a hundred takes longer than 3 seconds.',
     runbook: 'requests-are-slow',
     metric: api.metricLatency({ period, statistic: 'p99' }),
     threshold: 3_000,
@@ -90,17 +90,17 @@ const ofApi = (api: HttpApi): Spec[] => [
   },
 ];
 
-const create = (stack: Stack, { id, says, runbook, metric, threshold, periods = 1, below = false }: Spec): Alarm =>
+const create = (stack: Stack, { id, description, runbook, metric, threshold, periods = 1, below = false }: Spec): Alarm =>
   new Alarm(stack, `${id}Alarm`, {
     metric,
     threshold,
     evaluationPeriods: periods,
     comparisonOperator: below ? ComparisonOperator.LESS_THAN_THRESHOLD : ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
     treatMissingData: below ? TreatMissingData.BREACHING : TreatMissingData.NOT_BREACHING,
-    alarmDescription: `${says} What to do: docs/runbook.md#${runbook}`,
+    alarmDescription: `${description} What to do: docs/runbook.md#${runbook}`,
   });
 
-/** Each says what is so and which heading of the runbook says what to do. */
+/** Each alarm describes the fault and names the heading of the runbook with the remedy. */
 export const createAlarms = (stack: Stack, { functions, queues, api, settings }: Watched) => {
   const specs = [...ofQueues(queues), ...ofFunctions(functions), ofClock(functions), ...ofApi(api)];
   const alarms = specs.map((spec) => create(stack, spec));

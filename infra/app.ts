@@ -23,11 +23,11 @@ const machines =
 const stacks = [data, stack, ...(machines ? [machines] : [])];
 Tags.of(app).add('app', 'multi-agent-on-the-web');
 acknowledge(data, stack, machines);
-// An emulator lacks what the checks ask for.
+// An emulator lacks what the checks require.
 if (settings.emulator === null) Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 const { directory } = app.synth();
 
-// On standard error, because what `cdk synth` writes to standard output is the template itself.
+// To standard error, because `cdk synth` writes the template itself to standard output.
 process.stderr.write(`HTTP API: ${allRoutes.length} routes from the contracts, and $default
 Lambdas: ${LAMBDAS.join(', ')}
 Templates: ${stacks.map(({ templateFile }) => join(relative(process.cwd(), directory), templateFile)).join(', ')}

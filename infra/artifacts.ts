@@ -1,12 +1,15 @@
 import { Duration, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { BlockPublicAccess, Bucket, BucketEncryption, HttpMethods, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
-/** The files that attempts leave; callers move them by addresses that the Lambdas sign. Stays when the stack goes, but on an emulator. */
+/**
+ * The artifacts of attempts; callers upload and download them at URLs that the Lambdas sign. Kept when the stack is deleted, except on
+ * an emulator.
+ */
 export const createArtifacts = (stack: Stack, { emulator, corsOrigins }: Settings): Bucket =>
   new Bucket(stack, 'Artifacts', {
     encryption: BucketEncryption.S3_MANAGED,
@@ -22,7 +25,7 @@ export const createArtifacts = (stack: Stack, { emulator, corsOrigins }: Setting
 const urlOfBucket = (bucket: Bucket, { emulator }: Settings): string =>
   emulator === null ? `https://${bucket.bucketRegionalDomainName}` : `${emulator}/${bucket.bucketName}`;
 
-/** Who signs an address gives it its own rights. */
+/** A signed URL grants what its signer may do. */
 const grantFiles = (fn: LambdaFunction, bucket: Bucket, ...actions: ('GetObject' | 'PutObject' | 'DeleteObject')[]) =>
   allow(
     fn,
@@ -34,7 +37,7 @@ export const grantArtifacts = (functions: Functions, bucket: Bucket, settings: S
   const { 'person-api': personApi, 'worker-api': workerApi, tick } = functions;
   grantFiles(personApi, bucket, 'GetObject');
   grantFiles(workerApi, bucket, 'GetObject', 'PutObject');
-  allow(workerApi, ['s3:ListBucket'], bucket.bucketArn); // without it S3 does not say that a file is not there
+  allow(workerApi, ['s3:ListBucket'], bucket.bucketArn); // without it S3 does not report that a file is missing
   grantFiles(tick, bucket, 'DeleteObject');
-  for (const fn of [personApi, workerApi, tick]) give(fn, { ARTIFACTS_URL: urlOfBucket(bucket, settings) });
+  for (const fn of [personApi, workerApi, tick]) addVariables(fn, { ARTIFACTS_URL: urlOfBucket(bucket, settings) });
 };

@@ -6,18 +6,18 @@ import type { LambdaName } from './lambdas.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** What the migration reads. */
+/** The files that the migration reads. */
 const SCRIPTS = ['migrations', 'transitions'];
 
-/** The driver of the database as the running backend has it: see the module that repairs it. */
+/** The database driver as the running backend uses it: see the module that repairs it. */
 const repairedDriver: Plugin = {
   name: 'repaired-driver',
   setup: ({ onLoad }) => onLoad({ filter: CONNECTION_FILE }, ({ path }) => ({ contents: repairFile(path) })),
 };
 
 /**
- * Builds `functions/<name>.lambda.ts` into a folder: one ES module with everything in it but Node's own. Answers what it is made of.
- * Zod is imported as `* as z` throughout: of `{ z }` esbuild would keep all languages, a quarter of the module.
+ * Bundles `functions/<name>.lambda.ts` into a folder: one ES module that includes everything except Node's own modules. Returns its
+ * inputs. Zod is imported as `* as z` everywhere: with `{ z }` esbuild would keep all languages, a quarter of the module.
  */
 export const build = async (name: LambdaName, folder: string): Promise<string[]> => {
   const { metafile } = await bundle({
@@ -28,12 +28,12 @@ export const build = async (name: LambdaName, folder: string): Promise<string[]>
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    // The AWS SDK as ES modules: of them what is not used is left out, which is a sixth of the time to import.
+    // Uses the ES modules of the AWS SDK: their unused parts are dropped, which saves a sixth of the import time.
     mainFields: ['module', 'main'],
     alias: { '@aws-sdk/credential-provider-node': './functions/platform/lambda-credentials.ts' },
     charset: 'utf8',
     minify: true,
-    lineLimit: 200, // a stack trace then tells lines, not columns of one line
+    lineLimit: 200, // so that stack traces name lines, not columns of a single line
     metafile: true,
     plugins: [repairedDriver],
     logLevel: 'warning',

@@ -9,22 +9,17 @@ const sum = { period, statistic: 'Sum' };
 
 const graph = (title: string, left: IMetric[]) => new GraphWidget({ title, left, width: 12, height: 6 });
 
-/** What one looks at first when something is wrong. */
-export const createDashboard = (
-  stack: Stack,
-  { functions, queues: { subtasks, events }, api }: { functions: Functions; queues: Queues; api: HttpApi },
-) => {
-  const all = Object.entries(functions);
+const ofApi = (api: HttpApi) => [
+  graph('Requests', [api.metricCount(sum), api.metricClientError(sum), api.metricServerError(sum)]),
+  graph(
+    'Latency (ms)',
+    ['p50', 'p95', 'p99'].map((statistic) => api.metricLatency({ period, statistic, label: statistic })),
+  ),
+];
+
+const ofQueues = ({ subtasks, events }: Queues) => {
   const pairs = Object.entries({ subtasks, events });
-  const dashboard = new Dashboard(stack, 'Dashboard', { defaultInterval: Duration.hours(3) });
-  dashboard.addWidgets(
-    graph('Requests', [api.metricCount(sum), api.metricClientError(sum), api.metricServerError(sum)]),
-    graph(
-      'Latency (ms)',
-      ['p50', 'p95', 'p99'].map((statistic) => api.metricLatency({ period, statistic, label: statistic })),
-    ),
-  );
-  dashboard.addWidgets(
+  return [
     graph(
       'Messages waiting',
       pairs.map(([label, { queue }]) => queue.metricApproximateNumberOfMessagesVisible({ period, label })),
@@ -33,25 +28,29 @@ export const createDashboard = (
       'Dead letters',
       pairs.map(([label, { dead }]) => dead.metricApproximateNumberOfMessagesVisible({ period, label })),
     ),
-  );
-  dashboard.addWidgets(
+  ];
+};
+
+const ofFunctions = (functions: Functions) => {
+  const ofEach = (title: string, metricOf: (fn: Functions[keyof Functions], label: string) => IMetric) =>
     graph(
-      'Lambda: calls',
-      all.map(([label, fn]) => fn.metricInvocations({ ...sum, label })),
-    ),
-    graph(
-      'Lambda: errors',
-      all.map(([label, fn]) => fn.metricErrors({ ...sum, label })),
-    ),
-  );
-  dashboard.addWidgets(
-    graph(
-      'Lambda: time (p95, ms)',
-      all.map(([label, fn]) => fn.metricDuration({ period, statistic: 'p95', label })),
-    ),
-    graph(
-      'Lambda: at once',
-      all.map(([label, fn]) => fn.metric('ConcurrentExecutions', { period, statistic: 'Maximum', label })),
-    ),
-  );
+      title,
+      Object.entries(functions).map(([label, fn]) => metricOf(fn, label)),
+    );
+  return [
+    [
+      ofEach('Lambda: calls', (fn, label) => fn.metricInvocations({ ...sum, label })),
+      ofEach('Lambda: errors', (fn, label) => fn.metricErrors({ ...sum, label })),
+    ],
+    [
+      ofEach('Lambda: time (p95, ms)', (fn, label) => fn.metricDuration({ period, statistic: 'p95', label })),
+      ofEach('Lambda: at once', (fn, label) => fn.metric('ConcurrentExecutions', { period, statistic: 'Maximum', label })),
+    ],
+  ];
+};
+
+/** The first place to look when something is wrong. */
+export const createDashboard = (stack: Stack, { functions, queues, api }: { functions: Functions; queues: Queues; api: HttpApi }) => {
+  const dashboard = new Dashboard(stack, 'Dashboard', { defaultInterval: Duration.hours(3) });
+  for (const row of [ofApi(api), ofQueues(queues), ...ofFunctions(functions)]) dashboard.addWidgets(...row);
 };

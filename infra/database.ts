@@ -1,18 +1,21 @@
 import { ArnFormat, RemovalPolicy, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnDBCluster } from 'aws-cdk-lib/aws-rds';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import type { Settings } from './settings.ts';
 import { allowSource, textOf } from './sources.ts';
 
-/** The administrator that Aurora makes, and its first database. */
+/** The administrator and the first database, which Aurora creates. */
 const USER = 'postgres';
 const NAME = 'postgres';
 
 export type Database = { url: string; connectArn: string };
 
-/** An Aurora PostgreSQL that needs no network of its own, sleeps when nobody asks, and lets in whom IAM lets in. It is kept when the stack goes. */
+/**
+ * An Aurora PostgreSQL that needs no network of its own, pauses when idle, and authenticates with IAM. It is kept when the stack is
+ * deleted.
+ */
 export const createDatabase = (stack: Stack): Database => {
   const cluster = new CfnDBCluster(stack, 'Database', {
     engine: 'aurora-postgresql',
@@ -29,16 +32,16 @@ export const createDatabase = (stack: Stack): Database => {
   };
 };
 
-/** Where Lambda keeps the authorities of RDS; Node reads them only when it is told to. */
+/** Where Lambda stores the certificate authorities of RDS; Node reads them only if this variable is set. */
 const RDS_AUTHORITIES = '/var/runtime/ca-cert.pem';
 
-/** Access to the stack's own database, or to the one whose URL lies elsewhere. */
+/** Access to the stack's own database, or to the one whose URL is stored elsewhere. */
 export const grantDatabase = (fn: LambdaFunction, { databaseUrl }: Settings, own: Database | null) => {
   if (own !== null) {
     allow(fn, ['rds-db:connect'], own.connectArn);
-    give(fn, { DATABASE_URL: own.url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
+    addVariables(fn, { DATABASE_URL: own.url, NODE_EXTRA_CA_CERTS: RDS_AUTHORITIES });
   } else if (databaseUrl !== null) {
     allowSource(fn, databaseUrl);
-    give(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
+    addVariables(fn, { DATABASE_URL_FROM: textOf(databaseUrl) });
   }
 };

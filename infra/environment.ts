@@ -2,7 +2,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Env } from '../schema/env.ts';
 import type { Settings } from './settings.ts';
 
-/** Variables that come with a right: the file of the resource gives both. */
+/** Variables that need a permission: the file of the resource provides both. */
 type Granted =
   | 'DATABASE_URL'
   | 'SECRET_KEY'
@@ -18,18 +18,18 @@ type GivenVariable =
   | 'NODE_EXTRA_CA_CERTS';
 
 /** Adds variables to those that every Lambda has. */
-export const give = (fn: LambdaFunction, variables: Partial<Record<GivenVariable, string>>) => {
+export const addVariables = (fn: LambdaFunction, variables: Partial<Record<GivenVariable, string>>) => {
   for (const [name, value] of Object.entries(variables)) fn.addEnvironment(name, value);
 };
 
-/** Where the stack is reached. */
+/** The addresses of the stack. */
 export type Addresses = { apiUrl: string; socketUrl: string };
 export type Variables = Record<Exclude<keyof Env, Granted>, string>;
 
-/** The variables of every Lambda; one that is missing fails the compiler. The others come with the rights that they need. */
+/** The variables of every Lambda; a missing one is a compile error. The others are added with their permissions. */
 export const environment = (settings: Settings, { apiUrl, socketUrl }: Addresses) =>
   ({
-    // A Lambda serves one request at a time; what pools connections is before Postgres.
+    // A Lambda serves one request at a time; a pooler is in front of PostgreSQL.
     DATABASE_POOL_SIZE: '1',
     DATABASE_PREPARE: 'true',
     DATABASE_MOST_WAITING: '0',

@@ -9,19 +9,22 @@ import type { FleetSettings } from './settings.ts';
 const ROOT = join(import.meta.dirname, '..');
 const METADATA = 'http://169.254.169.254';
 
-/** The worker as npm would pack it; it needs nothing but Node. */
+/** The worker as npm would pack it; it needs nothing except Node. */
 export const workerPackage = (stack: Stack): Asset => {
   const path = join(Stage.of(stack)?.outdir ?? '', 'worker');
   const build = [join(ROOT, 'worker-agent/build.mjs'), join(path, 'dist')];
   const { status } = spawnSync(process.execPath, build, { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (status !== 0) throw new Error('The worker could not be built; why stands above');
+  if (status !== 0) throw new Error('The worker could not be built; see the output above');
   for (const part of ['bin', 'package.json']) cpSync(join(ROOT, 'worker-agent', part), join(path, part), { recursive: true });
   return new Asset(stack, 'Worker', { path });
 };
 
 export type Joining = { fleet: FleetSettings; url: string; region: string; worker: Asset; drainMs: number };
 
-/** What a new machine does: installs Node and the worker, makes itself an enrolment token with the pool's key, and joins as a service. */
+/**
+ * The start script of a new machine: installs Node and the worker, creates an enrolment token with the pool's key, and joins as a
+ * service.
+ */
 export const joinAtStart = ({ fleet, url, region, worker, drainMs }: Joining): UserData => {
   const tools = [`--tools '${fleet.tools}'`, ...(fleet.execAllow === '' ? [] : [`--exec-allow '${fleet.execAllow}'`])].join(' ');
   const maw = 'node-24 /opt/maw/bin/maw.mjs';

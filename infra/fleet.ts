@@ -21,15 +21,15 @@ import type { FleetSettings } from './settings.ts';
 
 export type FleetProps = { fleet: FleetSettings; url: string; tickLogs: ILogGroup };
 
-/** Of several families, since where one has no spot capacity another has. */
+/** Several families, because spot capacity can be missing in one and available in another. */
 const MACHINES = ['c7g.large', 'm7g.large', 'c6g.large', 'm6g.large'];
-/** Above 1, so that a fleet that is busy and has nothing waiting does not grow. */
+/** Above 1, so that a busy fleet without waiting subtasks does not grow. */
 const WORK_PER_SLOT = 1.2;
-/** After which a machine that was told to leave is taken; a minute before, what still runs is given back. */
+/** How long a machine may drain before it is terminated; a minute before that, its remaining attempts are released. */
 const LEAVE = Duration.minutes(10);
 const DRAIN = Duration.minutes(9);
 
-/** What there is to do for each slot of the workers, as the tick tells each minute. */
+/** The work per worker slot, which the tick logs each minute. */
 const loadOf = (stack: Stack, logGroup: ILogGroup): Metric => {
   const metric = { metricNamespace: 'MultiAgentOnTheWeb', metricName: 'LoadPerSlot' };
   const filterPattern = FilterPattern.stringValue('$.event', '=', 'load');
@@ -42,14 +42,14 @@ const loadOf = (stack: Stack, logGroup: ILogGroup): Metric => {
   });
 };
 
-/** Nothing comes in, and a machine reaches out by an address of its own, which costs less than a NAT gateway. */
+/** No inbound traffic. Machines connect out from their own public address, which costs less than a NAT gateway. */
 const createNetwork = (stack: Stack) => {
   const subnetConfiguration = [{ name: 'Workers', subnetType: SubnetType.PUBLIC }];
   const vpc = new Vpc(stack, 'Network', { maxAzs: 3, natGateways: 0, subnetConfiguration, restrictDefaultSecurityGroup: false }) as IVpc;
   return { vpc, securityGroup: new SecurityGroup(stack, 'NothingComesIn', { vpc, description: 'Workers call, nobody calls them' }) };
 };
 
-/** Spot machines that join as workers by a key, as many as there is work for. */
+/** Spot machines that join as workers with a key, as many as there is work for. */
 export class FleetStack extends Stack {
   constructor(scope: Construct, id: string, { fleet, url, tickLogs }: FleetProps) {
     super(scope, id, { analyticsReporting: false });
@@ -69,7 +69,7 @@ export class FleetStack extends Stack {
     });
     const group = new AutoScalingGroup(this, 'Fleet', {
       vpc,
-      minCapacity: 1, // none would do no work that tells how many are wanted
+      minCapacity: 1, // with no machine, nothing would report how many are wanted
       maxCapacity: fleet.most,
       capacityRebalance: true,
       mixedInstancesPolicy: {

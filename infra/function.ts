@@ -6,25 +6,25 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { build } from './build.ts';
 import { type LambdaName, LAMBDAS } from './lambdas.ts';
 
-/** A log group that goes with the stack; without one Lambda makes its own, which keeps everything for ever. */
+/** A log group that is deleted with the stack. Without one, Lambda creates its own, which keeps everything forever. */
 export const logGroup = (stack: Stack, id: string): LogGroup =>
   new LogGroup(stack, id, { retention: RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
 
 /** Where the bundle of a Lambda is, below the folder of the templates. */
 const bundleOf = (outdir: string, name: LambdaName) => join(outdir, 'bundles', name);
 
-/** Bundles take time that constructs can't wait for, so all are built before the first stack is made. */
+/** Bundling is asynchronous and constructs are not, so all bundles are built before the first stack is created. */
 export const buildBundles = async (outdir: string) => {
   await Promise.all(LAMBDAS.map((name) => build(name, bundleOf(outdir, name))));
 };
 
-/** Lets a Lambda do `actions` to these resources and to no others. */
+/** Allows a Lambda `actions` on these resources and on no others. */
 export const allow = (fn: LambdaFunction, actions: readonly string[], ...resources: string[]) =>
   fn.addToRolePolicy(new PolicyStatement({ actions: [...actions], resources }));
 
 export type Options = FunctionOptions & { timeout: Duration; memorySize: number };
 
-/** The Lambda of `functions/<name>.lambda.ts`, under a role of its own that may at first write its log only. */
+/** The Lambda of `functions/<name>.lambda.ts` with its own role, which at first may only write its log. */
 export const lambda = (stack: Stack, id: string, name: LambdaName, environment: Record<string, string>, options: Options) => {
   const logs = logGroup(stack, `${id}Logs`);
   const role = new Role(stack, `${id}Role`, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

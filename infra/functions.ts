@@ -6,18 +6,18 @@ import type { Variables } from './environment.ts';
 
 export type Functions = Record<LambdaName, LambdaFunction>;
 
-/** All that serve requests, messages or the clock. */
+/** All Lambdas that serve requests, messages or the clock. */
 export const servingOf = ({ migrate: _, ...serving }: Functions): LambdaFunction[] => Object.values(serving);
 
-/** Ends before API Gateway gives up, after 30 s or 29 s: what took so long is then told by the log of the Lambda. */
+/** Ends before API Gateway times out (30 s or 29 s), so that the Lambda's log shows what took so long. */
 const http = { timeout: Duration.seconds(28), memorySize: 1024 };
-/** Enough for a batch, one by one where one of its messages spoils it. */
+/** Enough for a batch whose messages are handled one by one because one of them fails. */
 export const CONSUMER_SECONDS = 20;
 const consumer = { timeout: Duration.seconds(CONSUMER_SECONDS), memorySize: 512 };
-/** Ends before the next minute. An error is not repeated: the next tick does the same work. */
+/** Ends before the next minute. A failed run is not retried: the next tick does the same work. */
 const clock = { timeout: Duration.seconds(28), memorySize: 512, retryAttempts: 0, maxEventAge: Duration.minutes(1) };
 
-/** As long as a Lambda can: a migration is as long as a table is large. */
+/** The maximum of Lambda: the time of a migration depends on the size of the tables. */
 const once = { timeout: Duration.minutes(10), memorySize: 512 };
 
 export const createFunctions = (stack: Stack, environment: Variables): Functions => ({

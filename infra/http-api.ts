@@ -10,10 +10,10 @@ import { logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
-/** Requests a second, of all callers together. At 20 ms each, a steady 500 keep 10 connections to Postgres busy. */
+/** Requests per second of all callers together. At 20 ms each, a steady 500 keep 10 PostgreSQL connections busy. */
 const throttle = { rateLimit: 500, burstLimit: 1_000 };
 
-/** Neither query strings nor headers: they can hold secrets. */
+/** Without query strings and headers, because they can contain secrets. */
 const accessLog = AccessLogFormat.custom(
   JSON.stringify({
     request_id: field.contextRequestId(),
@@ -29,7 +29,7 @@ const accessLog = AccessLogFormat.custom(
   }),
 );
 
-/** The HTTP API without its routes. It does no CORS: the handlers do, the same on every home. */
+/** The HTTP API without its routes. CORS is handled by the Lambdas, so that it is the same in every installation. */
 export const createHttpApi = (stack: Stack): HttpApi => {
   const api = new HttpApi(stack, 'HttpApi', { apiName: stack.stackName, createDefaultStage: false });
   new HttpStage(stack, 'HttpStage', {
@@ -58,7 +58,7 @@ class Integration extends HttpLambdaIntegration {
   protected override completeBind() {}
 }
 
-/** Every contract is a route; what is nowhere goes to person-api, which answers with a problem. */
+/** Every contract is a route; unknown paths go to person-api, which returns a problem. */
 export const addRoutes = (api: HttpApi, functions: Functions) => {
   const integrations = {
     'person-api': new Integration('PersonApi', functions['person-api'], api),

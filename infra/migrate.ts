@@ -2,19 +2,19 @@ import { CfnResource, Duration, type Stack } from 'aws-cdk-lib';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Trigger } from 'aws-cdk-lib/triggers';
 import { type Database, grantDatabase } from './database.ts';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
 import { grantStoreAdminKey } from './secrets.ts';
 import type { Settings } from './settings.ts';
 import { allowSource, textOf } from './sources.ts';
 
-/** Longer than the migration may take, so that its own error is told. */
+/** Longer than the migration's own limit, so that its own error is reported. */
 const TIMEOUT = Duration.minutes(12);
 
 /**
- * Each deploy whose schema or code of migration changed calls it before any Lambda is changed: old code goes on with the new schema until
- * then, and altogether when it fails.
+ * A deploy whose schema or migration code changed calls it before any Lambda is updated. Until then the old code runs with the new
+ * schema, and it stays if the migration fails.
  */
 export const migrateBefore = (stack: Stack, { migrate, ...others }: Functions) => {
   new Trigger(stack, 'Migration', { handler: migrate, timeout: TIMEOUT, executeBefore: Object.values(others) });
@@ -23,7 +23,7 @@ export const migrateBefore = (stack: Stack, { migrate, ...others }: Functions) =
   handler.addPropertyOverride('LoggingConfig', { LogGroup: logGroup(stack, 'MigrationCallLogs').logGroupName });
 };
 
-/** The migration has the database, past a pooler where there is a way, and stores the first admin key. */
+/** The migration connects to the database directly where it can bypass the pooler, and stores the first admin key. */
 export const grantMigration = (
   { migrate }: Functions,
   settings: Settings,
@@ -32,7 +32,7 @@ export const grantMigration = (
   grantDatabase(migrate, settings, database);
   if (settings.databaseDirectUrl !== null) {
     allowSource(migrate, settings.databaseDirectUrl);
-    give(migrate, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
+    addVariables(migrate, { DATABASE_DIRECT_URL_FROM: textOf(settings.databaseDirectUrl) });
   }
   grantStoreAdminKey(migrate, adminKey);
 };

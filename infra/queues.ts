@@ -2,7 +2,7 @@ import { Duration, type Stack } from 'aws-cdk-lib';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow } from './function.ts';
 import { CONSUMER_SECONDS, type Functions } from './functions.ts';
 import { QUEUE_LIMITS, type QueueName } from '../schema/queue.ts';
@@ -12,8 +12,8 @@ export type { QueueName };
 export type QueuePair = { queue: Queue; dead: Queue };
 export type Queues = Record<QueueName, QueuePair>;
 
-/** Lambdas at once for a queue, and connections to Postgres; the least is 2. */
-const MOST_AT_ONCE = 10;
+/** Maximum concurrent Lambdas of a queue, and so of PostgreSQL connections; SQS requires at least 2. */
+const MAX_CONCURRENCY = 10;
 
 const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   const dead = new Queue(stack, `${id}Dead`, { ...props, retentionPeriod: Duration.days(14) });
@@ -26,21 +26,21 @@ const createPair = (stack: Stack, id: string, props: QueueProps): QueuePair => {
   return { queue, dead };
 };
 
-/** Emulators speak plain HTTP. */
+/** Emulators use plain HTTP. */
 export const createQueues = (stack: Stack, { emulator }: Settings): Queues => {
   const props = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: emulator === null };
   return { subtasks: createPair(stack, 'Subtasks', props), events: createPair(stack, 'Events', props) };
 };
 
-/** Calls a Lambda with the messages of a queue; those that it names come again, the others are done. */
+/** Calls a Lambda with the messages of a queue. Messages that it reports as failed are delivered again; the others are deleted. */
 export const consumeQueue = (consumer: LambdaFunction, { queue }: QueuePair) => {
   consumer.addEventSource(
-    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MOST_AT_ONCE, reportBatchItemFailures: true }),
+    new SqsEventSource(queue, { batchSize: QUEUE_LIMITS.batch, maxConcurrency: MAX_CONCURRENCY, reportBatchItemFailures: true }),
   );
 };
 
-const giveUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
-  give(fn, {
+const addQueueUrls = (fn: LambdaFunction, { subtasks, events }: Queues) =>
+  addVariables(fn, {
     SUBTASKS_QUEUE_URL: subtasks.queue.queueUrl,
     SUBTASKS_DEAD_QUEUE_URL: subtasks.dead.queueUrl,
     EVENTS_QUEUE_URL: events.queue.queueUrl,
@@ -54,15 +54,15 @@ const allowQueues = (fn: LambdaFunction, queues: readonly Queue[], actions: read
   );
 
 const grantSend = (fn: LambdaFunction, queues: Queues) => {
-  giveUrls(fn, queues);
+  addQueueUrls(fn, queues);
   allowQueues(fn, [queues.subtasks.queue, queues.events.queue], ['SendMessage']);
 };
-/** A message that fails for good is put aside with its reason. */
-const grantBury = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
-  giveUrls(fn, queues);
+/** Stores messages that fail permanently, with the reason. */
+const grantDeadLetters = (fn: LambdaFunction, queues: Queues, name: QueueName) => {
+  addQueueUrls(fn, queues);
   allowQueues(fn, [queues[name].dead], ['SendMessage']);
 };
-/** An operator lists dead letters and brings them back. */
+/** Lets an operator list and redrive dead letters. */
 const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
   allowQueues(fn, [subtasks.queue, events.queue], ['GetQueueAttributes']);
   allowQueues(
@@ -73,13 +73,13 @@ const grantOperate = (fn: LambdaFunction, { subtasks, events }: Queues) => {
 };
 
 /**
- * A Lambda that commits sends what it left in the outbox; the tick sends what was left behind, and dispatch ends what is overdue. The right to
- * receive comes with `consumeQueue`.
+ * A Lambda that commits also sends the rows that it wrote to the outbox; the tick sends what remained, and dispatch ends what is
+ * overdue. The permission to receive is granted by `consumeQueue`.
  */
 export const grantQueues = (functions: Functions, queues: Queues) => {
   const { 'person-api': personApi, 'worker-api': workerApi, dispatch, broadcast, tick } = functions;
   for (const fn of [personApi, workerApi, dispatch, tick]) grantSend(fn, queues);
-  grantBury(dispatch, queues, 'subtasks');
-  grantBury(broadcast, queues, 'events');
+  grantDeadLetters(dispatch, queues, 'subtasks');
+  grantDeadLetters(broadcast, queues, 'events');
   grantOperate(personApi, queues);
 };

@@ -3,7 +3,7 @@ import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as Target } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 
-/** The tick each minute, the shortest that EventBridge knows. Two at once do no harm, so nothing reserves concurrency for it. */
+/** The tick runs each minute, the shortest interval of EventBridge. Concurrent ticks are harmless, so no concurrency is reserved. */
 export const everyMinute = (stack: Stack, tick: LambdaFunction) => {
   new Rule(stack, 'EveryMinute', {
     schedule: Schedule.rate(Duration.minutes(1)),

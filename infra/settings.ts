@@ -3,30 +3,33 @@ import { Env } from '../schema/env.ts';
 import { LIMITS } from '../schema/json.ts';
 import { parseSource, type Source } from './sources.ts';
 
-/** Machines of EC2 that work: the secret with the pool's key (of the scope workers:write), what they offer, and how many there are at most. */
+/**
+ * EC2 machines that run workers: the secret with the pool's key (scope workers:write), what the workers offer, and the maximum number
+ * of machines.
+ */
 export type FleetSettings = { keySecret: string; tools: string; execAllow: string; slots: number; most: number };
 
-/** What differs between deployments; each is given by `cdk deploy -c name=value`, or in the context of cdk.json. */
+/** The options of a deployment; each is set with `cdk deploy -c name=value` or in the context of cdk.json. */
 export type Settings = {
-  /** Where the whole DATABASE_URL lies, which is made before the first deploy; null: the deploy makes a database. */
+  /** Where the complete DATABASE_URL is stored, which must exist before the first deploy. Null: the deploy creates a database. */
   databaseUrl: Source | null;
-  /** The same for migrations, past a pooler; null: by DATABASE_URL. */
+  /** The same for migrations, bypassing a pooler. Null: they use DATABASE_URL. */
   databaseDirectUrl: Source | null;
-  /** Where the `url` and `token` of an Upstash Redis lie as JSON; null: without Redis, and so without push. */
+  /** Where the `url` and `token` of an Upstash Redis are stored as JSON. Null: no Redis, and therefore no push. */
   redis: Source | null;
-  /** Where clients reach the deployment, when it is not the address that API Gateway gives. */
+  /** The URL of the deployment for clients, if it differs from the address that API Gateway assigns. */
   publicUrl: string | null;
-  /** Origins of web pages that may call, separated by commas. */
+  /** Origins of web pages that may call the API, separated by commas. */
   corsOrigins: string;
-  /** Who is told of alarms; null: they are seen in the console only. */
+  /** Who receives the alarms. Null: they appear only in the console. */
   alarmEmail: string | null;
-  /** Null: workers are machines of your own. */
+  /** Null: no fleet; workers run on your own machines. */
   fleet: FleetSettings | null;
-  /** The address of an emulator of AWS, for which what it lacks is left out; null: AWS itself. */
+  /** The endpoint of an AWS emulator; features that it lacks are omitted. Null: AWS itself. */
   emulator: string | null;
 };
 
-/** An empty option is none, so that a workflow can pass on all of its variables. */
+/** An empty option counts as unset, so that a workflow can pass on all of its variables. */
 const option = (node: Node, name: string): unknown => {
   const given: unknown = node.tryGetContext(name);
   return given === '' ? undefined : given;
@@ -35,7 +38,7 @@ const option = (node: Node, name: string): unknown => {
 const text = (node: Node, name: string, fallback: string): string => {
   const given = option(node, name) ?? fallback;
   if (typeof given === 'string') return given;
-  throw new Error(`The context ${name} must be a text, such as -c ${name}=…; it is ${JSON.stringify(given)}`);
+  throw new Error(`The context ${name} must be a string, such as -c ${name}=…; it is ${JSON.stringify(given)}`);
 };
 
 const url = (name: string, given: string): string | null => {
@@ -48,7 +51,9 @@ const source = (node: Node, name: string): Source | null => {
   const given = text(node, name, '');
   const parsed = parseSource(given);
   if (given === '' || parsed !== null) return parsed;
-  throw new Error(`The context ${name} must say where it lies, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`);
+  throw new Error(
+    `The context ${name} must be the location of a value, such as -c ${name}=secretsmanager:NAME or ssm:/NAME; it is ${given}`,
+  );
 };
 
 const WORDS = /^[\w.,+/-]*$/;
@@ -62,7 +67,7 @@ const words = (node: Node, name: string, fallback: string): string => {
 const count = (node: Node, name: string, fallback: number, most: number): number => {
   const given = Number(option(node, name) ?? fallback);
   if (Number.isInteger(given) && given >= 1 && given <= most) return given;
-  throw new Error(`The context ${name} must be a whole number from 1 to ${most}, such as -c ${name}=${fallback}`);
+  throw new Error(`The context ${name} must be an integer from 1 to ${most}, such as -c ${name}=${fallback}`);
 };
 
 const fleet = (node: Node): FleetSettings | null => {
@@ -77,7 +82,7 @@ const fleet = (node: Node): FleetSettings | null => {
   };
 };
 
-/** `target=local` is an emulator at the address that MiniStack and LocalStack have, or at `emulator`. */
+/** `target=local` is an emulator at the default address of MiniStack and LocalStack, or at `emulator`. */
 const emulator = (node: Node): string | null => {
   const target = text(node, 'target', 'aws');
   if (target === 'aws') return null;
@@ -89,7 +94,7 @@ const databaseUrl = (node: Node): Source | null => {
   if (text(node, 'database_url', '') !== 'aurora')
     return source(node, 'database_url') ?? { service: 'secretsmanager', name: 'multi-agent-on-the-web/database-url' };
   if (emulator(node) === null) return null;
-  throw new Error('The context database_url can not be aurora for an emulator, which has none; name where a URL lies');
+  throw new Error('The context database_url cannot be aurora for an emulator, which has no Aurora; give the location of a URL');
 };
 
 export const readSettings = (node: Node): Settings => ({

@@ -4,17 +4,17 @@ import { LogGroupLogDestination, WebSocketApi, WebSocketStage } from 'aws-cdk-li
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
-import { give } from './environment.ts';
+import { addVariables } from './environment.ts';
 import { allow, logGroup } from './function.ts';
 import type { Functions } from './functions.ts';
 import type { Settings } from './settings.ts';
 
 export type SocketApi = { api: WebSocketApi; stage: WebSocketStage; url: string; endpoint: string };
 
-/** New sockets and messages from clients a second, of all together. */
+/** New sockets and client messages per second, of all clients together. */
 const throttle = { rateLimit: 500, burstLimit: 1_000 };
 
-/** Without the query: the ticket is in it. */
+/** Without the query, because it contains the ticket. */
 const accessLog = AccessLogFormat.custom(
   JSON.stringify({
     request_id: field.contextRequestId(),
@@ -30,8 +30,8 @@ const accessLog = AccessLogFormat.custom(
 );
 
 /**
- * WebSocket APIs write access logs as a role of the account, one for each region, not of the API. It stays when the stack goes:
- * other APIs may have come to count on it.
+ * WebSocket APIs write access logs with a role of the account, one per region, not of the API. It is kept when the stack is deleted,
+ * because other APIs may depend on it.
  */
 const loggingRole = (stack: Stack): CfnAccount => {
   const role = new Role(stack, 'SocketLogging', {
@@ -65,13 +65,13 @@ export const createSocketApi = (stack: Stack, settings: Settings): SocketApi => 
   return { api, stage, ...addressesOf(stage, settings) };
 };
 
-/** Every message of a client is one of `$default`: what it wants stands in it. */
+/** All client messages go to `$default`; the message itself states what it wants. */
 export const addSocketRoutes = ({ api }: SocketApi, socket: LambdaFunction) => {
   for (const route of ['$connect', '$disconnect', '$default'])
     api.addRoute(route, { integration: new WebSocketLambdaIntegration(`Socket${route.slice(1)}`, socket) });
 };
 
-/** Writes to open sockets, and closes them. */
+/** Sends to open sockets, and closes them. */
 const grantPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
   const resources = ['POST', 'DELETE'].map((method) =>
     Stack.of(api).formatArn({
@@ -83,9 +83,9 @@ const grantPush = (fn: LambdaFunction, { api, stage }: SocketApi) => {
   allow(fn, ['execute-api:ManageConnections'], ...resources);
 };
 
-/** The APIs send nothing, but give tickets only where there is push. The tick does by itself what no queue takes. */
+/** The APIs send nothing, but issue tickets only if push is available. The tick itself does the work for which there is no queue. */
 export const grantSockets = (functions: Functions, sockets: SocketApi) => {
   const { 'person-api': personApi, 'worker-api': workerApi, socket, dispatch, broadcast, tick } = functions;
   for (const fn of [socket, dispatch, broadcast, tick]) grantPush(fn, sockets);
-  for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) give(fn, { SOCKET_ENDPOINT: sockets.endpoint });
+  for (const fn of [personApi, workerApi, socket, dispatch, broadcast, tick]) addVariables(fn, { SOCKET_ENDPOINT: sockets.endpoint });
 };

@@ -20,13 +20,13 @@ import { addSocketRoutes, createSocketApi, grantSockets } from './socket-api.ts'
 
 const shared = { description: `${PRODUCT.app} ${PRODUCT.version}`, analyticsReporting: false, terminationProtection: true };
 
-/** What is kept when all else goes: queues, files, secrets, and the database where it is made here. */
+/** What is kept when everything else is deleted: queues, artifacts, secrets, and the database if it was created here. */
 export class DataStack extends Stack {
   readonly queues: Queues;
   readonly artifacts: Bucket;
   readonly secretKey: Secret;
   readonly adminKey: Secret;
-  /** Null: it lies elsewhere. */
+  /** Null: the database is stored elsewhere. */
   readonly database: Database | null;
 
   constructor(scope: Construct, id: string, settings: Settings) {
@@ -49,10 +49,10 @@ export class DataStack extends Stack {
 
 export type AppProps = { settings: Settings; data: DataStack };
 
-/** What runs, in front of a Postgres that it reaches by a URL. The deploy decides on account and region. */
+/** Everything that runs, with a PostgreSQL that it reaches by URL. The deploy chooses the account and region. */
 export class AppStack extends Stack {
   readonly functions: Functions;
-  /** Where clients and workers reach it. */
+  /** Where clients and workers reach the deployment. */
   readonly url: string;
 
   constructor(scope: Construct, id: string, { settings, data }: AppProps) {

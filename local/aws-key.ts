@@ -1,12 +1,12 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** What the clients of the AWS SDK sign with. */
+/** The credentials with which the AWS SDK signs requests. */
 export type AwsKey = { accessKeyId: string; secretAccessKey: string };
 
 export const REGION = 'us-east-1';
 
-/** A key for the emulated services of one process: other users of this machine reach them too, and don't know it. */
+/** A random key for the emulated services of one process: other users of this machine can reach them, but do not know the key. */
 export const createAwsKey = (): AwsKey => ({
   accessKeyId: randomBytes(20).toString('hex'),
   secretAccessKey: randomBytes(20).toString('hex'),
@@ -15,8 +15,8 @@ export const createAwsKey = (): AwsKey => ({
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /**
- * Whether a request comes from this machine and names the key in its signature. The id is the secret, and the signature is
- * not computed: what is sent never leaves the loopback interface.
+ * Whether a request comes from this machine and has the key's id in its signature. The id is the secret and the signature itself is
+ * not verified, because the request never leaves the loopback interface.
  */
 export const holdsKey = ({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>, key: AwsKey): boolean => {
   const peer = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';

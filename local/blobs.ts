@@ -7,29 +7,16 @@ import { pipeline } from 'node:stream/promises';
 import { attachmentOf, BLOB_LIFE_MS, type BlobStore, checkBlobKey, isBlobKey } from '../functions/domain/ports/blobs.ts';
 import { sendProblem } from './gateway/respond.ts';
 
-type LocalBlobs = BlobStore & {
-  /** Serves the requests that it signed; answers whether the request was one of its own. */
+export type LocalBlobs = BlobStore & {
+  /** Serves requests to URLs that this store signed. Returns false for any other request. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
 };
 
-/**
- * A folder as blob store. Requests are signed with what they may do: method, key, the size and hash announced, and until
- * when. A file appears under its key only when all its bytes are there and are the announced ones.
- */
-export const createLocalBlobs = ({
-  folder,
-  publicUrl,
-  secret,
-}: {
-  folder: string;
-  publicUrl: () => string;
-  secret: string;
-}): LocalBlobs => {
+type SignerOptions = { publicUrl: () => string; secret: string };
+
+/** Signs URLs and verifies them. */
+const createSigner = ({ publicUrl, secret }: SignerOptions) => {
   const sign = (text: string) => createHmac('sha256', secret).update(`blobs\n${text}`).digest('base64url');
-  const pathOf = (key: string) => {
-    checkBlobKey(key);
-    return join(folder, key.slice(0, 2), key);
-  };
   const signed = (method: 'GET' | 'PUT', key: string, claims: Record<string, string>) => {
     checkBlobKey(key);
     const expires = Date.now() + BLOB_LIFE_MS;
@@ -42,6 +29,19 @@ export const createLocalBlobs = ({
     query.delete('signature');
     const wanted = Buffer.from(sign(`${method}\n${key}\n${query}`));
     return given.length === wanted.length && timingSafeEqual(given, wanted) && Number(query.get('expires')) > Date.now();
+  };
+  return { signed, isSigned };
+};
+
+/**
+ * A blob store in a folder. A signed URL states what it permits: the method, the key, the announced size and hash, and an expiry time.
+ * A file appears under its key only after all its bytes have arrived and match what was announced.
+ */
+export const createLocalBlobs = ({ folder, ...options }: SignerOptions & { folder: string }): LocalBlobs => {
+  const { signed, isSigned } = createSigner(options);
+  const pathOf = (key: string) => {
+    checkBlobKey(key);
+    return join(folder, key.slice(0, 2), key);
   };
   return {
     upload: async (key, { size_bytes, sha256, content_type }) => ({
@@ -76,7 +76,7 @@ export const createLocalBlobs = ({
   };
 };
 
-/** Stores the bytes of a request if they are those announced; answers whether they were. What was not stored is gone by then. */
+/** Stores the bytes of a request if they match what was announced, and returns whether they did. Otherwise nothing is kept. */
 const receive = async (path: string, query: URLSearchParams, request: IncomingMessage): Promise<boolean> => {
   const size = Number(query.get('size'));
   const hash = createHash('sha256');
@@ -89,7 +89,7 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
       async function* (source: AsyncIterable<Buffer>) {
         for await (const chunk of source) {
           length += chunk.length;
-          if (length > size) return; // longer than announced: what follows is not stored
+          if (length > size) return; // longer than announced: the rest is not stored
           hash.update(chunk);
           yield chunk;
         }
@@ -105,7 +105,7 @@ const receive = async (path: string, query: URLSearchParams, request: IncomingMe
   }
 };
 
-/** On disk before it has its name, so that a name never stands for half a file. */
+/** Written to disk before it gets its name, so that a name never refers to half a file. */
 const keep = async (part: string, path: string, sha256: string) => {
   const file = await open(part);
   try {

@@ -4,13 +4,13 @@ import { startPostgres } from './postgres.ts';
 export type Database = {
   url: string;
   close(): Promise<void>;
-  /** Ends it at once where it is this system's own; what was committed is kept. */
+  /** Kills the PostgreSQL if this process started it; committed data is kept. */
   kill(): void;
 };
 
 const OLDEST = 15;
 
-/** The database at `url`, or where there is none the PostgreSQL of `folder`. */
+/** Opens the database at `url`, or without a URL starts the PostgreSQL of `folder`. */
 export const openDatabase = async ({
   url,
   folder,
@@ -37,7 +37,7 @@ const checkDatabase = async (url: string): Promise<void> => {
       select current_setting('server_version') as version, current_setting('server_version_num')::int as number`;
     if (row.number < OLDEST * 10_000) throw new Error(`it is PostgreSQL ${row.version}; it must be ${OLDEST} or newer`);
   } catch (cause) {
-    throw new Error(`The database at DATABASE_URL can't be used: ${(cause as Error).message}`, { cause });
+    throw new Error(`The database at DATABASE_URL cannot be used: ${(cause as Error).message}`, { cause });
   } finally {
     await sql.end();
   }

@@ -23,21 +23,21 @@ export type EdgeOptions = {
   redeliverSeconds?: number | undefined;
   redisPatienceMs?: number | undefined;
 };
-/** What a client of SQS needs to write to the queues itself. */
+/** What an SQS client needs to write to the queues directly. */
 export type QueueAccess = Pick<LocalQueues, 'endpoint' | 'region' | 'credentials' | 'urls' | 'deadUrls'>;
 export type Edges = {
-  /** What the backend gets of them. */
+  /** Adapters for the backend's context. */
   parts: Required<Pick<Parts, 'redis' | 'queues' | 'push'>>;
-  /** Begins to deliver to the backend; answers what takes the upgrades of the HTTP gateway. */
+  /** Starts delivery to the backend, and returns the handler of the HTTP gateway's upgrade requests. */
   deliver(ctx: Composed): SocketGateway;
   queues: QueueAccess;
   close(): Promise<void>;
 };
 
-/** A batch that failed is tried again soon: nothing on this machine needs minutes to come back. */
+/** A failed batch is retried soon: no dependency on this machine needs minutes to recover. */
 const REDELIVER_SECONDS = 20;
 
-/** `@connections` on a server of its own, which never listens on anything but loopback. */
+/** `@connections` on its own server, which only listens on loopback. */
 const listenForPosts = async (gateway: () => SocketGateway | null) => {
   const server = createServer((request, response) => {
     const serving = gateway()?.serve(request, response) ?? Promise.resolve(false);
@@ -59,13 +59,13 @@ const listenForPosts = async (gateway: () => SocketGateway | null) => {
   };
 };
 
-/** Redis, SQS and the WebSocket gateway as this machine has them; a message that is due spares SQS. */
+/** Redis, SQS and the WebSocket gateway of this machine. Messages that are due bypass SQS. */
 export const openEdges = async (options: EdgeOptions): Promise<Edges> => {
   const { env, folder, say, log, redeliverSeconds = REDELIVER_SECONDS, redisPatienceMs: patienceMs } = options;
   const key = createAwsKey();
   const onError = (error: unknown) => log('error', 'edge.failed', { error });
   let gateway: SocketGateway | null = null;
-  // Who is subscribed stood in that Redis: clients come again, or ask by HTTP while there is none.
+  // That Redis held the subscriptions: clients subscribe again, or poll by HTTP while it is unavailable.
   const redis = await openRedis({ env, folder, say, patienceMs, onCut: () => gateway?.disconnectAll() });
   const queues = await startQueues({ key, onError });
   const posts = await listenForPosts(() => gateway);

@@ -1,4 +1,4 @@
-/** Takes the variables of `.env` in the current folder, where there is one, into the environment; those that are set already stay. */
+/** Loads `.env` of the current folder, if it exists, into the environment. Variables that are already set win. */
 export const loadEnvFile = (path = '.env'): void => {
   try {
     process.loadEnvFile(path);

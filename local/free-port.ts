@@ -2,13 +2,13 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems hand out by themselves, so that nobody gets it in the moment before it is listened on. */
+/** Below the range of ephemeral ports, so that the system gives the port to nobody before it is in use. */
 const LOWEST = 15_000;
 const COUNT = 17_000;
 
 /**
- * Takes the number away from others who pick one, until this process ends: nobody may listen on the port yet, nor while what
- * listens there is started again. The port of UDP stands for it, on which nothing comes.
+ * Reserves the number among processes of this project until this process ends, also while the program that listens on the port is
+ * restarted. An open UDP port of the same number, which receives nothing, serves as the reservation.
  */
 const reserve = async (port: number) => {
   const socket = createSocket('udp4').unref();
@@ -16,7 +16,7 @@ const reserve = async (port: number) => {
   await once(socket, 'listening');
 };
 
-/** A port of loopback that nobody listens on now, and that no other process of this project gets. */
+/** A loopback port on which nobody listens and which no other process of this project has reserved. */
 export const freePort = async (): Promise<number> => {
   for (let left = 100; ; left--) {
     const port = LOWEST + Math.floor(Math.random() * COUNT);

@@ -13,12 +13,12 @@ import { lambdaContext } from './lambda.ts';
 
 export type GatewayOptions = {
   handlers: Record<'person-api' | 'worker-api', HttpHandler>;
-  /** Takes a request before the routes do; answers whether it has. */
+  /** Handles a request before the routes do. Returns false to pass it on. */
   first?: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
-  /** Takes the connections of requests for an upgrade; those that it does not want are requests like any other. */
+  /** Takes over connections of upgrade requests; those that it does not take are handled as ordinary requests. */
   upgrades?: Upgrades;
   host?: string;
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   port?: number;
   limits?: Partial<Limits>;
   onError?: (error: unknown) => void;
@@ -30,10 +30,10 @@ export type Upgrades = {
 type Limits = { bodyBytes: number; timeoutMs: number; requestMs: number; closeMs: number };
 type Gateway = { url: string; port: number; close(): Promise<void> };
 
-/** Those of Lambda behind an HTTP API, but for the last one. */
+/** The limits of Lambda behind an HTTP API, except for the last one. */
 const DEFAULTS: Limits = { bodyBytes: LIMITS.request_bytes, timeoutMs: 30_000, requestMs: 60_000, closeMs: 5_000 };
 
-/** Makes of HTTP requests what API Gateway's HTTP API makes of them (payload 2.0), and calls the handlers with it. */
+/** Turns HTTP requests into the events of API Gateway's HTTP API (payload format 2.0), and calls the handlers with them. */
 export const startGateway = async (options: GatewayOptions): Promise<Gateway> => {
   const limits = { ...DEFAULTS, ...options.limits };
   const timing = {
@@ -44,7 +44,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
   };
   const server = createServer(timing, (request, response) => {
     handle(options, limits, request, response).catch((error: unknown) => {
-      if (request.destroyed && !request.complete) return; // the client gave up before it had sent everything
+      if (request.destroyed && !request.complete) return; // the client disconnected before it had sent everything
       options.onError?.(error);
       if (response.headersSent) response.destroy();
       else sendProblem(response, 500, 'internal', 'An internal error occurred');
@@ -59,7 +59,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
     url: `http://${address.includes(':') ? `[${address}]` : address}:${port}`,
     close: async () => {
       server.close();
-      const idle = setInterval(() => server.closeIdleConnections(), 20); // one that is answering now is idle only then
+      const idle = setInterval(() => server.closeIdleConnections(), 20); // a connection that is answering counts as idle only afterwards
       const timer = setTimeout(() => server.closeAllConnections(), limits.closeMs);
       await once(server, 'close');
       clearInterval(idle);
@@ -72,7 +72,7 @@ const handle = async (options: GatewayOptions, limits: Limits, request: Incoming
   const gone = new AbortController();
   response.once('close', () => response.writableFinished || gone.abort());
   if (options.first && (await options.first(request, response))) return;
-  if (gone.signal.aborted) return; // nobody waits for this request any more, so it is not begun
+  if (gone.signal.aborted) return; // the client has disconnected, so the handler is not called
   const body = await readBytes(request, limits.bodyBytes);
   if (body === null) return sendProblem(response, 413, 'body_too_large', `The request body must be at most ${limits.bodyBytes} bytes`);
   const path = pathOf(request);

@@ -1,7 +1,7 @@
 import type { Context as LambdaContext } from 'aws-lambda';
 import { withTimeout } from '../schema/client/with-timeout.ts';
 
-/** What the runtime of Lambda gives to a handler beside its event; `signal`, which it does not, aborts when nobody waits any more. */
+/** The context of a Lambda call. `signal`, which the real runtime lacks, aborts when the client has disconnected. */
 export const lambdaContext = (requestId: string, timeoutMs: number, signal?: AbortSignal): LambdaContext => {
   const end = performance.now() + timeoutMs;
   const context = {
@@ -20,10 +20,10 @@ export const lambdaContext = (requestId: string, timeoutMs: number, signal?: Abo
 };
 
 export type Handler<E> = (event: E, context: LambdaContext) => Promise<unknown>;
-/** What a handler answered, or that it threw or took too long. */
+/** What a handler returned, or that it threw or took too long. */
 export type InvocationOutcome = { kind: 'answered'; answer: unknown } | { kind: 'failed'; error: unknown } | { kind: 'late' };
 
-/** Calls a handler as Lambda does: once, and not for longer than it may. */
+/** Calls a handler as Lambda does: once, with a time limit. */
 export const invoke = async <E>(handler: Handler<E>, event: E, requestId: string, timeoutMs: number): Promise<InvocationOutcome> => {
   const run = async (): Promise<InvocationOutcome> => ({
     kind: 'answered',

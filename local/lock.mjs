@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
 /**
- * When a process started, as text; null when there is none with this id. Tells a process from a later one with its id.
+ * When a process started, as text; null if there is none with this id. Distinguishes a process from a later one with the same id.
  * @param {number} pid
  * @returns {string | null}
  */
@@ -30,37 +30,38 @@ const contentOf = (path) => {
 };
 
 /** @param {string} content */
-const livingOwner = (content) => {
+const runningOwner = (content) => {
   const [, pid, started] = /^(\d+) (.+)$/.exec(content.trim()) ?? [];
   return pid !== undefined && startOf(Number(pid)) === started ? Number(pid) : null;
 };
 
-/** @param {() => void} action @param {string} expected the code of the error that is as good as done */
-const unless = (action, expected) => {
+/** @param {() => void} action @param {string} ignoredCode the error code that counts as already done */
+const succeeds = (action, ignoredCode) => {
   try {
     action();
     return true;
   } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === expected) return false;
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === ignoredCode) return false;
     throw error;
   }
 };
 
 /**
- * Removes the lock of a process that was killed. Another process may have done that already and put its own there: that one is put back.
+ * Removes the lock of a process that was killed. If another process has already replaced it with its own lock, that one is restored.
  * @param {string} path
  * @param {string} seen
  */
 const removeDead = (path, seen) => {
   const aside = `${path}.${process.pid}.dead`;
-  if (!unless(() => renameSync(path, aside), 'ENOENT')) return;
-  if (contentOf(aside) !== seen) unless(() => linkSync(aside, path), 'EEXIST');
+  if (!succeeds(() => renameSync(path, aside), 'ENOENT')) return;
+  if (contentOf(aside) !== seen) succeeds(() => linkSync(aside, path), 'EEXIST');
   rmSync(aside, { recursive: true, force: true });
 };
 
 /**
- * Takes a lock, a file that names its owner; the lock of a dead owner is taken over. Answers the living process that has it, or
- * null when it is ours now. It is linked into place, so that nobody sees it without its owner; to give it back, remove it.
+ * Takes a lock: a file that names its owner. The lock of a dead owner is taken over. Returns the id of the running process that holds
+ * the lock, or null if this process now holds it. The file is linked into place, so that it is never seen without its owner; to release
+ * the lock, delete the file.
  * @param {string} path
  * @returns {number | null}
  */
@@ -69,9 +70,9 @@ export const takeLock = (path) => {
   writeFileSync(own, `${process.pid} ${startOf(process.pid) ?? ''}\n`);
   try {
     for (;;) {
-      if (unless(() => linkSync(own, path), 'EEXIST')) return null;
+      if (succeeds(() => linkSync(own, path), 'EEXIST')) return null;
       const seen = contentOf(path);
-      const owner = livingOwner(seen);
+      const owner = runningOwner(seen);
       if (owner !== null) return owner;
       removeDead(path, seen);
     }

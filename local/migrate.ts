@@ -7,7 +7,7 @@ import { startPostgres } from './postgres.ts';
 import { readStandaloneEnv } from './standalone-env.ts';
 
 const folder = join(import.meta.dirname, '../schema');
-const tell = ({ applied }: { applied: string[] }) =>
+const printApplied = ({ applied }: { applied: string[] }) =>
   process.stdout.write(applied.length > 0 ? `applied: ${applied.join(', ')}\n` : 'nothing to do\n');
 
 const print = (text: string) =>
@@ -15,7 +15,10 @@ const print = (text: string) =>
     process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
   });
 
-/** What a home does for its own database. The key is printed before it is committed: one that nobody could see is not made. */
+/**
+ * Migrates the database of a standalone installation. The admin key is printed before it is committed, so that no key exists that
+ * nobody has seen.
+ */
 const makeAdminKey = async (url: string) => {
   const sql = createPool({ DATABASE_URL: url, DATABASE_POOL_SIZE: 1, DATABASE_PREPARE: false });
   try {
@@ -25,18 +28,18 @@ const makeAdminKey = async (url: string) => {
   }
 };
 
-/** The database at DATABASE_URL, or else the one of this machine's home. */
+/** The database at DATABASE_URL, or else that of the standalone installation on this machine. */
 const main = async () => {
   loadEnvFile();
   const { DATABASE_URL: url } = process.env;
   if (url) {
-    tell(await migrate({ url, folder }));
+    printApplied(await migrate({ url, folder }));
     return makeAdminKey(url);
   }
   const { MAW_DATA: data } = readStandaloneEnv({ MAW_DATA: process.env.MAW_DATA });
   const postgres = await startPostgres({ folder: data, say: (line) => process.stdout.write(`${line}\n`) });
   try {
-    tell(await migrate({ url: postgres.url, folder }));
+    printApplied(await migrate({ url: postgres.url, folder }));
   } finally {
     await postgres.stop();
   }

@@ -11,15 +11,15 @@ import { stopOrphan } from './postgres/orphan.ts';
 import { hasEnded, supervise } from './postgres/supervise.ts';
 
 export type PostgresOptions = {
-  /** Keeps the database, its password and its log; made when it is not there. */
+  /** Folder of the database, its password and its log; created if it does not exist. */
   folder: string;
-  /** `test` gives up durability for speed. */
+  /** `test` trades durability for speed. */
   profile?: 'durable' | 'test';
   say?: (line: string) => void;
 };
 export type RunningPostgres = {
   url: string;
-  /** Where it lies; not always below the folder that was asked for, see choosePlace. */
+  /** Where the database is stored; not always inside the requested folder, see choosePlace. */
   folder: string;
   pid(): number;
   stop(): Promise<void>;
@@ -39,7 +39,7 @@ const SHARED_SETTINGS = {
   log_timezone: 'UTC',
 };
 
-/** Starts the PostgreSQL that came with the dependencies, and starts it again whenever it ends by itself. */
+/** Starts the PostgreSQL that is installed with the dependencies, and restarts it whenever it ends by itself. */
 export const startPostgres = async ({ folder, profile = 'durable', say = () => {} }: PostgresOptions): Promise<RunningPostgres> => {
   const place = choosePlace(folder, say);
   const unlock = lockFolder(place.folder);
@@ -68,8 +68,8 @@ const passwordOf = (place: Place) => join(place.folder, 'password');
 const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: string) => void): string => {
   const path = passwordOf(place);
   if (existsSync(join(dataOf(place), 'PG_VERSION'))) return readFileSync(path, 'utf8').trim();
-  say('making a new database');
-  rmSync(dataOf(place), { recursive: true, force: true }); // what an initialization that was cut off left
+  say('creating a new database');
+  rmSync(dataOf(place), { recursive: true, force: true }); // remains of an interrupted initialization
   const password = randomBytes(24).toString('hex');
   writeFileSync(path, `${password}\n`, { mode: 0o600 });
   if (place.account.uid !== undefined) chownSync(path, place.account.uid, place.account.gid);
@@ -82,11 +82,11 @@ const initialize = (place: Place, profile: keyof typeof SETTINGS, say: (line: st
     encoding: 'utf8',
     timeout: 60_000,
   });
-  if (made.status !== 0) throw new Error(`The database could not be made in ${place.folder}:\n${made.stderr || made.error?.message}`);
+  if (made.status !== 0) throw new Error(`The database could not be created in ${place.folder}:\n${made.stderr || made.error?.message}`);
   return password;
 };
 
-/** In a session of its own, so that a Ctrl-C meant for the home leaves it time to finish. */
+/** In its own session, so that a Ctrl-C at the terminal does not stop it before the platform has finished. */
 const launch = (place: Place, port: number, settings: Record<string, string>): ChildProcess => {
   const log = openSync(logOf(place), 'a');
   const flags = Object.entries({ ...settings, port: String(port) }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
@@ -98,7 +98,7 @@ const launch = (place: Place, port: number, settings: Record<string, string>): C
   };
   const child = spawn(place.binaries.postgres, ['-D', dataOf(place), ...flags], { ...options, stdio: [...options.stdio] });
   closeSync(log);
-  child.on('error', () => {}); // an exit follows, and is told with the log
+  child.on('error', () => {}); // an exit event follows; the failure is reported with the log
   return child;
 };
 
@@ -114,7 +114,7 @@ const answers = async (url: string): Promise<boolean> => {
   }
 };
 
-/** False when the process ended before it answered. */
+/** Returns false if the process ended before it accepted connections. */
 const becomesReady = async (child: ChildProcess, url: string): Promise<boolean> => {
   for (const end = performance.now() + READY_MS; performance.now() < end; await pause(20)) {
     if (hasEnded(child)) return false;

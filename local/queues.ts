@@ -8,7 +8,7 @@ import { arnOf } from './queues/event.ts';
 import { poll, type Poller, type PollOptions } from './queues/poll.ts';
 
 export type LocalQueues = {
-  /** What the client of SQS needs. */
+  /** What an SQS client needs. */
   endpoint: string;
   region: string;
   credentials: AwsKey;
@@ -19,8 +19,8 @@ export type LocalQueues = {
 };
 
 /**
- * SQS in this process: two queues, each with one for its dead letters. Messages live in memory and end with the process, as do
- * dead letters. Nothing is lost by it: what has to happen is in the outbox of Postgres, whose sweep sends again what had no effect.
+ * SQS in this process: two queues, each with a dead-letter queue. Messages are kept in memory and are lost when the process ends, as
+ * are dead letters. No work is lost: it is recorded in the outbox in PostgreSQL, and the sweep sends again what had no effect.
  */
 export const startQueues = async ({ key, onError }: { key: AwsKey; onError: (error: unknown) => void }): Promise<LocalQueues> => {
   const app = buildApp({ logger: false, defaultRegion: REGION });

@@ -8,9 +8,9 @@ import { readStandaloneEnv } from './standalone-env.ts';
 
 export type LocalRedis = {
   kind: 'upstash' | 'url' | 'server' | 'memory';
-  /** What the backend's client takes. */
+  /** How the backend's client connects. */
   at: RedisAt;
-  /** For people: which one it is, without its credentials. */
+  /** A description for people, without credentials. */
   describe: string;
   close(): Promise<void>;
 };
@@ -21,8 +21,8 @@ export type RedisOptions = {
 } & ConnectOptions;
 
 /**
- * The Redis that the environment names, else a server that this machine has, else one in memory; says which. One that does not
- * answer is taken all the same: the system works without.
+ * Opens the Redis that the environment names, else a server installed on this machine, else one in memory; prints which. A named Redis
+ * that does not answer is accepted: the platform works without it.
  */
 export const openRedis = async (options: RedisOptions): Promise<LocalRedis> => {
   const opened = openUpstash(options.env) ?? (await openUrl(options)) ?? (await openServer(options)) ?? openMemory(options);
@@ -49,9 +49,9 @@ const openUrl = async ({ env, onCut, patienceMs }: RedisOptions): Promise<LocalR
   const fault = version instanceof Error ? null : faultOf(version);
   if (fault !== null) {
     await close();
-    throw new Error(`The Redis at REDIS_URL can't be used: ${fault}`);
+    throw new Error(`The Redis at REDIS_URL cannot be used: ${fault}`);
   }
-  const silence = version instanceof Error ? `, which does not answer now: ${version.message}` : '';
+  const silence = version instanceof Error ? `, which does not answer: ${version.message}` : '';
   return { kind: 'url', at: { requester }, describe: `using the Redis at ${new URL(url).host} (REDIS_URL)${silence}`, close };
 };
 
@@ -69,7 +69,7 @@ const openServer = async ({ env, ...options }: RedisOptions): Promise<LocalRedis
     const fault = faultOf(version);
     if (fault === null) return { kind: 'server', ...opened };
     await server.close();
-    say(`${program} can't be used: ${fault}`);
+    say(`${program} cannot be used: ${fault}`);
   } catch (error) {
     say((error as Error).message);
   }

@@ -1,7 +1,7 @@
 const started = performance.now();
 
-/** A line for the person at the terminal. */
+/** Prints a line for the person at the terminal. */
 export const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
-/** The same with the seconds since the start, for a person who waits. */
+/** Prints a line with the seconds since the start. */
 export const sayWithTime = (line: string): void => say(`[${((performance.now() - started) / 1_000).toFixed(1)} s] ${line}`);

@@ -1,4 +1,4 @@
-/** Runs a job again and again, `everyMs` after it ended, never twice at once; an error is told and the next run comes all the same. */
+/** Runs a job repeatedly, `everyMs` after it last ended and never twice at once. An error is reported and does not stop the schedule. */
 export const every = (everyMs: number, job: () => Promise<unknown>, onError: (error: unknown) => void): { stop(): Promise<void> } => {
   let timer: NodeJS.Timeout | null = null;
   let running: Promise<void> = Promise.resolve();

@@ -28,13 +28,13 @@ const TYPES = `
   from pg_type t join pg_class c on c.oid = t.typrelid and c.relkind = 'c' join pg_attribute a on a.attrelid = c.oid
   join pg_namespace n on n.oid = t.typnamespace where n.nspname = 'public' group by t.typname order by t.typname`;
 
-/** Bodies stand in schema/; here is what can be called. */
+/** Function bodies are in schema/; this lists only their signatures. */
 const FUNCTIONS = `
   select 'function ' || p.proname || '(' || pg_get_function_arguments(p.oid) || ') returns ' || pg_get_function_result(p.oid) || ';' as line
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   where n.nspname = 'public' and p.proname not like 'guard\\_%' order by p.proname, pg_get_function_arguments(p.oid)`;
 
-/** The whole schema as text, always in the same order. */
+/** The whole schema as text, in a stable order. */
 export const dumpSchema = async (sql: Sql): Promise<string> => {
   const parts: string[] = [];
   for (const { oid, relname, reloptions } of await sql.unsafe<{ oid: number; relname: string; reloptions: string[] | null }[]>(TABLES)) {

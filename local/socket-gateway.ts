@@ -14,33 +14,36 @@ import { idOf, pathOf, routeOf } from './socket-gateway/addresses.ts';
 
 export type SocketGatewayOptions = {
   handler: SocketHandler;
-  /** Who may use `@connections`. */
+  /** The credentials that may use `@connections`. */
   key: AwsKey;
-  /** Where clients connect, and below it `@connections`; without its slash it is the name of the stage. */
+  /** The path at which clients connect, with `@connections` below it; without its slash it is the name of the stage. */
   path?: string;
-  /** What `action` of a message may select; the rest goes to `$default`. */
+  /** The values of a message's `action` that have a route; any other message goes to `$default`. */
   routes?: readonly string[];
-  /** API Gateway closes a connection that sends a binary message (1003). True: it becomes an event in Base64, as emulators do. */
+  /**
+   * API Gateway closes a connection that sends a binary message (1003). If true, the message becomes an event in Base64, as in
+   * emulators.
+   */
   binary?: boolean;
   limits?: Partial<SocketLimits>;
   onError?: (error: unknown) => void;
 };
 export type SocketGateway = Upgrades & {
-  /** Answers requests to `@connections`; whether it was one. */
+  /** Handles requests to `@connections`. Returns false for any other request. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
-  /** Closes the sockets that are open; their clients may come again. */
+  /** Closes all open sockets; their clients may reconnect. */
   disconnectAll(): void;
-  /** How many sockets are open. */
+  /** The number of open sockets. */
   size(): number;
-  /** To be called before the HTTP server is closed, which waits for its sockets. */
+  /** Must be called before the HTTP server is closed, because that waits for its sockets. */
   close(): Promise<void>;
 };
 
 const GOING_AWAY = [1001, 'Going away'] as const;
 
 /**
- * Makes of WebSockets what API Gateway makes of them. As there, each message is a call of the handler of its own, at once: two
- * messages of a connection are handled side by side, and end in any order.
+ * Does for WebSockets what API Gateway does. Each message is its own handler call, started at once: two messages of a connection are
+ * handled concurrently and may finish in any order.
  */
 export const createSocketGateway = (options: SocketGatewayOptions): SocketGateway => {
   const { path = '/ws', routes = [], binary = false, onError = () => {} } = options;
@@ -62,7 +65,7 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
   const takeMessage = async (peer: Peer, { text, isBase64Encoded }: SocketMessage) => {
     const event = messageEvent(peer, isBase64Encoded ? '$default' : routeOf(text, routes), text, isBase64Encoded);
     const { kind } = await call(event);
-    if (kind === 'answered') return; // what it answers goes nowhere without a route response
+    if (kind === 'answered') return; // without a route response, the result is discarded
     const { connectionId, requestId } = event.requestContext;
     const message = kind === 'late' ? 'Endpoint request timed out' : 'Internal server error';
     reachable.get(connectionId)?.post(Buffer.from(JSON.stringify({ message, connectionId, requestId })));
@@ -91,7 +94,7 @@ export const createSocketGateway = (options: SocketGatewayOptions): SocketGatewa
     clientTracking: false,
     maxPayload: limits.messageBytes,
     handleProtocols: () => false,
-    // ws asks when it has found the handshake to be in order.
+    // ws calls this after it has validated the handshake.
     verifyClient: ({ req }, decide) => void connect(req).then((status) => decide(status < 300, status), onError),
   });
   const management = createManagement({ key: options.key, messageBytes: limits.messageBytes, find: (id) => reachable.get(id) });
@@ -125,7 +128,7 @@ const patiently = async (isDone: () => boolean, mostMs: number) => {
 };
 
 const peerOf = (request: IncomingMessage, stage: string): Peer => ({
-  connectionId: `${randomBytes(11).toString('base64url')}=`, // as long as those of API Gateway, and as hard to put in a path
+  connectionId: `${randomBytes(11).toString('base64url')}=`, // has the length of those of API Gateway
   connectedAt: Date.now(),
   domainName: request.headers.host ?? 'localhost',
   stage,

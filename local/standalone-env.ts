@@ -6,12 +6,12 @@ const PROJECT = join(import.meta.dirname, '..');
 
 type Name = keyof typeof StandaloneEnv.shape;
 const NAMES = Object.keys(StandaloneEnv.shape) as Name[];
-/** Has a password in it, so that an error must not show it. */
+/** Contains a password, so errors must not show it. */
 const SECRET: Name = 'REDIS_URL';
 
 /**
- * The variables of the installation on this machine, checked. An empty variable counts as unset. Throws an Error that names each
- * wrong one as `labels` do, and describes a right value.
+ * Reads and checks the settings of the standalone installation. An empty variable counts as unset. Throws an Error that names each
+ * invalid setting as `labels` do, and describes a valid value.
  */
 export const readStandaloneEnv = (
   variables: Record<string, string | undefined>,

@@ -1,15 +1,15 @@
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** One Ctrl-C may come several times, from the terminal, from npm and from what npm started: only a later one is a second. */
+/** One Ctrl-C may arrive several times: from the terminal, from npm and from what npm started. Only a later one counts as a second. */
 const SECOND_AFTER_MS = 500;
 
 type StopSignals = {
-  /** Ends in order. */
+  /** Stops in order. */
   stop: () => void;
-  /** Asked a second time: ends at once. */
+  /** Called on the second request: stops at once. */
   force: () => void;
 };
 
-/** Ctrl-C, a request to end, a closed terminal, and nobody there any more to take the output all ask for an end. */
+/** Ctrl-C, SIGTERM, a closed terminal and an output that nobody reads any more all request a stop. */
 export const onStopSignals = ({ stop, force }: StopSignals): void => {
   let asked = false;
   let again = false;
@@ -17,13 +17,13 @@ export const onStopSignals = ({ stop, force }: StopSignals): void => {
     if (asked) return;
     asked = true;
     stop();
-    // What came while this process was too busy to hear it is heard before the immediate.
+    // Signals that arrived while the process was busy are handled before this immediate.
     setTimeout(() => setImmediate(() => (again = true)), SECOND_AFTER_MS).unref();
   };
-  const heard = () => {
+  const onSignal = () => {
     if (!asked) first();
     else if (again) force();
   };
-  for (const signal of SIGNALS) process.on(signal, heard);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
   for (const stream of [process.stdout, process.stderr]) stream.on('error', first);
 };

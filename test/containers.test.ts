@@ -24,7 +24,7 @@ const dockerfileOf = ({ build }: Service) =>
 const dockerfiles = services.map(([, service]) => dockerfileOf(service)).filter((path) => path !== null);
 
 describe('each image of the project', () => {
-  it.each(dockerfiles)('is made of what is there, and is not left out of its context: %s', (path) => {
+  it.each(dockerfiles)('copies only files that exist and that its context includes: %s', (path) => {
     const admitted = read('.dockerignore')
       .split('\n')
       .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
@@ -40,7 +40,7 @@ describe('each image of the project', () => {
     }
   });
 
-  it.each(dockerfiles)('runs as a user of its own and says whether it is well: %s', (path) => {
+  it.each(dockerfiles)('runs as its own user and has a health check: %s', (path) => {
     expect(read(path)).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
     expect(read(path)).toMatch(/^HEALTHCHECK /m);
   });
@@ -52,7 +52,7 @@ describe('each image of the project', () => {
     expect(Array.from(read(path).matchAll(/^FROM node:(\d+)/gm), ([, version]) => version)).toContain(major);
   });
 
-  it('starts a file that it holds', () => {
+  it('starts a file that the image contains', () => {
     const [, file = ''] = /^ENTRYPOINT \["node", "(.+)"\]$/m.exec(read('Dockerfile')) ?? [];
 
     expect(existsSync(join(ROOT, file))).toBe(true);
@@ -61,13 +61,13 @@ describe('each image of the project', () => {
 });
 
 describe('compose.yaml', () => {
-  it('sets variables that the platform reads', () => {
+  it('sets only variables that the platform reads', () => {
     const known = [...Object.keys(Env.shape), ...Object.keys(StandaloneEnv.shape)];
 
     expect(Object.keys(compose.services.platform?.environment ?? {}).filter((name) => !known.includes(name))).toEqual([]);
   });
 
-  it('waits only for what says whether it is well', () => {
+  it('waits only for services with a health check', () => {
     for (const [, { depends_on = {} }] of services)
       for (const [name, { condition }] of Object.entries(depends_on)) {
         const other = compose.services[name];
@@ -76,11 +76,11 @@ describe('compose.yaml', () => {
       }
   });
 
-  it('opens nothing but on loopback', () => {
+  it('publishes ports only on loopback', () => {
     expect(services.flatMap(([, { ports = [] }]) => ports).filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
   });
 
-  it('names networks and volumes that it makes', () => {
+  it('uses only networks and volumes that it defines', () => {
     const volumes = services.flatMap(([, it]) => it.volumes ?? []).map((it) => it.split(':')[0] ?? '');
 
     expect(volumes.filter((it) => !it.startsWith('/') && !(it in compose.volumes))).toEqual([]);

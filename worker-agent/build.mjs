@@ -1,4 +1,4 @@
-// Builds what `npm pack` takes: the worker with its part of schema/ and its packages in it, since Node strips no types under node_modules.
+// Builds the files for `npm pack`: the worker bundled with its part of schema/ and its packages. Node does not strip types under node_modules.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -7,11 +7,11 @@ import { buildSync } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
-// Into another folder, when one is given.
+// The output folder may be given as an argument.
 const dist = resolve(process.argv[2] ?? join(here, 'dist'));
-// The thread is started as a file of its own, which has to lie beside what starts it.
+// The heartbeat thread is started from its own file, which must be in the same folder as the code that starts it.
 const ENTRIES = { cli: 'src/cli/main.ts', sdk: 'src/sdk.ts', 'heartbeat-thread': 'src/heartbeat/heartbeat-thread.ts' };
-// A package in CommonJS requires Node's modules, which an ES module can't by itself.
+// Bundled CommonJS packages call require() for Node's modules; an ES module has no require of its own.
 const BANNER = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 
 const bundle = () =>
@@ -21,7 +21,7 @@ const bundle = () =>
     outdir: dist,
     bundle: true,
     splitting: true,
-    preserveSymlinks: true, // names in the bundle are the same wherever node_modules lies
+    preserveSymlinks: true, // keeps the names in the bundle independent of the location of node_modules
     format: 'esm',
     platform: 'node',
     target: 'node20',
@@ -32,13 +32,13 @@ const bundle = () =>
     logLevel: 'warning',
   });
 
-/** The declarations of what programs may import. */
+/** Writes the type declarations of the SDK. */
 const declare = () => {
   const compiler = join(root, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', join(here, 'tsconfig.types.json'), '--outDir', join(dist, 'types')], {
     stdio: 'inherit',
   });
-  if (status !== 0) throw new Error('the declarations of types were not written; the compiler says why above');
+  if (status !== 0) throw new Error('the type declarations were not written; see the errors of the compiler above');
   const types = join(dist, 'types');
   for (const path of readdirSync(types, { recursive: true }).filter((it) => it.endsWith('.d.ts')))
     writeFileSync(
@@ -47,7 +47,7 @@ const declare = () => {
     );
 };
 
-/** The licences of the packages that are in the bundle ask to go with it. */
+/** The licence texts of the bundled packages, which have to be distributed with the bundle. */
 const licences = (inputs) => {
   const packages = [...new Set(inputs.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1] ?? []))].toSorted((a, b) =>
     a.localeCompare(b),
@@ -55,7 +55,7 @@ const licences = (inputs) => {
   const textOf = (name) => {
     const folder = join(root, 'node_modules', name);
     const file = readdirSync(folder).find((it) => /^licen[cs]e/i.test(it));
-    if (file === undefined) throw new Error(`${name} is in the bundle and has no licence file; look what it asks for`);
+    if (file === undefined) throw new Error(`${name} is in the bundle and has no licence file; check which licence it uses`);
     return `${name}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
   };
   return packages.map(textOf).join('\n----\n\n');

@@ -3,12 +3,12 @@ import type { Run } from './metered.ts';
 import { JOBS, type Operation, OPERATIONS, SEARCHES } from './operations.ts';
 import { type Actors, clear, openStage, type Stage } from './stage.ts';
 
-/** `error` is why an operation failed, such as a statement that ran out of time. */
+/** `error` is why an operation failed, such as a statement timeout. */
 export type Measured = { operation: string; statement: string; ms: number; blocks: number; error?: string };
-/** By statement; those of searches by search. */
+/** By statement; the statements of searches by search. */
 export type Results = Map<string, Measured>;
 
-/** A connection plans the first five runs of a statement before it may keep a plan. */
+/** PostgreSQL plans the first five runs of a prepared statement before it may keep a generic plan. */
 const WARM_UP = 6;
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
@@ -29,7 +29,10 @@ const runsOf = async (at: Stage, operation: Operation, rounds: number, runs: Run
   return Map.groupBy(runs, ({ name, text }) => `${name}\n${text}`);
 };
 
-/** Carries out everything that the backend does, and returns the medians of each statement. One that several operations send stands with the first. */
+/**
+ * Runs every operation of the backend, and returns the medians of each statement. A statement that several operations send is listed
+ * with the first of them.
+ */
 export const measureAll = async (env: Env, actors: Actors, rounds: number): Promise<Results> => {
   const runs: Run[] = [];
   const at = openStage(env, actors, (run) => runs.push(run));

@@ -3,13 +3,13 @@ import type { Pool } from '../../functions/domain/ports/pool.ts';
 import type { Sql, Statement } from '../../functions/domain/ports/sql.ts';
 import { fetchedBlocks } from '../support/blocks.ts';
 
-/** One run of a statement: `name` is the function that has it, such as `tasks listTasks`. */
+/** One run of a statement: `name` is the function that contains it, such as `tasks listTasks`. */
 export type Run = { name: string; text: string; ms: number; blocks: number };
 
 type Tag = (strings: TemplateStringsArray, ...values: readonly unknown[]) => Statement;
 type Parts = { strings: readonly string[]; values: readonly unknown[]; statement: Statement };
 
-/** What stands behind each statement that is handed out, so that it can be a part of another one. */
+/** The query behind each returned statement, so that it can become part of another one. */
 const parts = new WeakMap<object, Parts>();
 const partsOf = (value: unknown) => (typeof value === 'object' && value !== null ? parts.get(value) : undefined);
 
@@ -21,10 +21,10 @@ const textOf = ({ strings, values }: Parts): string =>
 
 const DOMAIN = /at (?:async )?(?:(?:Object|Module)\.)?([\w$]+)?.*functions\/domain\/(.+?)\.ts:\d+/;
 
-/** The functions of `*.sql.ts` that were called, be it for a part of a statement. */
+/** The functions of `*.sql.ts` that were called, including those that return only a part of a statement. */
 export const touchedStatements = new Set<string>();
 
-/** Statements are functions of `*.sql.ts`: the outermost of them on the stack, else the function of the domain that sends it. */
+/** Names a statement after the outermost function of `*.sql.ts` on the stack, else after the function of the domain that sends it. */
 const nameOfCaller = (): string => {
   const frames = (new Error('here').stack ?? '').split('\n').flatMap((line) => {
     const [, name = '', file = ''] = DOMAIN.exec(line) ?? [];
@@ -34,7 +34,7 @@ const nameOfCaller = (): string => {
   return (frames.findLast(({ isSql }) => isSql) ?? frames[0])?.name ?? '';
 };
 
-/** A pool of one connection that reports each statement sent by it. Statements wait for each other, so that each is counted alone. */
+/** A pool of one connection that reports each statement. Statements run one after the other, so that each is counted alone. */
 export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
   const on = <S extends Sql>(sql: S): S => {
     let last: Promise<unknown> = Promise.resolve();

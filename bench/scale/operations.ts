@@ -28,7 +28,7 @@ import { fanOutAndIn } from '../setup.ts';
 import * as stage from './stage.ts';
 import type { Stage } from './stage.ts';
 
-/** Makes what must be there first, and returns what is measured. */
+/** Prepares the data, and returns the function to measure. */
 export type Operation = (at: Stage) => Promise<() => Promise<unknown>>;
 
 const { fence, held, nextClaim, one, submitted } = stage;
@@ -55,7 +55,7 @@ const search =
   () =>
     tasks.list(at.ctx, at.caller, { q, limit: 50, ...more });
 
-/** One for each route; null where it asks nothing of the database. */
+/** One for each route; null if the route does not query the database. */
 export const OPERATIONS: Record<RouteName, Operation | null> = {
   getRoot: null,
   getOpenapi: null,
@@ -187,7 +187,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
     const spec = { ...newWorker, registration_id: randomUUID() };
     return async () => {
       const { worker } = await enrolment.register(at.ctx, enrolment_token, spec);
-      await enrolment.register(at.ctx, enrolment_token, spec); // its answer was lost
+      await enrolment.register(at.ctx, enrolment_token, spec); // its response was lost
       await commit(at.plain, (unit) => workers.remove(unit, at.caller, worker.worker_id));
     };
   },
@@ -224,7 +224,7 @@ export const OPERATIONS: Record<RouteName, Operation | null> = {
   },
 };
 
-/** What happens without a request. */
+/** Operations without a request. */
 export const JOBS: Record<string, Operation> = {
   authenticate: async (at) => () => findCallers(at.ctx.sql, ['00'.repeat(32)]),
   bootstrap: async (at) => () => bootstrap(at.ctx),

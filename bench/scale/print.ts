@@ -6,7 +6,7 @@ const cell = (it: Measured | undefined) =>
 const line = (operation: string, statement: string, cells: readonly string[], ratio: string) =>
   `${operation.slice(0, 47).padEnd(48)}${statement.slice(0, 33).padEnd(34)}${cells.join('')}${ratio.padStart(8)}`;
 
-/** One line a statement; the ratio is of the blocks, the last database to the first. */
+/** One line per statement; the ratio compares the blocks of the last database to the first. */
 export const printTable = (sizes: readonly number[], all: readonly Results[], say: (line?: string) => void) => {
   say();
   const named = sizes.map((size) => `${size} tasks`.padStart(COLUMN));
@@ -30,9 +30,9 @@ export const printTable = (sizes: readonly number[], all: readonly Results[], sa
     say(`${error.operation} failed: ${error.error}`);
 };
 
-/** How fast subtasks are carried out in each database, and that of the last to the first. */
+/** The rate at which subtasks are run in each database, and the ratio of the last to the first. */
 export const printRates = (sizes: readonly number[], rates: readonly number[], say: (line?: string) => void) => {
   say();
   const shown = rates.map((rate, at) => `${rate.toFixed(0)} with ${sizes[at]} finished tasks`);
-  say(`Subtasks a second, one at a time, 8 loops: ${shown.join(', ')}; ratio ${((rates.at(-1) ?? 0) / (rates[0] ?? 1)).toFixed(2)}`);
+  say(`Subtasks per second, one at a time, 8 loops: ${shown.join(', ')}; ratio ${((rates.at(-1) ?? 0) / (rates[0] ?? 1)).toFixed(2)}`);
 };

@@ -9,7 +9,10 @@ const LOOPS = 8;
 const TASKS = 40;
 const WIDTH = 8;
 
-/** Subtasks a second, each completed with the claim of the next by 8 loops, round by round in all databases; the first round warms up. */
+/**
+ * Subtasks per second with 8 loops, each completion claiming the next one. The databases take turns in each round; the first round
+ * warms up.
+ */
 export const measureRates = async (databases: readonly { env: Env; actors: Actors }[], rounds: number): Promise<number[]> => {
   const measured = await Promise.all(
     databases.map(async ({ env, actors: { caller } }) => {

@@ -24,7 +24,7 @@ export const FILE = { size_bytes: BYTES.length, sha256: createHash('sha256').upd
 export const LOST_BLOB = randomUUID();
 
 const transfer = { method: 'GET' as const, url: 'http://blobs.invalid/', headers: {}, expires_at: new Date(0).toISOString() };
-/** Every file is there; one can't be removed. */
+/** Every file exists; one cannot be removed. */
 const blobs: BlobStore = {
   upload: async () => ({ ...transfer, method: 'PUT' }),
   download: async () => transfer,
@@ -37,9 +37,9 @@ const blobs: BlobStore = {
 export type Stage = {
   /** Its statements are measured. */
   ctx: Context;
-  /** The same with Redis, for what happens by the clock. */
+  /** The same with Redis, for scheduled operations. */
   withRedis: Context;
-  /** The same connection, unmeasured: what must be there first. */
+  /** The same connection, not measured, for preparation. */
   plain: Composed;
   caller: Caller;
   worker: WorkerPrincipal;
@@ -60,7 +60,7 @@ export const createActors = async (env: Env): Promise<Actors> => {
   }
 };
 
-/** Composes the backend over one connection to a database. `report` gets each statement. */
+/** Assembles the backend on one connection to a database. `report` receives each statement. */
 export const openStage = (env: Env, actors: Actors, report?: (run: Run) => void): Stage => {
   const redis = createRedis({ requester: createMemoryRedis() });
   const plain = createContext({ ...env, DATABASE_POOL_SIZE: 1 }, { blobs });
@@ -75,13 +75,13 @@ export const nextClaim = (limit = 1) => ({ claim_request_id: randomUUID(), limit
 export const submitted = ({ plain, caller }: Stage, spec: TaskSpec = fanOutAndIn(2)) => tasks.submit(plain, caller, spec);
 export const one = () => TaskSpec.parse({ goal: 'one', subtasks: [{ key: 'only', goal: 'x' }] });
 
-/** Subtasks that the worker has started, each of a task of its own. */
+/** Subtasks that the worker has started, each of its own task. */
 export const held = async (at: Stage, count = 1): Promise<[Claimed, ...Claimed[]]> => {
   for (let n = 0; n < count; n++) await submitted(at);
   return (await attempts.claim(at.plain, at.worker, nextClaim(count))).claimed as [Claimed, ...Claimed[]];
 };
 
-/** Ends what the worker holds and empties the queue, so that each measurement begins alike. */
+/** Ends what the worker holds and empties the queue, so that each measurement has the same start. */
 export const clear = async ({ plain, caller, worker }: Stage) => {
   const open = await plain.sql<{ task_id: string }[]>`select task_id from tasks where ended_at is null`;
   for (const { task_id } of open) await commit(plain, (unit) => tasks.cancel(unit, caller, task_id, ''));
@@ -89,7 +89,7 @@ export const clear = async ({ plain, caller, worker }: Stage) => {
   await plain.sql`delete from outbox`;
 };
 
-/** A subtask that is held after its parent left a result. */
+/** A leased subtask whose parent has stored a result. */
 export const heldChild = async (at: Stage): Promise<Claimed> => {
   const [first] = await held(at);
   await attempts.complete(at.plain, at.worker, first.subtask_id, { ...fence(first), result: { words: 3 } });
@@ -97,11 +97,11 @@ export const heldChild = async (at: Stage): Promise<Claimed> => {
   return claimed[0] as Claimed;
 };
 
-/** What waits in the outbox, as messages bring it. */
+/** The waiting rows of the outbox, as messages. */
 export const inOutbox = ({ plain }: Stage) => plain.sql<OutboxRow[]>`
   select outbox_id, organization_id, topic, payload, 0 as delay_ms, null as request_id from outbox order by outbox_id`;
 
-/** A finished task of the history, or one that was finished for the purpose where there is none. */
+/** A finished task of the history; without a history, one is created and finished. */
 export const finished = async (at: Stage): Promise<{ task_id: string; subtask_id: string }> => {
   const { items } = await tasks.list(at.plain, at.caller, { status: 'completed', limit: 1 });
   const [task] = items;

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 
 const DOMAIN = join(import.meta.dirname, '../../functions/domain');
 
-/** The names of all functions that have a statement, as the meter reports them: what `*.sql.ts` exports. */
+/** The names of all functions that contain a statement, as the meter reports them: the exports of `*.sql.ts`. */
 export const allStatements = async (): Promise<string[]> => {
   const names: string[] = [];
   for await (const file of glob('**/*.sql.ts', { cwd: DOMAIN })) {

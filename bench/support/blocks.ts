@@ -1,11 +1,11 @@
 import type { Sql } from '../../functions/domain/ports/sql.ts';
 
-/** A database's own tables and indexes are numbered from here; catalogs are below. */
+/** OIDs of a database's own tables and indexes start here; those of system catalogs are lower. */
 const FIRST_OBJECT = 16_384;
 
 type Use = { blocks: number; scans: number; rows: number };
 
-/** What was asked of each table and index: by this connection up to now, by others up to when they last reported it. */
+/** The accesses to each table and index: of this connection up to now, of others up to their last report. */
 const usesOf = async (sql: Sql): Promise<Record<string, Use>> => {
   const rows = await sql<({ name: string } & Use)[]>`
     select relname as name, (pg_stat_get_blocks_fetched(oid) + pg_stat_get_xact_blocks_fetched(oid))::int as blocks,
@@ -16,16 +16,16 @@ const usesOf = async (sql: Sql): Promise<Record<string, Use>> => {
   return Object.fromEntries(rows.map(({ name, ...use }) => [name, use]));
 };
 
-/** The blocks of all of them, in memory or not. */
+/** All block accesses, whether cached or not. */
 export const fetchedBlocks = async (sql: Sql): Promise<number> =>
   Object.values(await usesOf(sql)).reduce((sum, { blocks }) => sum + blocks, 0);
 
 export type Counted<T> = { answer: T; blocks: number; scans: Record<string, number>; rows: Record<string, number> };
 
 /**
- * How many blocks `work` asks for, with all that its functions and triggers do; a block that is looked at twice counts twice. `scans` says
- * how often each table was read from end to end and each index was used, `rows` how many rows or entries that gave. `sql` is a transaction, or a pool of one connection to a database
- * that nobody else uses; `work` goes by it.
+ * How many blocks `work` accesses, including its functions and triggers; a block accessed twice counts twice. `scans` is how often
+ * each table was scanned sequentially and each index was used, `rows` the number of rows or entries that these returned. `sql` is a
+ * transaction, or a pool of one connection to a database that nobody else uses; `work` must use it.
  */
 export const countBlocks = async <T>(sql: Sql, work: () => Promise<T>): Promise<Counted<T>> => {
   const before = await usesOf(sql);

@@ -1,7 +1,7 @@
 import type { Pool } from '../../functions/domain/ports/pool.ts';
 import type { Sql } from '../../functions/domain/ports/sql.ts';
 
-/** Each finished task is one subtask, then eight at once, then one, as in the benches. */
+/** Each finished task is one subtask, then eight in parallel, then one, as in the benches. */
 export const SUBTASKS_EACH = 10;
 
 export type History = {
@@ -11,10 +11,10 @@ export type History = {
 };
 
 /**
- * Stores finished tasks with all that finishing them leaves behind: subtasks, edges, attempts, events, logs, search documents and
- * idempotency keys, in the state that the platform itself would have reached. Attempts, queue entries and rows of the outbox come
- * first as they were and are then ended or deleted, so that tables and indexes hold the dead rows of such a life. Needs an
- * organization and a worker at least. The newest task is a second old, the others a second older each.
+ * Stores finished tasks with everything that remains of them: subtasks, edges, attempts, events, logs, search documents and
+ * idempotency keys, in the state that the platform itself would have produced. Attempts, queue entries and outbox rows are first
+ * inserted in their active state and then ended or deleted, so that tables and indexes contain realistic dead rows. Requires at least
+ * an organization and a worker. The newest task is one second old, each other one a second older.
  */
 export const makeHistory = (sql: Pool, { tasks, logsEach = 1 }: History): Promise<void> =>
   sql.begin(async (tx) => {
@@ -28,13 +28,13 @@ export const makeHistory = (sql: Pool, { tasks, logsEach = 1 }: History): Promis
     await insertLogs(tx, logsEach);
     await insertDocuments(tx);
     await insertKeys(tx);
-    await wearQueues(tx);
+    await addDeadRows(tx);
     await tx`drop table made, made_subtasks`;
   });
 
 /**
- * Words for search: every task has `report` and 整理, every second one `market`, one of a thousand `giraffe` and 季度报告; the older half
- * has `archive`, and of every four tasks one each has `north`, `east`, `south`, `west`.
+ * Search terms: every task has `report` and 整理, every second one `market`, one of a thousand `giraffe` and 季度报告; the older half has
+ * `archive`, and of every four tasks one each has `north`, `east`, `south`, `west`.
  */
 const describeTasks = async (tx: Sql, tasks: number) => {
   await tx`
@@ -139,7 +139,7 @@ const insertLogs = (tx: Sql, logsEach: number) => tx`
   cross join generate_series(0, ${logsEach - 1}::int) c
   order by created_at, position, c`;
 
-/** The subtasks of all tasks have the same goals, so their terms are made once. */
+/** The subtasks of all tasks have the same goals, so their terms are computed once. */
 const insertDocuments = (tx: Sql) => tx`
   with shared as materialized (
     select search_document(organization_id, null, array_agg(goal order by position)) as terms
@@ -159,8 +159,8 @@ const insertKeys = (tx: Sql) => tx`
   from made
   order by n desc`;
 
-/** What was ready once, and what left by the outbox: rows that came and went. */
-const wearQueues = async (tx: Sql) => {
+/** Former queue entries and outbox rows: inserted and deleted. */
+const addDeadRows = async (tx: Sql) => {
   await tx`
     insert into queue_entries (subtask_id, organization_id, owner_id, tool, labels, priority, turn, created_at, paused)
     select subtask_id, organization_id, owner_id, 'scripted', '{}', 5, row_number() over (order by created_at, position), created_at, false

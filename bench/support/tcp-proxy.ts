@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
- * Stands between a client and a server on loopback. Counts round trips (each time that the client speaks after the server
- * did) and can cut: at once, or after the next request has been forwarded, so that its answer is lost. Or it lets connections stand
- * in silence.
+ * A TCP proxy between a client and a server on loopback. Counts round trips (each time the client sends after the server did) and can
+ * cut connections: at once, or after the next request has been forwarded, so that its response is lost. It can also keep connections
+ * open but silent.
  */
 export const startTcpProxy = async (target: { host: string; port: number }) => {
   const pairs = new Set<[Socket, Socket]>();
@@ -65,20 +65,20 @@ export const startTcpProxy = async (target: { host: string; port: number }) => {
   return {
     port: (server.address() as AddressInfo).port,
     cut,
-    /** Forwards the next `count` requests and cuts the connection in place of their answers. */
+    /** Forwards the next `count` requests and cuts the connections instead of returning the responses. */
     loseAnswers: (count: number) => {
       dropAnswers = count;
     },
-    /** Connections of this moment pass nothing on any more, as when a machine on the way fails; later ones do. */
+    /** The current connections stop forwarding, as when a machine on the way fails; later connections work. */
     silenceAll: () => {
       for (const [client] of pairs) silent.add(client);
     },
-    /** Those whose last HTTP request begins so pass nothing on any more; answers how many are silent. */
+    /** Connections whose last HTTP request starts like this stop forwarding. Returns how many are silent. */
     silence: (begin: string): number => {
       for (const [client, request] of requests) if (request.startsWith(begin)) silent.add(client);
       return silent.size;
     },
-    /** The same, but what the server says still comes through. */
+    /** The same, but data from the server is still forwarded. */
     mute: (begin: string) => {
       for (const [client, request] of requests) if (request.startsWith(begin)) mute.add(client);
     },

@@ -18,7 +18,10 @@ const countWords = (text: string): number => {
   return words;
 };
 
-/** Different character sequences of up to 12, by sorted suffixes: each adds what it doesn't share with the one before. */
+/**
+ * Distinct character sequences of up to 12, counted over sorted suffixes: each suffix adds those that it does not share with the
+ * previous one.
+ */
 const countSequences = (text: string): number => {
   const suffixes = Array.from({ length: text.length }, (_, at) => text.slice(at, at + LONGEST)).toSorted((a, b) =>
     a < b ? -1 : a > b ? 1 : 0,
@@ -34,7 +37,7 @@ const countSequences = (text: string): number => {
   return sequences;
 };
 
-/** What the workers must find in a file, counted in another way than they count. */
+/** The counts that the workers must find in a file, computed by another algorithm than theirs. */
 export const countFile = (path: string): Counts => {
   const text = readFileSync(path, 'utf8');
   let lines = 1;

@@ -5,13 +5,13 @@ import { lockFolder } from '../postgres/lock.ts';
 import { stopOrphan } from '../postgres/orphan.ts';
 
 export const PREFIX = 'maw-demo-';
-/** One that has just been made may not have its lock yet. */
+/** A new folder may not have its lock yet. */
 const YOUNG_MS = 60_000;
 
-/** Removes the folders of demos that were killed, and ends the Postgres that goes on in them. */
+/** Deletes the folders of demos that were killed, and stops the PostgreSQL that still runs in them. */
 export const removeLeftovers = async (parent = tmpdir()): Promise<void> => {
   const names = (await readdir(parent)).filter((name) => name.startsWith(PREFIX));
-  for (const name of names) await removeDead(join(parent, name)).catch(() => {}); // it lives, after all
+  for (const name of names) await removeDead(join(parent, name)).catch(() => {}); // its demo is still running
 };
 
 const removeDead = async (folder: string) => {

@@ -30,7 +30,7 @@ const collect = async (client: Client, taskIds: readonly string[]): Promise<Run[
 
 type Attempted = { id: string; readyMs: number; startMs: number; endMs: number };
 
-/** Every attempt with the moment at which it could have begun. */
+/** Every attempt with its earliest possible start. */
 const attemptsOf = (runs: readonly Run[], startMs: number): { attempted: Attempted[]; pieces: Piece[] } => {
   const ids = new Map(runs.map(({ subtask }) => [`${subtask.task_id}/${subtask.key}`, subtask]));
   const attempted: Attempted[] = [];
@@ -45,7 +45,7 @@ const attemptsOf = (runs: readonly Run[], startMs: number): { attempted: Attempt
       const [begun, ended] = [ms(attempt.started_at), ms(attempt.ended_at)];
       attempted.push({ id, readyMs, startMs: begun, endMs: ended });
       pieces.push({ id, durationMs: ended - begun, after, lagMs, releaseMs: submittedMs - startMs });
-      // The wait before the next try is the policy's, not the dispatcher's: at most what was waited, and the schedule waits it too.
+      // The delay before a retry is set by the retry policy, not the dispatcher. The schedule includes as much of it as really passed.
       lagMs = subtask.retry.base_ms * 2 ** (attempt.attempt - 1) * 0.5;
       readyMs = ended + lagMs;
       after = [id];
@@ -54,7 +54,7 @@ const attemptsOf = (runs: readonly Run[], startMs: number): { attempted: Attempt
   return { attempted, pieces };
 };
 
-/** How long what became ready waited while a worker was waiting for work. */
+/** How long ready subtasks waited, counting only those for which a worker was waiting. */
 const dispatchLatencies = (attempted: readonly Attempted[], workers: number): number[] =>
   attempted
     .filter(({ id, readyMs }) => {

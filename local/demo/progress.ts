@@ -16,7 +16,7 @@ const summary = (total: Count, done: Count, startedMs: number): string => {
   return `${seconds} s  [${bar}] ${done.subtasks}/${total.subtasks} subtasks  ${done.tasks}/${total.tasks} tasks`;
 };
 
-/** Shows how far the tasks are until all have ended; on a terminal one line that changes, elsewhere a line a second. */
+/** Shows the progress until all tasks have ended: on a terminal in one line that is updated, elsewhere in one line each second. */
 export const followAll = async (client: Client, tasks: readonly Task[], longestMs: number): Promise<Task[]> => {
   const started = performance.now();
   const total = { subtasks: tasks.reduce((sum, task) => sum + task.subtask_count, 0), tasks: tasks.length };
@@ -29,8 +29,8 @@ export const followAll = async (client: Client, tasks: readonly Task[], longestM
     for await (const event of followTask(client, task_id, { signal })) if (ENDS.includes(event.type)) done.subtasks++;
     done.tasks++;
   };
-  const shower = setInterval(show, SHOW_EVERY_MS);
-  await Promise.all(tasks.map(follow)).finally(() => clearInterval(shower));
+  const timer = setInterval(show, SHOW_EVERY_MS);
+  await Promise.all(tasks.map(follow)).finally(() => clearInterval(timer));
   if (signal.aborted) throw new Error(`the tasks did not end within ${longestMs / 1_000} s`);
   show('\n');
   return Promise.all(tasks.map(({ task_id }) => client.getTask({ params: { task_id } })));

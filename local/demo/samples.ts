@@ -7,13 +7,13 @@ import { add, type Counts, countFile, digest } from './expected.ts';
 export const ROOT = join(import.meta.dirname, '../..');
 type Spec = z.input<typeof TaskSpec>;
 type Subtask = NonNullable<Spec['subtasks']>[number];
-/** A task, the subtask whose result is its output, and that output computed here. */
+/** A task, the subtask whose result is its output, and the expected output, computed here. */
 export type Sample = { spec: Spec; output: string; expected: () => unknown };
 
 const FOLDERS = ['schema', 'functions', 'local', 'worker-agent', 'docs'];
 const LARGEST = 24_000;
 
-/** The repository's own texts, in a fixed order. */
+/** The repository's own text files, in a fixed order. */
 const texts = (): string[] => {
   const walk = (folder: string): string[] =>
     readdirSync(join(ROOT, folder), { withFileTypes: true })
@@ -38,7 +38,7 @@ const count = (key: string, files: readonly string[]): Subtask => ({
 });
 const countsOf = (files: readonly string[]): Counts => add(files.map((file) => countFile(join(ROOT, file))));
 
-/** Fan-out over shards and fan-in to their sum. */
+/** Fans out over shards, and sums their results. */
 const summed = (goal: string, shards: readonly string[][]): Sample => ({
   spec: {
     goal,
@@ -84,7 +84,7 @@ const digested = (goal: string, shards: readonly string[][]): Sample => {
   };
 };
 
-/** Fails twice before it works, as a model that is overloaded does. */
+/** Fails twice before it succeeds, like an overloaded model. */
 const stubborn = (files: readonly string[]): Sample => ({
   spec: {
     goal: 'Count although the first tries are refused',
@@ -112,7 +112,7 @@ const stubborn = (files: readonly string[]): Sample => ({
 const TASKS = 24;
 const SHARDS = 5;
 
-/** 24 tasks over the texts of the repository. */
+/** 24 tasks over the text files of the repository. */
 export const samples = (): Sample[] => {
   const hands = deal(texts(), TASKS);
   return hands.map((files, at) => {

@@ -10,9 +10,9 @@ import { ROOT } from './samples.ts';
 const STOP_MS = 8_000;
 
 export type Workers = {
-  /** Enrols them as a person would, each with a token of its own. Their output goes to files in the folder. */
+  /** Enrols the workers as a person would, each with its own token. Their output goes to files in the folder. */
   start(client: Client, url: string, count: number): Promise<void>;
-  /** None is started any more after this. */
+  /** Prevents any further start. */
   stop(): Promise<void>;
   kill(): void;
 };
@@ -26,7 +26,7 @@ const stopOne = async (child: ChildProcess) => {
   clearTimeout(timer);
 };
 
-/** Worker processes with all they keep in `folder`. */
+/** Worker processes that store everything in `folder`. */
 export const createWorkers = (folder: string): Workers => {
   const children: ChildProcess[] = [];
   let stopped = false;
@@ -52,7 +52,7 @@ const startOne = (folder: string, name: string, enrolment: readonly string[]): C
   const tools = ['--tools', 'exec,scripted', '--exec-allow', 'node', '--exec-root', ROOT];
   const child = spawn(process.execPath, [join(ROOT, 'worker-agent/bin/maw.mjs'), 'worker', 'start', ...flags, ...tools], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: process.platform !== 'win32', // a Ctrl-C reaches the demo, which stops them in order
+    detached: process.platform !== 'win32', // a Ctrl-C reaches only the demo, which stops the workers in order
   });
   const log = createWriteStream(join(folder, `${name}.log`));
   child.stdout.pipe(log, { end: false });

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Match } from './match.ts';
 
-/** The body of a request; null as soon as it is longer than allowed. */
+/** Reads the body of a request. Returns null as soon as it is longer than allowed. */
 export const readBytes = async (request: IncomingMessage, most: number): Promise<Buffer | null> => {
   if (Number(request.headers['content-length'] ?? 0) > most) {
     request.resume();
@@ -21,7 +21,7 @@ export const readBytes = async (request: IncomingMessage, most: number): Promise
 
 const TEXT = /^(text\/|application\/([\w.+-]+\+)?(json|xml|javascript|x-www-form-urlencoded))/i;
 
-/** Repeated headers are joined by commas; cookies have a place of their own. */
+/** Repeated headers are joined by commas; cookies have their own field. */
 const headersOf = ({ headersDistinct: { cookie: _, ...rest } }: IncomingMessage): Record<string, string> =>
   Object.fromEntries(Object.entries(rest).map(([name, values = []]) => [name, values.join(',')]));
 
@@ -35,11 +35,11 @@ const queryOf = (query: string): Record<string, string> | undefined => {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const two = (value: number) => String(value).padStart(2, '0');
-/** As in access logs, and in events. */
+/** The time format of access logs, which events use too. */
 export const logTime = (at: Date) =>
   `${two(at.getUTCDate())}/${MONTHS[at.getUTCMonth()]}/${at.getUTCFullYear()}:${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())} +0000`;
 
-/** The path of a request, decoded as API Gateway decodes it; null when that can't be done. */
+/** The path of a request, decoded as API Gateway decodes it; null if that is impossible. */
 export const pathOf = (request: IncomingMessage): string | null => {
   try {
     return decodeURIComponent((request.url ?? '/').split('?', 1)[0] ?? '/');

@@ -20,7 +20,7 @@ const read = (pattern: readonly string[], segments: readonly string[]): Record<s
   return params;
 };
 
-/** The route of API Gateway that a request belongs to; null for the default one. */
+/** The API Gateway route of a request; null for `$default`. */
 export const matchRoute = (method: string, path: string): Match | null => {
   const known = fixed.get(`${method} ${path}`);
   if (known) return { route: known, params: {} };

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { APIGatewayProxyResultV2 } from 'aws-lambda';
 
-/** A fault of the gateway itself, in the form of the API's errors. */
+/** An error of the gateway itself, in the form of the API's errors. */
 export const sendProblem = (response: ServerResponse, status: number, code: string, detail: string) => {
   const problem = { type: `urn:multi-agent-on-the-web:error:${code}`, title: detail, status, detail, code, errors: [], request_id: '' };
   const body = JSON.stringify(problem);
@@ -13,7 +13,7 @@ export const sendProblem = (response: ServerResponse, status: number, code: stri
   response.end(body);
 };
 
-/** What a handler answered, as API Gateway sends it: a plain value is a JSON body with status 200. */
+/** Sends what a handler returned, as API Gateway does: a plain value becomes a JSON body with status 200. */
 export const sendResult = (response: ServerResponse, result: APIGatewayProxyResultV2, withoutBody: boolean) => {
   const structured = typeof result === 'object' && 'statusCode' in result ? result : { statusCode: 200, body: JSON.stringify(result) };
   const bytes = Buffer.from(structured.body ?? '', structured.isBase64Encoded ? 'base64' : 'utf8');

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, writeFileSyn
 import { join, resolve } from 'node:path';
 import { type Binaries, copyBinaries, findBinaries } from './binaries.ts';
 
-/** Whom Postgres runs as: PostgreSQL refuses to run as root. */
+/** The account that PostgreSQL runs under: it refuses to run as root. */
 type Account = { uid: number; gid: number } | Record<string, never>;
 export type Place = { binaries: Binaries; folder: string; account: Account };
 
@@ -33,7 +33,7 @@ const own = (folder: string, account: Account) => {
   chmodSync(folder, 0o700);
 };
 
-/** The name is kept in the folder: who removes the folder, and with it the admin key, gets a new database. */
+/** The name is stored in the folder: removing the folder, and the admin key with it, leads to a new database. */
 const nameOf = (folder: string): string => {
   const path = join(folder, 'place');
   if (!existsSync(path)) writeFileSync(path, randomUUID());
@@ -41,8 +41,8 @@ const nameOf = (folder: string): string => {
 };
 
 /**
- * Where the database lies and as whom it runs. As root it runs as another user; what that user can't reach (a checkout under
- * /root) is kept under /var/lib instead.
+ * Chooses where the database is stored and which account runs it. If this process is root, PostgreSQL runs as another user; a folder
+ * that this user cannot reach (a checkout under /root) is replaced by one under /var/lib.
  */
 export const choosePlace = (folder: string, say: (line: string) => void): Place => {
   const wanted = join(resolve(folder), 'postgres');
@@ -57,7 +57,7 @@ export const choosePlace = (folder: string, say: (line: string) => void): Place 
   const runnable = canRun(found.postgres, account);
   if (!reachable || !runnable) {
     mkdirSync(SHARED, { recursive: true, mode: 0o755 });
-    say(`PostgreSQL runs as user ${account.uid}, who can't reach this folder: it is kept under ${SHARED}`);
+    say(`PostgreSQL runs as user ${account.uid}, who cannot reach this folder: the database is stored under ${SHARED}`);
   }
   const place = reachable ? wanted : join(SHARED, nameOf(wanted));
   own(place, account);

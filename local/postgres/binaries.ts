@@ -24,7 +24,7 @@ const packageFolder = (): string => {
   }
 };
 
-/** The package leaves its links to an install script, which need not have run: they are made here when they are missing. */
+/** The package creates its links in an install script, which may not have run: missing links are created here. */
 const makeLinks = (folder: string) => {
   const list = join(folder, 'native', 'pg-symlinks.json');
   if (!existsSync(list)) return;
@@ -51,7 +51,7 @@ export const findBinaries = (): Binaries => {
   return inFolder(folder);
 };
 
-/** Copies the binaries to where another user can run them; once for each version. */
+/** Copies the binaries to a place where another user can run them, once for each version. */
 export const copyBinaries = (folder: string): Binaries => {
   const from = packageFolder();
   const { version } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as { version: string };

@@ -13,7 +13,7 @@ export const commandOf = (pid: number): string => {
   }
 };
 
-/** Takes a folder for this process; throws when a living one has it. Answers what gives it back. */
+/** Locks a folder for this process and returns the function that unlocks it. Throws if a running process holds the lock. */
 export const lockFolder = (folder: string): (() => void) => {
   const path = join(folder, 'home.lock');
   const owner = takeLock(path);

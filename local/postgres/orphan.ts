@@ -14,8 +14,8 @@ const isAlive = (pid: number) => {
   }
 };
 
-/** Null where none is noted. */
-const notedPid = (data: string): number | null => {
+/** Returns null if no process is recorded. */
+const recordedPid = (data: string): number | null => {
   try {
     return Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
   } catch {
@@ -23,9 +23,9 @@ const notedPid = (data: string): number | null => {
   }
 };
 
-/** A Postgres whose home was killed goes on alone; it is stopped, so that what comes next has the database in `data` for itself. */
+/** Stops the PostgreSQL of a run that was killed. It would keep running, and the next one needs `data` for itself. */
 export const stopOrphan = async (data: string, say: (line: string) => void = () => {}): Promise<void> => {
-  const pid = notedPid(data);
+  const pid = recordedPid(data);
   if (pid === null || !isAlive(pid) || !commandOf(pid).includes('postgres')) return;
   say(`stopping the PostgreSQL (process ${pid}) that an earlier run left behind`);
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const) {

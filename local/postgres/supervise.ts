@@ -7,9 +7,9 @@ const RESTARTS = 40;
 
 type Supervision = {
   start: () => ChildProcess;
-  /** False when it ended before it answered. */
+  /** Returns false if the process ended before it was ready. */
   becomesReady: (child: ChildProcess) => Promise<boolean>;
-  /** Why it does not start. */
+  /** Why the process does not start. */
   reason: () => string;
   say: (line: string) => void;
 };
@@ -17,12 +17,12 @@ type Supervised = { pid(): number; stop(): Promise<void> };
 
 export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 
-/** Starts a process, and starts it again whenever it ends by itself. */
+/** Starts a process, and restarts it whenever it ends by itself. */
 export const supervise = async ({ start, becomesReady, reason, say }: Supervision): Promise<Supervised> => {
   let child = start();
   let stopping = false;
   let reviving: Promise<unknown> = Promise.resolve();
-  /** After a kill, old children may still hold its memory for a moment: a start that fails is repeated. */
+  /** After a kill, old child processes may still hold shared memory for a moment, so a failed start is retried. */
   const bringUp = async () => {
     for (let tries = 1; !(await becomesReady(child)) || hasEnded(child); tries++) {
       if (tries > RESTARTS) throw new Error(reason());
@@ -34,10 +34,10 @@ export const supervise = async ({ start, becomesReady, reason, say }: Supervisio
   };
   const revive = (code: number | null, signal: string | null) => {
     if (stopping) return;
-    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); starting it again`);
+    say(`PostgreSQL ended (${signal ?? `exit code ${code}`}); restarting it`);
     child = start();
     reviving = bringUp().then(
-      () => stopping || say('PostgreSQL is back'),
+      () => stopping || say('PostgreSQL is available again'),
       (error: Error) => say(error.message),
     );
   };

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PostgresOptions, type RunningPostgres, startPostgres } from '../postgres.ts';
 
-/** A PostgreSQL for as long as something is measured or tested; `stop` leaves nothing behind. */
+/** A temporary PostgreSQL for tests and measurements; `stop` removes everything. */
 export const startThrowawayPostgres = async (profile: NonNullable<PostgresOptions['profile']>): Promise<RunningPostgres> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-postgres-'));
-  await chmod(folder, 0o711); // as root it runs as another user, who must be able to pass
+  await chmod(folder, 0o711); // PostgreSQL may run as another user, which must be able to enter the folder
   const server = await startPostgres({ folder, profile });
   return {
     ...server,

@@ -9,31 +9,31 @@ import { arnOf } from './event.ts';
 import { createHandle } from './handle.ts';
 
 export type DirectOptions = {
-  /** Takes what may not be handled yet, what failed and what there is no room for. */
+  /** Receives messages that are delayed, that failed, or that exceed the limit. */
   queues: Queues;
-  /** After how long a message comes again that failed. */
+  /** How long a failed message stays hidden before it is delivered again. */
   retrySeconds: number;
   onError: (error: unknown) => void;
-  /** How many messages a call gets at most. */
+  /** The maximum number of messages of one call. */
   batchSize?: number;
-  /** How many calls of a queue's handler there are at a time: a further one only beside those that take longer than `patienceMs`. */
+  /** The maximum number of concurrent calls of a queue's handler; calls that take longer than `patienceMs` do not count. */
   concurrency?: number;
-  /** What comes meanwhile goes together with the next call, which costs a quarter less of the database than calls side by side. */
+  /** Messages that arrive during this time join the next call; one call costs the database a quarter less than two concurrent ones. */
   patienceMs?: number;
-  /** How many messages of a queue wait in memory at most. */
+  /** The maximum number of messages of a queue that wait in memory. */
   mostWaiting?: number;
   timeoutMs?: number;
 };
 export type DirectQueues = Queues & {
-  /** Messages that were sent before are handed over now. */
+  /** Sets the handlers. Messages that were sent before are delivered now. */
   deliver(queue: QueueName, handler: Handler<SQSEvent>): void;
-  /** Begins no call any more and waits for those under way, at most 5 s; what waits is still in the outbox. */
+  /** Starts no further call, and waits at most 5 s for those in progress. Waiting messages are still in the outbox. */
   close(): Promise<void>;
 };
 
 const STOP_MS = 5_000;
 
-/** A message as SQS would bring it for the first time. */
+/** A message as SQS delivers it for the first time. */
 const received = ({ body }: QueueMessage): Message => {
   const now = String(Date.now());
   return {
@@ -46,7 +46,7 @@ const received = ({ body }: QueueMessage): Message => {
 
 type Lane = { take(messages: readonly QueueMessage[]): number; deliver(handler: Handler<SQSEvent>): void; stop(): Promise<unknown> };
 
-/** What waits for the handler of one queue, and its calls. */
+/** The waiting messages of one queue, and the calls of its handler. */
 const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane => {
   const { batchSize, concurrency, patienceMs, mostWaiting, timeoutMs, onError, queues, retrySeconds } = options;
   const waiting: QueueMessage[] = [];
@@ -63,7 +63,7 @@ const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane =>
     if (failed.length > 0) await queues.send(queue, failed);
   };
 
-  /** Counts a call as one that may end soon, until it ends or has taken long. */
+  /** Counts a call as short until it ends or has taken long. */
   const expectSoon = () => {
     expected++;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -95,7 +95,7 @@ const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane =>
     if (handle !== null) while (mayBegin()) begin(handle);
   };
 
-  /** In a turn of its own: the request that sent is answered first, and what others send meanwhile goes along. */
+  /** In a later turn of the event loop: the request that sent the message is answered first, and messages of other requests join. */
   const pumpSoon = () => {
     if (!isDue) setImmediate(pump);
     isDue = true;
@@ -120,9 +120,9 @@ const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane =>
 };
 
 /**
- * Queues of one process: what is due goes to its handler without a hop. As with SQS, messages come at least once and in any order,
- * and no promise depends on the memory of this process: the row of the outbox stays until the handler deletes it, and the relay
- * sends it again. What fails goes by `queues`, whose count of receives begins then.
+ * Queues of one process: a message that is due goes to its handler directly. As with SQS, messages are delivered at least once and in
+ * any order. Nothing depends on this process's memory: the row of the outbox stays until the handler deletes it, and the relay sends
+ * it again. A failed message continues in `queues`, where its receive count starts.
  */
 export const createDirectQueues = (given: DirectOptions): DirectQueues => {
   const options = { batchSize: 100, concurrency: 4, patienceMs: 500, mostWaiting: 1_000, timeoutMs: 30_000, ...given };

@@ -35,8 +35,8 @@ const itemsOf = (answer: unknown): unknown =>
   typeof answer === 'object' && answer !== null && 'batchItemFailures' in answer ? answer.batchItemFailures : [];
 
 /**
- * Which of the messages an answer calls failed. As for Lambda, nothing said is all done, and an answer that names what was not
- * in the batch means that all of it failed: null.
+ * Returns the failed messages that a handler's result names. As in Lambda, an empty result means that all succeeded, and a result that
+ * names a message outside the batch means that all failed: null.
  */
 export const failuresOf = (answer: unknown, ids: readonly string[]): Set<string> | null => {
   const items = itemsOf(answer) ?? [];

@@ -7,8 +7,8 @@ import { failuresOf, sqsEvent } from './event.ts';
 export type HandleOptions = { arn: string; timeoutMs: number; onError: (error: unknown) => void };
 
 /**
- * Calls a handler of Lambda with messages and returns those that are done: all but what `batchItemFailures` names, and none when
- * the handler throws, takes too long or names what was not in its batch.
+ * Calls a Lambda handler with messages and returns those that succeeded: all except those in `batchItemFailures`, or none if the
+ * handler throws, takes too long, or names a message outside its batch.
  */
 export const createHandle =
   (handler: Handler<SQSEvent>, { arn, timeoutMs, onError }: HandleOptions) =>
@@ -22,6 +22,6 @@ export const createHandle =
       messages.map(({ MessageId = '' }) => MessageId),
     );
     if (failed === null)
-      onError(new Error(`The handler of ${arn} answered batchItemFailures that are not of its batch; all of it comes again`));
+      onError(new Error(`The handler of ${arn} returned batchItemFailures that are not in its batch; the whole batch is delivered again`));
     return failed === null ? [] : messages.filter(({ MessageId = '' }) => !failed.has(MessageId));
   };

@@ -12,7 +12,7 @@ const isProgram = (path: string) => {
   }
 };
 
-/** The first server on the PATH; null when there is none, or no POSIX shell to watch over it. */
+/** The first server on the PATH; null if there is none, or no POSIX shell to supervise it. */
 export const findRedisServer = (path = process.env.PATH ?? ''): string | null => {
   if (process.platform === 'win32') return null;
   const folders = path.split(delimiter).filter(Boolean);

@@ -13,8 +13,8 @@ import { type RedisReply, createRequester, type Link, type LinkedRequester } fro
 const ABORTED = 'EXECABORT Transaction discarded because of previous errors.';
 
 /**
- * A Redis in this process, with the commands that this system uses and no others; each answers as a real one does, in the
- * form of Upstash's REST. A request is carried out at once and whole, a pipeline too.
+ * A Redis in this process that has only the commands which this system uses. Each replies as a real Redis does, in the form of
+ * Upstash's REST API. A request is executed at once and as a whole, including pipelines.
  */
 export const createMemoryRedis = (now: () => number = () => Math.floor(performance.now())): LinkedRequester => {
   const store = createStore(now);
@@ -29,7 +29,7 @@ export const createMemoryRedis = (now: () => number = () => Math.floor(performan
       publish: { least: 2, most: 2, run: (_store, [channel = '', message = '']) => channels.publish(channel, message) },
     } satisfies Commands),
   );
-  /** The command, when it may be queued. */
+  /** The command, if it can be queued. */
   const find = (name: string, args: string[]): RedisCommand => {
     const command = commands.get(name.toLowerCase());
     if (command === undefined) throw new Refusal(`ERR unknown command '${name}', with args beginning with: `);

@@ -1,20 +1,20 @@
 import type { Requester } from '../../functions/platform/redis.ts';
 
 export type Listener = (message: string, channel: string) => void;
-/** The answer to one command, in the form that Upstash's REST gives it. */
+/** The reply to one command, in the form of Upstash's REST API. */
 export type RedisReply = { result: unknown } | { error: string };
-/** A way to a Redis; rejects when it can't be reached, and when it refuses a whole transaction. */
+/** A connection to a Redis. Rejects if it is unreachable or if it refuses a whole transaction. */
 export type Link = {
   pipeline(commands: string[][]): Promise<RedisReply[]>;
   multi(commands: string[][]): Promise<RedisReply[]>;
-  /** Listens to a channel, or to all whose name a pattern fits; answers what ends it. */
+  /** Subscribes to a channel, or to all channels that match a pattern. Returns the function that unsubscribes. */
   subscribe(kind: 'subscribe' | 'psubscribe', name: string, listener: Listener): Promise<() => void>;
   close(): Promise<void>;
 };
 export type LinkedRequester = Requester & Pick<Link, 'subscribe' | 'close'>;
 type Request = Parameters<Requester['request']>[0];
 
-/** What JSON would carry, as text; it carries no undefined. */
+/** The value as JSON would carry it, as text; JSON has no undefined. */
 const textOf = (argument: unknown): string => {
   const text = typeof argument === 'string' ? argument : JSON.stringify(argument);
   if (text === undefined) throw new Error('ERR an argument is missing (undefined)');
@@ -22,9 +22,9 @@ const textOf = (argument: unknown): string => {
 };
 const textsOf = (command: unknown): string[] => (command as unknown[]).map(textOf);
 
-/** The requests of the Upstash client, carried by a link instead of HTTP. */
+/** Sends the requests of the Upstash client over a link instead of HTTP. */
 export const createRequester = (link: Link): LinkedRequester => {
-  /** As the event stream of REST tells it. */
+  /** In the form of the REST API's event stream. */
   const stream = async (kind: 'subscribe' | 'psubscribe', name: string, { onMessage, signal }: Request) => {
     const prefix = kind === 'subscribe' ? 'message' : `pmessage,${name}`;
     const end = await link.subscribe(kind, name, (message, channel) => onMessage?.(`${prefix},${channel},${message}`));
@@ -38,7 +38,7 @@ export const createRequester = (link: Link): LinkedRequester => {
     if (route === 'subscribe' || route === 'psubscribe') return stream(route, name, request);
     if (route === 'pipeline') return link.pipeline((request.body as unknown[]).map(textsOf));
     if (route === 'multi-exec') return link.multi((request.body as unknown[]).map(textsOf));
-    if (route !== undefined) throw new Error(`ERR ${route} is not carried to this Redis`);
+    if (route !== undefined) throw new Error(`ERR ${route} is not supported by this Redis`);
     const [first] = await link.pipeline([textsOf(request.body)]);
     return first;
   };

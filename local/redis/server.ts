@@ -12,7 +12,7 @@ import { type ConnectOptions, connectRedis } from './tcp.ts';
 
 export type RedisServerOptions = {
   program: string;
-  /** Keeps its configuration and its log. */
+  /** Folder of its configuration and log. */
   folder: string;
   say?: (line: string) => void;
 } & ConnectOptions;
@@ -22,7 +22,7 @@ const READY_MS = 15_000;
 const STOP_MS = 2_000;
 const RESTART_MS = 1_000;
 
-/** A Redis or Valkey as child process, which keeps nothing on disk; it is started again whenever it ends by itself. */
+/** A Redis or Valkey as a child process that stores nothing on disk. It is restarted whenever it ends by itself. */
 export const startRedisServer = async ({ program, folder, say = () => {}, ...options }: RedisServerOptions): Promise<RunningRedis> => {
   const place = join(resolve(folder), 'redis');
   const url = configure(place, await freePort());
@@ -42,7 +42,7 @@ export const startRedisServer = async ({ program, folder, say = () => {}, ...opt
   }
 };
 
-/** A password keeps other users of this machine out. */
+/** The password keeps out other users of this machine. */
 const configure = (place: string, port: number): string => {
   const password = randomBytes(24).toString('hex');
   const settings = ['bind 127.0.0.1', `port ${port}`, `requirepass ${password}`, 'save ""', 'appendonly no', 'loglevel warning'];
@@ -52,12 +52,12 @@ const configure = (place: string, port: number): string => {
 };
 
 /**
- * A shell that becomes the server and leaves a watcher behind. Descriptor 3 is a pipe that this process holds: when it ends
- * without a line this process was killed, and the server goes, too. A line says that the server has ended already.
+ * A shell that becomes the server and leaves a watcher behind. Descriptor 3 is a pipe from this process: if it closes without a line,
+ * this process was killed, and the watcher kills the server. A line means that the server has already ended.
  */
 const WATCHED = '(read -r _ <&3 || kill -9 $$) & exec "$@" 3<&-';
 
-/** In a session of its own, so that a Ctrl-C meant for the home leaves it time to finish. */
+/** In its own session, so that a Ctrl-C at the terminal does not stop it before the platform has finished. */
 const launch = (program: string, place: string): ChildProcess => {
   const log = openSync(join(place, 'redis.log'), 'a');
   const child = spawn('/bin/sh', ['-c', WATCHED, 'sh', program, join(place, 'redis.conf')], {
@@ -66,35 +66,35 @@ const launch = (program: string, place: string): ChildProcess => {
     stdio: ['ignore', log, log, 'pipe'],
   });
   closeSync(log);
-  child.on('error', () => {}); // an exit follows, and is told with the log
+  child.on('error', () => {}); // an exit event follows; the failure is reported with the log
   const watcher = child.stdio[3] as Writable;
-  watcher.on('error', () => {}); // it was killed, too
+  watcher.on('error', () => {}); // the watcher was killed as well
   child.once('exit', () => watcher.end('\n'));
   return child;
 };
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 
-/** What is kept in it is a hint and may be lost, so a new one takes its place as it is. */
+/** Its data are only hints and may be lost, so a new server simply replaces it. */
 const supervise = (start: () => ChildProcess, say: (line: string) => void) => {
   const stopping = new AbortController();
   let child = start();
   const revive = async () => {
     if (stopping.signal.aborted) return;
-    say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); starting it again`);
+    say(`Redis ended (${child.signalCode ?? `exit code ${child.exitCode}`}); restarting it`);
     await pause(jittered(RESTART_MS, [0, 1]), undefined, { signal: stopping.signal });
     child = start();
     keep();
   };
   const keep = () => {
-    const ended = () => void revive().catch(() => {}); // stopped while it waited
+    const ended = () => void revive().catch(() => {}); // fails if it is stopped during the wait
     if (hasEnded(child)) ended();
     else child.once('exit', ended);
   };
   const stop = async () => {
     stopping.abort();
     if (hasEnded(child)) return;
-    const ended = once(child, 'close'); // the watcher has gone, too: it holds the other end of its pipe
+    const ended = once(child, 'close'); // includes the watcher, which holds the other end of its pipe
     child.kill('SIGTERM');
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await ended;

@@ -3,19 +3,19 @@ import type { Link, Listener } from './requester.ts';
 
 type Kind = Parameters<Link['subscribe']>[0];
 
-/** Subscriptions on a connection of their own, made for the first one and kept through every reconnection. */
+/** Subscriptions on their own connection, which is opened for the first one and restored after every reconnection. */
 export const createTcpSubscriber = (connect: () => Redis) => {
   const listeners: Record<Kind, Map<string, Set<Listener>>> = { subscribe: new Map(), psubscribe: new Map() };
   let client: Redis | null = null;
 
-  const tell = (kind: Kind, name: string, channel: string, message: string) => {
+  const notify = (kind: Kind, name: string, channel: string, message: string) => {
     for (const listener of listeners[kind].get(name) ?? []) listener(message, channel);
   };
   const open = () => {
     const opened = connect();
-    opened.on('error', () => {}); // it connects again by itself
-    opened.on('message', (channel: string, message: string) => tell('subscribe', channel, channel, message));
-    opened.on('pmessage', (pattern: string, channel: string, message: string) => tell('psubscribe', pattern, channel, message));
+    opened.on('error', () => {}); // ioredis reconnects by itself
+    opened.on('message', (channel: string, message: string) => notify('subscribe', channel, channel, message));
+    opened.on('pmessage', (pattern: string, channel: string, message: string) => notify('psubscribe', pattern, channel, message));
     return opened;
   };
   const subscribe: Link['subscribe'] = async (kind, name, listener) => {

@@ -4,24 +4,24 @@ import { backoffMs } from '../../schema/client/backoff.ts';
 import { type RedisReply, createRequester, type Link, type LinkedRequester } from './requester.ts';
 import { createTcpSubscriber } from './tcp-subscriber.ts';
 
-/** The client of the backend gives up sooner; after this the connection counts as dead, and another is made. */
+/** The backend's client gives up sooner. After this time the connection counts as dead and is replaced. */
 const SILENCE_MS = 1_000;
 const CONNECT_MS = 2_000;
 
-/** Half a second at most between tries, spread so that many don't come at once. */
+/** At most half a second between attempts, with jitter, so that many clients do not connect at once. */
 const retryStrategy = (times: number) => backoffMs(times, { baseMs: 40, maxMs: 500, jitter: [0, 1] });
 
 const shared = (patienceMs: number) =>
   ({
-    protocol: 2, // the shapes that Upstash's REST gives
+    protocol: 2, // the reply shapes of Upstash's REST API
     disableClientInfo: true,
     connectTimeout: Math.max(CONNECT_MS, patienceMs),
     retryStrategy,
   }) as const;
 
 /**
- * Commands fail at once while there is no connection and when theirs breaks, and none is sent later or again: whoever asked has
- * gone on without an answer.
+ * Commands fail at once while there is no connection and when their connection breaks. None is sent later or again: the caller has
+ * already continued without a reply.
  */
 const forCommands = (patienceMs: number) =>
   ({
@@ -36,7 +36,7 @@ const forCommands = (patienceMs: number) =>
 const isReply = (error: Error) => error.name === 'ReplyError';
 type Results = [error: Error | null, result?: unknown][];
 
-/** Throws when an error says that the connection is at fault, not the command. */
+/** Throws if an error means that the connection failed, not the command. */
 const answersOf = (results: Results): RedisReply[] =>
   results.map(([error, result]) => {
     if (error === null) return { result };
@@ -45,13 +45,13 @@ const answersOf = (results: Results): RedisReply[] =>
   });
 
 export type ConnectOptions = {
-  /** Told of each connection that was good and ended, or fell silent: what that Redis held may be gone. */
+  /** Called after a working connection ended or stopped answering: the data of that Redis may be lost. */
   onCut?: (() => void) | undefined;
-  /** How long an answer is waited for. */
+  /** How long to wait for a reply. */
   patienceMs?: number | undefined;
 };
 
-/** A Redis over TCP or TLS. The first connection has been tried when it answers; if that failed, it is tried again and again. */
+/** A Redis over TCP or TLS. Resolves after the first connection attempt; if that failed, it keeps trying. */
 export const connectRedis = async (url: string, options: ConnectOptions = {}): Promise<LinkedRequester> => {
   const { onCut = () => {}, patienceMs = SILENCE_MS } = options;
   const client = new Redis(url, forCommands(patienceMs));
@@ -64,7 +64,7 @@ export const connectRedis = async (url: string, options: ConnectOptions = {}): P
     client.once('close', onCut);
   });
   const subscriber = createTcpSubscriber(() => new Redis(url, { ...shared(patienceMs), maxRetriesPerRequest: null }));
-  /** Names in capitals pass ioredis's own transformations by. */
+  /** Names in capitals bypass ioredis's own transformations. */
   const send = async (batch: string[][], kind: 'pipeline' | 'multi'): Promise<RedisReply[]> => {
     const sent = client[kind]();
     for (const [name = '', ...args] of batch) sent.call(name.toUpperCase(), ...args);
@@ -86,10 +86,10 @@ export const connectRedis = async (url: string, options: ConnectOptions = {}): P
   return createRequester(link);
 };
 
-/** An error ends the wait, too. */
+/** An error ends the wait as well. */
 const firstTry = (client: Redis, ms: number) => once(client, 'ready', { signal: AbortSignal.timeout(ms) }).catch(() => {});
 
-/** Lets what was sent be answered, if it is answered soon. */
+/** Waits briefly for replies to what was sent. */
 const endRedis = async (client: Redis) => {
   if (client.status === 'ready') await client.quit().catch(() => {});
   client.disconnect();

@@ -7,7 +7,7 @@ import type { LinkedRequester } from './requester.ts';
 
 const TOKEN = randomBytes(24).toString('hex');
 
-/** Upstash's REST in front of a Redis: a refused command or transaction is a 400, messages come as an event stream. */
+/** Upstash's REST API in front of a Redis: a rejected command or transaction is a 400, messages are sent as an event stream. */
 export const startUpstash = async (requester: LinkedRequester) => {
   const counted = { requests: 0, commands: 0 };
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -34,7 +34,7 @@ export const startUpstash = async (requester: LinkedRequester) => {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     token: TOKEN,
-    /** Since the start. */
+    /** Number of requests since the start. */
     counted: () => ({ ...counted }),
     close: async () => {
       server.closeAllConnections();

@@ -1,15 +1,15 @@
 import type { LinkedRequester } from './requester.ts';
 
-/** The first one with ZMSCORE, ZRANGE BYSCORE and ZADD GT. */
+/** The first version with ZMSCORE, ZRANGE BYSCORE and ZADD GT. */
 const OLDEST = [6, 2] as const;
 
-/** Null when the server does not tell. */
+/** Returns null if the server does not report its version. */
 export const versionOf = async (requester: LinkedRequester): Promise<string | null> => {
   const { result } = await requester.request<string>({ body: ['info', 'server'] });
   return /^redis_version:(\S+)/m.exec(result ?? '')?.[1] ?? null;
 };
 
-/** What is wrong with a version; null when nothing is. */
+/** Why a version is unsupported; null if it is supported. */
 export const faultOf = (version: string | null): string | null => {
   const [major = 0, minor = 0] = (version ?? OLDEST.join('.')).split('.').map(Number);
   const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);

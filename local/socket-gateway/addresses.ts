@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 export const pathOf = (request: IncomingMessage) => (request.url ?? '/').split('?', 1)[0] ?? '/';
 
-/** The connection that a request to `@connections` names; the SDK puts the path of its endpoint before. */
+/** The connection that a request to `@connections` names; the SDK prepends the path of its endpoint. */
 export const idOf = (path: string, stagePath: string): string | null => {
   const rest = path.startsWith(`${stagePath}/@connections/`) ? path.slice(stagePath.length) : path;
   const [, id = ''] = /^\/@connections\/([^/]+)$/.exec(rest) ?? [];
@@ -13,7 +13,7 @@ export const idOf = (path: string, stagePath: string): string | null => {
   }
 };
 
-/** `$request.body.action`, where that is one of the routes. */
+/** `$request.body.action`, if it is one of the routes. */
 export const routeOf = (text: string, routes: readonly string[]): string => {
   if (routes.length === 0) return '$default';
   try {

@@ -3,7 +3,7 @@ import type { SocketEvent } from './gateway-events.ts';
 
 export type SocketHandler = Handler<SocketEvent>;
 
-/** Calls the handler, and knows how many calls are under way. */
+/** Calls the handler and tracks the calls in progress. */
 export const createCalls = (handler: SocketHandler, timeoutMs: number, onError: (error: unknown) => void) => {
   let running = 0;
   return {
@@ -18,7 +18,7 @@ export const createCalls = (handler: SocketHandler, timeoutMs: number, onError: 
   };
 };
 
-/** The status of a handshake: 502 for an answer that is none, 504 for one that does not come. */
+/** The status of a handshake: 502 for an invalid result, 504 for a timeout. */
 export const statusOf = (outcome: InvocationOutcome): number => {
   if (outcome.kind !== 'answered') return outcome.kind === 'late' ? 504 : 502;
   const { answer } = outcome;

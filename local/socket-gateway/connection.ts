@@ -8,7 +8,7 @@ import type { SocketLimits } from './limits.ts';
 export type SocketConnection = {
   peer: Peer;
   lastActiveAt(): number;
-  /** `full`: the client does not read what it has got already. */
+  /** `full`: the client does not read what was already sent. */
   post(data: Buffer): 'sent' | 'gone' | 'full';
   close(code: number, reason: string): void;
   terminate(): void;
@@ -17,7 +17,7 @@ export type SocketMessage = { text: string; isBase64Encoded: boolean };
 type Care = {
   binary: boolean;
   onMessage: (message: SocketMessage) => Promise<void>;
-  /** Nothing can be posted any more. */
+  /** Nothing can be sent any more. */
   onClosing: () => void;
   onClosed: (code: number, reason: string) => void;
 };
@@ -27,7 +27,7 @@ const NOT_TEXT = 1003;
 const TOO_LONG = 1009;
 const CODES: Record<string, number> = { WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: TOO_LONG, WS_ERR_INVALID_UTF8: 1007 };
 
-/** One open socket, under the limits of API Gateway. */
+/** One open socket with the limits of API Gateway. */
 export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care): SocketConnection => {
   let lastActiveAt = Date.now();
   let handling = 0;
@@ -39,7 +39,7 @@ export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limit
     closing = { code, reason };
     care.onClosing();
     socket.close(code, reason);
-    setTimeout(terminate, limits.closeMs).unref(); // a client that reads nothing answers nothing
+    setTimeout(terminate, limits.closeMs).unref(); // a client that does not read will not confirm the close
   };
   const idle = setTimeout(() => close(1001, 'Going away'), limits.idleMs);
   const life = setTimeout(() => close(1001, 'Going away'), limits.lifeMs);
@@ -89,7 +89,7 @@ export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limit
   };
 };
 
-/** As text where it is text, in frames of the allowed size. */
+/** Sends text as text frames, in frames of the allowed size. */
 const send = (socket: WebSocket, data: Buffer, frameBytes: number) => {
   const binary = !isUtf8(data);
   for (let at = 0; at === 0 || at < data.length; at += frameBytes)

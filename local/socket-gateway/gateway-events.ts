@@ -11,7 +11,7 @@ export type SocketEvent = APIGatewayProxyWebsocketEventV2WithRequestContext<
   }
 > & { headers?: Record<string, string>; multiValueHeaders?: Record<string, string[]> };
 export type ClientIdentity = { sourceIp: string; userAgent?: string };
-/** What is known of a connection from its request on. */
+/** What a connection's first request states about it. */
 export type Peer = { connectionId: string; connectedAt: number; domainName: string; stage: string; identity: ClientIdentity };
 
 type Kind = Pick<SocketEvent['requestContext'], 'eventType' | 'routeKey'> & Partial<SocketEvent['requestContext']>;
@@ -20,7 +20,7 @@ const contextOf = (peer: Peer, kind: Kind) => {
   const now = new Date();
   const requestId = randomUUID();
   const { identity, ...known } = peer;
-  // The types want a messageId of every event, and only messages have one.
+  // The types require a messageId in every event, but only messages have one.
   return {
     ...kind,
     ...known,
@@ -40,7 +40,7 @@ const grouped = (pairs: Iterable<readonly [string, string]>): Map<string, string
   return groups;
 };
 
-/** Of a name that comes several times, the plain form has the last value. */
+/** If a name is repeated, the single-value form has the last value. */
 const forms = (groups: Map<string, string[]>) => ({
   single: Object.fromEntries([...groups].map(([name, values]) => [name, values.at(-1) ?? ''])),
   multi: Object.fromEntries(groups),
@@ -58,7 +58,7 @@ const headersOf = (pairs: Iterable<readonly [string, string]>) => {
   return { headers: single, multiValueHeaders: multi };
 };
 
-/** Names in the case in which they were sent, unlike those of an HTTP API. */
+/** Names keep the case in which they were sent, unlike those of an HTTP API. */
 const rawHeaders = ({ rawHeaders: raw }: IncomingMessage) =>
   raw.flatMap((name, at): [string, string][] => (at % 2 === 0 ? [[name, raw[at + 1] ?? '']] : []));
 

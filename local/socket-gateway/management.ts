@@ -7,7 +7,10 @@ type Answer = { status: number; error?: string; body?: unknown };
 
 const GONE: Answer = { status: 410, error: 'GoneException' };
 const FORBIDDEN: Answer = { status: 403, error: 'ForbiddenException', body: { message: 'Forbidden' } };
-/** API Gateway answers it too when the buffer of a client that does not read is full: nothing is kept for it, the poster decides. */
+/**
+ * API Gateway also returns this when the buffer of a client that does not read is full. Nothing is kept; the sender decides what to
+ * do.
+ */
 const FULL: Answer = { status: 429, error: 'LimitExceededException', body: { message: 'The buffer of the client is full' } };
 const TOO_LARGE: Answer = { status: 413, error: 'PayloadTooLargeException', body: { message: 'The message is too large' } };
 
@@ -46,7 +49,7 @@ const answer = async ({ key, messageBytes, find }: Api, id: string, request: Inc
   return { status: 204 };
 };
 
-/** The API `@connections`, by which the backend, and it alone, speaks to sockets. */
+/** The `@connections` API, through which only the backend sends to sockets. */
 export const createManagement = (api: Api) => async (id: string, request: IncomingMessage, response: ServerResponse) => {
   const found = await answer(api, id, request);
   request.resume();

@@ -1,4 +1,4 @@
-/** The length of a frame's payload; null while its header is not complete. */
+/** The payload length of a frame; null while its header is incomplete. */
 const lengthOf = (header: Buffer): number | null => {
   if (header.length < 2) return null;
   const short = header.readUInt8(1) & 0x7f;
@@ -10,8 +10,7 @@ const lengthOf = (header: Buffer): number | null => {
 };
 
 /**
- * Reads along with what a client sends, and calls `onLong` at the first frame that has more than `most` bytes: ws knows a limit
- * for whole messages only.
+ * Watches what a client sends, and calls `onLong` at the first frame longer than `most` bytes: ws has a limit for whole messages only.
  */
 export const watchFrames = (most: number, onLong: () => void): ((chunk: Buffer) => void) => {
   let header = Buffer.alloc(0);

@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { StartOptions } from './options.ts';
 
-/** Why it did not start, and what to do about it. */
+/** Explains why the start failed and what to do about it. */
 export const explain = (error: unknown, { port, host, folder }: StartOptions): string => {
   const { code, message, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen' || syscall === 'getaddrinfo') {

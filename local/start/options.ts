@@ -20,14 +20,14 @@ const KNOWN = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** How a person gives each value. */
+/** How a person sets each value. */
 const LABELS = {
   MAW_DATA: '--data (MAW_DATA)',
   MAW_PORT: '--port (MAW_PORT)',
   MAW_PUBLIC_URL: '--public-url (MAW_PUBLIC_URL, PUBLIC_URL)',
 };
 
-/** Flags win over variables, an empty variable counts as unset; throws an Error with what is wrong and what is accepted. */
+/** Flags override variables, and an empty variable counts as unset. Throws an Error with each invalid value and what is allowed. */
 export const readOptions = (args: string[], env: Record<string, string | undefined>): StartOptions => {
   const { values } = parseArgs({ args, options: KNOWN, allowPositionals: false });
   const flags = {

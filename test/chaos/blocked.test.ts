@@ -22,9 +22,9 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
   it('for 40 s loses them, and its tools are ended before it moves again', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
-    const { running, lives } = await blocked(platform, 40_000, STALL_MS);
+    const { running, isRunning } = await blocked(platform, 40_000, STALL_MS);
 
-    await until('the command to be gone', () => !lives(), 60_000);
+    await until('the command to be gone', () => !isRunning(), 60_000);
     const output = running.output();
     await until('the subtask to be given back', () => platform.ended.has(subtask.subtask_id), 60_000);
 

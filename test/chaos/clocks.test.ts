@@ -51,7 +51,7 @@ describe.skipIf(FAKETIME === undefined)('a worker whose wall clock is set by two
     expect(renewed).toMatchObject([{ attempt: 1, status: 'running' }]);
     expect(lived).toBe(2);
     await expectSound(system, [task_id]);
-    expect(worker.output()).toContain('its lease may have run out');
+    expect(worker.output()).toContain('its lease may have expired');
     const told = worker.output().matchAll(/"timestamp":"([^"]+)"/g);
     expect(Math.min(...[...told].map(([, at]) => Date.parse(at ?? '')))).toBeLessThan(Date.now() - 3_600_000);
   });

@@ -54,7 +54,7 @@ describe('with many subtasks under way', () => {
     system.server().child.kill('SIGSTOP');
     await letGo();
     zombie.worker.child.kill('SIGCONT');
-    await until('it to end its work', () => hasSaid(zombie, 'subtask.released', 'may have run out'));
+    await until('it to end its work', () => hasSaid(zombie, 'subtask.released', 'may have expired'));
     system.server().child.kill('SIGCONT');
     await until('it to hear that the lease is lost', () => hasSaid(zombie, 'subtask.dropped', 'reason=lease_lost'));
 

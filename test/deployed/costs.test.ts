@@ -10,7 +10,7 @@ import { until } from '../support/processes.ts';
 const QUIET_MS = 3_000;
 const counts = async () => (await (await fetch(process.env.DEPLOYED_COUNTS ?? '')).json()) as Counts;
 
-/** When nothing was asked for a while: what queues carry on has been done, too. */
+/** Waits until there were no requests for a while, so that the queues are also idle. */
 const quiet = async (): Promise<Counts> => {
   let last = await counts();
   let since = performance.now();
@@ -22,7 +22,7 @@ const quiet = async (): Promise<Counts> => {
   });
 };
 
-/** What one operation costs, with all that follows from it, and with what the clock does at the same time. */
+/** The requests caused by one operation, including its consequences and those of the clock at the same time. */
 const costOf = async (work: () => Promise<unknown>): Promise<Counts> => {
   const before = await quiet();
   await work();
@@ -33,7 +33,7 @@ const costOf = async (work: () => Promise<unknown>): Promise<Counts> => {
 
 const TRIES = 5;
 
-/** The same without the clock: what comes every ten seconds is not there each time. */
+/** The same without the clock, whose work every ten seconds does not fall into every measurement. */
 const leastCost = async (most: Counts, prepare: () => Promise<() => Promise<unknown>>): Promise<Counts> => {
   const tried: Counts[] = [];
   const isFine = (it: Counts) => (Object.keys(most) as (keyof Counts)[]).every((name) => it[name] <= most[name]);
@@ -50,7 +50,7 @@ const most = (postgres_round_trips: number, redis_requests: number, redis_comman
 describe('on the deployed stack', { timeout: 300_000 }, () => {
   const { owner } = targetForFile();
 
-  it('a claim, a heartbeat, a completion and its push ask Postgres and Redis a bounded number of times', async () => {
+  it('a claim, a heartbeat, a completion and its push send Postgres and Redis a bounded number of requests', async () => {
     const { client } = owner();
     const worker = await enrolByHand(owner());
     const params = { worker_id: worker.worker_id };

@@ -10,7 +10,7 @@ import { targetForFile } from '../conformance/support/target.ts';
 
 const DESTROY_MS = 240_000;
 
-/** Runs alone and last: nothing can be asked of the deployment afterwards. */
+/** Runs alone and last: afterwards the deployment no longer serves requests. */
 describe('the removal of a deployment', { timeout: 300_000 }, () => {
   const { target, owner } = targetForFile();
 
@@ -22,7 +22,7 @@ describe('the removal of a deployment', { timeout: 300_000 }, () => {
     return promisify(execFile)(process.execPath, args, { cwd: ROOT, env: { ...process.env, CDK_OUTDIR: out }, timeout: DESTROY_MS });
   };
 
-  it('ends what runs, also where there is no fleet, and keeps the queues', async () => {
+  it('deletes what runs, even without a fleet, and keeps the queues', async () => {
     await owner().client.getRoot();
 
     const { stdout } = await destroy();

@@ -6,9 +6,9 @@ import { adminOf, targetForFile } from '../conformance/support/target.ts';
 import { enrolByHand } from '../conformance/support/workers.ts';
 import { until } from '../support/processes.ts';
 
-/** The tick comes each minute, so it has come at least once in this time. */
+/** The tick runs each minute, so at least once in this time. */
 const MORE_THAN_A_MINUTE_MS = 70_000;
-/** Oftener than a worker beats. */
+/** More often than a worker's heartbeat. */
 const BEAT_MS = 3_000;
 const counts = async () => (await (await fetch(process.env.DEPLOYED_COUNTS ?? '')).json()) as Counts;
 
@@ -23,7 +23,7 @@ describe('the deployed stack, idle', { timeout: 500_000 }, () => {
     }
   };
 
-  it('asks Postgres nothing, while the tick comes and a worker beats and asks for work', async () => {
+  it('sends Postgres no queries while the tick runs and a worker sends heartbeats and claims', async () => {
     const worker = await enrolByHand(owner());
     const params = { worker_id: worker.worker_id };
     await cancelWhatIsOpen();

@@ -8,7 +8,7 @@ import { until } from '../support/processes.ts';
 import { makeVersion } from './support/version.ts';
 
 const SUBTASKS = 200;
-/** So long that a deploy falls into the work of one worker, while the other holds the subtask that ends with it. */
+/** Long enough that a deploy happens while one worker is busy and the other holds the subtask that ends with the deploy. */
 const WORK_MS = 500;
 const DONE_MS = 240_000;
 const UPDATE = { '9998_update.sql': 'create table of_the_update (id int primary key);' };
@@ -29,7 +29,7 @@ describe('an update', { timeout: 600_000 }, () => {
   };
   const countDone = async (task_id: string) => (await owner().client.getTask({ params: { task_id } })).completed_count;
 
-  /** Asks again and again until it is told to stop; answers what failed, and how many calls did not. */
+  /** Sends requests until it is stopped; returns the failures and the number of successful calls. */
   const keepAsking = () => {
     const failed: unknown[] = [];
     let calls = 0;
@@ -53,7 +53,7 @@ describe('an update', { timeout: 600_000 }, () => {
     };
   };
 
-  it('with changed Lambdas and a migration fails no request and loses nothing, while 200 subtasks are worked on', async () => {
+  it('with changed Lambdas and a migration fails no request and loses nothing while 200 subtasks are running', async () => {
     const next = await makeVersion('100.0.0', UPDATE);
     const folder = await mkdtemp(join(tmpdir(), 'maw-update-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -76,7 +76,7 @@ describe('an update', { timeout: 600_000 }, () => {
     expect(await countDone(task_id)).toBe(SUBTASKS);
   });
 
-  it('whose migration throws fails, and the old version goes on', async () => {
+  it('whose migration throws fails, and the old version keeps running', async () => {
     const before = await versionNow();
     const broken = await makeVersion('200.0.0', { ...UPDATE, '9999_broken.sql': 'select 1 / 0;' });
 

@@ -90,8 +90,8 @@ describe('maw', { timeout: 240_000 }, () => {
     const logs = await person.maw(['logs', task_id]);
     const get = await person.maw(['get', unknown]);
 
-    expect(logs).toMatchObject({ code: 2, error: expect.stringMatching(`id of a task.*\\n  next: maw get ${task_id} shows them`) });
-    expect(get).toMatchObject({ code: 1, error: expect.stringContaining('There is no task and no subtask with this id') });
+    expect(logs).toMatchObject({ code: 2, error: expect.stringMatching(`id of a task.*\\n  next: maw get ${task_id} shows`) });
+    expect(get).toMatchObject({ code: 1, error: expect.stringContaining('No task or subtask has this id') });
   });
 
   it('ends with 1 when a task that it waited for failed, and shows why', async () => {
@@ -136,7 +136,7 @@ describe('maw', { timeout: 240_000 }, () => {
 
     expect(away).toMatchObject({
       code: 3,
-      error: expect.stringMatching(/127\.0\.0\.1:1[\s\S]*next: is the platform running there\? .*MAW_URL/),
+      error: expect.stringMatching(/127\.0\.0\.1:1[\s\S]*next: check that the platform is running .*MAW_URL/),
     });
     expect(wrong).toMatchObject({ code: 1, error: expect.stringMatching(/next: set a valid API key with --api-key or MAW_API_KEY/) });
     expect(missing).toMatchObject({ code: 1, error: expect.stringMatching(/next: set a valid API key/) });
@@ -150,13 +150,13 @@ describe('maw', { timeout: 240_000 }, () => {
 
   it.each<[string[], RegExp]>([
     [[], /^maw .*\n[\s\S]*maw submit/],
-    [['sumbit', 'x'], /there is no command sumbit\n {2}next: maw --help/],
-    [['submit'], /maw submit needs/],
-    [['submit', 'two', 'words'], /does not know what to do with words/],
-    [['submit', 'nowhere.yaml'], /nowhere\.yaml cannot be read[\s\S]*next: give the path/],
+    [['sumbit', 'x'], /unknown command: sumbit\n {2}next: maw --help/],
+    [['submit'], /maw submit requires/],
+    [['submit', 'two', 'words'], /unexpected argument words/],
+    [['submit', 'nowhere.yaml'], /nowhere\.yaml cannot be read[\s\S]*next: use the path/],
     [['list', '--stauts', 'x'], /--stauts[\s\S]*next: maw list --help/],
-    [['list', '--status', 'done'], /not a status of a task[\s\S]*take one of pending/],
-    [['enrol', '--labels', 'gpu'], /not of the form key=value/],
+    [['list', '--status', 'done'], /not a task status[\s\S]*use one of pending/],
+    [['enrol', '--labels', 'gpu'], /not in the form key=value/],
     [['get', 'abc'], /^maw: abc is not the id of a task or subtask\n {2}next: maw list shows.*\n$/],
     [['cancel', 'abc'], /^maw: abc is not the id of a task\n/],
     [['list', '--url', 'here'], /--url: must be an address such as/],
@@ -174,7 +174,7 @@ describe('maw', { timeout: 240_000 }, () => {
 
     const answer = await person.maw(['submit', file]);
 
-    expect(answer).toMatchObject({ code: 2, error: expect.stringMatching(/faulty\.yaml:3:\d+: subtasks\.0\.tol: there is no such field/) });
+    expect(answer).toMatchObject({ code: 2, error: expect.stringMatching(/faulty\.yaml:3:\d+: subtasks\.0\.tol: unknown field/) });
     expect((await person.client.listTasks()).items).toEqual([]);
   });
 });

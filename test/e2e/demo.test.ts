@@ -72,7 +72,7 @@ describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
 
     const { code, output } = await demo.run('npm', ['run', 'demo', '--', '--exit']);
 
-    expect(output).toContain('Every task completed and every output is right.');
+    expect(output).toContain('Every task completed and every output is correct.');
     expect(code).toBe(0);
     expect(verdicts(output, 'right')).toHaveLength(24);
     for (const line of SUMMARY) expect(output).toMatch(line);
@@ -90,7 +90,7 @@ describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
     });
 
     expect(killing).not.toBeNull();
-    expect(output).toContain('Every task completed and every output is right.');
+    expect(output).toContain('Every task completed and every output is correct.');
     expect(code).toBe(0);
     for (const line of SUMMARY) expect(output).toMatch(line);
     expect(await demo.left()).toEqual([]);

@@ -6,16 +6,16 @@ describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
   it('says it by itself when nothing happens to a task that is followed, and shows the result in the end', async () => {
     const person = await personForTest();
     const submitted = person.start(['submit', 'say hello', '--wait']);
-    await until('it to miss a worker', () =>
-      submitted.output().includes('main waits: there is no worker; enrol one: maw enrol --tools scripted'),
+    await until('it to report that there is no worker', () =>
+      submitted.output().includes('main is waiting: there is no worker; enrol one: maw enrol --tools scripted'),
     );
 
     await startWorker(person);
 
     await until('the task to end', () => submitted.child.exitCode !== null);
     expect(submitted.child.exitCode).toBe(0);
-    const told = submitted.output().match(/.* waits: .*/g) ?? []; // something else may come while the worker starts
-    expect(told).toEqual([...new Set(told)]);
+    const reported = submitted.output().match(/.* is waiting: .*/g) ?? []; // something else may come while the worker starts
+    expect(reported).toEqual([...new Set(reported)]);
     expect(submitted.output()).toMatch(/status +completed[\s\S]*\n\nresult of main\n {2}\S/);
   });
 
@@ -38,10 +38,10 @@ describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
     expect(ofSubtask).toMatchObject({
       code: 0,
       out: expect.stringMatching(
-        /^a \(claude\) is ready: no worker may take it \(.+: it does not offer the tool claude\)\n[\s\S]* no +it does not/,
+        /^a \(claude\) is ready: no worker may claim it \(.+: it does not offer the tool claude\)\n[\s\S]* no +it does not/,
       ),
     });
-    expect(ofTask.out).toMatch(/\na +ready +claude .*no worker may take it[\s\S]*\nb +blocked .*parents that have not completed: 1/);
+    expect(ofTask.out).toMatch(/\na +ready +claude .*no worker may claim it[\s\S]*\nb +blocked .*parents that have not completed: 1/);
     expect(JSON.parse(json.out)).toMatchObject({ task_id, open_count: 2, subtasks: [{ subtask_id, status: 'ready' }, {}] });
   });
 });

@@ -16,15 +16,15 @@ describe('maw worker', { timeout: 240_000 }, () => {
     const after = await person.maw(['worker', 'status']);
     const doctorAfter = await person.maw(['worker', 'doctor']);
 
-    expect(before).toMatchObject({ code: 1, out: expect.stringMatching(/enrolled +no: make a token with maw enrol/) });
+    expect(before).toMatchObject({ code: 1, out: expect.stringMatching(/enrolled +no: create a token with maw enrol/) });
     expect(doctorBefore).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/fail +credential: this worker is not enrolled\n +next: make a token/),
+      out: expect.stringMatching(/fail +credential: this worker is not enrolled\n +next: create a token/),
     });
     expect(once.code).toBe(0);
     expect(nothing.code).toBe(0);
     expect(await person.client.getTask({ params: { task_id } })).toMatchObject({ status: 'completed' });
-    expect(after).toMatchObject({ code: 1, out: expect.stringMatching(/enrolled +[0-9a-f-]{36}\nprocess +none runs/) });
+    expect(after).toMatchObject({ code: 1, out: expect.stringMatching(/enrolled +[0-9a-f-]{36}\nprocess +not running/) });
     expect(doctorAfter).toMatchObject({
       code: 0,
       out: expect.stringMatching(/ok +platform at .*healthy[\s\S]*ok +credential: enrolled as/),
@@ -73,7 +73,7 @@ describe('maw worker', { timeout: 240_000 }, () => {
     expect(subtask).toMatchObject({ status: 'ready', infra_attempts: 1 });
   });
 
-  it('refuses a token that was used, and a name that runs already', async () => {
+  it('refuses a token that was used, and a name that is already running', async () => {
     const person = await personForTest();
     const token = await person.enrolToken(['scripted']);
     const worker = person.start(['worker', 'start', '--enrol-token', token, '--name', 'one']);
@@ -83,8 +83,8 @@ describe('maw worker', { timeout: 240_000 }, () => {
     const used = await person.maw(['worker', 'start', '--enrol-token', token, '--name', 'two']);
     const none = await person.maw(['worker', 'start', '--name', 'three']);
 
-    expect(again).toMatchObject({ code: 1, error: expect.stringContaining(`runs already, as process ${worker.child.pid}`) });
-    expect(used).toMatchObject({ code: 1, error: expect.stringMatching(/next: make a new token: maw enrol/) });
-    expect(none).toMatchObject({ code: 4, error: expect.stringMatching(/not enrolled[\s\S]*next: make a token/) });
+    expect(again).toMatchObject({ code: 1, error: expect.stringContaining(`is already running, as process ${worker.child.pid}`) });
+    expect(used).toMatchObject({ code: 1, error: expect.stringMatching(/next: create a new token: maw enrol/) });
+    expect(none).toMatchObject({ code: 4, error: expect.stringMatching(/not enrolled[\s\S]*next: create a token/) });
   });
 });

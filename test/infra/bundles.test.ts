@@ -27,7 +27,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const bundleOf = (name: string) => join(folder, name, 'index.mjs');
 
-/** What a Lambda needs to know; all that it could reach is at one address. */
+/** The variables of a Lambda; every service that it could reach has the same address. */
 const variables = (address: string) => ({
   DATABASE_URL: `postgres://nobody@${address}/none`,
   SECRET_KEY: 's'.repeat(64),
@@ -50,10 +50,10 @@ const invoke = async (name: string, event: object = {}, env: Record<string, stri
   return JSON.parse(stdout);
 };
 
-/** Time of the processor, which other processes don't change much. */
+/** Processor time, which hardly depends on other processes. */
 const IMPORT =
   'const began = process.cpuUsage(); await import(process.argv[1]); const { user, system } = process.cpuUsage(began); console.log((user + system) / 1000); process.exit()';
-/** The shortest of five, since other processes run here, too. */
+/** The shortest of five runs, because other processes run here too. */
 const importMs = async (name: string): Promise<number> => {
   const times: number[] = [];
   while (times.length < 5) {
@@ -63,7 +63,7 @@ const importMs = async (name: string): Promise<number> => {
   return Math.min(...times);
 };
 
-/** A server that hangs up on whoever comes, and counts them. */
+/** A server that counts connections and closes each one. */
 const countingServer = async () => {
   let calls = 0;
   const server = createServer((socket) => {
@@ -82,7 +82,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
     return database.url;
   };
 
-  it('of person-api looks up in its database who calls', async () => {
+  it('of person-api looks up the caller in its database', async () => {
     const stranger = { ...request('/api/v1/tasks'), headers: { authorization: 'Bearer mak_unknown' } };
 
     const answer = await invoke('person-api', stranger, { DATABASE_URL: await databaseUrl() });
@@ -90,26 +90,26 @@ describe('a bundle', { timeout: 180_000 }, () => {
     expect([answer.statusCode, JSON.parse(answer.body).detail]).toEqual([401, 'The API key is unknown or has been revoked']);
   });
 
-  it('of person-api answers without a database, and says so', async () => {
+  it('of person-api answers without a database, and reports that it is unavailable', async () => {
     const [root, health] = await Promise.all([invoke('person-api', request('/')), invoke('person-api', request('/api/v1/health'))]);
 
     expect(root.statusCode).toBe(200);
     expect([health.statusCode, JSON.parse(health.body).services.database]).toEqual([503, 'disconnected']);
   });
 
-  it('of person-api answers a route that is nowhere with a problem', async () => {
+  it('of person-api answers an unknown route with a problem', async () => {
     const answer = await invoke('person-api', { ...request('/nowhere'), routeKey: '$default' });
 
     expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, 'application/problem+json']);
   });
 
-  it('of person-api takes null for a part of the event that is not there, as emulators of API Gateway send it', async () => {
+  it('of person-api accepts null for an absent part of the event, as emulators of API Gateway send it', async () => {
     const nothing = { queryStringParameters: null, pathParameters: null, body: null };
 
     expect((await invoke('person-api', { ...request('/'), ...nothing })).statusCode).toBe(200);
   });
 
-  it('of worker-api asks for a credential', async () => {
+  it('of worker-api requires a credential', async () => {
     const worker = '00000000-0000-7000-8000-000000000000';
 
     const answer = await invoke('worker-api', request(`/api/v1/workers/${worker}/claim`, 'POST'));
@@ -121,7 +121,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
     expect(await invoke('tick', {}, { DATABASE_URL: await databaseUrl() })).toMatchObject({ reaped: 0, expired: 0 });
   });
 
-  it('of socket refuses who comes without a ticket, and asks nobody; with one it asks Redis', async () => {
+  it('of socket refuses a client without a ticket without any request; with a ticket it queries Redis', async () => {
     const outside = await countingServer();
 
     expect(await invoke('socket', socketEvent('CONNECT'), outside.env)).toEqual({ statusCode: 401 });
@@ -131,7 +131,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
     await until('Redis to be asked', () => outside.calls() > 0);
   });
 
-  it.each(['dispatch', 'broadcast'])("of %s names the message that it can't read, and asks nobody", async (name) => {
+  it.each(['dispatch', 'broadcast'])('of %s reports a message that it cannot read as failed, and sends no request', async (name) => {
     const outside = await countingServer();
 
     const answer = await invoke(name, sqsEvent('not JSON'), outside.env);
@@ -140,7 +140,7 @@ describe('a bundle', { timeout: 180_000 }, () => {
     expect(outside.calls()).toBe(0);
   });
 
-  it('is one file of bounded size, made of the backend and its packages alone', async () => {
+  it('is one file of bounded size that contains only the backend and its packages', async () => {
     for (const name of LAMBDAS) {
       const { size } = await stat(bundleOf(name));
       const made = sources.get(name) ?? [];

@@ -16,8 +16,8 @@ afterAll(async () => {
   if (made) await rm(made.folder, { recursive: true, force: true });
 });
 
-describe('a database that the deploy makes', () => {
-  it('is an Aurora PostgreSQL without a network of its own, protected, and kept when its stack goes', () => {
+describe('a database that the deploy creates', () => {
+  it('is an Aurora PostgreSQL without its own network, protected, and kept when its stack is deleted', () => {
     expect(made.data.Resources.Database).toMatchObject({
       Type: 'AWS::RDS::DBCluster',
       Properties: { Engine: 'aurora-postgresql', WithExpressConfiguration: true, DeletionProtection: true },
@@ -26,7 +26,7 @@ describe('a database that the deploy makes', () => {
     });
   });
 
-  it.each(LAMBDAS)('lets %s in by IAM, and nobody has a password', (name) => {
+  it.each(LAMBDAS)('admits %s by IAM, and has no password', (name) => {
     const { Role, Environment } = app.lambda(name);
     const { DATABASE_URL, NODE_EXTRA_CA_CERTS, ...others } = Environment.Variables as Record<string, unknown>;
     const statements = app
@@ -41,9 +41,9 @@ describe('a database that the deploy makes', () => {
     expect(JSON.stringify(connect.Resource)).toMatch(/:rds-db:.*:dbuser:.*DBClusterResourceId.*\/postgres"/);
   });
 
-  it('is not to be had on an emulator', () => {
+  it('is not available on an emulator', () => {
     const settings = () => readSettings(new App({ context: { target: 'local', database_url: 'aurora' } }).node);
 
-    expect(settings).toThrow('database_url can not be aurora for an emulator');
+    expect(settings).toThrow('database_url cannot be aurora for an emulator');
   });
 });

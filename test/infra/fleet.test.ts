@@ -37,7 +37,7 @@ const only = (type: string) => {
 describe('a machine of the fleet', () => {
   const machine = () => only('AWS::EC2::LaunchTemplate').LaunchTemplateData;
 
-  /** Runs what a new machine does, among commands that only write down how they were called. */
+  /** Runs the start script of a new machine with commands that only record their arguments. */
   const start = async () => {
     const folder = await mkdtemp(join(tmpdir(), 'maw-fleet-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -62,7 +62,7 @@ describe('a machine of the fleet', () => {
     return (await readFile(log, 'utf8')).trim().split('\n');
   };
 
-  it.skipIf(isWindows)('enrols with the key of the pool, which nothing else gets, and joins under its own name', async () => {
+  it.skipIf(isWindows)('enrols with the key of the pool, which no other command receives, and joins under its own name', async () => {
     const lines = await start();
 
     expect(lines.filter((line) => line.includes('[key]'))).toEqual([
@@ -85,14 +85,14 @@ describe('a machine of the fleet', () => {
     ]);
   });
 
-  it('answers its metadata with a session only, keeps an encrypted disk, and lets nobody in', () => {
+  it('requires a session for its metadata, has an encrypted disk, and allows no inbound traffic', () => {
     expect(machine()).toMatchObject({ MetadataOptions: { HttpTokens: 'required' }, BlockDeviceMappings: [{ Ebs: { Encrypted: true } }] });
     expect(only('AWS::EC2::SecurityGroup').SecurityGroupIngress).toBeUndefined();
   });
 });
 
 describe('the fleet', () => {
-  it('has as many machines as there is work for, by the line that the tick writes', () => {
+  it('has as many machines as there is work for, according to the log line of the tick', () => {
     const { MinSize, MaxSize } = only('AWS::AutoScaling::AutoScalingGroup');
     const filter = only('AWS::Logs::MetricFilter');
     const { CustomizedMetricSpecification: metric, TargetValue } = only('AWS::AutoScaling::ScalingPolicy').TargetTrackingConfiguration;
@@ -102,14 +102,14 @@ describe('the fleet', () => {
     expect(filter.MetricTransformations[0]).toMatchObject({ MetricName: metric.MetricName, MetricNamespace: metric.Namespace });
   });
 
-  it('waits for a machine that it takes away, longer than that drains', () => {
+  it('waits for a machine that it terminates for longer than the machine drains', () => {
     const hook = only('AWS::AutoScaling::LifecycleHook');
 
     expect(hook).toMatchObject({ LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING', DefaultResult: 'CONTINUE' });
     expect(hook.HeartbeatTimeout * 1_000).toBeGreaterThan(540_000);
   });
 
-  it('is of spot machines of several families, and replaces one before it goes', () => {
+  it('uses spot machines of several families, and replaces one before it is interrupted', () => {
     const { CapacityRebalance, MixedInstancesPolicy } = only('AWS::AutoScaling::AutoScalingGroup');
 
     expect(CapacityRebalance).toBe(true);

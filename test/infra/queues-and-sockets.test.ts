@@ -25,7 +25,7 @@ const queue = (name: string) => {
 const CONSUMERS = { Subtasks: 'dispatch', Events: 'broadcast' };
 
 describe('the queues', () => {
-  it('are two, each with one for its dead letters that keeps them for 14 days', () => {
+  it('are two, each with a dead-letter queue that keeps its messages for 14 days', () => {
     expect(Object.keys(aws.resources('AWS::SQS::Queue')).map(nameOf).toSorted()).toEqual([
       'Events',
       'EventsDead',
@@ -49,21 +49,24 @@ describe('the queues', () => {
     expect(new Set(denied)).toEqual(new Set(['Events', 'EventsDead', 'Subtasks', 'SubtasksDead']));
   });
 
-  it.each(Object.entries(CONSUMERS))('of %s are worked off by %s in batches of ten, of which it names what failed', (name, consumer) => {
-    const sources = aws.properties('AWS::Lambda::EventSourceMapping').filter((it) => nameOf(idOf(it.EventSourceArn)) === name);
+  it.each(Object.entries(CONSUMERS))(
+    'of %s are consumed by %s in batches of ten, with failed messages reported individually',
+    (name, consumer) => {
+      const sources = aws.properties('AWS::Lambda::EventSourceMapping').filter((it) => nameOf(idOf(it.EventSourceArn)) === name);
 
-    expect(sources).toMatchObject([{ BatchSize: 10, FunctionResponseTypes: ['ReportBatchItemFailures'] }]);
-    expect(sources[0]?.ScalingConfig.MaximumConcurrency).toBeGreaterThanOrEqual(2);
-    expect(aws.lambdaOf(sources[0]?.FunctionName)).toBe(consumer);
-    expect(queue(name).VisibilityTimeout).toBeGreaterThanOrEqual(6 * aws.lambda(consumer).Timeout);
-    expect(aws.lambda(consumer).ReservedConcurrentExecutions).toBeUndefined();
-  });
+      expect(sources).toMatchObject([{ BatchSize: 10, FunctionResponseTypes: ['ReportBatchItemFailures'] }]);
+      expect(sources[0]?.ScalingConfig.MaximumConcurrency).toBeGreaterThanOrEqual(2);
+      expect(aws.lambdaOf(sources[0]?.FunctionName)).toBe(consumer);
+      expect(queue(name).VisibilityTimeout).toBeGreaterThanOrEqual(6 * aws.lambda(consumer).Timeout);
+      expect(aws.lambda(consumer).ReservedConcurrentExecutions).toBeUndefined();
+    },
+  );
 });
 
 describe('the bucket of artifacts', () => {
   const bucketOf = (read: Read) => Object.entries(read.resources('AWS::S3::Bucket'))[0] ?? ['', undefined];
 
-  it('is private and encrypted, refuses plain HTTP, and lets go of uploads that are not finished', () => {
+  it('is private and encrypted, refuses plain HTTP, and deletes unfinished uploads', () => {
     const [id, bucket] = bucketOf(aws);
     const [policy] = aws.properties('AWS::S3::BucketPolicy');
 
@@ -79,14 +82,14 @@ describe('the bucket of artifacts', () => {
     ]);
   });
 
-  it('outlives the stack, but not on an emulator', () => {
+  it('is kept when the stack is deleted, except on an emulator', () => {
     expect([aws, local].map((read) => bucketOf(read)[1]?.DeletionPolicy)).toEqual(['Retain', 'Delete']);
   });
 
-  it('is reached by its own host, and on an emulator by its path', () => {
-    const told = [aws, local].map((read) => read.lambda('worker-api').Environment.Variables.ARTIFACTS_URL['Fn::Join'][1]);
+  it('is reached by its own host name, and on an emulator by its path', () => {
+    const urls = [aws, local].map((read) => read.lambda('worker-api').Environment.Variables.ARTIFACTS_URL['Fn::Join'][1]);
 
-    expect(told).toEqual([
+    expect(urls).toEqual([
       ['https://', { 'Fn::GetAtt': [bucketOf(aws)[0], 'RegionalDomainName'] }],
       ['http://127.0.0.1:4566/', { Ref: bucketOf(local)[0] }],
     ]);
@@ -97,7 +100,7 @@ describe('the WebSocket API', () => {
   const socketRoutes = () => aws.properties('AWS::ApiGatewayV2::Route').filter((it) => nameOf(it.ApiId.Ref) === 'SocketApi');
   const stage = () => aws.properties('AWS::ApiGatewayV2::Stage').find((it) => nameOf(it.ApiId.Ref) === 'SocketApi');
 
-  it('hands connections, their ends and all messages to the socket Lambda, and may call it', () => {
+  it('routes connects, disconnects and all messages to the socket Lambda, and may call it', () => {
     const integrations = aws.resources('AWS::ApiGatewayV2::Integration');
     const permissions = aws.properties('AWS::Lambda::Permission').filter((it) => aws.lambdaOf(it.FunctionName) === 'socket');
 
@@ -118,7 +121,7 @@ describe('the WebSocket API', () => {
     expect(stage()?.DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1_000 });
   });
 
-  it('logs who comes without the ticket in the query, as a role that its account has for that', () => {
+  it('logs clients without the ticket in the query, with the role of its account for logs', () => {
     const fields = Array.from(stage()?.AccessLogSettings.Format.matchAll(/\$context\.([\w.]+)/g), ([, field]) => field);
     const [account] = aws.properties('AWS::ApiGateway::Account');
     const resource = Object.values(aws.resources('AWS::ApiGatewayV2::Stage')).find((it) => it.Properties.StageName === 'ws');
@@ -130,7 +133,7 @@ describe('the WebSocket API', () => {
   });
 });
 
-/** What a resource is, so that it reads well: the name of a queue, or the end of an address. */
+/** A readable name of a resource: the name of a queue, or the end of an address. */
 const shown = (resource: any): string => ('Fn::Join' in resource ? tailOf(resource) : nameOf(idOf(resource)));
 
 const rightsOf = (name: string): string[] => {
@@ -144,7 +147,7 @@ const rightsOf = (name: string): string[] => {
     )
     .toSorted();
 };
-describe('the rights', () => {
+describe('the permissions', () => {
   const on = (queue: string, ...actions: string[]) => actions.map((action) => `sqs:${action} ${queue}`);
   const consume = (queue: string) =>
     on(queue, 'ReceiveMessage', 'ChangeMessageVisibility', 'GetQueueUrl', 'DeleteMessage', 'GetQueueAttributes');
@@ -185,7 +188,7 @@ describe('the rights', () => {
     expect(rights).toEqual([...expected, ...(name === 'migrate' ? [] : secrets)].toSorted());
   });
 
-  it('are given on resources that are named, and none by a wildcard of actions', () => {
+  it('are granted on named resources, and none with a wildcard of actions', () => {
     const statements = aws.properties('AWS::IAM::Policy').flatMap((policy) => policy.PolicyDocument.Statement);
 
     expect(statements.flatMap((it) => it.Resource).filter((it) => typeof it === 'string')).toEqual([]);
@@ -194,7 +197,7 @@ describe('the rights', () => {
 });
 
 describe('Redis', () => {
-  it('is told to every Lambda that serves by where its two fields lie, which it may read', () => {
+  it('is known to every Lambda that serves requests, messages or the clock by the location of its two fields, which it may read', () => {
     for (const name of LAMBDAS.filter((it) => it !== 'migrate')) {
       const { UPSTASH_REDIS_REST_URL_FROM: url, UPSTASH_REDIS_REST_TOKEN_FROM: token } = aws.lambda(name).Environment.Variables;
       expect([url, token]).toEqual(['ssm:/maw/redis#url', 'ssm:/maw/redis#token']);
@@ -209,7 +212,7 @@ describe('the target local', () => {
     return Object.values(all).map(({ Type }) => Type);
   };
 
-  it('leaves out only that queues and the bucket refuse plain HTTP', () => {
+  it('omits only that queues and the bucket refuse plain HTTP', () => {
     const left = withoutHashes(local);
     const missing = withoutHashes(aws).filter((type) => {
       const at = left.indexOf(type);
@@ -223,11 +226,11 @@ describe('the target local', () => {
 
   it('has the addresses of an emulator', () => {
     const { PUBLIC_URL, SOCKET_URL, SOCKET_ENDPOINT } = local.lambda('socket').Environment.Variables;
-    const told = [PUBLIC_URL, SOCKET_URL, SOCKET_ENDPOINT].map((it) =>
+    const urls = [PUBLIC_URL, SOCKET_URL, SOCKET_ENDPOINT].map((it) =>
       it['Fn::Join'][1].map((part: unknown) => (typeof part === 'string' ? part : 'ID')).join(''),
     );
 
-    expect(told).toEqual([
+    expect(urls).toEqual([
       'http://127.0.0.1:4566/_aws/execute-api/ID/$default',
       'ws://127.0.0.1:4566/_aws/execute-api/ID/ws',
       'http://127.0.0.1:4566/_aws/execute-api/ID/ws',

@@ -15,10 +15,10 @@ import { idOf, nameOf, type Read, readJson, readTemplate, tailOf } from './suppo
 const keyOf = (route: Route) => `${route.method} ${route.path}`;
 const isHttp = ({ ApiId }: { ApiId: { Ref: string } }) => nameOf(ApiId.Ref) === 'HttpApi';
 
-/** All but the migration, which takes no part in the work. */
+/** All except the migration, which serves nothing. */
 const SERVING = LAMBDAS.filter((name) => name !== 'migrate');
 
-/** Another name is another resource: it would be made anew, empty. */
+/** A changed name would be a new resource, created empty. */
 const STATEFUL = [
   'AdminKeyC19094DA',
   'Artifacts82DD59A1',
@@ -60,7 +60,7 @@ describe('the HTTP API', () => {
     expect(served()).toHaveLength(expected.length);
   });
 
-  it('has the operations that its OpenAPI description names, and $default', () => {
+  it('has the operations of its OpenAPI description, and $default', () => {
     const { paths } = openapi('https://api.example');
 
     const described = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((it) => `${it.toUpperCase()} ${path}`));
@@ -68,7 +68,7 @@ describe('the HTTP API', () => {
     expect(new Set(served().map(([key]) => key))).toEqual(new Set([...described, '$default']));
   });
 
-  it('may call each of its Lambdas by one permission that covers every route', () => {
+  it('may call each of its Lambdas with one permission that covers every route', () => {
     const isIts = (it: Record<string, any>) => it.Principal === 'apigateway.amazonaws.com' && lambdaOf(it.FunctionName) !== 'socket';
     const permissions = properties('AWS::Lambda::Permission').filter(isIts);
     const addresses = ['$default/$default', ...allRoutes.map((route) => `$default/${route.method}${route.path}`)];
@@ -92,7 +92,7 @@ describe('the HTTP API', () => {
 });
 
 describe('each Lambda', () => {
-  it('runs on Node 24 for arm64 under a role of its own, and ends before API Gateway gives up', () => {
+  it('runs on Node 24 for arm64 with its own role, and ends before API Gateway times out', () => {
     const lambdas = read.lambdas();
 
     expect(new Set(lambdas.map((it) => it.Description.split(' ')[0]))).toEqual(new Set(LAMBDAS));
@@ -114,7 +114,7 @@ describe('each Lambda', () => {
     expect((await readdir(join(read.assetOf('migrate'), 'schema'))).toSorted()).toEqual(['migrations', 'transitions']);
   });
 
-  it('has a log group of its own that forgets', () => {
+  it('has its own log group with a limited retention', () => {
     const functions = properties('AWS::Lambda::Function');
     const groups = functions.map((it) => it.LoggingConfig.LogGroup.Ref as string);
 
@@ -126,7 +126,7 @@ describe('each Lambda', () => {
     for (const name of SERVING) expect(() => parseEnv(read.variablesOf(name))).not.toThrow();
   });
 
-  it('is told where its secrets lie, and where the stack is reached', () => {
+  it('is given the locations of its secrets, and the addresses of the stack', () => {
     const [secretKey] = secretNamed('SecretKey');
 
     for (const name of SERVING) {
@@ -143,13 +143,13 @@ describe('each Lambda', () => {
 });
 
 describe('the templates', () => {
-  it('hold no value of a secret: not even a reference that the deploy would resolve', () => {
+  it('contain no secret value, not even a reference that the deploy would resolve', () => {
     for (const template of [made.data, made.app]) expect(JSON.stringify(template)).not.toContain('{{resolve:');
     for (const name of ['DATABASE_URL', 'SECRET_KEY', 'UPSTASH_REDIS_REST_TOKEN'])
       expect(JSON.stringify(made.app)).not.toContain(`"${name}":`);
   });
 
-  it('keep what holds state under the names that it has, and when the stack goes', () => {
+  it('keep the names of stateful resources, and keep the resources when the stack is deleted', () => {
     const stateful = ['AWS::SQS::Queue', 'AWS::S3::Bucket', 'AWS::SecretsManager::Secret'];
     const kept = Object.entries(made.data.Resources as Record<string, Resource>).filter(([, { Type }]) => stateful.includes(Type));
 
@@ -159,7 +159,7 @@ describe('the templates', () => {
     expect(Object.values(made.app.Resources as Record<string, Resource>).filter(({ Type }) => stateful.includes(Type))).toEqual([]);
   });
 
-  it('call the migration before any other Lambda is changed', () => {
+  it('call the migration before any other Lambda is updated', () => {
     const [[migration, { Properties: call }]] = Object.entries(resources('Custom::Trigger')) as [[string, Resource]];
     const others = Object.values(resources('AWS::Lambda::Function')).filter((it) =>
       SERVING.some((name) => it.Properties.Description?.startsWith(`${name} `)),
@@ -170,7 +170,7 @@ describe('the templates', () => {
     for (const { DependsOn } of others) expect(DependsOn).toContain(migration);
   });
 
-  it('tag all that can bear a tag', () => {
+  it('tag every resource that can have a tag', () => {
     for (const { Properties: it } of Object.values(resources('AWS::SQS::Queue')))
       expect(it.Tags).toContainEqual({ Key: 'app', Value: 'multi-agent-on-the-web' });
   });
@@ -183,7 +183,7 @@ describe('the alarms', () => {
       .filter((it) => it.Namespace === namespace && it.MetricName === metric)
       .map((it) => nameOf(idOf(it.Dimensions.find(({ Name }: { Name: string }) => Name === dimension).Value)));
 
-  it('watch every queue, every queue of dead letters, every Lambda and the clock', () => {
+  it('watch every queue, every dead-letter queue, every Lambda and the clock', () => {
     const functions = [...read.lambdas()].map((it) => it.Description.split(' ')[0]);
 
     expect(watched('AWS/SQS', 'ApproximateNumberOfMessagesVisible', 'QueueName').toSorted()).toEqual(['EventsDead', 'SubtasksDead']);
@@ -192,7 +192,7 @@ describe('the alarms', () => {
     expect(watched('AWS/Lambda', 'Invocations', 'FunctionName')).toEqual(['Tick']);
   });
 
-  it('tell of three errors of a Lambda in five minutes, and of one of migrate, which runs once a deploy', () => {
+  it('fire at three errors of a Lambda in five minutes, and at one of migrate, which runs once per deploy', () => {
     const errors = alarms().filter((it) => it.Namespace === 'AWS/Lambda' && it.MetricName === 'Errors');
     const thresholds = errors.map((it) => [nameOf(idOf(it.Dimensions[0].Value)), it.Threshold]);
 
@@ -200,7 +200,7 @@ describe('the alarms', () => {
     for (const [, threshold] of thresholds.filter(([name]) => name !== 'Migrate')) expect(threshold).toBe(3);
   });
 
-  it('each name a heading of the runbook, and it has no other', async () => {
+  it('each name a heading of the runbook, which has no other headings', async () => {
     const text = await readFile(join(import.meta.dirname, '../../docs/runbook.md'), 'utf8');
     const headings = Array.from(text.matchAll(/^## (.+)$/gm), ([, heading = '']) => heading.toLowerCase().replaceAll(' ', '-'));
 
@@ -211,7 +211,7 @@ describe('the alarms', () => {
 });
 
 describe('the tick', () => {
-  it('comes each minute, and one that failed is not repeated', () => {
+  it('runs each minute, and a failed run is not retried', () => {
     const [rule] = properties('AWS::Events::Rule');
 
     expect(rule).toMatchObject({ ScheduleExpression: 'rate(1 minute)', State: 'ENABLED' });
@@ -222,26 +222,26 @@ describe('the tick', () => {
 });
 
 describe('npm run synth', () => {
-  it('says what it made and where', () => {
-    expect(made.said).toContain(`HTTP API: ${allRoutes.length} routes`);
-    expect(made.said).toContain(`Lambdas: ${LAMBDAS.join(', ')}`);
-    expect(made.said).toContain(join(basename(made.folder), 'MultiAgentOnTheWeb.template.json'));
+  it('prints what it created and where', () => {
+    expect(made.output).toContain(`HTTP API: ${allRoutes.length} routes`);
+    expect(made.output).toContain(`Lambdas: ${LAMBDAS.join(', ')}`);
+    expect(made.output).toContain(join(basename(made.folder), 'MultiAgentOnTheWeb.template.json'));
   });
 
   it('runs the same app as the command line of CDK', async () => {
     expect((await readJson('cdk.json')).app).toBe((await readJson('package.json')).scripts.synth);
   });
 
-  it('refuses a context that it does not understand, and says what would be right', () => {
+  it('refuses an invalid context, and describes a valid one', () => {
     const given = (context: Record<string, unknown>) => () => readSettings(new App({ context }).node);
 
     expect(given({})).not.toThrow();
     expect(given({ public_url: 'agents.example.com' })).toThrow('public_url must be a URL, such as -c public_url=https');
     expect(given({ target: 'local', emulator: 'localhost' })).toThrow('emulator must be a URL, such as -c emulator=http');
     expect(given({ target: 'moon' })).toThrow('target must be aws or local, such as -c target=local; it is moon');
-    expect(given({ redis: { name: 'redis' } })).toThrow('redis must be a text');
+    expect(given({ redis: { name: 'redis' } })).toThrow('redis must be a string');
     expect(given({ redis: 'my-redis' })).toThrow(
-      'redis must say where it lies, such as -c redis=secretsmanager:NAME or ssm:/NAME; it is my-redis',
+      'redis must be the location of a value, such as -c redis=secretsmanager:NAME or ssm:/NAME; it is my-redis',
     );
   });
 });

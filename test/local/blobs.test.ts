@@ -32,7 +32,7 @@ const codeOf = async (answer: Response) => [answer.status, ((await answer.json()
 describeBlobStore('the folder of blobs', async () => (await setup()).blobs);
 
 describe('the folder of blobs, over HTTP', () => {
-  it('is no place whose pages a browser runs', async () => {
+  it('never serves a page that a browser would run', async () => {
     const { upload, download } = await setup();
     const key = randomUUID();
     await upload(key);
@@ -43,7 +43,7 @@ describe('the folder of blobs, over HTTP', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  it.each(NOT_ANNOUNCED)('says what is wrong with bytes that are not those announced: %s, and leaves no file', async (_, content) => {
+  it.each(NOT_ANNOUNCED)('describes what is wrong with bytes that were not announced, and leaves no file: %s', async (_, content) => {
     const { upload, files, errors } = await setup();
 
     const answer = await upload(randomUUID(), content, announced(bytes));
@@ -53,7 +53,7 @@ describe('the folder of blobs, over HTTP', () => {
     expect(errors).toEqual([]);
   });
 
-  it('keeps nothing of an upload that is cut off, and takes it again', async () => {
+  it('keeps nothing of an interrupted upload, and accepts it again', async () => {
     const { blobs, upload, files, errors } = await setup();
     const key = randomUUID();
     const { url } = await blobs.upload(key, announced(bytes));
@@ -70,7 +70,7 @@ describe('the folder of blobs, over HTTP', () => {
     expect((await upload(key)).status).toBe(200);
   });
 
-  it('keeps one file and its hash of the same upload at once, and none once it is removed', async () => {
+  it('keeps one file and its hash for concurrent uploads of the same content, and none after it is removed', async () => {
     const { blobs, upload, download, files } = await setup();
     const key = randomUUID();
     await Promise.all([upload(key), upload(key), upload(key)]);
@@ -82,7 +82,7 @@ describe('the folder of blobs, over HTTP', () => {
     expect(await codeOf(await download(key))).toEqual([404, 'artifact_not_found']);
   });
 
-  it('refuses an address that announces other bytes than it was signed for', async () => {
+  it('refuses an address that announces other bytes than were signed', async () => {
     const { blobs, files } = await setup();
     const { url } = await blobs.upload(randomUUID(), announced(bytes));
     const put = { method: 'PUT', body: new Uint8Array(bytes) };
@@ -109,7 +109,7 @@ describe('the folder of blobs, over HTTP', () => {
     },
   );
 
-  it('leaves other addresses to the API', async () => {
+  it('passes other addresses on to the API', async () => {
     const { send } = await setup();
 
     expect(await send('/api/v1/blobs')).toMatchObject({ status: 200, text: '{}' });

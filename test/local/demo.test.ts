@@ -10,10 +10,10 @@ import { lockFolder } from '../../local/postgres/lock.ts';
 import { killAtOnce, run, until } from '../support/processes.ts';
 import { commandsWith, exitOf } from './support/start.ts';
 
-/** A folder for what is temporary, empty at first. */
+/** An empty temporary folder. */
 const temporaryFolder = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-test-demo-'));
-  await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
+  await chmod(folder, 0o711); // PostgreSQL may run as another user, which must be able to enter the folder
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 };
@@ -23,11 +23,11 @@ describe.skipIf(process.platform === 'win32')('npm run demo', { timeout: 120_000
     ['starting PostgreSQL', ['SIGINT', 'SIGTERM']],
     ['Enrolling', ['SIGHUP', 'SIGTERM']],
     ['Submitting', ['SIGINT', 'SIGTERM']],
-  ] as const)('that is told twice to end at "%s" leaves no folder and no process behind', async (line, signals) => {
+  ] as const)('that is stopped twice at "%s" leaves no folder and no process behind', async (line, signals) => {
     const folder = await temporaryFolder();
     const demo = run(['local/demo/main.ts'], { TMPDIR: folder });
     onTestFinished(() => demo.kill('SIGKILL'));
-    await until('the demo to be there', () => demo.output().includes(line));
+    await until('the demo to print it', () => demo.output().includes(line));
 
     killAtOnce(demo.child, signals);
 
@@ -40,7 +40,7 @@ describe.skipIf(process.platform === 'win32')('npm run demo', { timeout: 120_000
 describe('the folder of a demo', () => {
   const anHourAgo = new Date(Date.now() - 3_600_000);
 
-  it('is removed by the next one when it was killed, and stays while it runs', async () => {
+  it('is deleted by the next demo if it was killed, and stays while it runs', async () => {
     const parent = await temporaryFolder();
     const [dead, living, fresh] = ['maw-demo-dead', 'maw-demo-living', 'maw-demo-fresh'].map((name) => join(parent, name)) as [
       string,

@@ -12,7 +12,7 @@ import { bodiesOf, messages, queuesForTest } from './support/queues.ts';
 
 const RETRY_SECONDS = 600;
 
-/** Direct queues in front of the SQS of this machine, and what that got. */
+/** Direct queues in front of this machine's SQS, and the messages that reached SQS. */
 const directForTest = async (options: Partial<DirectOptions> = {}) => {
   const sqs = await queuesForTest();
   const errors: unknown[] = [];
@@ -27,7 +27,7 @@ const directForTest = async (options: Partial<DirectOptions> = {}) => {
   return { direct, errors, inSqs, sqs };
 };
 
-/** What was to be done at once has been done then. */
+/** Waits until everything that is due immediately has run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const EMPTY = { waiting: 0, hidden: 0, delayed: 0 };
 const naming = ({ Records }: SQSEvent, isBad: (body: string) => boolean) => ({
@@ -53,7 +53,7 @@ describe('a message that is due', () => {
     expect(await inSqs('events')).toEqual(EMPTY);
   });
 
-  it('waits for its handler where it was sent before there is one', async () => {
+  it('waits for its handler if it was sent before the handler was set', async () => {
     const { direct } = await directForTest();
     const handled: string[] = [];
     await direct.send('subtasks', messages(1));
@@ -64,7 +64,7 @@ describe('a message that is due', () => {
     await until('the message', () => handled.length === 1);
   });
 
-  it('is handled together with those that came meanwhile, in order, a bounded number at a time', async () => {
+  it('is handled together with messages that arrived meanwhile, in order, a limited number at a time', async () => {
     const { direct } = await directForTest({ batchSize: 10, concurrency: 2, patienceMs: 1 });
     const { promise: answer, resolve } = Promise.withResolvers<void>();
     const batches: string[][] = [];
@@ -88,7 +88,7 @@ describe('a message that is due', () => {
     expect(batches.length).toBeLessThan(35);
   });
 
-  it('goes by SQS where too many wait already', async () => {
+  it('goes through SQS if too many are already waiting', async () => {
     const { direct, inSqs } = await directForTest({ mostWaiting: 5 });
 
     expect(await direct.send('events', messages(8))).toEqual([]);
@@ -98,8 +98,8 @@ describe('a message that is due', () => {
   });
 });
 
-describe('a message that may not be handled yet', () => {
-  it('is held back by SQS; those that are due do not wait for it', async () => {
+describe('a message that is delayed', () => {
+  it('is held back by SQS; messages that are due do not wait for it', async () => {
     const { direct, inSqs } = await directForTest();
     const handled: string[] = [];
     direct.deliver('subtasks', async (event) => void handled.push(...bodiesOf(event)));
@@ -116,7 +116,7 @@ describe('a message that may not be handled yet', () => {
 });
 
 describe('a message that failed', () => {
-  it('goes to SQS alone, which brings it again later', async () => {
+  it('goes only to SQS, which delivers it again later', async () => {
     const { direct, inSqs, errors } = await directForTest();
     const handled: string[] = [];
     direct.deliver('events', async (event) => {
@@ -136,7 +136,7 @@ describe('a message that failed', () => {
     ['throws', () => Promise.reject(new Error('as asked'))],
     ['takes too long', () => new Promise<never>(() => {})],
     ['names a message that is not in the batch', async () => ({ batchItemFailures: [{ itemIdentifier: 'other' }] })],
-  ])('goes to SQS with its whole batch where the handler %s; the next are handled', async (_, fail) => {
+  ])('goes to SQS with its whole batch if the handler %s; the next ones are handled', async (_, fail) => {
     const { direct, inSqs, errors } = await directForTest({ timeoutMs: 100, concurrency: 1 });
     const handled: string[] = [];
     let calls = 0;
@@ -153,8 +153,8 @@ describe('a message that failed', () => {
   });
 });
 
-describe('a handler that answers soon', () => {
-  it('is called once at a time, with all that came meanwhile', async () => {
+describe('a handler that answers quickly', () => {
+  it('is called once at a time, with all messages that arrived meanwhile', async () => {
     const { direct } = await directForTest({ patienceMs: 60_000 });
     const { promise: answer, resolve } = Promise.withResolvers<void>();
     const batches: string[][] = [];
@@ -175,7 +175,7 @@ describe('a handler that answers soon', () => {
 });
 
 describe('a handler that hangs', () => {
-  it('stops neither the others of its queue nor the other queue', async () => {
+  it('stops neither other messages of its queue nor the other queue', async () => {
     const { direct } = await directForTest({ batchSize: 1 });
     const { promise: end, resolve } = Promise.withResolvers<void>();
     onTestFinished(() => resolve());
@@ -200,7 +200,7 @@ describe('a handler that hangs', () => {
 });
 
 describe('closing', () => {
-  it('waits for calls under way, begins none and refuses what is sent', async () => {
+  it('waits for calls in progress, starts none and refuses new messages', async () => {
     const { direct, inSqs } = await directForTest({ batchSize: 1, concurrency: 1 });
     const { promise: answer, resolve } = Promise.withResolvers<void>();
     const begun: string[] = [];
@@ -230,7 +230,7 @@ describe('closing', () => {
   });
 });
 
-describe('what a transaction leaves, handed over within the process,', () => {
+describe('the outbox of a transaction, delivered within the process,', () => {
   const DAG = {
     goal: 'x',
     subtasks: [
@@ -246,7 +246,7 @@ describe('what a transaction leaves, handed over within the process,', () => {
     return { backend, direct, inSqs, left, deliver, sqs };
   };
 
-  it('drains without SQS while a task is carried out', async () => {
+  it('drains without SQS while a task runs', async () => {
     const { backend, inSqs, left, deliver } = await backendWithDirect();
     deliver();
     const worker = await enrol(backend);
@@ -259,9 +259,9 @@ describe('what a transaction leaves, handed over within the process,', () => {
     expect(backend.logged).toEqual([]);
   });
 
-  it('stays in the outbox until it is handled, so that the relay sends what the memory of a process lost', async () => {
+  it('keeps its rows until they are handled, so that the relay sends what the memory of a process lost', async () => {
     const { backend, direct, left } = await backendWithDirect();
-    await backend.admin.ok.submitTask({ body: DAG }); // nobody handles it, as where the process ends at once
+    await backend.admin.ok.submitTask({ body: DAG }); // nobody handles it, as if the process ended at once
     await direct.close();
     expect(await left()).toBe(2);
 
@@ -274,7 +274,7 @@ describe('what a transaction leaves, handed over within the process,', () => {
     await expect.poll(left, { timeout: 15_000 }).toBe(0);
   });
 
-  it('becomes a dead letter with its reason where it can never be handled; the others of its batch are done', async () => {
+  it('turns a message that can never be handled into a dead letter with its reason; the others of its batch succeed', async () => {
     const { backend, direct, sqs, left, deliver } = await backendWithDirect({ retrySeconds: 1 });
     const [{ organization_id }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
     const poison = { outbox_id: 1, organization_id, topic: 'events', payload: { ranges: [['not a uuid', 1, 1]] } };

@@ -15,7 +15,7 @@ describe('an event of the local gateway', () => {
     ['cookies', '/', { headers: { cookie: 'a=1; b=2' } }, undefined],
     ['HEAD', '/', { method: 'HEAD' }, undefined],
     ['OPTIONS', '/api/v1/tasks', { method: 'OPTIONS', headers: { origin: 'https://app.example' } }, undefined],
-  ] as const)('of %s is one of the published schema', async (_, path, given, body) => {
+  ] as const)('of %s matches the published schema', async (_, path, given, body) => {
     const { eventOf } = await gatewayForTest();
 
     const event = await eventOf(path, given, body);
@@ -35,7 +35,7 @@ describe('an event of the local gateway', () => {
     expect(event.pathParameters).toEqual({ task_id: id });
   });
 
-  it('goes to the Lambda of its route, and to that of callers by the route $default where there is none', async () => {
+  it('goes to the Lambda of its route, and without a route to person-api by $default', async () => {
     const { eventOf, served } = await gatewayForTest();
 
     const routes = [
@@ -51,7 +51,7 @@ describe('an event of the local gateway', () => {
     expect(served).toEqual(['worker-api', ...Array.from({ length: 5 }, () => 'person-api')]);
   });
 
-  it('has path and parameters decoded, and the query as it was sent beside its values', async () => {
+  it('has decoded path and parameters, and the raw query beside its values', async () => {
     const { eventOf } = await gatewayForTest();
 
     const event = await eventOf('/api/v1/tasks/%E4%BB%BB%20x?q=caf%C3%A9+noir&empty=&bare');
@@ -63,7 +63,7 @@ describe('an event of the local gateway', () => {
     expect(event.queryStringParameters).toEqual({ q: 'café noir', empty: '', bare: '' });
   });
 
-  it('joins repeated parameters and headers by commas, in their order', async () => {
+  it('joins repeated parameters and headers with commas, in their order', async () => {
     const { eventOf } = await gatewayForTest();
 
     const event = await eventOf('/api/v1/tasks?q=b&x=1&q=a&q=b', { headers: { 'X-Many': ['one', 'two'], Authorization: ['a', 'b'] } });
@@ -72,7 +72,7 @@ describe('an event of the local gateway', () => {
     expect(event.headers).toMatchObject({ 'x-many': 'one,two', authorization: 'a,b' });
   });
 
-  it('has header names in small letters, and cookies apart from them', async () => {
+  it('has lowercase header names, and cookies separately', async () => {
     const { eventOf } = await gatewayForTest();
 
     const event = await eventOf('/', { headers: { 'X-Mixed-CASE': 'Kept As It Is', Cookie: 'a=1; b=two=2' } });
@@ -103,7 +103,7 @@ describe('an event of the local gateway', () => {
     expect(Buffer.from(event.body ?? '', 'base64')).toEqual(bytes);
   });
 
-  it('has neither body nor parameters nor cookies where there are none', async () => {
+  it('has neither body nor parameters nor cookies if there are none', async () => {
     const { eventOf } = await gatewayForTest();
 
     const event = await eventOf('/', {});

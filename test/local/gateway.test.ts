@@ -11,7 +11,7 @@ const bytes = { method: 'POST', headers: { 'content-type': 'application/octet-st
 const never = () => new Promise<never>(() => {});
 
 describe('the local gateway', () => {
-  it('sends what the handler answers: status, headers, cookies and body', async () => {
+  it('sends what the handler returns: status, headers, cookies and body', async () => {
     const { send } = await gatewayForTest(async () => ({
       statusCode: 201,
       headers: { 'X-One': '1', 'content-type': 'text/plain' },
@@ -26,7 +26,7 @@ describe('the local gateway', () => {
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2; HttpOnly']);
   });
 
-  it('lets the handler know when the caller hangs up, and only then', async () => {
+  it('notifies the handler when the client disconnects, and only then', async () => {
     const signals: (AbortSignal | undefined)[] = [];
     const answers: (() => void)[] = [];
     const { gateway, send } = await gatewayForTest(async (_, context) => {
@@ -48,7 +48,7 @@ describe('the local gateway', () => {
     expect(signals.map((signal) => signal?.aborted)).toEqual([true, false]);
   });
 
-  it('does not begin a request whose caller has hung up', async () => {
+  it('does not start a request whose client has disconnected', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<void>();
     let calls = 0;
@@ -74,7 +74,7 @@ describe('the local gateway', () => {
     expect(errors).toEqual([]);
   });
 
-  it('sends bytes that the handler answered in Base64', async () => {
+  it('sends bytes that the handler returned in Base64', async () => {
     const { send } = await gatewayForTest(async () => ({
       statusCode: 200,
       body: Buffer.from('\u0001plain').toString('base64'),
@@ -84,7 +84,7 @@ describe('the local gateway', () => {
     expect((await send('/')).text).toBe('\u0001plain');
   });
 
-  it('takes a plain value for a JSON body with status 200', async () => {
+  it('sends a plain value as a JSON body with status 200', async () => {
     const { send } = await gatewayForTest(async () => ({ hello: 'world' }) as never);
 
     expect(await send('/')).toMatchObject({ status: 200, text: '{"hello":"world"}', headers: { 'content-type': 'application/json' } });
@@ -109,7 +109,7 @@ describe('the local gateway', () => {
     expect(answer.headers).not.toHaveProperty('content-length');
   });
 
-  it('answers 500 when a handler throws, tells the error to the operator alone, and goes on', async () => {
+  it('answers 500 when a handler throws, shows the error only to the operator, and continues', async () => {
     const { send, errors } = await gatewayForTest(async (event) => {
       if (event.rawPath === '/broken') throw new Error('a secret detail');
       return { statusCode: 200, body: 'fine' };
@@ -133,7 +133,7 @@ describe('the local gateway', () => {
     expect(JSON.parse(answer.text)).toMatchObject({ code: 'unavailable', status: 503 });
   });
 
-  it('tells a handler how long it has', async () => {
+  it('gives a handler its remaining time', async () => {
     const left: number[] = [];
     const { send } = await gatewayForTest(
       async (_, context) => {
@@ -149,7 +149,7 @@ describe('the local gateway', () => {
     expect(left[0]).toBeLessThanOrEqual(60_000);
   });
 
-  it('answers 400 to a path that is not percent-encoded text', async () => {
+  it('answers 400 to a path with invalid percent-encoding', async () => {
     const { send, events } = await gatewayForTest();
 
     const answer = await send('/api/v1/tasks/%E4%zz');
@@ -158,7 +158,7 @@ describe('the local gateway', () => {
     expect(events).toEqual([]);
   });
 
-  it('takes a body of the largest size, and answers 413 to one byte more', async () => {
+  it('accepts a body of the maximum size, and answers 413 to one byte more', async () => {
     const { send, events } = await gatewayForTest(undefined, { limits: { bodyBytes: 100_000 } });
 
     const largest = await send('/', bytes, Buffer.alloc(100_000));
@@ -184,7 +184,7 @@ describe('the local gateway', () => {
     sent.destroy();
   });
 
-  it('waits for a body that comes in pieces', async () => {
+  it('waits for a body that arrives in pieces', async () => {
     const { gateway, events } = await gatewayForTest();
     const socket = await open(gateway.port);
     const answered = once(socket, 'data');
@@ -198,7 +198,7 @@ describe('the local gateway', () => {
     expect(events[0]?.body).toBe('abcd');
   });
 
-  it('ends a request that is not finished in time', async () => {
+  it('ends a request that is not completed in time', async () => {
     const { gateway, events } = await gatewayForTest(undefined, { limits: { requestMs: 50 } });
     const socket = await open(gateway.port);
     const answered = text(socket);
@@ -209,7 +209,7 @@ describe('the local gateway', () => {
     expect(events).toEqual([]);
   });
 
-  it('takes a client that gives up for no error of its own', async () => {
+  it('does not report a disconnected client as an error', async () => {
     const { gateway, send, errors, events } = await gatewayForTest();
     const socket = await open(gateway.port);
 
@@ -222,11 +222,11 @@ describe('the local gateway', () => {
     expect(errors).toEqual([]);
   });
 
-  it('lets a handler finish when its client has gone', async () => {
+  it('lets a handler finish when its client has disconnected', async () => {
     let finished = false;
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const { gateway, errors, events } = await gatewayForTest(async () => {
-      await told;
+      await released;
       finished = true;
       return { statusCode: 200, body: '{}' };
     });
@@ -236,16 +236,16 @@ describe('the local gateway', () => {
 
     socket.destroy();
     await once(socket, 'close');
-    tell();
+    release();
 
     await until('the handler to finish', () => finished);
     expect(errors).toEqual([]);
   });
 
-  it('answers what is under way before it closes, and takes nothing new', async () => {
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  it('answers requests in progress before it closes, and accepts no new ones', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const { gateway, send, events } = await gatewayForTest(async () => {
-      await told;
+      await released;
       return { statusCode: 200, body: 'in time' };
     });
     const underWay = send('/');
@@ -253,16 +253,16 @@ describe('the local gateway', () => {
 
     const closed = gateway.close();
     await expect(send('/')).rejects.toThrow('ECONNREFUSED');
-    tell();
+    release();
 
     expect((await underWay).text).toBe('in time');
     await closed;
   });
 
-  it('ends kept connections at once when it closes, also one that got its answer only then', async () => {
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  it('ends keep-alive connections at once when it closes, including one that was answered only then', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const answer: HttpHandler = async ({ rawPath }) => {
-      if (rawPath === '/slow') await told;
+      if (rawPath === '/slow') await released;
       return { statusCode: 200, body: '{}' };
     };
     const { gateway, events } = await gatewayForTest(answer, { limits: { closeMs: 60_000 } });
@@ -274,7 +274,7 @@ describe('the local gateway', () => {
 
     let closed = false;
     void gateway.close().then(() => (closed = true));
-    tell();
+    release();
 
     await until('the gateway to be closed', () => closed, 15_000);
     for (const answer of await Promise.all(answers)) expect(answer).toContain('200 OK');

@@ -24,7 +24,7 @@ const migrated = async (url: string) => {
 };
 
 describe('npm run migrate with a DATABASE_URL', { timeout: 60_000 }, () => {
-  it('prints the admin key of a database without an organization, once', async () => {
+  it('prints the admin key once for a database without an organization', async () => {
     const { url, sql } = await databaseForTest();
 
     const first = await migrated(url);
@@ -37,7 +37,7 @@ describe('npm run migrate with a DATABASE_URL', { timeout: 60_000 }, () => {
     expect([first.code, second.code]).toEqual([0, 0]);
   });
 
-  it('makes no key where there is an organization', async () => {
+  it('creates no key if an organization exists', async () => {
     const { url, sql } = await databaseForTest();
     await sql`insert into organizations (name) values ('ours')`;
 

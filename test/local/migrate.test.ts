@@ -13,7 +13,7 @@ const SCHEMA = join(import.meta.dirname, '../../schema');
 const current = () => readFile(join(SCHEMA, 'current.sql'), 'utf8');
 const migrationNames = async () => (await readdir(join(SCHEMA, 'migrations'))).toSorted();
 
-/** The SQL of the schema, to be changed. */
+/** The SQL of the schema, for tests to change. */
 const copyOfSchema = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-migrations-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -25,7 +25,7 @@ const applied = async (sql: Sql) =>
   (await sql<{ name: string; applied_at: string }[]>`select name, applied_at from schema_migrations order by name`).slice();
 
 describe('migrate', () => {
-  it('makes the schema of an empty database, and repeated changes nothing', async () => {
+  it('creates the schema of an empty database, and changes nothing the second time', async () => {
     const { url, sql } = await emptyDatabase();
 
     const first = await migrate({ url, folder: SCHEMA });
@@ -38,7 +38,7 @@ describe('migrate', () => {
     expect(await dumpSchema(sql)).toBe(await current());
   });
 
-  it('run by several at once applies each migration once', async () => {
+  it('applies each migration once when several run at the same time', async () => {
     const { url, sql } = await emptyDatabase();
 
     const answers = await Promise.all(Array.from({ length: 6 }, () => migrate({ url, folder: SCHEMA })));
@@ -47,7 +47,7 @@ describe('migrate', () => {
     expect(await dumpSchema(sql)).toBe(await current());
   });
 
-  it('applies what is new, and the functions when one of them changed', async () => {
+  it('applies new migrations, and the functions if one of them changed', async () => {
     const { url, sql } = await emptyDatabase();
     const folder = await copyOfSchema();
     await migrate({ url, folder });
@@ -59,7 +59,7 @@ describe('migrate', () => {
     expect((await sql`select * from extra`).length).toBe(0);
   });
 
-  it('leaves nothing of a migration that fails, says which and why, and keeps those before it', async () => {
+  it('leaves nothing of a migration that fails, reports which one and why, and keeps those before it', async () => {
     const { url, sql } = await emptyDatabase();
     const folder = await copyOfSchema();
     await writeFile(join(folder, 'migrations/9001_good.sql'), 'create table good (a int);');
@@ -72,7 +72,7 @@ describe('migrate', () => {
     expect((await applied(sql)).map((it) => it.name)).toEqual([...(await migrationNames()), '9001_good.sql']);
   });
 
-  it('keeps the retries and the result schema of subtasks, whose columns change places', async () => {
+  it('keeps the retries and the result schema of subtasks, whose columns are reordered', async () => {
     const { url, sql } = await emptyDatabase();
     const folder = await copyOfSchema();
     const moving = '0010_narrow_updates.sql';
@@ -96,7 +96,7 @@ describe('migrate', () => {
     ]);
   });
 
-  it('refuses a database that is newer than the code, and leaves it as it is', async () => {
+  it('refuses a database that is newer than the code, and leaves it unchanged', async () => {
     const { url, sql } = await emptyDatabase();
     const newer = await copyOfSchema();
     await writeFile(join(newer, 'migrations/9001_newer.sql'), 'create table newer (a int);');
@@ -109,7 +109,7 @@ describe('migrate', () => {
     expect(await applied(sql)).toEqual(before);
   });
 
-  it('refuses a migration that was changed after it had been applied, but not its line ends', async () => {
+  it('refuses a migration that was changed after it was applied, except for its line endings', async () => {
     const { url } = await emptyDatabase();
     const folder = await copyOfSchema();
     const path = join(folder, 'migrations/0001_core.sql');
@@ -124,7 +124,7 @@ describe('migrate', () => {
 });
 
 describe('npm run migrate', { timeout: 60_000 }, () => {
-  it('by two processes at once succeeds in both, and makes one schema', async () => {
+  it('by two processes at once succeeds in both, and creates one schema', async () => {
     const { url, sql } = await emptyDatabase();
 
     const both = [1, 2].map(() => run(['local/migrate.ts'], { DATABASE_URL: url }));
@@ -136,7 +136,7 @@ describe('npm run migrate', { timeout: 60_000 }, () => {
     expect(await dumpSchema(sql)).toBe(await current());
   });
 
-  it('says in one line that the database is not there, and ends with 1', async () => {
+  it('reports in one line that the database is unreachable, and exits with 1', async () => {
     const failed = run(['local/migrate.ts'], { DATABASE_URL: 'postgres://u:secret@127.0.0.1:1/x' });
 
     expect(await exitOf(failed)).toBe(1);

@@ -7,7 +7,10 @@ import { until } from '../support/processes.ts';
 import { bodiesOf, messages, queuesForTest } from './support/queues.ts';
 
 const HIDDEN_SECONDS = 30;
-/** The clock of the queues stands, so that nothing comes again, however slow this machine is; answers what lets hidden messages come. */
+/**
+ * Stops the clock of the queues, so that nothing is delivered again, however slow this machine is. Returns the function that makes
+ * hidden messages visible.
+ */
 const stopClock = () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   onTestFinished(() => void vi.useRealTimers());
@@ -19,7 +22,7 @@ const failing = ({ Records }: SQSEvent, isBad: (body: string) => boolean) => ({
 });
 
 describe('a queue of this machine', () => {
-  it('brings messages to its handler, in an event of the published form', async () => {
+  it('delivers messages to its handler in an event of the published form', async () => {
     const { server, client } = await queuesForTest();
     const events: SQSEvent[] = [];
     const attributes = {
@@ -41,7 +44,7 @@ describe('a queue of this machine', () => {
     });
   });
 
-  it('deletes what was handled, and keeps its queues apart', async () => {
+  it('deletes handled messages, and keeps the queues separate', async () => {
     const { server, queues, counts } = await queuesForTest();
     const got: Record<string, string[]> = { subtasks: [], events: [] };
     for (const queue of ['subtasks', 'events'] as const) server.poll(queue, async (event) => void got[queue]?.push(...bodiesOf(event)));
@@ -64,9 +67,9 @@ describe('a queue of this machine', () => {
     expect(got.events?.toSorted()).toEqual(['"e0"', '"e1"', '"e2"']);
   });
 
-  it('gives at most ten messages to a call, and makes as many calls at a time as it may', async () => {
+  it('passes at most ten messages to a call, and makes as many concurrent calls as allowed', async () => {
     const { server, queues } = await queuesForTest();
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const sizes: number[] = [];
     let ended = 0;
     await queues.send('subtasks', messages(60));
@@ -75,21 +78,21 @@ describe('a queue of this machine', () => {
       'subtasks',
       async ({ Records }) => {
         sizes.push(Records.length);
-        await told;
+        await released;
         ended += Records.length;
       },
       { concurrency: 3 },
     );
     await until('three calls', () => sizes.length === 3);
     const meanwhile = [...sizes];
-    tell();
+    release();
     await until('all', () => ended === 60);
 
     expect(meanwhile).toEqual([10, 10, 10]);
     expect(sizes).toEqual([10, 10, 10, 10, 10, 10]);
   });
 
-  it('brings again what batchItemFailures names, and nothing else', async () => {
+  it('delivers again what batchItemFailures names, and nothing else', async () => {
     const { server, queues, counts } = await queuesForTest();
     const comeAgain = stopClock();
     const handled: string[] = [];
@@ -129,7 +132,7 @@ describe('a queue of this machine', () => {
     ['names a message that is not in the batch', async () => ({ batchItemFailures: [{ itemIdentifier: 'other' }] })],
     ['names nothing it means', async () => ({ batchItemFailures: [{}] })],
     ['does not answer a list', async () => ({ batchItemFailures: 'all' })],
-  ])('brings the whole batch again to a handler that %s, and tells the operator', async (_, fail) => {
+  ])('delivers the whole batch again to a handler that %s, and reports the error to the operator', async (_, fail) => {
     const { server, queues, errors } = await queuesForTest();
     const comeAgain = stopClock();
     const handled: string[] = [];
@@ -144,7 +147,7 @@ describe('a queue of this machine', () => {
       },
       { visibilitySeconds: HIDDEN_SECONDS, timeoutMs: 100 },
     );
-    await until('the operator to be told', () => errors.length > 0);
+    await until('the operator to see the error', () => errors.length > 0);
     comeAgain();
     await until('all of them', () => handled.length === 3);
 
@@ -152,7 +155,7 @@ describe('a queue of this machine', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('puts a message that fails five times among the dead letters, and the others of its batch are done once', async () => {
+  it('moves a message that fails five times to the dead-letter queue, and the others of its batch are handled once', async () => {
     const { server, queues, counts } = await queuesForTest();
     const comeAgain = stopClock();
     const handled: string[] = [];
@@ -181,9 +184,9 @@ describe('a queue of this machine', () => {
     expect(new Set(handled)).toHaveLength(10);
   });
 
-  it('gives a message to two calls when the first takes longer than it is hidden', async () => {
+  it('delivers a message twice if the first call takes longer than the visibility timeout', async () => {
     const { server, queues } = await queuesForTest();
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const receives: string[] = [];
     await queues.send('events', messages(1));
 
@@ -191,17 +194,17 @@ describe('a queue of this machine', () => {
       'events',
       async ({ Records }) => {
         receives.push(Records[0]?.attributes.ApproximateReceiveCount ?? '');
-        await told;
+        await released;
       },
       { visibilitySeconds: 0.1, timeoutMs: 10_000 },
     );
 
     await until('the duplicate', () => receives.length >= 2);
     expect(receives.slice(0, 2)).toEqual(['1', '2']);
-    tell();
+    release();
   });
 
-  it('refuses whoever has not the key of this process', async () => {
+  it('refuses clients without the key of this process', async () => {
     const { server } = await queuesForTest();
     const stranger = new SQSClient({ endpoint: server.endpoint, region: server.region, credentials: createAwsKey() });
     onTestFinished(() => stranger.destroy());
@@ -214,14 +217,14 @@ describe('a queue of this machine', () => {
 });
 
 describe('stopping the queues', () => {
-  it('waits for calls under way and starts none', async () => {
+  it('waits for calls in progress and starts none', async () => {
     const { server, queues, errors } = await queuesForTest();
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const begun: string[] = [];
     const ended: string[] = [];
     const answer = async (event: SQSEvent) => {
       begun.push(...bodiesOf(event));
-      await told;
+      await released;
       ended.push(...bodiesOf(event));
     };
     server.poll('events', answer, { batchSize: 1, concurrency: 1 });
@@ -229,7 +232,7 @@ describe('stopping the queues', () => {
     await until('the call', () => begun.length === 1);
 
     const closed = server.close();
-    tell();
+    release();
     await closed;
 
     expect(ended).toEqual(begun);
@@ -246,6 +249,6 @@ describe('stopping the queues', () => {
     const started = performance.now();
     await server.close();
 
-    expect(performance.now() - started).toBeLessThan(5_000); // what it waits for at most
+    expect(performance.now() - started).toBeLessThan(5_000); // the longest that it waits
   });
 });

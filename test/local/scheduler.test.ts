@@ -3,8 +3,8 @@ import { every } from '../../local/scheduler.ts';
 
 const PATIENT = { timeout: 15_000 };
 
-describe('a job that is run again and again', () => {
-  it('comes again after it failed, and its error is reported', async () => {
+describe('a scheduled job', () => {
+  it('runs again after a failure, and its error is reported', async () => {
     const errors: unknown[] = [];
     let runs = 0;
     const job = async () => {
@@ -18,7 +18,7 @@ describe('a job that is run again and again', () => {
     expect(errors).toEqual([new Error('failure 1'), new Error('failure 2')]);
   });
 
-  it('has ended when it is stopped, and does not come again', async () => {
+  it('has ended when it is stopped, and does not run again', async () => {
     const { promise: end, resolve } = Promise.withResolvers<void>();
     const steps: string[] = [];
     const job = async () => {

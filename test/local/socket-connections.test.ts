@@ -26,7 +26,7 @@ describe('@connections', () => {
     expect(received).toEqual(['{"text":"任務"}', Buffer.from([0xff, 0x00, 0xfe]), '']);
   });
 
-  it('cuts what is longer than a frame into frames, and refuses with 413 what is longer than a message', async () => {
+  it('splits messages into frames, and answers 413 to a message that is too long', async () => {
     const { open, management } = await socketsForTest();
     const { received, frames, id } = await open();
 
@@ -39,7 +39,7 @@ describe('@connections', () => {
     expect(tooLarge).toMatchObject({ name: 'PayloadTooLargeException', $metadata: { httpStatusCode: 413 } });
   });
 
-  it('tells since when a connection is open, when it was last used, and by whom', async () => {
+  it("returns when a connection was opened, when it was last used, and the client's identity", async () => {
     const { connect, events, management } = await socketsForTest();
     await connect('', { headers: { 'user-agent': 'tester/1' } });
     const { connectionId, connectedAt } = (await until('the connection', () => events[0])).requestContext;
@@ -52,7 +52,7 @@ describe('@connections', () => {
     expect(info.Identity).toEqual({ SourceIp: '127.0.0.1', UserAgent: 'tester/1' });
   });
 
-  it('closes a connection, which is gone from then on and gets its $disconnect', async () => {
+  it('closes a connection, which then no longer exists and gets its $disconnect', async () => {
     const { open, management, of } = await socketsForTest();
     const { closed, id } = await open();
 
@@ -69,7 +69,7 @@ describe('@connections', () => {
     await until('$disconnect', () => of('DISCONNECT').length === 1);
   });
 
-  it('answers 410 for a connection that its client has closed, that never was, or that is not open yet', async () => {
+  it('answers 410 for a connection that its client has closed, that never existed, or that is not open yet', async () => {
     let early: unknown;
     const { open, management, target } = await socketsForTest(async ({ requestContext }) => {
       const client = new ApiGatewayManagementApiClient(target);
@@ -86,7 +86,7 @@ describe('@connections', () => {
     expect(early).toBe(410);
   });
 
-  it('answers 429 for a client that does not read, keeps nothing more for it, and goes on when it reads again', async () => {
+  it('answers 429 for a client that does not read, keeps nothing more for it, and continues when it reads again', async () => {
     const { open, management } = await socketsForTest(undefined, { limits: { bufferBytes: 200_000 } });
     const [slow, quick] = [await open(), await open()];
     const message = 'x'.repeat(100_000);
@@ -116,7 +116,7 @@ describe('@connections', () => {
     await until('the other to have its own', () => quick.received.length === 1);
   });
 
-  it('holds 500 connections, and each gets what was posted to it', async () => {
+  it('handles 500 connections, and each receives what was posted to it', async () => {
     const { connect, management, of, sockets } = await socketsForTest();
     const clients = await Promise.all(Array.from({ length: 500 }, (_, n) => connect(`?n=${n}`)));
     const idOf = new Map(of('CONNECT').map((event) => [event.queryStringParameters?.n, event.requestContext.connectionId]));
@@ -131,8 +131,8 @@ describe('@connections', () => {
   });
 });
 
-describe('who may use @connections', () => {
-  it('is the backend alone: without the key of this process everything is 403', async () => {
+describe('access to @connections', () => {
+  it('is limited to the backend: without the key of this process everything is 403', async () => {
     const { open, gateway, target } = await socketsForTest();
     const { received, id } = await open();
     const stranger = new ApiGatewayManagementApiClient({ ...target, credentials: createAwsKey() });
@@ -145,7 +145,7 @@ describe('who may use @connections', () => {
     expect(received).toEqual([]);
   });
 
-  it.each(['/ws', ''])('reaches it below the path %j', async (path) => {
+  it.each(['/ws', ''])('works below the path %j', async (path) => {
     const { open, target, gateway } = await socketsForTest();
     const { id } = await open();
     const client = new ApiGatewayManagementApiClient({ ...target, endpoint: `${gateway.url}${path}` });
@@ -154,7 +154,7 @@ describe('who may use @connections', () => {
     await expect(client.send(post(id, 'x'))).resolves.toMatchObject({ $metadata: { httpStatusCode: 200 } });
   });
 
-  it('is no other machine, even with the key', () => {
+  it('is refused to other machines, even with the key', () => {
     const key = createAwsKey();
     const authorization = `AWS4-HMAC-SHA256 Credential=${key.accessKeyId}/20260101/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature=0`;
     const from = (remoteAddress: string) => ({ headers: { authorization }, socket: { remoteAddress } }) as Parameters<typeof holdsKey>[0];
@@ -163,7 +163,7 @@ describe('who may use @connections', () => {
     for (const address of ['10.0.0.1', '::ffff:10.0.0.1', '192.168.127.1', '']) expect(holdsKey(from(address), key)).toBe(false);
   });
 
-  it('is nobody for another method, and a broken id is no connection', async () => {
+  it('is refused for another method, and an invalid id is no connection', async () => {
     const { gateway } = await socketsForTest();
 
     expect((await send(gateway.port, '/@connections/%zz')).status).toBe(400);

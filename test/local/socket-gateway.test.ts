@@ -10,7 +10,7 @@ import { PublishedEvent, socketsForTest } from './support/sockets.ts';
 const never = () => new Promise<never>(() => {});
 const isMessage = ({ requestContext }: { requestContext: { eventType: string } }) => requestContext.eventType === 'MESSAGE';
 
-/** What a refused client sees. */
+/** What a refused client receives. */
 const refusal = async (url: string, options = {}) => {
   const socket = new WebSocket(url, options);
   socket.on('error', () => {});
@@ -21,7 +21,7 @@ const refusal = async (url: string, options = {}) => {
 };
 
 describe('the events of the socket gateway', () => {
-  it('are of the published form, from $connect to $disconnect', async () => {
+  it('have the published form, from $connect to $disconnect', async () => {
     const { connect, events } = await socketsForTest();
     const { socket, closed } = await connect('?ticket=a%20b&many=1&many=2', {
       headers: { 'X-Mixed': 'Kept', Origin: 'https://app.example' },
@@ -38,7 +38,7 @@ describe('the events of the socket gateway', () => {
     expect([connected, message, ended]).toEqual(['CONNECT $connect', 'MESSAGE $default', 'DISCONNECT $disconnect']);
   });
 
-  it('name the same connection, each request by itself, and the time of the connection', async () => {
+  it('name the same connection, a new request id each, and the connection time', async () => {
     const { open, events } = await socketsForTest();
     const before = Date.now();
     const { socket, id } = await open();
@@ -57,7 +57,7 @@ describe('the events of the socket gateway', () => {
     expect(message?.messageId).toBeTruthy();
   });
 
-  it('have headers and query at $connect only, the last of a name by itself and all of them beside', async () => {
+  it('have headers and query only at $connect, the last value of a name and all of them', async () => {
     const { connect, events } = await socketsForTest();
 
     const { socket } = await connect('?ticket=a%20b&many=1&many=2', { headers: { 'X-Mixed': 'Kept', Origin: 'https://app.example' } });
@@ -93,7 +93,7 @@ describe('the events of the socket gateway', () => {
     ['a code and a reason', (socket: WebSocket) => socket.close(4001, 'bye'), 4001, 'bye'],
     ['no code', (socket: WebSocket) => socket.close(), 1005, 'Client-side close frame status not set'],
     ['a cut', (socket: WebSocket) => socket.terminate(), 1006, ''],
-  ])('say how the connection ended: by %s', async (_, end, disconnectStatusCode, disconnectReason) => {
+  ])('state how the connection ended: by %s', async (_, end, disconnectStatusCode, disconnectReason) => {
     const { open, of, sockets } = await socketsForTest();
     const { socket } = await open();
 
@@ -106,7 +106,7 @@ describe('the events of the socket gateway', () => {
 });
 
 describe('a handshake', () => {
-  it.each([401, 403, 429, 500])('is refused with the status %s of $connect, and no connection comes of it', async (statusCode) => {
+  it.each([401, 403, 429, 500])('is refused with the status %s of $connect, and creates no connection', async (statusCode) => {
     const { url, events, sockets } = await socketsForTest(async () => ({ statusCode, body: 'inside' }));
 
     const { status, shown } = await refusal(url);
@@ -117,7 +117,7 @@ describe('a handshake', () => {
     expect(events.map((event) => event.requestContext.eventType)).toEqual(['CONNECT']);
   });
 
-  it('is refused with 502 when $connect throws or answers nothing, and with 504 when it takes too long', async () => {
+  it('is refused with 502 when $connect throws or returns nothing, and with 504 when it takes too long', async () => {
     const failing = await socketsForTest(async () => Promise.reject(new Error('a secret detail')));
     const empty = await socketsForTest(async () => undefined);
     const late = await socketsForTest(never, { limits: { timeoutMs: 20, closeMs: 20 } });
@@ -131,7 +131,7 @@ describe('a handshake', () => {
     expect((await refusal(late.url)).status).toBe(504);
   });
 
-  it('that is not in order never reaches $connect', async () => {
+  it('that is invalid never reaches $connect', async () => {
     const { gateway, events } = await socketsForTest();
     const socket = await openTcp(gateway.port);
     const answered = text(socket);
@@ -142,7 +142,7 @@ describe('a handshake', () => {
     expect(events).toEqual([]);
   });
 
-  it('at another path, or for another protocol, is a request like any other', async () => {
+  it('at another path, or for another protocol, is handled as an ordinary request', async () => {
     const { gateway, events } = await socketsForTest();
 
     const other = await refusal(`ws://127.0.0.1:${gateway.port}/other`);
@@ -154,10 +154,10 @@ describe('a handshake', () => {
     expect(events).toEqual([]);
   });
 
-  it('given up by its client while $connect works leaves a $disconnect behind it', async () => {
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  it('that its client abandons while $connect runs causes a $disconnect', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const { gateway, of, sockets } = await socketsForTest(async () => {
-      await told;
+      await released;
       return { statusCode: 200 };
     });
     const socket = await openTcp(gateway.port);
@@ -172,7 +172,7 @@ describe('a handshake', () => {
 
     socket.resetAndDestroy();
     await once(socket, 'close');
-    tell();
+    release();
 
     const [ended] = await until('$disconnect', () => of('DISCONNECT').length === 1 && of('DISCONNECT'));
     expect(ended?.requestContext.disconnectStatusCode).toBe(1006);
@@ -181,7 +181,7 @@ describe('a handshake', () => {
 });
 
 describe('closing the socket gateway', () => {
-  it('sends its clients away, who may come again at once', async () => {
+  it('disconnects its clients, which may reconnect at once', async () => {
     const { open, sockets } = await socketsForTest();
     const { closed, id } = await open();
 
@@ -191,12 +191,12 @@ describe('closing the socket gateway', () => {
     expect((await open()).id).not.toBe(id);
   });
 
-  it('tells its clients, lets their $disconnect finish, and leaves the HTTP server free to close', async () => {
+  it('notifies its clients, lets their $disconnect finish, and leaves the HTTP server free to close', async () => {
     const ended: string[] = [];
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const answer: SocketHandler = async ({ requestContext: { eventType, connectionId } }) => {
       if (eventType === 'DISCONNECT') {
-        await told;
+        await released;
         ended.push(connectionId);
       }
       return { statusCode: 200 };
@@ -206,14 +206,14 @@ describe('closing the socket gateway', () => {
 
     const closing = sockets.close();
     expect([(await one.closed).code, (await other.closed).code]).toEqual([1001, 1001]);
-    tell();
+    release();
     await closing;
 
     expect(ended.toSorted()).toEqual([one.id, other.id].toSorted());
     await gateway.close();
   });
 
-  it('is bounded when a client does not read and a handler does not end', async () => {
+  it('takes a limited time when a client does not read and a handler does not end', async () => {
     const { open, sockets } = await socketsForTest(
       ({ requestContext }) => (requestContext.eventType === 'CONNECT' ? Promise.resolve({ statusCode: 200 }) : never()),
       { limits: { closeMs: 100 } },

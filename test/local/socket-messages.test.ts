@@ -9,11 +9,11 @@ const never = () => new Promise<never>(() => {});
 const isMessage = ({ requestContext }: { requestContext: { eventType: string } }) => requestContext.eventType === 'MESSAGE';
 
 describe('messages', () => {
-  it('of one connection are handled side by side', async () => {
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  it('of one connection are handled concurrently', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const ended: string[] = [];
     const { open, of } = await socketsForTest(async ({ body }) => {
-      if (body === 'first') await told;
+      if (body === 'first') await released;
       ended.push(body ?? '');
       return { statusCode: 200 };
     });
@@ -24,15 +24,15 @@ describe('messages', () => {
     await until('the second to be done', () => ended.includes('second'));
 
     expect(ended).not.toContain('first');
-    tell();
+    release();
     await until('the first to be done', () => ended.includes('first'));
     expect(of('MESSAGE')).toHaveLength(2);
   });
 
-  it('wait unread while as many as are allowed are handled', async () => {
-    const { promise: told, resolve: tell } = Promise.withResolvers<void>();
+  it('stay unread while the maximum number is being handled', async () => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const answer: SocketHandler = async ({ body }) => {
-      if (body) await told;
+      if (body) await released;
       return { statusCode: 200 };
     };
     const { open, of } = await socketsForTest(answer, { limits: { concurrency: 3 } });
@@ -41,13 +41,13 @@ describe('messages', () => {
     await until('the first to be handled', () => of('MESSAGE').length >= 3);
 
     const meanwhile = of('MESSAGE').length;
-    tell();
+    release();
 
     await until('all to be handled', () => of('MESSAGE').length === 400);
-    expect(meanwhile).toBeLessThan(50); // what one read of the socket brings is taken
+    expect(meanwhile).toBeLessThan(50); // one read from the socket is accepted as a whole
   });
 
-  it('whose handler throws are told to their sender without the error, and the connection goes on', async () => {
+  it('whose handler throws are reported to their sender without the error, and the connection stays open', async () => {
     const { open, events, errors } = await socketsForTest(async ({ body }) => {
       if (body === 'bad') throw new Error('a secret detail');
       return { statusCode: 200 };
@@ -64,7 +64,7 @@ describe('messages', () => {
     await until('the next one', () => events.some(({ body }) => body === 'good'));
   });
 
-  it('that take too long are told to their sender', async () => {
+  it('that take too long are reported to their sender', async () => {
     const { open } = await socketsForTest(({ body }) => (body ? never() : Promise.resolve({ statusCode: 200 })), {
       limits: { timeoutMs: 30 },
     });
@@ -76,7 +76,7 @@ describe('messages', () => {
     expect(JSON.parse(String(received[0]))).toMatchObject({ message: 'Endpoint request timed out', connectionId: id });
   });
 
-  it('in binary end the connection, as at API Gateway, unless they are wanted in Base64', async () => {
+  it('in binary end the connection, as in API Gateway, unless Base64 is enabled', async () => {
     const strict = await socketsForTest();
     const lenient = await socketsForTest(undefined, { binary: true });
     const [refused, taken] = [await strict.open(), await lenient.open()];
@@ -95,7 +95,7 @@ describe('messages', () => {
 describe('a limit of the socket gateway', () => {
   const limits = { messageBytes: 4_000, frameBytes: 1_000 };
 
-  it('lets a message of the largest size through in frames of the largest size', async () => {
+  it('accepts a message of the maximum size in frames of the maximum size', async () => {
     const { open, events } = await socketsForTest(undefined, { limits });
     const { socket } = await open();
 
@@ -104,7 +104,7 @@ describe('a limit of the socket gateway', () => {
     expect((await until('the message', () => events.find(isMessage))).body).toHaveLength(4_000);
   });
 
-  it('ends a connection with 1009 for a message that is larger', async () => {
+  it('ends a connection with 1009 for a message that is too large', async () => {
     const { open, of } = await socketsForTest(undefined, { limits });
     const { socket, closed } = await open();
 
@@ -116,7 +116,7 @@ describe('a limit of the socket gateway', () => {
     expect(of('MESSAGE')).toEqual([]);
   });
 
-  it.each([1, 125, 126, 999, 1_000])('lets a frame of %s bytes through', async (length) => {
+  it.each([1, 125, 126, 999, 1_000])('accepts a frame of %s bytes', async (length) => {
     const { open, events } = await socketsForTest(undefined, { limits });
     const { socket } = await open();
 
@@ -140,7 +140,7 @@ describe('a limit of the socket gateway', () => {
     expect(of('MESSAGE').map(({ body }) => body)).toEqual(['fine']);
   });
 
-  it('ends a connection that is idle, and not one that speaks or is spoken to', async () => {
+  it('ends an idle connection, and not one that sends or receives messages', async () => {
     const { promise: spoken, resolve: hear } = Promise.withResolvers<void>();
     const answer: SocketHandler = async ({ body }) => {
       if (body) hear();
@@ -160,11 +160,11 @@ describe('a limit of the socket gateway', () => {
 
     expect(await quiet.closed).toEqual({ code: 1001, reason: 'Going away' });
     for (const { socket } of [speaking, listening]) expect(socket.readyState).toBe(WebSocket.OPEN);
-    const [told] = await until('the end', () => of('DISCONNECT').length > 0 && of('DISCONNECT'));
-    expect(told?.requestContext.connectionId).toBe(quiet.id);
+    const [ended] = await until('the end', () => of('DISCONNECT').length > 0 && of('DISCONNECT'));
+    expect(ended?.requestContext.connectionId).toBe(quiet.id);
   });
 
-  it('ends a connection that has lived too long, even when it speaks', async () => {
+  it('ends a connection after its maximum duration, even if it is active', async () => {
     const { open } = await socketsForTest(undefined, { limits: { lifeMs: 150, idleMs: 60_000 } });
     const { socket, closed } = await open();
     const chatter = setInterval(() => socket.send('.'), 10);

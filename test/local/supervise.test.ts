@@ -5,10 +5,10 @@ import { supervise } from '../../local/postgres/supervise.ts';
 import { until } from '../support/processes.ts';
 import { isAlive } from './support/start.ts';
 
-/** Supervises processes that do nothing; `atReady` happens to each, by its number, just before it counts as ready. */
+/** Supervises processes that do nothing; `atReady` is called with each process, by its number, just before it counts as ready. */
 const supervised = async (atReady: (child: ChildProcess, number: number) => Promise<void> = async () => {}) => {
   const children: ChildProcess[] = [];
-  const said: string[] = [];
+  const lines: string[] = [];
   const running = await supervise({
     start: () => {
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1_000)']);
@@ -20,10 +20,10 @@ const supervised = async (atReady: (child: ChildProcess, number: number) => Prom
       return true;
     },
     reason: () => 'it does not start',
-    say: (line) => said.push(line),
+    say: (line) => lines.push(line),
   });
   onTestFinished(() => running.stop());
-  return { children, said, running };
+  return { children, lines, running };
 };
 
 const kill = async (child: ChildProcess) => {
@@ -33,17 +33,17 @@ const kill = async (child: ChildProcess) => {
 };
 
 describe('a supervised process', () => {
-  it('that ends by itself is started again', async () => {
-    const { children, said, running } = await supervised();
+  it('is restarted when it ends by itself', async () => {
+    const { children, lines, running } = await supervised();
 
     process.kill(running.pid(), 'SIGKILL');
-    await until('it to be back', () => said.includes('PostgreSQL is back'));
+    await until('it to be back', () => lines.includes('PostgreSQL is available again'));
 
     expect(children).toHaveLength(2);
     expect(isAlive(running.pid())).toBe(true);
   });
 
-  it('is started again also when it ends just as it has become ready', async () => {
+  it('is restarted when it ends just as it has become ready', async () => {
     const { children, running } = await supervised(async (child, number) => {
       if (number === 1) await kill(child);
     });
@@ -52,7 +52,7 @@ describe('a supervised process', () => {
     expect(isAlive(running.pid())).toBe(true);
   });
 
-  it('is not started again once it is stopped', async () => {
+  it('is not restarted after it is stopped', async () => {
     const { promise: reviving, resolve } = Promise.withResolvers<void>();
     const { children, running } = await supervised(async (child, number) => {
       if (number !== 2) return;

@@ -8,7 +8,7 @@ import { twoMachines, whyNoNamespaces } from './support/namespaces.ts';
 const MAW = 'worker-agent/bin/maw.mjs';
 const BIG = 400_000;
 
-/** The second one gets the result of the first, which is too big to travel in a request. */
+/** The second subtask gets the result of the first, which is too large for a request. */
 const spec = {
   goal: 'Carry a big result from one machine to another and back',
   subtasks: [
@@ -60,7 +60,7 @@ describe('two machines', () => {
         },
       );
       const watched = await here.run([MAW, 'submit', join(folder, 'task.json'), '--wait', '--json'], caller).catch((error: Error) => {
-        throw new Error(`${error.message}\nthe worker said:\n${worker.output()}`);
+        throw new Error(`${error.message}\noutput of the worker:\n${worker.output()}`);
       });
       const task = JSON.parse(watched.trim().split('\n').at(-1) ?? '') as { task_id: string; status: string };
       const { subtasks } = JSON.parse(await here.run([MAW, 'get', task.task_id, '--json'], caller)) as {

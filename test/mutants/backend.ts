@@ -728,8 +728,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'queues: as many calls at a time as there are messages',
     file: 'local/queues/poll.ts',
-    find: 'running.size >= concurrency',
-    replace: 'running.size > concurrency',
+    find: 'this.#running.size >= this.#options.concurrency',
+    replace: 'this.#running.size > this.#options.concurrency',
     tests: ['test/local/queues.test.ts'],
   },
   {

@@ -77,7 +77,7 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: 'a result is sent at once although logs of its attempt are kept',
     file: 'worker-agent/src/report/reporter.ts',
-    find: 'if (!isEmpty) throw new Waits();',
+    find: 'if (!isEmpty) throw new EarlierUnsent();',
     replace: '',
     tests: OUTAGE,
     only: 'waits for the kept logs',

@@ -8,10 +8,10 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { until } from '../support/processes.ts';
 
-/** Says that it runs, and of each signal that it got it; ends by the first. */
+/** Reports that it runs, and each signal that it receives; the first one ends it. */
 const PROGRAM = `
 import { appendFileSync } from 'node:fs';
-const say = (word) => appendFileSync('said', word + '\\n');
+const say = (word) => appendFileSync('written', word + '\\n');
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => (say(signal), setTimeout(() => process.exit(0), 1_200)));
 say(String(process.pid));
 setInterval(() => {}, 1_000);
@@ -19,7 +19,7 @@ setInterval(() => {}, 1_000);
 
 const HASH = createHash('sha256').update('{}').digest('hex');
 
-/** A project that is installed already; with `npm` it is not, and that shell script is its npm. */
+/** A project that is already installed; with `npm` it is not, and that shell script replaces npm. */
 const projectForTest = async (npm?: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bootstrap-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -29,13 +29,13 @@ const projectForTest = async (npm?: string) => {
   if (npm === undefined) await writeFile(join(folder, 'node_modules/.installed-lock'), HASH);
   else await writeFile(join(folder, 'bin/npm'), `#!/bin/sh\n${npm}\n`, { mode: 0o755 });
   await writeFile(join(folder, 'program.mjs'), PROGRAM);
-  /** The words that it has written to the end. */
-  const said = async () => (await readFile(join(folder, 'said'), 'utf8').catch(() => '')).split('\n').slice(0, -1);
+  /** The complete words that the program has written. */
+  const written = async () => (await readFile(join(folder, 'written'), 'utf8').catch(() => '')).split('\n').slice(0, -1);
   onTestFinished(async () => {
-    const pid = Number((await said())[0] ?? 0);
+    const pid = Number((await written())[0] ?? 0);
     if (pid > 0 && isAlive(pid)) process.kill(pid, 'SIGKILL');
   });
-  return { folder, said };
+  return { folder, written };
 };
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -63,34 +63,34 @@ const isAlive = (pid: number) => {
 };
 
 describe.skipIf(process.platform === 'win32')('what npm run starts', { timeout: 60_000 }, () => {
-  it.each(['SIGTERM', 'SIGKILL'] as const)('is asked once to end when npm is ended by %s', async (signal) => {
-    const { folder, said } = await projectForTest();
-    // npm runs a script by a shell, and its signals reach that shell alone.
+  it.each(['SIGTERM', 'SIGKILL'] as const)('is asked once to stop when npm is ended by %s', async (signal) => {
+    const { folder, written } = await projectForTest();
+    // npm runs a script in a shell, and its signals reach only that shell.
     const command = `"${process.execPath}" scripts/bootstrap.mjs program.mjs; true`;
     const shell = spawn('sh', ['-c', command], { cwd: folder, env: { ...process.env, npm_lifecycle_event: 'start' } });
-    const pid = Number(await until('the program to run', async () => (await said())[0]));
+    const pid = Number(await until('the program to run', async () => (await written())[0]));
 
     shell.kill(signal);
 
     await until('the program to end', () => !isAlive(pid), 18_000);
-    expect(await said()).toEqual([String(pid), 'SIGTERM']);
+    expect(await written()).toEqual([String(pid), 'SIGTERM']);
   });
 
-  it('gets the signals that its starter gets, and its exit code is told', async () => {
-    const { folder, said } = await projectForTest();
+  it('receives the signals that its starter receives, and its exit code is returned', async () => {
+    const { folder, written } = await projectForTest();
     const starter = spawn(process.execPath, ['scripts/bootstrap.mjs', 'program.mjs'], { cwd: folder });
-    const pid = Number(await until('the program to run', async () => (await said())[0]));
+    const pid = Number(await until('the program to run', async () => (await written())[0]));
 
     starter.kill('SIGTERM');
 
     await until('the starter to end', () => starter.exitCode !== null, 18_000);
     expect(starter.exitCode).toBe(0);
-    expect(await said()).toEqual([String(pid), 'SIGTERM']);
+    expect(await written()).toEqual([String(pid), 'SIGTERM']);
   });
 });
 
 describe.skipIf(process.platform === 'win32')('the installation of the dependencies', { timeout: 60_000 }, () => {
-  it('that fails does not hold up the next one', async () => {
+  it('does not block the next one when it fails', async () => {
     const { folder } = await projectForTest('echo no registry; exit 1');
 
     const first = await (await startIn(folder)).ended();
@@ -98,12 +98,12 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
 
     for (const { code, output } of [first, second]) {
       expect(code).toBe(1);
-      expect(output).toMatch(/no registry\n[\s\S]*npm ci .* did not succeed; npm says why above/);
+      expect(output).toMatch(/no registry\n[\s\S]*npm ci .* failed; see npm's output above/);
       expect(output).not.toContain('waiting');
     }
   });
 
-  it('goes on where a killed one has left its lock', async () => {
+  it('continues where a killed one has left its lock', async () => {
     const { folder } = await projectForTest('exit 0');
     const dead = spawn(process.execPath, ['-e', '']);
     await once(dead, 'close');
@@ -116,7 +116,7 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(existsSync(join(folder, '.installing'))).toBe(false);
   });
 
-  it('is done once when two commands need it, and the second waits', async () => {
+  it('runs once when two commands need it, and the second waits', async () => {
     const { folder } = await projectForTest('echo installed >> installs; while [ ! -e go ]; do sleep 0.05; done');
 
     const first = await startIn(folder);
@@ -130,7 +130,7 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(await readFile(join(folder, 'installs'), 'utf8')).toBe('installed\n');
   });
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends with its starter by %s, and gives its lock back', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends with its starter by %s, and releases its lock', async (signal) => {
     const { folder } = await projectForTest('echo $$ > npm-pid; exec sleep 60');
     const starter = await startIn(folder);
     const pid = Number(
@@ -144,7 +144,7 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(existsSync(join(folder, '.installing'))).toBe(false);
   });
 
-  it('leaves out the development tools until they are needed, and adds them to what is there', async () => {
+  it('omits the development tools until they are needed, and adds them to the existing installation', async () => {
     const { folder } = await projectForTest('echo "$@" >> installs');
 
     for (const flags of [[], [], ['--dev'], ['--dev']])
@@ -156,7 +156,7 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(others).toEqual([]);
   });
 
-  it('keeps Node 24 where the installed one runs it', async () => {
+  it('keeps Node 24 if the installed one runs it', async () => {
     const { folder } = await projectForTest('echo "$@" >> installs');
     const node = join(folder, 'node_modules/node/bin/node');
     await mkdir(dirname(node), { recursive: true });
@@ -168,7 +168,7 @@ describe.skipIf(process.platform === 'win32')('the installation of the dependenc
     expect(await readFile(join(folder, 'installs'), 'utf8')).toMatch(/--omit=dev\n$/);
   });
 
-  it('starts from nothing when the lock file is another', async () => {
+  it('starts from scratch when the lock file differs', async () => {
     const { folder } = await projectForTest('echo "$@" >> installs');
     await (await startIn(folder)).ended();
     await writeFile(join(folder, 'package-lock.json'), '{ "version": 2 }');

@@ -1,4 +1,4 @@
-// What the package offers to programs: a worker inside another program, and what it takes to write a tool for one.
+// The public API of the package: it runs a worker inside another program, and has the types for writing a tool adapter.
 export { WorkerAgent, WorkerRevoked } from './agent/agent.ts';
 export type { AgentOptions } from './agent/agent-options.ts';
 export { enrol, EnrolledOtherwise, type Identity, NotEnrolled } from './agent/enrolment.ts';

@@ -2,7 +2,7 @@ import type { Listener } from '../requester.ts';
 
 type Subscription = { fits: (channel: string) => boolean; listener: Listener };
 
-/** Who listens to what. */
+/** The subscriptions to channels and patterns. */
 export const createChannels = () => {
   const subscriptions = new Set<Subscription>();
   return {
@@ -11,7 +11,7 @@ export const createChannels = () => {
       subscriptions.add(subscription);
       return () => void subscriptions.delete(subscription);
     },
-    /** They hear of it after the command has been answered. */
+    /** Subscribers receive the message after the command has been answered. */
     publish: (channel: string, message: string): number => {
       const reached = [...subscriptions].filter(({ fits }) => fits(channel));
       for (const { listener } of reached) queueMicrotask(() => listener(message, channel));

@@ -1,14 +1,14 @@
 import { Refusal } from './refusal.ts';
 import type { Store } from './store.ts';
 
-/** Its arguments come without the name, and as many as `least` to `most` says. */
+/** A command with `least` to `most` arguments, not counting its name. */
 export type RedisCommand = { least: number; most?: number; run(store: Store, args: string[]): unknown };
 export type Commands = Record<string, RedisCommand>;
 
 export const SYNTAX = 'ERR syntax error';
 const NOT_WHOLE = 'ERR value is not an integer or out of range';
 
-/** A whole number of 64 bits, written as Redis writes it. */
+/** A 64-bit integer, in the form in which Redis prints it. */
 export const wholeOf = (text: string, refusal = NOT_WHOLE): bigint => {
   if (!/^(0|-?[1-9]\d*)$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) throw new Refusal(refusal);
   return BigInt(text);
@@ -28,7 +28,7 @@ export const sum = (text: string, by: bigint, refusal?: string): bigint => {
   return result;
 };
 
-/** Neighbours in twos; an odd one out is refused as Redis refuses it. */
+/** Groups the arguments in pairs; an odd number is rejected as in Redis. */
 export const pairs = (args: string[], refusal: string): [string, string][] => {
   if (args.length % 2 !== 0) throw new Refusal(refusal);
   return args.flatMap((text, at): [string, string][] => (at % 2 === 0 ? [[text, args[at + 1] ?? '']] : []));

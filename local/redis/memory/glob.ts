@@ -10,10 +10,10 @@ const setOf = (inside: string) =>
     })
     .join('');
 
-/** Redis compares bytes: one character for each. */
+/** Redis compares bytes, so each byte becomes one character. */
 const bytes = (text: string) => Buffer.from(text).toString('latin1');
 
-/** Redis's patterns: * ? [abc] [^a] [a-z] and a backslash before what is meant as it stands. */
+/** Redis's patterns: * ? [abc] [^a] [a-z], and a backslash before a literal character. */
 export const matcher = (pattern: string): ((text: string) => boolean) => {
   const source = [...bytes(pattern).matchAll(PARTS)].map(([, escaped, not, inside, many, one, other]) => {
     if (many) return '[\\s\\S]*';

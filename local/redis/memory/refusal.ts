@@ -1,2 +1,2 @@
-/** A refusal in Redis's own words. */
+/** An error reply with Redis's own text. */
 export class Refusal extends Error {}

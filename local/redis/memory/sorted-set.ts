@@ -3,7 +3,7 @@ type Item = { member: string; score: number };
 const order = (a: Item, b: Item) =>
   a.score === b.score ? Buffer.compare(Buffer.from(a.member), Buffer.from(b.member)) : a.score - b.score;
 
-/** Members in order of score, then of their bytes. */
+/** Members ordered by score, then by bytes. */
 export class SortedSet {
   readonly #scores = new Map<string, number>();
   readonly #items: Item[] = [];
@@ -31,12 +31,12 @@ export class SortedSet {
     return true;
   }
 
-  /** Lowest first; the caller may not change it. */
+  /** In ascending order; the caller must not change it. */
   items(): readonly Item[] {
     return this.#items;
   }
 
-  /** Where an item lies, or would. */
+  /** The index of an item, or where it would be inserted. */
   #place(item: Item): number {
     let low = 0;
     let high = this.#items.length;

@@ -8,7 +8,7 @@ const newZset = () => new SortedSet();
 
 const FLAGS = ['NX', 'XX', 'GT', 'LT'];
 
-/** Answers how many are new; CH and INCR are not used here. */
+/** Returns the number of new members. CH and INCR are not used by this system. */
 const zadd = (store: Store, [key = '', ...rest]: string[]) => {
   const from = rest.findIndex((text) => !FLAGS.includes(text.toUpperCase()));
   const flags = new Set((from < 0 ? rest : rest.slice(0, from)).map((text) => text.toUpperCase()));

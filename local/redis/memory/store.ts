@@ -7,15 +7,15 @@ type Collection = Exclude<Kind, 'string'>;
 type Entry = {
   kind: Kind;
   value: Values[Kind];
-  /** Numbers entries in the order that the map has them in. */
+  /** Numbers the entries in the order of the map. */
   born: number;
   expiresAt: number | null;
 };
 
-/** How many entries each command looks at to find expired ones: more than it can make. */
+/** How many entries each command checks for expiry: more than it can create. */
 const SWEEP = 4;
 
-/** The keys with their types and times to live; `now` in whole milliseconds. */
+/** The keys with their types and expiry times; `now` is in whole milliseconds. */
 export const createStore = (now: () => number) => {
   const entries = new Map<string, Entry>();
   let cursor = entries.entries();
@@ -40,7 +40,7 @@ export const createStore = (now: () => number) => {
     read,
     kind: (key: string): Kind | undefined => live(key)?.kind,
     put,
-    /** Changes a collection, made by `make` when there is none; one that is left empty goes. */
+    /** Changes a collection, which `make` creates if it does not exist. An empty collection is deleted. */
     edit: <K extends Collection, T>(key: string, kind: K, make: () => Values[K], change: (value: Values[K]) => T): T => {
       const value = read(key, kind) ?? make();
       const answer = change(value);
@@ -50,21 +50,21 @@ export const createStore = (now: () => number) => {
     },
     remove: (key: string): boolean => live(key) !== undefined && entries.delete(key),
     clear: () => entries.clear(),
-    /** Undefined when there is no such key, null when it lives for ever. */
+    /** Undefined if the key does not exist, null if it has no expiry time. */
     expiresAt: (key: string): number | null | undefined => live(key)?.expiresAt,
     expire: (key: string, at: number): boolean => {
       const entry = live(key);
       if (entry) entry.expiresAt = at;
       return entry !== undefined;
     },
-    /** The next entries after a cursor, and the cursor to go on from; 0 when that was all. */
+    /** The next entries after a cursor, and the cursor to continue from; 0 at the end. */
     scan: (after: number, limit: number): { keys: string[]; next: number } => {
       const rest = [...entries].filter(([, entry]) => entry.born > after);
       const page = rest.slice(0, limit);
       const keys = page.filter(([, entry]) => !isOver(entry)).map(([key]) => key);
       return { keys, next: rest.length > limit ? (page.at(-1)?.[1].born ?? 0) : 0 };
     },
-    /** Finds what has expired and is never asked for: a few entries at a time, so that memory stays bounded. */
+    /** Deletes expired entries that nobody reads, a few at a time, so that memory stays bounded. */
     sweep: () => {
       for (let looked = 0; looked < SWEEP; looked++) {
         const next = cursor.next();

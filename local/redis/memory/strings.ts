@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 
 type SetOptions = { only?: 'NX' | 'XX'; ttlMs?: number };
 
-/** EX PX NX XX; the others (GET, KEEPTTL, EXAT, PXAT) are not used here, and refused. */
+/** EX PX NX XX. The other options (GET, KEEPTTL, EXAT, PXAT) are not used by this system and are rejected. */
 const setOptions = (args: string[]): SetOptions => {
   const options: SetOptions = {};
   let ttl: { text: string; unitMs: number } | null = null;

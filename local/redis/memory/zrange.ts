@@ -4,7 +4,7 @@ import type { Store } from './store.ts';
 
 type Options = { byScore: boolean; reversed: boolean; withScores: boolean; limit: [offset: number, count: number] | null };
 
-/** BYSCORE REV LIMIT WITHSCORES; BYLEX is not used here, and refused. */
+/** BYSCORE REV LIMIT WITHSCORES. BYLEX is not used by this system and is rejected. */
 const optionsOf = (args: string[]): Options => {
   const options: Options = { byScore: false, reversed: false, withScores: false, limit: null };
   for (let at = 0; at < args.length; at++) {
@@ -15,13 +15,13 @@ const optionsOf = (args: string[]): Options => {
     else if (name === 'LIMIT' && at + 2 < args.length) options.limit = [numberOf(args[++at] ?? ''), numberOf(args[++at] ?? '')];
     else throw new Refusal(SYNTAX);
   }
-  // A count of -1 is how Redis remembers that there is no limit, so by rank it is let through, and means nothing.
+  // Internally Redis represents "no limit" as a count of -1, so it accepts and ignores -1 for ranges by rank.
   if (!options.byScore && (options.limit?.[1] ?? -1) !== -1)
     throw new Refusal('ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX');
   return options;
 };
 
-/** From one rank to another, both included; negative ones count from the end. */
+/** The range between two ranks, both inclusive; negative ranks count from the end. */
 export const within = <T>(items: readonly T[], first: number, last: number): T[] => {
   const at = (rank: number) => (rank < 0 ? items.length + rank : rank);
   return at(last) < 0 ? [] : items.slice(Math.max(0, at(first)), at(last) + 1);
@@ -39,7 +39,7 @@ const limited = <T>(items: T[], limit: Options['limit']): T[] => {
   return many < 0 ? items.slice(offset) : items.slice(offset, offset + many);
 };
 
-/** With REV the bounds come highest first. */
+/** With REV, the upper bound comes first. */
 export const zrange = (store: Store, [key = '', from = '', to = '', ...rest]: string[]) => {
   const { byScore, reversed, withScores, limit } = optionsOf(rest);
   const select = byScore ? byScores(reversed ? to : from, reversed ? from : to) : byRanks(from, to);

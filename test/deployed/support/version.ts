@@ -8,7 +8,7 @@ import { deployTo } from '../../../deploy/to-emulator.ts';
 
 const PARTS = ['functions', 'infra', 'schema', 'package.json'];
 
-/** Another version of this code: it says so, and has more migrations. */
+/** Another version of this code, with its own version number and more migrations. */
 export const makeVersion = async (version: string, migrations: Record<string, string>): Promise<{ deploy(): Promise<void> }> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-version-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));

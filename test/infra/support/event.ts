@@ -1,4 +1,4 @@
-/** A request without a body, as the HTTP API hands it to a Lambda: payload format 2.0. */
+/** A request without a body, as the HTTP API sends it to a Lambda: payload format 2.0. */
 export const request = (path: string, method = 'GET') => ({
   version: '2.0',
   routeKey: `${method} ${path}`,
@@ -20,7 +20,7 @@ export const request = (path: string, method = 'GET') => ({
   isBase64Encoded: false,
 });
 
-/** What the WebSocket API hands to a Lambda when a client connects. */
+/** What the WebSocket API sends to a Lambda when a client connects. */
 export const socketEvent = (eventType: 'CONNECT' | 'DISCONNECT', queryStringParameters?: Record<string, string>) => ({
   headers: { Host: 'api.example' },
   ...(queryStringParameters ? { queryStringParameters } : {}),
@@ -36,7 +36,7 @@ export const socketEvent = (eventType: 'CONNECT' | 'DISCONNECT', queryStringPara
   isBase64Encoded: false,
 });
 
-/** A batch of SQS, as Lambda hands it to a consumer. */
+/** An SQS batch, as Lambda passes it to a consumer. */
 export const sqsEvent = (...bodies: string[]) => ({
   Records: bodies.map((body, at) => ({
     messageId: `message-${at}`,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Resource, Synthesized } from './synth.ts';
 
-/** The name that the stack gave a resource, of its id in the template. */
+/** The name that the stack gave a resource, from its id in the template. */
 export const nameOf = (id: string) => id.replace(/[0-9A-F]{8}$/, '');
-/** The end of an address or a name that is put together at the deploy. */
+/** The end of an address or name that is assembled at the deploy. */
 export const tailOf = (joined: { 'Fn::Join': [string, unknown[]] }): string => String(joined['Fn::Join'][1].at(-1));
 
 type Reference = { 'Fn::GetAtt': [string, string] } | { Ref: string };
@@ -13,7 +13,7 @@ export const idOf = (reference: Reference) => ('Ref' in reference ? reference.Re
 
 type Json = Record<string, any>;
 
-/** Both stacks as one: what one of them exports and the other imports is the thing itself. */
+/** Both stacks as one: an import becomes the exported resource itself. */
 const joinStacks = ({ data, app }: Synthesized): Json => {
   const exports = Object.values(data.Outputs as Json).filter(({ Export }) => Export);
   const exported = new Map(exports.map(({ Export, Value }) => [Export.Name, Value]));
@@ -21,7 +21,7 @@ const joinStacks = ({ data, app }: Synthesized): Json => {
   return { ...app, Resources: { ...data.Resources, ...JSON.parse(JSON.stringify(app.Resources), resolve) } };
 };
 
-/** What the tests ask the templates. */
+/** What the tests read from the templates. */
 export const readTemplate = (made: Synthesized) => {
   const { folder } = made;
   const template = Template.fromJSON(joinStacks(made), { skipCyclicalDependenciesCheck: true });
@@ -37,13 +37,13 @@ export const readTemplate = (made: Synthesized) => {
     resources,
     properties,
     lambda,
-    /** Those of this project; one more comes with CDK, to call the migration. */
+    /** The Lambdas of this project; CDK adds one, to call the migration. */
     lambdas: () => properties('AWS::Lambda::Function').filter((it) => it.Description),
     /** The Lambda that a resource refers to, by the name of its file. */
     lambdaOf: (reference: Reference): string => resources('AWS::Lambda::Function')[idOf(reference)]?.Properties.Description?.split(' ')[0],
-    /** What is deployed for a Lambda: the folder of its code. */
+    /** The folder of code that is deployed for a Lambda. */
     assetOf: (name: string) => join(folder, `asset.${lambda(name).Code.S3Key.replace(/\.zip$/, '')}`),
-    /** The variables of a Lambda as a deploy could make them. */
+    /** The variables of a Lambda as a deploy could set them. */
     variablesOf: (name: string): Record<string, string> => {
       const given: [string, unknown][] = Object.entries(lambda(name).Environment.Variables);
       const addresses = given.map(([key, value]) => [key, typeof value === 'string' ? value : 'https://deployed.example']);

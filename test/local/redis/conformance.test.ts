@@ -4,7 +4,7 @@ import { until } from '../../support/processes.ts';
 import { PATIENCE_MS } from '../../support/redis-kind.ts';
 import { type Backend, BACKENDS } from '../support/redis.ts';
 
-/** How long short-lived keys live; for what has to happen meanwhile, time stands still in a transaction. */
+/** The TTL of short-lived keys; where commands must run before it ends, time stands still in a transaction. */
 const SHORT_MS = 300;
 
 const refusal = (asked: Promise<unknown>) =>
@@ -13,7 +13,7 @@ const refusal = (asked: Promise<unknown>) =>
     (error: Error) => `${error.name}: ${error.message}`,
   );
 
-describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) => {
+describe.each(BACKENDS)('the supported commands, %s', (_name, isHere, open) => {
   const test = it.skipIf(!isHere);
   let backend: Backend;
   let redis: RedisClient;
@@ -31,7 +31,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   const scores = (zset: string) => redis.zrange<string[]>(zset, 0, -1, { withScores: true });
 
   describe('strings', () => {
-    test('keep text as it is, numbers too', async () => {
+    test('keep text unchanged, including numbers', async () => {
       expect(await redis.set('a', '007')).toBe('OK');
       await redis.set('b', 12.5);
       await redis.set('c', 'ünï🙂\n"');
@@ -40,7 +40,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.get('none')).toBeNull();
     });
 
-    test('are set only when they are there, or are not', async () => {
+    test('are set only if they exist, or only if they do not', async () => {
       expect(await redis.set('a', '1', { xx: true })).toBeNull();
       expect(await redis.set('a', '2', { nx: true })).toBe('OK');
       expect(await redis.set('a', '3', { nx: true })).toBeNull();
@@ -49,7 +49,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.get('a')).toBe('4');
     });
 
-    test('count up, keeping their time to live', async () => {
+    test('count up and keep their TTL', async () => {
       expect(await redis.incr('n')).toBe(1);
       await redis.expire('n', 100);
       expect(await redis.incr('n')).toBe(2);
@@ -57,7 +57,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.ttl('n')).toBeGreaterThan(90);
     });
 
-    test('count only what is a whole number of 64 bits', async () => {
+    test('count only 64-bit integers', async () => {
       await redis.set('text', 'x');
       await redis.set('padded', '01');
       await redis.set('last', '9223372036854775807');
@@ -82,17 +82,17 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect([await redis.ttl('px'), await redis.pttl('set')]).toEqual([-2, -2]);
     });
 
-    test('are told in seconds and milliseconds, -1 for a key that stays', async () => {
-      const told = redis.multi().set('a', 'x', { ex: 100 }).ttl('a').pttl('a');
+    test('are returned in seconds and milliseconds, -1 for a key without one', async () => {
+      const transaction = redis.multi().set('a', 'x', { ex: 100 }).ttl('a').pttl('a');
       await redis.set('b', 'x');
 
-      const [, seconds, ms] = await told.exec();
+      const [, seconds, ms] = await transaction.exec();
       expect(seconds).toBe(100);
       expect(ms).toBeGreaterThan(95_000);
       expect([await redis.ttl('b'), await redis.ttl('none')]).toEqual([-1, -2]);
     });
 
-    test('are dropped by a new SET, and set anew by EXPIRE', async () => {
+    test('are removed by SET, and set again by EXPIRE', async () => {
       const changed = redis.multi();
       for (const key of ['a', 'b', 'c']) changed.set(key, 'x', { px: SHORT_MS });
       changed.set('a', 'y').expire('b', 1_000).expire('none', 1_000);
@@ -104,14 +104,14 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.ttl('b')).toBeGreaterThan(900);
     });
 
-    test('that are over already remove the key', async () => {
+    test('that have already passed delete the key', async () => {
       await redis.set('a', 'x');
 
       expect(await redis.pexpire('a', -1)).toBe(1);
       expect(await redis.exists('a')).toBe(0);
     });
 
-    test('let a lock be taken again when it has run out', async () => {
+    test('let a lock be taken again after it has expired', async () => {
       const short = { nx: true, px: SHORT_MS } as const;
       expect(await redis.multi().set('lock', 'me', short).set('lock', 'you', short).exec()).toEqual(['OK', null]);
 
@@ -120,13 +120,13 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.set('lock', 'you', short)).toBe('OK');
     });
 
-    test('of nothing are refused', async () => {
+    test('of zero are refused', async () => {
       expect(await refusal(redis.set('a', 'x', { ex: 0 }))).toBe("UpstashError: ERR invalid expire time in 'set' command");
     });
   });
 
   describe('hashes', () => {
-    test('keep fields, count the new ones and are gone with the last', async () => {
+    test('keep fields, count new ones and are deleted with the last field', async () => {
       expect(await redis.hset('h', { a: '1', b: 'x' })).toBe(2);
       expect(await redis.hset('h', { b: 'y', c: '' })).toBe(1);
 
@@ -148,7 +148,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   });
 
   describe('sets', () => {
-    test('keep members once, and are gone with the last', async () => {
+    test('keep each member once, and are deleted with the last member', async () => {
       expect(await redis.sadd('s', 'a', 'b', 'a')).toBe(2);
       expect(await redis.sadd('s', 'b', 'c')).toBe(1);
 
@@ -160,7 +160,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   });
 
   describe('sorted sets', () => {
-    test('are in order of score, then of the bytes of the member', async () => {
+    test('are ordered by score, then by the bytes of the member', async () => {
       await redis.zadd('z', { score: 2, member: 'b' }, { score: 1, member: 'c' }, { score: 2, member: 'B' }, { score: 2, member: 'é' });
 
       expect(await scores('z')).toEqual(['c', '1', 'B', '2', 'b', '2', 'é', '2']);
@@ -171,7 +171,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.zmscore('z', ['b', 'none'])).toEqual(['2', null]);
     });
 
-    test('are read by score, a page at a time, from either end', async () => {
+    test('are read by score, page by page, from either end', async () => {
       await redis.zadd('z', ...([1, 2, 3, 4, 5].map((score) => ({ score, member: `m${score}` })) as [{ score: number; member: string }]));
 
       expect(await redis.zrange('z', 2, 4, { byScore: true })).toEqual(['m2', 'm3', 'm4']);
@@ -179,7 +179,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.zrange('z', '+inf', '-inf', { byScore: true, rev: true, offset: 0, count: 2 })).toEqual(['m5', 'm4']);
     });
 
-    test('take a member only if it is new, is known, rises or falls', async () => {
+    test('add a member only if it is new, exists, rises or falls', async () => {
       await redis.zadd('z', { score: 5, member: 'a' });
 
       expect(await redis.zadd('z', { nx: true }, { score: 9, member: 'a' }, { score: 1, member: 'b' })).toBe(1);
@@ -190,7 +190,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await scores('z')).toEqual(['b', '2', 'a', '6']);
     });
 
-    test('lose members by name and by rank, and are gone with the last', async () => {
+    test('lose members by name and by rank, and are deleted with the last member', async () => {
       await redis.zadd('z', { score: 1, member: 'a' }, { score: 2, member: 'b' }, { score: 3, member: 'c' });
 
       expect(await redis.zrem('z', 'b', 'none')).toBe(1);
@@ -211,7 +211,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(await redis.exists('a', 'b')).toBe(0);
     });
 
-    test('are found by pattern and type, page after page', async () => {
+    test('are found by pattern and type, page by page', async () => {
       const fill = redis.pipeline();
       for (let at = 0; at < 50; at++) fill.set(`task:${at}`, 'x').sadd(`set:${at}`, 'x');
       await fill.exec();
@@ -230,7 +230,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect(pages).toBeGreaterThan(3);
     });
 
-    test('that stay during a scan are all found, though others come and go', async () => {
+    test('that exist during a whole scan are all found, even if others are added and deleted', async () => {
       for (let at = 0; at < 30; at++) await redis.set(`stays:${at}`, 'x');
 
       const found = new Set<string>();
@@ -246,7 +246,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect([...found].filter((key) => key.startsWith('stays:'))).toHaveLength(30);
     });
 
-    test('all go with FLUSHALL', async () => {
+    test('are all deleted by FLUSHALL', async () => {
       await redis.set('a', 'x');
 
       expect(await redis.flushall()).toBe('OK');
@@ -255,7 +255,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   });
 
   describe('a pipeline', () => {
-    test('is one round trip that answers each command in its place', async () => {
+    test('is one round trip that answers each command in order', async () => {
       const before = redis.counted();
 
       const answers = await redis.pipeline().set('a', '1').incr('a').hgetall('h').zscore('z', 'x').exec();
@@ -265,7 +265,7 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
       expect([round_trips - before.round_trips, commands - before.commands]).toEqual([1, 4]);
     });
 
-    test('goes on behind a command that is refused', async () => {
+    test('continues after a command that is refused', async () => {
       const pipeline = redis.pipeline().set('a', 'text').incr('a').set('b', 'x');
 
       const answers = await pipeline.exec({ keepErrors: true });
@@ -276,14 +276,14 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   });
 
   describe('a transaction', () => {
-    test('answers like a pipeline and goes on behind a refused command', async () => {
+    test('answers like a pipeline and continues after a refused command', async () => {
       const answers = await redis.multi().set('a', 'text').incr('a').set('b', 'x').exec({ keepErrors: true });
 
       expect(answers.map(({ error, result }) => error ?? result)).toEqual(['OK', 'ERR value is not an integer or out of range', 'OK']);
       expect(await redis.get('b')).toBe('x');
     });
 
-    test('does nothing at all when one of its commands is not one', async () => {
+    test('does nothing at all if one of its commands is invalid', async () => {
       const none: string[] = [];
 
       const refused = redis
@@ -330,36 +330,36 @@ describe.each(BACKENDS)('the commands that are used, %s', (_name, isHere, open) 
   });
 
   describe('channels', () => {
-    test('reach those who listen to them or to a pattern that fits, until they end it', async () => {
-      const heard: string[] = [];
-      const note = (who: string) => (message: string, channel: string) => void heard.push(`${who} ${channel} ${message}`);
-      const end = await backend.requester.subscribe('subscribe', 'events:task_update', note('one'));
-      const endAll = await backend.requester.subscribe('psubscribe', 'events:*', note('all'));
-      const endOther = await backend.requester.subscribe('subscribe', 'other', note('other'));
+    test('reach subscribers of the channel or of a matching pattern, until they unsubscribe', async () => {
+      const received: string[] = [];
+      const record = (who: string) => (message: string, channel: string) => void received.push(`${who} ${channel} ${message}`);
+      const end = await backend.requester.subscribe('subscribe', 'events:task_update', record('one'));
+      const endAll = await backend.requester.subscribe('psubscribe', 'events:*', record('all'));
+      const endOther = await backend.requester.subscribe('subscribe', 'other', record('other'));
 
       expect(await redis.publish('events:task_update', '{"a":1}')).toBe(2);
-      await until('both to hear it', () => heard.length === 2);
+      await until('both to receive it', () => received.length === 2);
       end();
       await until('one to be gone', async () => (await redis.publish('events:task_update', 'again')) === 1);
-      await until('the other to hear the rest', () => heard.includes('all events:task_update again'));
+      await until('the other to receive the rest', () => received.includes('all events:task_update again'));
 
-      expect(heard.slice(0, 2).toSorted()).toEqual(['all events:task_update {"a":1}', 'one events:task_update {"a":1}']);
-      expect(heard.filter((line) => line.startsWith('other'))).toEqual([]);
+      expect(received.slice(0, 2).toSorted()).toEqual(['all events:task_update {"a":1}', 'one events:task_update {"a":1}']);
+      expect(received.filter((line) => line.startsWith('other'))).toEqual([]);
       endAll();
       endOther();
       await until('nobody to listen', async () => (await redis.publish('events:task_update', 'more')) === 0);
     });
 
-    test("are heard through the client's own subscriptions", async () => {
-      const heard: unknown[] = [];
+    test("arrive through the client's own subscriptions", async () => {
+      const received: unknown[] = [];
       const subscriber = redis.psubscribe<string>('events:*');
-      subscriber.on('pmessage', ({ channel, message }) => void heard.push([channel, message]));
+      subscriber.on('pmessage', ({ channel, message }) => void received.push([channel, message]));
       await until('it to listen', async () => (await redis.publish('events:x', 'ready?')) === 1);
 
       await redis.publish('events:worker_update', '{"b":[1,2]}');
 
-      await until('the message', () => heard.length > 0 && JSON.stringify(heard.at(-1)).includes('worker_update'));
-      expect(heard.at(-1)).toEqual(['events:worker_update', '{"b":[1,2]}']);
+      await until('the message', () => received.length > 0 && JSON.stringify(received.at(-1)).includes('worker_update'));
+      expect(received.at(-1)).toEqual(['events:worker_update', '{"b":[1,2]}']);
       await subscriber.unsubscribe();
       await until('nobody to listen', async () => (await redis.publish('events:x', 'more')) === 0);
     });

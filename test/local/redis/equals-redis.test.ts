@@ -15,14 +15,14 @@ const bound = fc.oneof(
   score,
   score.map((text) => `(${text}`),
 );
-/** In seconds or milliseconds; none runs out while the others are carried out. */
+/** In seconds or milliseconds; none expires while the other commands run. */
 const ttl = fc.constantFrom('1000', '0', '-1', 'x');
 const longTtl = fc.constantFrom('1000000', '0', '-1', 'x');
 const some = <T>(item: fc.Arbitrary<T>) => fc.array(item, { minLength: 0, maxLength: 3 });
 const flags = (...names: string[]) => fc.subarray(names, { minLength: 0 });
 const optional = (args: fc.Arbitrary<string[]>) => fc.oneof(fc.constant<string[]>([]), args);
 
-/** A command of its name and whatever its parts make. */
+/** A command with its name and the arguments that its parts generate. */
 const command = (name: string, ...parts: fc.Arbitrary<string | string[]>[]) => fc.tuple(...parts).map((made) => [name, ...made.flat()]);
 
 const COMMAND = fc.oneof(
@@ -79,10 +79,10 @@ const COMMAND = fc.oneof(
 
 const UNORDERED = new Set(['hgetall', 'smembers', 'scan']);
 
-/** Some time may pass in the real one, but in a transaction. */
+/** Outside of transactions, some time may pass in the real Redis. */
 const roughly = ({ result }: { result: number }) => ({ result: Math.ceil(result / 100) * 100 });
 
-/** What has no order in Redis is compared in one. */
+/** Replies without a defined order are sorted before they are compared. */
 const comparable = (name: string, answer: unknown): unknown => {
   if (name === 'ttl' && (answer as { result: number }).result > 0) return roughly(answer as { result: number });
   if (!UNORDERED.has(name)) return answer;
@@ -103,7 +103,7 @@ describe.skipIf(PROGRAM === null)('a Redis in memory and a real one', () => {
   });
   afterAll(() => real.close());
 
-  it.each(['pipeline', 'multi-exec'])('give the same answers to any %s', async (path) => {
+  it.each(['pipeline', 'multi-exec'])('give the same replies to any %s', async (path) => {
     await fc.assert(
       fc.asyncProperty(fc.array(COMMAND, { minLength: 1, maxLength: 40 }), async (commands) => {
         expect(await carryOut(memory, path, commands)).toEqual(await carryOut(real.requester, path, commands));
@@ -113,7 +113,7 @@ describe.skipIf(PROGRAM === null)('a Redis in memory and a real one', () => {
   });
 
   const piece = fc.constantFrom('*', '?', 'a', 'b', '[ab]', '[^a]', '[a-c]', '[c-a]', '\\*', '\\[', '[\\]^]', 'é', '.', '-', ']', '^');
-  it('take the same keys for any pattern whose brackets are closed', async () => {
+  it('match the same keys for any pattern whose brackets are closed', async () => {
     const names = ['a', 'b', 'ab', 'abc', 'a*', '*', '.', 'é', 'a.b', '[', 'a]', '-', '\\', '^', 'a-c'];
     const fill = names.map((name) => ['set', name, 'x']);
     for (const { requester } of [{ requester: memory }, real]) await carryOut(requester, 'pipeline', fill);

@@ -15,16 +15,16 @@ const PATH = process.env.PATH ?? '';
 const NOWHERE = '/nonexistent';
 
 const open = async (env: Record<string, string>) => {
-  const said: string[] = [];
+  const lines: string[] = [];
   const { folder, remove } = throwawayFolder();
   onTestFinished(remove);
-  const opened = await openRedis({ env, folder, patienceMs: PATIENCE_MS, say: (line) => void said.push(line) });
+  const opened = await openRedis({ env, folder, patienceMs: PATIENCE_MS, say: (line) => void lines.push(line) });
   onTestFinished(() => opened.close());
   const works = (await hint(createRedis(opened.at, { timeoutMs: PATIENCE_MS }).set('a', 'x'), 'does not answer')) === 'OK';
-  return { kind: opened.kind, said: said.join('\n'), works };
+  return { kind: opened.kind, output: lines.join('\n'), works };
 };
 
-/** A folder with a redis-server that is this script. */
+/** A folder whose redis-server is this script. */
 const withProgram = (script: string): string => {
   const { folder, remove } = throwawayFolder();
   onTestFinished(remove);
@@ -32,7 +32,7 @@ const withProgram = (script: string): string => {
   return folder;
 };
 
-describe('the Redis of a home', () => {
+describe('the Redis of a standalone installation', () => {
   it('is the Upstash that the environment names, before any other', async () => {
     const { url, token, close } = await startUpstash(createMemoryRedis());
     onTestFinished(close);
@@ -41,29 +41,29 @@ describe('the Redis of a home', () => {
       await open({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: 'redis://127.0.0.1:1', PATH }),
     ).toMatchObject({
       kind: 'upstash',
-      said: `using the Redis at ${new URL(url).host} (UPSTASH_REDIS_REST_URL)`,
+      output: `using the Redis at ${new URL(url).host} (UPSTASH_REDIS_REST_URL)`,
       works: true,
     });
   });
 
-  it.skipIf(PROGRAM === null)('is the one at REDIS_URL, and its password is not told', async () => {
+  it.skipIf(PROGRAM === null)('is the one at REDIS_URL, and its password is not shown', async () => {
     const server = await startRealRedis();
     onTestFinished(() => server.close());
 
-    const { kind, said, works } = await open({ REDIS_URL: server.url, PATH });
+    const { kind, output, works } = await open({ REDIS_URL: server.url, PATH });
 
     expect({ kind, works }).toEqual({ kind: 'url', works: true });
-    expect(said).toBe(`using the Redis at ${new URL(server.url).host} (REDIS_URL)`);
+    expect(output).toBe(`using the Redis at ${new URL(server.url).host} (REDIS_URL)`);
   });
 
-  it('is the one at REDIS_URL though it does not answer now', async () => {
-    const { kind, said, works } = await open({ REDIS_URL: `redis://127.0.0.1:${await freePort()}`, PATH });
+  it('is the one at REDIS_URL even if it does not answer', async () => {
+    const { kind, output, works } = await open({ REDIS_URL: `redis://127.0.0.1:${await freePort()}`, PATH });
 
     expect({ kind, works }).toEqual({ kind: 'url', works: false });
-    expect(said).toMatch(/^using the Redis at 127\.0\.0\.1:\d+ \(REDIS_URL\), which does not answer now: connect ECONNREFUSED/);
+    expect(output).toMatch(/^using the Redis at 127\.0\.0\.1:\d+ \(REDIS_URL\), which does not answer: connect ECONNREFUSED/);
   });
 
-  it('is not one that is too old', async () => {
+  it('is not a version that is too old', async () => {
     const info = 'redis_version:5.0.7\r\n';
     const server = createServer((socket) => {
       socket.on('error', () => {});
@@ -74,37 +74,37 @@ describe('the Redis of a home', () => {
 
     const { port } = server.address() as AddressInfo;
     await expect(open({ REDIS_URL: `redis://127.0.0.1:${port}` })).rejects.toThrow(
-      "The Redis at REDIS_URL can't be used: it is Redis 5.0.7; it must be 6.2 or newer",
+      'The Redis at REDIS_URL cannot be used: it is Redis 5.0.7; it must be 6.2 or newer',
     );
   });
 
   it.skipIf(PROGRAM === null)('is a server on the PATH', async () => {
-    const { kind, said, works } = await open({ PATH });
+    const { kind, output, works } = await open({ PATH });
 
     expect({ kind, works }).toEqual({ kind: 'server', works: true });
-    expect(said).toMatch(/^started \/.*-server \d+\.\d+\.\d+$/);
+    expect(output).toMatch(/^started \/.*-server \d+\.\d+\.\d+$/);
   });
 
-  it('is memory where there is none', async () => {
+  it('is in memory if there is no server', async () => {
     expect(await open({ PATH: NOWHERE })).toEqual({
       kind: 'memory',
-      said: 'using a Redis in memory: there is no REDIS_URL, and no redis-server or valkey-server on the PATH',
+      output: 'using a Redis in memory: there is no REDIS_URL, and no redis-server or valkey-server on the PATH',
       works: true,
     });
   });
 
-  it('is memory where the server does not start, and the reason is told', async () => {
-    const { kind, said, works } = await open({ PATH: withProgram('echo "cannot run here" >&2; exit 3') });
+  it('is in memory if the server does not start, and the reason is shown', async () => {
+    const { kind, output, works } = await open({ PATH: withProgram('echo "cannot run here" >&2; exit 3') });
 
     expect({ kind, works }).toEqual({ kind: 'memory', works: true });
-    expect(said).toMatch(/^Redis does not start; its log .* ends with:\ncannot run here\nusing a Redis in memory$/);
+    expect(output).toMatch(/^Redis does not start; its log .* ends with:\ncannot run here\nusing a Redis in memory$/);
   });
 
   it.each([
     [{ UPSTASH_REDIS_REST_URL: 'https://x.upstash.io' }, 'belong together: set both, or neither'],
     [{ UPSTASH_REDIS_REST_URL: 'x.upstash.io', UPSTASH_REDIS_REST_TOKEN: 'x' }, 'must be an address such as https://name.upstash.io'],
     [{ REDIS_URL: 'localhost:6379' }, 'REDIS_URL must be a URL such as redis://user:password@host:6379'],
-  ])('refuses a wrong environment and says what would be right: %o', async (env, message) => {
+  ])('refuses an invalid environment and describes a valid one: %o', async (env, message) => {
     await expect(open(env)).rejects.toThrow(message);
   });
 });

@@ -12,7 +12,7 @@ const setUp = () => {
 };
 
 describe('the store of a Redis in memory', () => {
-  it('ends a key at its time, not before', () => {
+  it('expires a key at its time, not before', () => {
     const { store, pass } = setUp();
     store.put('a', 'string', 'x', 1_000);
 
@@ -22,13 +22,13 @@ describe('the store of a Redis in memory', () => {
     expect(store.read('a', 'string')).toBeUndefined();
   });
 
-  it('forgets expired keys that are never asked for, so that it stays as large as what lives', () => {
+  it('deletes expired keys that nobody reads, so that its size is bounded by the live keys', () => {
     const { store, pass } = setUp();
     store.put('stays', 'string', 'x', null);
     let most = 0;
 
     for (let at = 0; at < 10_000; at++) {
-      store.put(`lives ten rounds:${at}`, 'string', 'x', store.now() + 10);
+      store.put(`ten rounds:${at}`, 'string', 'x', store.now() + 10);
       store.sweep();
       pass(1);
       most = Math.max(most, store.size());
@@ -38,7 +38,7 @@ describe('the store of a Redis in memory', () => {
     expect(store.read('stays', 'string')).toBe('x');
   });
 
-  it('gives a key that comes again a new time to live and a new type', () => {
+  it('gives a key that is set again a new TTL and a new type', () => {
     const { store, pass } = setUp();
     store.put('a', 'string', 'x', 1_000);
     pass(1_000);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { faultOf } from '../../../local/redis/version.ts';
 
 describe('the version of a Redis', () => {
-  it.each(['6.2.0', '7.0.15', '8.2', '10.0.0', null])('is good from 6.2 on, or when it is not told: %s', (version) => {
+  it.each(['6.2.0', '7.0.15', '8.2', '10.0.0', null])('is supported from 6.2 on, or if it is unknown: %s', (version) => {
     expect(faultOf(version)).toBeNull();
   });
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { inject, onTestFinished } from 'vitest';
 import { openPool } from '../../../functions/platform/pool.ts';
 
-/** A database without anything in it, for the running test. */
+/** An empty database for the running test. */
 export const emptyDatabase = async () => {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const admin = openPool(inject('databaseUrl'));

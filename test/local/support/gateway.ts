@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 import type { HttpHandler } from '../../../functions/http/api.ts';
 import { type GatewayOptions, startGateway } from '../../../local/gateway.ts';
 
-/** A gateway for the running test, in front of a handler that keeps its events; `answer` stands in for both Lambdas. */
+/** A gateway for the running test, in front of a handler that records its events; `answer` replaces both Lambdas. */
 export const gatewayForTest = async (
   answer: HttpHandler = async () => ({ statusCode: 200, body: '{}' }),
   options: Omit<GatewayOptions, 'handlers'> = {},
@@ -33,7 +33,7 @@ export const gatewayForTest = async (
     events,
     served,
     errors,
-    /** A request as it is written here: fetch would tidy its path and its headers. */
+    /** Sends a request exactly as written: fetch would normalize its path and headers. */
     send: (path: string, given: RequestOptions = {}, body?: string | Buffer) => send(gateway.port, path, given, body),
     /** The event that a request becomes. */
     eventOf: async (path: string, given: RequestOptions = {}, body?: string | Buffer) => {
@@ -54,7 +54,7 @@ export const send = async (port: number, path: string, given: RequestOptions = {
   return { status: response.statusCode ?? 0, headers: response.headers, text: await text(response) };
 };
 
-/** A bare connection: for requests that are never finished, or given up. */
+/** A raw connection, for requests that are never completed or are abandoned. */
 export const open = async (port: number) => {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());

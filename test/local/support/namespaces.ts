@@ -15,7 +15,7 @@ const must = (...args: string[]) => {
   if (fault !== null) throw new Error(`ip ${args.join(' ')}: ${fault}`);
 };
 
-/** Why no network namespaces can be made here; null when they can. */
+/** Why no network namespaces can be created here; null if they can. */
 export const whyNoNamespaces = (): string | null => {
   const name = `maw-probe-${process.pid}`;
   const fault = ip('netns', 'add', name) ?? ip('-n', name, 'link', 'add', 'probe', 'type', 'veth');
@@ -24,16 +24,16 @@ export const whyNoNamespaces = (): string | null => {
 };
 
 export type Machine = {
-  /** Of its network namespace. */
+  /** The name of its network namespace. */
   name: string;
   address: string;
-  /** Runs Node in it; answers at once. */
+  /** Starts Node in it, and returns at once. */
   start(args: readonly string[], env?: Record<string, string>): { child: ChildProcess; output: () => string };
-  /** Runs Node in it to its end; answers what it printed, or throws when it failed. */
+  /** Runs Node in it to its end; returns its output, or throws if it failed. */
   run(args: readonly string[], env?: Record<string, string>): Promise<string>;
 };
 
-/** Two network namespaces with nothing but a cable between them. */
+/** Two network namespaces connected only by a virtual cable. */
 export const twoMachines = (): [Machine, Machine] => {
   const names = [`maw-${process.pid}-a`, `maw-${process.pid}-b`] as const;
   const children: ChildProcess[] = [];

@@ -6,7 +6,7 @@ import { createAwsKey } from '../../../local/aws-key.ts';
 import { startQueues } from '../../../local/queues.ts';
 import { PATIENCE_MS } from '../../support/redis-kind.ts';
 
-/** Those of a queue that wait, are hidden, or are held back. */
+/** The numbers of visible, hidden and delayed messages of a queue. */
 export const countsOf = async (client: SQSClient, QueueUrl: string) => {
   const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }));
   return {
@@ -16,7 +16,7 @@ export const countsOf = async (client: SQSClient, QueueUrl: string) => {
   };
 };
 
-/** SQS for the running test, the adapter of production in front of it, and what it logged. */
+/** SQS for the running test, the production adapter in front of it, and its log. */
 export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
   const errors: unknown[] = [];
   const logged: { event: string; fields: Record<string, unknown> | undefined }[] = [];
@@ -30,7 +30,7 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
     urls,
     deadUrls,
     log: (_, event, fields) => logged.push({ event, fields }),
-    timeoutMs: PATIENCE_MS, // what is given up and sent again comes twice, or is hidden for long
+    timeoutMs: PATIENCE_MS, // a message that is sent again after a timeout arrives twice, or is hidden for a long time
     ...options,
   });
   const client = new SQSClient({ endpoint, region, credentials, useQueueUrlAsEndpoint: false });
@@ -48,7 +48,7 @@ export const queuesForTest = async (options: { timeoutMs?: number } = {}) => {
   };
 };
 
-/** The adapter in front of something that is no SQS. */
+/** The adapter in front of a server that is not SQS. */
 export const queuesAt = (endpoint: string, timeoutMs = PATIENCE_MS) => {
   const logged: [event: string, fields: Record<string, unknown>][] = [];
   const queues = createQueues({

@@ -11,7 +11,7 @@ import { until } from '../../support/processes.ts';
 import { PATIENCE_MS } from '../../support/redis-kind.ts';
 import { startUpstash } from '../../../local/redis/upstash.ts';
 
-/** The program of a real Redis on this machine; null when there is none, and its tests are skipped. */
+/** The program of a real Redis on this machine; if null, its tests are skipped. */
 export const PROGRAM = findRedisServer();
 
 export const throwawayFolder = () => {
@@ -19,7 +19,7 @@ export const throwawayFolder = () => {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 };
 
-/** A real Redis of its own, which leaves nothing behind. */
+/** Its own real Redis, which leaves nothing behind. */
 export const startRealRedis = async (patienceMs = PATIENCE_MS) => {
   const { folder, remove } = throwawayFolder();
   const server = await startRedisServer({ program: PROGRAM ?? '', folder, patienceMs });
@@ -34,9 +34,9 @@ export const startRealRedis = async (patienceMs = PATIENCE_MS) => {
 
 export type Backend = {
   at: RedisAt;
-  /** Straight to the Redis. */
+  /** A direct connection to the Redis. */
   requester: LinkedRequester;
-  /** Lets this much time pass for the keys: at once where the clock is ours, else until `check` holds. */
+  /** Lets this much time pass for the keys: at once if the clock is fake, else until `check` holds. */
   pass(ms: number, check: () => Promise<boolean>): Promise<void>;
   close(): Promise<void>;
 };
@@ -72,7 +72,7 @@ const openHttp = async (): Promise<Backend> => {
   return { ...memory, at: { url, token }, close };
 };
 
-/** What one suite runs against, each with a name and whether it can run here. */
+/** The backends that one suite runs against, each with a name and whether it can run here. */
 export const BACKENDS: [name: string, isHere: boolean, open: () => Promise<Backend>][] = [
   ['in memory', true, openMemory],
   ['in memory behind HTTP', true, openHttp],

@@ -10,7 +10,7 @@ import type { SocketEvent } from '../../../local/socket-gateway/gateway-events.t
 import { watchFrames } from '../../../local/socket-gateway/watch-frames.ts';
 import { createSocketGateway, type SocketGatewayOptions } from '../../../local/socket-gateway.ts';
 
-/** The published schema, without what API Gateway gives to authorizers only, or not with every event. */
+/** The published schema, without the fields that API Gateway gives only to authorizers or not with every event. */
 export const PublishedEvent = APIGatewayProxyWebsocketEventSchema.partial({
   type: true,
   methodArn: true,
@@ -21,7 +21,7 @@ export const PublishedEvent = APIGatewayProxyWebsocketEventSchema.partial({
 
 const accept: SocketHandler = async () => ({ statusCode: 200 });
 
-/** Sockets and `@connections` for the running test, in front of a handler that keeps its events. */
+/** Sockets and `@connections` for the running test, in front of a handler that records its events. */
 export const socketsForTest = async (answer: SocketHandler = accept, options: Partial<SocketGatewayOptions> = {}) => {
   const events: SocketEvent[] = [];
   const errors: unknown[] = [];
@@ -44,7 +44,7 @@ export const socketsForTest = async (answer: SocketHandler = accept, options: Pa
     await sockets.close();
     await gateway.close();
   });
-  /** Those of one type, in the order in which they came. */
+  /** The events of one type, in order of arrival. */
   const of = (type: SocketEvent['requestContext']['eventType']) => events.filter((event) => event.requestContext.eventType === type);
   const target = { endpoint: `${gateway.url}/ws`, region: REGION, credentials: key };
   const management = new ApiGatewayManagementApiClient({ ...target, maxAttempts: 1 });
@@ -60,7 +60,7 @@ export const socketsForTest = async (answer: SocketHandler = accept, options: Pa
     url: `ws://127.0.0.1:${gateway.port}/ws`,
     of,
     connect: (query = '', given: ClientOptions = {}) => connect(`ws://127.0.0.1:${gateway.port}/ws${query}`, given),
-    /** Opens a socket and answers it with its connection id. */
+    /** Opens a socket and returns it with its connection id. */
     open: async () => {
       const client = await connect(`ws://127.0.0.1:${gateway.port}/ws`);
       const [opened] = of('CONNECT').slice(-1); // others may have ended meanwhile
@@ -69,7 +69,7 @@ export const socketsForTest = async (answer: SocketHandler = accept, options: Pa
   };
 };
 
-/** A client that keeps what it gets: text as text, binary as bytes. */
+/** A client that records what it receives: text as text, binary as bytes. */
 export const connect = async (url: string, options: ClientOptions = {}) => {
   const socket = new WebSocket(url, options);
   let frames = 0;

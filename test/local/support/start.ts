@@ -14,21 +14,21 @@ export const isAlive = (pid: number): boolean => {
   }
 };
 
-/** The command lines with `text` in them; only Linux tells them. */
+/** The command lines that contain `text`; only Linux provides them. */
 export const commandsWith = async (text: string): Promise<string[]> => {
   const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
   const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
   return commands.filter((command) => command.includes(text)).map((command) => command.replaceAll('\0', ' '));
 };
 
-/** Answers the exit code of a process, once it has ended. */
+/** Returns the exit code of a process after it has ended. */
 export const exitOf = ({ child, output }: Running): Promise<number> =>
-  until(`the process to end; it said: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }).then(({ code }) => code);
+  until(`the process to end; its output: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }).then(({ code }) => code);
 
-/** A data folder of its own, and `npm start` in it as often as the test likes; whatever still runs at the end is stopped. */
-export const homeForTest = async () => {
+/** A data folder, and `npm start` in it as often as the test needs; everything that still runs at the end is stopped. */
+export const installationForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-start-'));
-  await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
+  await chmod(folder, 0o711); // PostgreSQL may run as another user, which must be able to enter the folder
   const data = join(folder, 'data');
   const port = await freePort();
   const started: Running[] = [];
@@ -59,4 +59,4 @@ export const homeForTest = async () => {
     processes: () => commandsWith(data),
   };
 };
-export type TestHome = Awaited<ReturnType<typeof homeForTest>>;
+export type TestInstallation = Awaited<ReturnType<typeof installationForTest>>;

@@ -8,7 +8,7 @@ import { adapterThat } from '../../support/adapter.ts';
 import { agentForTest, holds, until } from '../support/agent.ts';
 import { startPlatform } from '../support/fake-platform.ts';
 
-/** A tool that works until it is told to stop, or until `finish` is called. */
+/** A tool that works until its signal aborts or `finish` is called. */
 const stubborn = () => {
   const seen = { started: 0, stopped: 0, finish: () => {} };
   const tool = adapterThat(
@@ -18,7 +18,7 @@ const stubborn = () => {
         seen.finish = () => resolve('finished');
         signal.addEventListener('abort', () => {
           seen.stopped++;
-          reject(new Error('told to stop'));
+          reject(new Error('stopped'));
         });
       }),
   );
@@ -26,7 +26,7 @@ const stubborn = () => {
 };
 
 describe('a worker', () => {
-  it('claims what is ready, carries it out and completes it', async () => {
+  it('claims ready subtasks, runs them and completes them', async () => {
     const platform = await startPlatform();
     const subtask = platform.add({ goal: 'say hello', inputs: platform.parent('before', 1) });
     const worker = await agentForTest(platform);
@@ -68,7 +68,7 @@ describe('a worker', () => {
     expect(most).toBe(3);
   });
 
-  it('reports the start of a subtask that was claimed without being started, while the work goes on', async () => {
+  it('reports the start of a subtask that its claim did not start, without delaying the work', async () => {
     const platform = await startPlatform();
     const subtask = platform.add({ started: false });
     const tool = adapterThat(() => holds(() => platform.of('startSubtask').length >= 2));
@@ -81,13 +81,13 @@ describe('a worker', () => {
     expect(platform.of('startSubtask')[0]?.body).toEqual({ lease_token: subtask.lease_token, attempt: 1 });
   });
 
-  it('stops the work when the report of its start is refused for a lost lease', async () => {
+  it('stops the work when the report of its start is refused because the lease is lost', async () => {
     const platform = await startPlatform();
     platform.add({ started: false });
     const { tool, seen } = stubborn();
     platform.intercept('startSubtask', async () => {
       await holds(() => seen.started === 1);
-      return new AppError('lease_lost', 'somebody else has it');
+      return new AppError('lease_lost', 'another worker has it');
     });
     const worker = await agentForTest(platform, { tools: [tool] });
     void worker.run();
@@ -130,7 +130,7 @@ describe('a worker', () => {
     expect(platform.of('completeSubtasks')).not.toHaveLength(0);
   });
 
-  it('repeats a claim whose answer was lost with the same claim_request_id, and works off what it brought', async () => {
+  it('repeats a claim whose answer was lost with the same claim_request_id, and runs the subtasks it returns', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     let cuts = 0;
@@ -160,7 +160,7 @@ describe('a worker', () => {
     expect(worker.events()).toContain('request.retried');
   });
 
-  it('beats again no sooner than the platform asks', async () => {
+  it('sends the next heartbeat no earlier than the platform asks', async () => {
     const platform = await startPlatform();
     platform.retryAfterSeconds = 2;
     const beatenAt: number[] = [];
@@ -211,7 +211,7 @@ describe('a worker', () => {
     expect(platform.of('failSubtask')).toEqual([]);
   });
 
-  it('drops a result quietly when its lease was lost in the meantime', async () => {
+  it('drops a result without an error when its lease was lost in the meantime', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     platform.lost.add(subtask.subtask_id);
@@ -225,20 +225,25 @@ describe('a worker', () => {
     expect(platform.ended.size).toBe(0);
   });
 
-  it.each(['lease_lost', 'attempt_ended', 'task_ended'] as const)('says nothing more of a result that is refused as %s', async (code) => {
-    const platform = await startPlatform();
-    const { subtask_id } = platform.add();
-    platform.intercept('completeSubtasks', () => ({ answer: { results: [{ ok: false, subtask_id, code, detail: 'over' }], claim: null } }));
-    const worker = await agentForTest(platform);
-    void worker.run();
+  it.each(['lease_lost', 'attempt_ended', 'task_ended'] as const)(
+    'sends nothing more about a result that is refused as %s',
+    async (code) => {
+      const platform = await startPlatform();
+      const { subtask_id } = platform.add();
+      platform.intercept('completeSubtasks', () => ({
+        answer: { results: [{ ok: false, subtask_id, code, detail: 'over' }], claim: null },
+      }));
+      const worker = await agentForTest(platform);
+      void worker.run();
 
-    await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === code));
-    await holds(() => worker.agent.running === 0);
+      await holds(() => worker.lines.some(({ event, reason }) => event === 'subtask.dropped' && reason === code));
+      await holds(() => worker.agent.running === 0);
 
-    expect(platform.of('failSubtask')).toEqual([]);
-  });
+      expect(platform.of('failSubtask')).toEqual([]);
+    },
+  );
 
-  it('carries progress up with the heartbeat', async () => {
+  it('sends progress with the heartbeat', async () => {
     const platform = await startPlatform();
     platform.add();
     const tool = adapterThat(async (host) => {
@@ -253,7 +258,7 @@ describe('a worker', () => {
     expect(beat?.body.leases[0].progress).toEqual({ percent: 100, message: 'half\ufffdway' });
   });
 
-  it('goes on with the credential that a heartbeat renewed, and hands it over to be kept', async () => {
+  it('uses the credential that a heartbeat renewed, and passes it on to be stored', async () => {
     const platform = await startPlatform();
     platform.worker.renewed = 'a-fresh-credential';
     const kept: string[] = [];
@@ -311,7 +316,7 @@ describe('a worker', () => {
     expect(JSON.parse(platform.blobs.get(result_artifact_id)?.toString() ?? '')).toBe(value);
   });
 
-  it('fails a result that is larger than the worker sends', async () => {
+  it('fails a result that exceeds the limit of the worker', async () => {
     const platform = await startPlatform();
     const subtask = platform.add({ input: { steps: [{ do: 'output', value: 'x'.repeat(5_000) }] } });
     const worker = await agentForTest(platform, { settings: { maxResultBytes: 4_000 } });
@@ -324,7 +329,7 @@ describe('a worker', () => {
     });
   });
 
-  it('fetches the outputs of parents that did not come along, from the answer or from the blob store', async () => {
+  it('fetches the outputs of parents that the claim did not include, from the API or from the blob store', async () => {
     const platform = await startPlatform();
     const id = '00000000-0000-4000-8000-0000000000bb';
     platform.blobs.set(id, Buffer.from('{"b":2}'));
@@ -340,7 +345,7 @@ describe('a worker', () => {
     expect(platform.output(subtask)).toEqual({ a: 1, b: 2 });
   });
 
-  it('replaces what the server refuses in anything that it sends', async () => {
+  it('replaces characters that the server refuses in everything that it sends', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     const tool = adapterThat((host) => {
@@ -356,7 +361,7 @@ describe('a worker', () => {
     expect(platform.logs.get(subtask.subtask_id)?.[0]?.content).toBe('log \ufffd \ufffd');
   });
 
-  it('tells a failure with its class, and removes the workspace of the attempt', async () => {
+  it('reports a failure with its class, and removes the workspace of the attempt', async () => {
     const platform = await startPlatform();
     const subtask = platform.add({ input: { steps: [{ do: 'fail', failure_class: 'rate_limited', message: 'slow down' }] } });
     const worker = await agentForTest(platform);
@@ -367,7 +372,7 @@ describe('a worker', () => {
     await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
-  it('fails a result that is refused within an accepted request as an invalid result, too', async () => {
+  it('fails a result that is refused within an accepted request as an invalid result', async () => {
     const platform = await startPlatform();
     const { subtask_id } = platform.add();
     const refusal = { ok: false, subtask_id, code: 'artifact_not_stored', detail: 'no bytes' };
@@ -382,7 +387,7 @@ describe('a worker', () => {
     });
   });
 
-  it('does not let one refused result spoil those that share its request', async () => {
+  it('does not let one refused result affect the others in its request', async () => {
     const platform = await startPlatform();
     const bad = platform.add({ key: 'bad' });
     const good = platform.add({ key: 'good' });
@@ -401,7 +406,7 @@ describe('a worker', () => {
 });
 
 describe('a claim', () => {
-  it('gives its slots back when it is refused', async () => {
+  it('releases its slots when it is refused', async () => {
     const platform = await startPlatform();
     platform.intercept('claimSubtasks', () => new AppError('invalid_request', 'no'));
     const { url, worker } = platform;
@@ -426,7 +431,7 @@ describe('a claim', () => {
 });
 
 describe('draining', () => {
-  it('claims nothing new, keeps the lease of what runs and lets it finish', async () => {
+  it('stops claiming, renews the leases of running subtasks and lets them finish', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     const { tool, seen } = stubborn();
@@ -460,10 +465,10 @@ describe('draining', () => {
 
     await worker.run();
 
-    expect(worker.lines.find(({ event }) => event === 'worker.draining')?.reason).toBe('the server wants it');
+    expect(worker.lines.find(({ event }) => event === 'worker.draining')?.reason).toBe('the server requested it');
   });
 
-  it('is followed by giving the work back when it is cancelled', async () => {
+  it('releases the running subtasks when it is cancelled', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     const { tool, seen } = stubborn();
@@ -481,7 +486,7 @@ describe('draining', () => {
 });
 
 describe('once', () => {
-  it('claims one time, as much as fits, and ends when that is done', async () => {
+  it('claims one time, up to its free slots, and ends when those subtasks are finished', async () => {
     const platform = await startPlatform();
     for (let count = 0; count < 3; count++) platform.add();
     const worker = await agentForTest(platform, { slots: 2 });

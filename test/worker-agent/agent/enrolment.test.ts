@@ -35,7 +35,7 @@ describe('enrolment', () => {
     expect(platform.of('registerWorker')[0]?.body).toMatchObject({ name: 'my worker', tools: ['scripted'], slots: 2 });
   });
 
-  it('keeps its file for its owner only, whole, and without the enrolment token', async () => {
+  it('stores a file that only its owner can read, without the enrolment token', async () => {
     const { file, wanted } = await setUp();
 
     await enrol(file, wanted);
@@ -45,7 +45,7 @@ describe('enrolment', () => {
     expect(await readdir(dirname(file.path))).toHaveLength(1);
   });
 
-  it('tells at once of an address where something else answers', async () => {
+  it('fails at once when another kind of server answers at the address', async () => {
     const { platform, file, wanted } = await setUp();
     platform.intercept('registerWorker', () => ({ proxyStatus: 404 }));
 
@@ -54,7 +54,7 @@ describe('enrolment', () => {
     expect(platform.of('registerWorker')).toHaveLength(1);
   });
 
-  it('repeats a registration whose answer was lost as the same one, also after a restart', async () => {
+  it('repeats a registration whose answer was lost with the same id, also after a restart', async () => {
     const { platform, file, wanted } = await setUp();
     let count = 0;
     platform.intercept('registerWorker', () =>
@@ -69,7 +69,7 @@ describe('enrolment', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  it('is a new one with a new token', async () => {
+  it('registers a new worker with a new token', async () => {
     const { platform, file, wanted } = await setUp();
 
     await enrol(file, wanted);
@@ -84,13 +84,13 @@ describe('enrolment', () => {
     await expect(enrol(file, { ...wanted, enrolToken: undefined })).rejects.toThrow('the worker my worker is not enrolled');
   });
 
-  it('refuses a start without the tools that it was enrolled with', async () => {
+  it('refuses to start without the tools that the worker was enrolled with', async () => {
     const { file, wanted } = await setUp();
     await enrol(file, { ...wanted, tools: ['scripted', 'exec'] });
     await expect(enrol(file, wanted)).rejects.toThrow('it would be given work for exec');
   });
 
-  it('is kept by an upgrade: a file of the first versions is read, and what a newer one wrote besides stays', async () => {
+  it('survives an upgrade: files of the first versions are read, and fields of newer versions are preserved', async () => {
     const { platform, file, wanted } = await setUp();
     const identity = await enrol(file, wanted);
     const { format, ...first } = JSON.parse(await readFile(file.path, 'utf8'));
@@ -105,7 +105,7 @@ describe('enrolment', () => {
     expect(JSON.parse(await readFile(file.path, 'utf8'))).toMatchObject({ format: 1, of_a_newer_version: true, credential: 'renewed' });
   });
 
-  it('leaves alone the file of a newer version that it could not live with', async () => {
+  it('does not touch a file in the format of a newer version', async () => {
     const { file, wanted } = await setUp();
     await enrol(file, wanted);
     const newer = JSON.stringify({ ...JSON.parse(await readFile(file.path, 'utf8')), format: 2 });
@@ -116,7 +116,7 @@ describe('enrolment', () => {
     expect(await readFile(file.path, 'utf8')).toBe(newer);
   });
 
-  it('tells what to do about a broken file', async () => {
+  it('suggests how to repair a broken file', async () => {
     const { file, wanted } = await setUp();
     await enrol(file, wanted);
     await writeFile(file.path, '{"url":');

@@ -31,16 +31,16 @@ const serve = async (status: () => AgentStatus = () => STATUS, metrics = new Met
 
 describe('readiness', () => {
   it.each<[string, Partial<AgentStatus>, string[]]>([
-    ['is there while the platform answers', {}, []],
-    ['ends with the first word of draining', { isDraining: true }, ['it drains']],
+    ['is reported while the platform answers', {}, []],
+    ['ends when draining begins', { isDraining: true }, ['the worker is draining']],
     ['waits for the first answer', { heartbeatAgeMs: null }, ['the platform has not answered yet']],
-    ['ends when the platform stays away', { heartbeatAgeMs: 9_400 }, ['the platform has not answered for 9 s']],
+    ['ends when the platform stays unavailable', { heartbeatAgeMs: 9_400 }, ['the platform has not answered for 9 s']],
     [
       'ends while no result could be kept',
       { spool: { ...SPOOL, status: 'full', error: 'no space left' } },
-      ['its disk takes no results or no workspaces: no space left'],
+      ['its disk cannot store results or workspaces: no space left'],
     ],
-    ['ends for good with the credential', { isRevoked: true, isDraining: true }, ['the platform removed this worker']],
+    ['ends permanently when the worker is removed', { isRevoked: true, isDraining: true }, ['the platform removed this worker']],
   ])('%s', (_, change, reasons) => {
     expect(reasonsAgainst({ ...STATUS, ...change })).toEqual(reasons);
   });
@@ -65,7 +65,7 @@ describe('readiness', () => {
 });
 
 describe('the metrics', () => {
-  it('count what the journal tells', async () => {
+  it('count log lines', async () => {
     const metrics = new Metrics();
     const get = await serve(() => STATUS, metrics);
     const log = metrics.counting(silentLog);
@@ -101,7 +101,7 @@ describe('the metrics', () => {
     ]);
   });
 
-  it('know what the cap of the output left out', async () => {
+  it('count the output that was dropped because of the cap', async () => {
     const platform = await startPlatform();
     platform.add({ input: { steps: [{ do: 'log', text: 'x'.repeat(1_000) }] } });
     const worker = await agentForTest(platform, { settings: { maxLogBytes: 100 } });
@@ -120,7 +120,7 @@ describe('the metrics', () => {
 });
 
 describe('a worker that was given a health port', { timeout: 60_000 }, () => {
-  it('answers there, and status shows it; a second one is told that the port is taken', async () => {
+  it('answers there, and status shows it; a second worker reports that the port is in use', async () => {
     const platform = await startPlatform();
     const folder = await folderForTest();
     const port = await freePort();

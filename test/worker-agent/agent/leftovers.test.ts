@@ -26,7 +26,7 @@ const startWorker = (platform: FakePlatform, stateDir: string, name: string, iso
   return worker;
 };
 
-/** A worker that carries out a command which leaves processes in two sessions, deaf to signals. */
+/** A worker that runs a command which leaves processes in two sessions that ignore signals. */
 const busyWorker = async (platform: FakePlatform, stateDir: string, name: string, isolation = 'env') => {
   const { command, pids, asleep } = strayForTest();
   const script = `${DEAF} (setsid sh -c '${DEAF} ${command}' </dev/null >/dev/null 2>&1 &); touch left; ${command}`;
@@ -43,7 +43,7 @@ const attempts = async (stateDir: string): Promise<string[]> => {
 };
 
 describe.skipIf(process.platform !== 'linux')('a worker that was killed', { timeout: 60_000 }, () => {
-  it('ends what it left running and removes its folders at its next start, and nothing of another worker', async () => {
+  it('ends the processes it left running and removes its folders at its next start, and touches no other worker', async () => {
     const stateDir = await folderForTest();
     const [platform, others] = [await startPlatform(), await startPlatform()];
     const other = await busyWorker(others, stateDir, 'other');
@@ -64,7 +64,7 @@ describe.skipIf(process.platform !== 'linux')('a worker that was killed', { time
     expect(again.output()).toContain('leftovers.ended');
   });
 
-  it.skipIf(NO_BWRAP !== null)('has left nothing running at all where bubblewrap isolates its commands', async () => {
+  it.skipIf(NO_BWRAP !== null)('leaves no process running when bubblewrap isolates its commands', async () => {
     const killed = await busyWorker(await startPlatform(), await folderForTest(), 'killed', 'bwrap');
 
     await killed.worker.kill('SIGKILL');
@@ -73,13 +73,13 @@ describe.skipIf(process.platform !== 'linux')('a worker that was killed', { time
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a worker that is to use bubblewrap', () => {
-  it('does not start where there is none, and says what to do', async () => {
+describe.skipIf(process.platform === 'win32')('a worker that requires bubblewrap', () => {
+  it('does not start when it is not installed, and suggests what to do', async () => {
     const flags = ['--state-dir', await folderForTest(), '--isolation', 'bwrap'];
 
     const { code, error } = await ended(run(['worker-agent/bin/maw.mjs', 'worker', 'start', ...flags], { PATH: '/no/folder' }));
 
     expect(code).toBe(1);
-    expect(error).toMatch(process.platform === 'linux' ? /bwrap is asked for .*bubblewrap/s : /Linux only/);
+    expect(error).toMatch(process.platform === 'linux' ? /bwrap was requested .*bubblewrap/s : /Linux only/);
   });
 });

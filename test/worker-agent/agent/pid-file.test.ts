@@ -6,8 +6,8 @@ import { folderForTest } from '../support/agent.ts';
 
 const GONE = JSON.stringify({ pid: 2 ** 22 + 1, born: '1', health_port: 0 });
 
-describe('the file that says which process runs a worker', () => {
-  it('is taken by one alone of many that find that of a dead process at the same moment', async () => {
+describe('the file that records which process runs a worker', () => {
+  it('is taken by exactly one of many processes that find the file of a dead process at the same time', async () => {
     const state = join(await folderForTest(), 'worker.json');
 
     for (let round = 0; round < 20; round++) {
@@ -19,7 +19,7 @@ describe('the file that says which process runs a worker', () => {
     }
   });
 
-  it('is taken also where a process ended in the middle of that', async () => {
+  it('can be taken after a process ended while it was taking the file', async () => {
     const state = join(await folderForTest(), 'worker.json');
     const lock = state.replace('.json', '.pid.lock');
     await writeFile(lock, '');
@@ -28,7 +28,7 @@ describe('the file that says which process runs a worker', () => {
     expect(await new PidFile(state).take()).toBeNull();
   });
 
-  it.skipIf(process.platform === 'win32')('tells its process from a later one of the same number', async () => {
+  it.skipIf(process.platform === 'win32')('distinguishes its process from a later one with the same pid', async () => {
     const state = join(await folderForTest(), 'worker.json');
     const file = new PidFile(state);
     await file.take();

@@ -12,13 +12,13 @@ import { pushFor } from '../support/fake-push.ts';
 const HOUR = 3_600_000;
 const slow = { idle_heartbeat_ms: HOUR, busy_heartbeat_ms: HOUR, claim_poll_ms: HOUR, lease_ms: 12 * HOUR };
 
-/** Works until it is told to stop. */
+/** A tool that works until its signal aborts. */
 const endless = adapterThat(
-  ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('told to stop')), { once: true })),
+  ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })),
 );
 
 /**
- * A worker that has its socket, and that asked in vain since: as it was told so, and again once the server had heard of it. That beat is
+ * A worker that has its socket open and has claimed twice since without result: at once, and again after its heartbeat. That heartbeat is
  * answered late, so that its claim comes last.
  */
 const pushed = async ({ intervals = slow, ...given }: { intervals?: Intervals; tools?: AgentAdapter[]; slots?: number } = {}) => {
@@ -38,12 +38,12 @@ const pushed = async ({ intervals = slow, ...given }: { intervals?: Intervals; t
 };
 
 describe('a worker with a socket', () => {
-  it('subscribes to what is meant for it, and asks for work and beats once that works', async () => {
+  it('subscribes to its topic, and then claims and sends a heartbeat', async () => {
     const { push, platform } = await pushed();
 
     await holds(() => platform.of('heartbeat').length === 2);
 
-    expect(push.heard).toEqual([{ action: 'subscribe', topic: push.topic }]);
+    expect(push.received).toEqual([{ action: 'subscribe', topic: push.topic }]);
   });
 
   it('claims when it is rung', async () => {
@@ -54,7 +54,7 @@ describe('a worker with a socket', () => {
     await holds(() => platform.ended.has(subtask.subtask_id));
   });
 
-  it('claims again when it was rung while a claim was on its way', async () => {
+  it('claims again when it was rung while a claim was in progress', async () => {
     const { platform, push, worker, claims } = await pushed({ tools: [endless], slots: 2 });
     const held = platform.add();
     push.ring();
@@ -72,17 +72,17 @@ describe('a worker with a socket', () => {
     const beats = platform.of('heartbeat').length;
     push.ring();
     push.cancel(held.subtask_id);
-    await holds(() => platform.of('heartbeat').length > beats); // so the ring was heard too
+    await holds(() => platform.of('heartbeat').length > beats); // so the ring was received too
     answer();
 
     await holds(() => claims() === asked + 2);
   });
 
-  it('asks hardly ever while it can be rung, and at the pace of the server when it can not', async () => {
+  it('rarely polls while it can be rung, and polls at the interval of the server when it cannot', async () => {
     const { platform, push, claims, worker } = await pushed({ intervals: { ...slow, idle_heartbeat_ms: 10, claim_poll_ms: 10 } });
     let asked: number;
     do {
-      asked = claims(); // what was asked when the socket began may still come
+      asked = claims(); // claims that were sent when the socket opened may still arrive
       const before = platform.of('heartbeat').length;
       await holds(() => platform.of('heartbeat').length > before + 20);
     } while (claims() > asked);
@@ -93,7 +93,7 @@ describe('a worker with a socket', () => {
     expect(worker.events()).toContain('push.ended');
   });
 
-  it('goes on asking while it is paused: nobody rings when that is over', async () => {
+  it('continues to poll while it is paused, since the server does not ring when the pause ends', async () => {
     const { platform, push, claims } = await pushed();
     platform.intercept('claimSubtasks', () => ({ answer: { claimed: [], empty_reason: 'worker_paused', claim_poll_ms: 5 } }));
 
@@ -101,7 +101,7 @@ describe('a worker with a socket', () => {
     await holds(() => claims() > 5);
   });
 
-  it('beats at once when something that it holds was cancelled, and believes the answer only', async () => {
+  it('sends a heartbeat at once when one of its subtasks was cancelled, and trusts only the answer to it', async () => {
     const { platform, push, worker } = await pushed({ tools: [endless] });
     const [kept, cancelled] = [platform.add(), platform.add()];
     push.ring();
@@ -118,7 +118,7 @@ describe('a worker with a socket', () => {
     await holds(() => worker.events().includes('subtask.cancelled'));
   });
 
-  it('tells that it is free when it waits after having said that it is busy', async () => {
+  it('reports free slots at once after it reported that all were in use', async () => {
     let isDone = false;
     const tool = adapterThat(() => holds(() => isDone));
     const { platform, push, worker } = await pushed({ tools: [tool] });
@@ -133,7 +133,7 @@ describe('a worker with a socket', () => {
     await holds(() => platform.of('heartbeat').at(-1)?.body.leases.length === 0);
   });
 
-  it('stops when the server says that it was removed', async () => {
+  it('stops when the server reports that it was removed', async () => {
     const { platform, push, run } = await pushed();
     platform.intercept('createWorkerTicket', () => new AppError('worker_revoked', 'This worker was removed'));
 
@@ -144,7 +144,7 @@ describe('a worker with a socket', () => {
 });
 
 describe('the socket loop', () => {
-  it('says at each beat what it is subscribed to', async () => {
+  it('sends its topics with each ping', async () => {
     const platform = await startPlatform();
     const push = await pushFor(platform);
     const stop = new AbortController();
@@ -153,11 +153,11 @@ describe('the socket loop', () => {
     const silent = { onLive: () => {}, onDoorbell: () => {}, onCancel: () => {}, onError: () => {} };
 
     const run = new SocketLoop({ api: { ticket }, workerId: worker_id, clocks: { beatMs: 5 }, ...silent }).run(stop.signal);
-    await holds(() => push.heard.length >= 3);
+    await holds(() => push.received.length >= 3);
     stop.abort();
     await run;
 
-    expect(push.heard.slice(0, 3)).toEqual([
+    expect(push.received.slice(0, 3)).toEqual([
       { action: 'subscribe', topic: push.topic },
       { action: 'ping', topics: [push.topic] },
       { action: 'ping', topics: [push.topic] },

@@ -5,7 +5,7 @@ import { holds } from '../support/agent.ts';
 
 const TOKEN = 'a-token-of-the-machine';
 
-/** EC2's metadata service: answers those alone who have got a token, and knows a path when it has something to say. */
+/** EC2's metadata service: requires a token, and has a path only while there is a notice. */
 const metadata = async () => {
   const known = new Set<string>();
   const texts = new Map([['autoscaling/target-lifecycle-state', 'InService']]);
@@ -38,8 +38,8 @@ const watched = (url: string) => {
   return notices;
 };
 
-describe('notices that the machine is to be taken away', () => {
-  it('are told once each, when they come', async () => {
+describe('notices that the machine will be terminated', () => {
+  it('are reported once each, when they arrive', async () => {
     const { url, known, asked } = await metadata();
     const notices = watched(url);
     await holds(() => asked() > 4);
@@ -56,7 +56,7 @@ describe('notices that the machine is to be taken away', () => {
     expect(notices.map(({ leftMs }) => leftMs)).toEqual([null, expect.any(Number)]);
   });
 
-  it('come from the group of the machine when it is to take it away, and not before', async () => {
+  it('come from the Auto Scaling group when it terminates the machine, and not before', async () => {
     const { url, texts, asked } = await metadata();
     const notices = watched(url);
     await holds(() => asked() > 6);
@@ -65,10 +65,10 @@ describe('notices that the machine is to be taken away', () => {
     texts.set('autoscaling/target-lifecycle-state', 'Terminated');
 
     await holds(() => notices.length === 1);
-    expect([before, notices]).toEqual([[], [{ reason: 'the group takes the machine away', leftMs: null }]]);
+    expect([before, notices]).toEqual([[], [{ reason: 'the Auto Scaling group terminates the machine', leftMs: null }]]);
   });
 
-  it('are waited for while the service does not answer', async () => {
+  it('are still polled after the service did not answer', async () => {
     const { url, known, state } = await metadata();
     known.add('spot/instance-action');
     state.isUnavailable = true;

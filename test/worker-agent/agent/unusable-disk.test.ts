@@ -4,8 +4,8 @@ import { reasonsAgainst } from '../../../worker-agent/src/agent/health.ts';
 import { agentForTest, holds } from '../support/agent.ts';
 import { startPlatform } from '../support/fake-platform.ts';
 
-describe('a worker whose disk takes no workspace', { timeout: 60_000 }, () => {
-  it('gives its subtask back, claims no other and says why', async () => {
+describe('a worker whose disk cannot store a workspace', { timeout: 60_000 }, () => {
+  it('releases its subtask, stops claiming and reports why', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, idle_heartbeat_ms: 20 };
     const { subtask_id } = platform.add();

@@ -6,7 +6,7 @@ import { agentForTest, folderForTest, holds } from '../support/agent.ts';
 import { startPlatform } from '../support/fake-platform.ts';
 
 describe('an upgrade of the platform', () => {
-  it('disturbs no older worker, which leaves out what it does not know', async () => {
+  it('does not disturb an older worker, which ignores unknown fields', async () => {
     const platform = await startPlatform();
     platform.isNewer = true;
     const wanted = { url: platform.url, name: 'old', tools: ['scripted'], slots: 1, timeoutMs: 5_000, enrolToken: 'mae_one' };
@@ -32,7 +32,7 @@ describe('an upgrade of the platform', () => {
 });
 
 describe('an upgrade of a worker', { timeout: 60_000 }, () => {
-  it('finishes what runs, and the next version goes on as the same worker, with no token', async () => {
+  it('finishes the running subtasks, and the next version continues as the same worker without a token', async () => {
     const platform = await startPlatform();
     const folder = await folderForTest();
     const start = (...flags: string[]) => {

@@ -17,7 +17,7 @@ const VERDICTS = {
 } as const;
 
 describe('an error of the platform', () => {
-  it.each(Object.keys(ERRORS) as ErrorCode[])('is classed by its code when that is %s', (code) => {
+  it.each(Object.keys(ERRORS) as ErrorCode[])('is classified by its code %s', (code) => {
     const [verdict] = Object.entries(VERDICTS).find(([, codes]) => (codes as readonly string[]).includes(code)) ?? ['refused'];
 
     expect(classify(known(code))).toBe(verdict);
@@ -52,7 +52,7 @@ describe('an error of the platform', () => {
     },
   );
 
-  it('asks for a repetition only where the same may succeed later, whatever code comes with it', () => {
+  it('is retryable only if the same request may succeed later, whatever its code', () => {
     const codes = fc.oneof(fc.string(), fc.constantFrom('__proto__', 'toString', 'http_x'));
     fc.assert(
       fc.property(codes, fc.integer({ min: 100, max: 599 }), (code, status) => {
@@ -63,17 +63,17 @@ describe('an error of the platform', () => {
     );
   });
 
-  it('is refused when it is none of the platform: a bug is not repeated', () => {
+  it('is refused if it is not from the platform: a bug is not repeated', () => {
     expect([new Error('a bug'), null, undefined, 'text'].map(classify)).toEqual(['refused', 'refused', 'refused', 'refused']);
   });
 
-  it('tells of the lease when nobody has confirmed it, or the server has said that it is lost', () => {
+  it('concerns the lease when it is not confirmed, or when the server reported that it is lost', () => {
     expect([new Unconfirmed(), new LeaseLost()].map(classify)).toEqual(['retryable', 'lease_lost']);
   });
 });
 
 describe('retrying', () => {
-  it('repeats what is retryable until it is answered', async () => {
+  it('repeats a retryable call until it is answered', async () => {
     let calls = 0;
     const answer = await retrying(
       async () => {
@@ -85,7 +85,7 @@ describe('retrying', () => {
     expect(answer).toBe(4);
   });
 
-  it('has an end', async () => {
+  it('ends after the allowed time', async () => {
     let calls = 0;
     const call = async () => {
       calls++;
@@ -95,7 +95,7 @@ describe('retrying', () => {
     expect(calls).toBe(3);
   });
 
-  it('ends at once where the server asks for a longer wait than there is time', async () => {
+  it('ends at once if the server asks for a longer wait than the time left', async () => {
     let calls = 0;
     const call = async () => {
       calls++;
@@ -105,7 +105,7 @@ describe('retrying', () => {
     expect(calls).toBe(1);
   });
 
-  it('does not repeat what would be refused again', async () => {
+  it('does not repeat a call that would be refused again', async () => {
     let calls = 0;
     const call = async () => {
       calls++;
@@ -129,7 +129,7 @@ describe('retrying', () => {
     expect(calls).toBe(1);
   });
 
-  it('waits longer each time, within bounds, and no shorter than the server asks', () => {
+  it('waits longer each time, up to a limit, and at least as long as the server asks', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 0, max: 600_000 }), (tries, asked) => {
         const heeded = Math.min(asked, 300_000);
@@ -142,7 +142,7 @@ describe('retrying', () => {
 });
 
 describe('slots', () => {
-  it('are never given out twice, whatever is reserved and released', () => {
+  it('are never reserved twice, whatever is reserved and released', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 64 }), fc.array(fc.integer({ min: 0, max: 20 })), (capacity, wishes) => {
         const slots = new Slots(capacity, () => {});

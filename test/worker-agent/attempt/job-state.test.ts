@@ -8,7 +8,7 @@ const CURRENT = [null, ...REASONS];
 const accepted = (phase: Phase, current: StopReason | null) => REASONS.filter((reason) => accepts(phase, current, reason));
 
 describe('the reason that stops a job', () => {
-  it('is any one while its tool waits or works and has none yet', () => {
+  it('can be any reason while its tool waits or works and it has none yet', () => {
     expect(accepted('waiting', null)).toEqual(REASONS);
     expect(accepted('working', null)).toEqual(REASONS);
   });
@@ -26,12 +26,12 @@ describe('the reason that stops a job', () => {
     for (const phase of PHASES) for (const current of ['lost', 'revoked'] as const) expect(accepted(phase, current)).toEqual([]);
   });
 
-  it('is nothing but the removal of the worker once the ending is on its way', () => {
+  it('can only be the removal of the worker once the ending is being reported', () => {
     for (const current of CURRENT.filter((it) => it !== 'lost' && it !== 'revoked'))
       expect(accepted('reporting', current)).toEqual(['revoked']);
   });
 
-  it('is also the loss of the lease while a heartbeat asks for it', () => {
+  it('can also be the loss of the lease while a heartbeat asks about it', () => {
     for (const current of CURRENT.filter((it) => it !== 'lost' && it !== 'revoked'))
       expect(accepted('confirming', current)).toEqual(['lost', 'revoked']);
   });

@@ -10,7 +10,7 @@ import { startPlatform } from '../support/fake-platform.ts';
 
 type Given = Parameters<typeof agentForTest>[1];
 
-/** Has one subtask carried out; answers how it ended and what was logged. */
+/** Runs one subtask. Returns how it ended and its log. */
 const carriedOut = async (more: Partial<Claimed>, given: Given = {}) => {
   const platform = await startPlatform();
   const subtask = platform.add(more);
@@ -38,7 +38,7 @@ describe('a turn that ended', () => {
     expect({ kind, ...body }).toMatchObject({ kind: 'failed', failure_class, message: expect.stringContaining(message) });
   });
 
-  it('is no success when nothing was said, though the agent calls it one', async () => {
+  it('is a failure when it has no result, even if the agent reports success', async () => {
     const adapter = { ...agentThatEnds().adapter, start: () => ({ done: Promise.resolve<Outcome>({ ended: 'end_turn' }) }) };
 
     const { body } = await carriedOut({}, { tools: [adapter] });
@@ -46,11 +46,11 @@ describe('a turn that ended', () => {
     expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('there is none') });
   });
 
-  it('tells what was used, also of work that failed', async () => {
+  it('reports usage, also for work that failed', async () => {
     const adapter = adapterThat(({ emit }) => {
       emit({ type: 'usage', usage: { input_tokens: 1 } });
       emit({ type: 'usage', usage: { input_tokens: 3 } });
-      throw new Error('it broke');
+      throw new Error('it crashed');
     });
 
     expect((await carriedOut({}, { tools: [adapter] })).body).toMatchObject({ failure_class: 'tool_error', usage: { input_tokens: 3 } });
@@ -58,24 +58,24 @@ describe('a turn that ended', () => {
 });
 
 describe('a result with a schema', () => {
-  it('is taken when it fits', async () => {
+  it('is accepted when it matches', async () => {
     const { adapter, sent } = agentThatEnds(well(5));
 
     expect((await carriedOut({ result_schema }, { tools: [adapter] })).body).toMatchObject({ result: 5 });
     expect(sent).toEqual([]);
   });
 
-  it('is asked for once more, with what is wrong, when it does not', async () => {
+  it('is requested again, with its faults, when it does not match', async () => {
     const { adapter, sent } = agentThatEnds(well(6), well(4));
 
     const { body, log } = await carriedOut({ result_schema }, { tools: [adapter] });
 
     expect(body).toMatchObject({ result: 4 });
     expect(sent).toEqual([expect.stringContaining('result: must be at most 5')]);
-    expect(log).toContain('asked for once more');
+    expect(log).toContain('asked to correct it');
   });
 
-  it('is asked for once, not twice', async () => {
+  it('is requested again only once', async () => {
     const { adapter, sent } = agentThatEnds(well(6), well(7), well(1));
 
     expect((await carriedOut({ result_schema }, { tools: [adapter] })).body).toMatchObject({
@@ -85,7 +85,7 @@ describe('a result with a schema', () => {
     expect(sent).toHaveLength(1);
   });
 
-  it('fails at once when its agent takes no second turn', async () => {
+  it('fails at once when its agent cannot take a second turn', async () => {
     const input = { steps: [{ do: 'output', value: 'six' }] };
 
     expect((await carriedOut({ result_schema, input })).body).toMatchObject({
@@ -94,12 +94,12 @@ describe('a result with a schema', () => {
     });
   });
 
-  it('fails before any work when this worker can not check it', async () => {
+  it('fails before any work when this worker cannot check it', async () => {
     const { adapter } = agentThatEnds();
 
     const { body } = await carriedOut({ result_schema: { pattern: 'x' } }, { tools: [adapter] });
 
-    expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining("can't check result_schema") });
+    expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('cannot check result_schema') });
   });
 });
 
@@ -107,16 +107,18 @@ describe('verify commands', () => {
   const input = { steps: [{ do: 'output', value: 7 }] };
 
   it('run in the workspace after the tool, with its result on stdin, and the log shows them', async () => {
-    const says = node('process.stdin.on("data",d=>console.log("got",JSON.parse(d).result,process.cwd()===process.env.MAW_WORKSPACE))');
+    const printsInput = node(
+      'process.stdin.on("data",d=>console.log("got",JSON.parse(d).result,process.cwd()===process.env.MAW_WORKSPACE))',
+    );
 
-    const { body, log } = await carriedOut({ input, verify: [says] });
+    const { body, log } = await carriedOut({ input, verify: [printsInput] });
 
     expect(body).toMatchObject({ result: 7 });
     expect(log).toContain('got 7 true');
     expect(log).toContain(`verify ${process.execPath}`);
   });
 
-  it('fail the subtask, with the end of what was printed, when one of them does not exit with 0', async () => {
+  it('fail the subtask, with the end of the output, when one of them does not exit with 0', async () => {
     const verify = [
       node('process.exit(0)'),
       node('console.log("1 test failed");process.exit(3)'),
@@ -156,7 +158,7 @@ describe('verify commands', () => {
     expect(starts).toBe(0);
   });
 
-  it('may be what the agent makes', async () => {
+  it('may be created by the agent', async () => {
     const adapter = adapterThat(({ workspace }) => writeFile(join(workspace, 'check'), '#!/bin/sh\nexit 4\n', { mode: 0o700 }));
 
     const { body } = await carriedOut({ verify: [['./check']] }, { tools: [adapter] });
@@ -164,21 +166,21 @@ describe('verify commands', () => {
     expect(body).toMatchObject({ failure_class: 'verify_failed', message: expect.stringContaining('exit code 4') });
   });
 
-  it('have their time, and leave nothing running when it is over', async () => {
+  it('have a time limit, and leave nothing running after it', async () => {
     const { body } = await carriedOut({ input, timeout_seconds: 1, verify: [node('setInterval(()=>{},1000)')] });
 
     expect(body).toMatchObject({ failure_class: 'timed_out', message: expect.stringContaining('timeout_seconds, 1 s') });
   });
 });
 
-describe('a tool of which nothing is heard', () => {
+describe('a silent tool', () => {
   const hanging = node('console.log("begun");setInterval(()=>{},1000)');
   const silent = node('setInterval(()=>{},1000)');
 
   it.each([
-    ['as the subtask says', { idle_timeout_seconds: 1 }, {}],
-    ['as the worker is set', {}, { idleTimeoutSeconds: 1 }],
-    ['as the subtask says, whatever the worker is set to', { idle_timeout_seconds: 1 }, { idleTimeoutSeconds: 3_600 }],
+    ['as the subtask sets it', { idle_timeout_seconds: 1 }, {}],
+    ['as the worker sets it', {}, { idleTimeoutSeconds: 1 }],
+    ['as the subtask sets it, whatever the worker sets', { idle_timeout_seconds: 1 }, { idleTimeoutSeconds: 3_600 }],
   ])('is stopped after a while, %s', async (_, subtask, settings) => {
     const { body, log } = await carriedOut(
       { tool: 'exec', input: { argv: hanging }, first_event_timeout_seconds: 20, ...subtask },
@@ -189,7 +191,7 @@ describe('a tool of which nothing is heard', () => {
     expect(log).toContain('begun');
   });
 
-  it('is stopped sooner when it gives no first sign', async () => {
+  it('is stopped sooner when it gives no first event', async () => {
     const { body } = await carriedOut({
       tool: 'exec',
       input: { argv: silent },
@@ -200,7 +202,7 @@ describe('a tool of which nothing is heard', () => {
     expect(body).toMatchObject({ failure_class: 'timed_out', message: expect.stringContaining('(first_event_timeout_seconds)') });
   });
 
-  it('goes on for as long as it is heard of', () => {
+  it('continues as long as it emits events', () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
     const stops: string[] = [];
@@ -208,7 +210,7 @@ describe('a tool of which nothing is heard', () => {
 
     for (const seconds of [9, 4, 4, 4]) {
       vi.advanceTimersByTime(seconds * 1_000);
-      watch.heard();
+      watch.activity();
     }
     expect(stops).toEqual([]);
 

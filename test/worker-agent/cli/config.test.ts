@@ -8,7 +8,7 @@ import { commandHelp } from '../../../worker-agent/src/cli/help.ts';
 import { definitionOf, flagOf, SETTING_KEYS, type SettingKey, variableOf } from '../../../worker-agent/src/cli/settings.ts';
 import { folderForTest } from '../support/agent.ts';
 
-/** Four values for each setting, all good and all different where it has that many. */
+/** Three valid values for each setting, different if it has enough of them. */
 const SAMPLES: Record<SettingKey, readonly [string, string, string]> = {
   url: ['http://flag', 'http://variable', 'http://file'],
   api_key: ['mak_flag', 'mak_variable', 'mak_file'],
@@ -57,9 +57,9 @@ const fileWith = async (content: string): Promise<string> => {
 const parsed = (key: SettingKey, raw: string | undefined) => (raw === undefined ? undefined : definitionOf(key).schema.parse(raw));
 
 describe('the table of settings', () => {
-  it.each(SETTING_KEYS)('gives %s a flag that some command takes, a variable and a line of help', (key) => {
+  it.each(SETTING_KEYS)('gives %s a flag of a command, a variable and a line of help', (key) => {
     const command = COMMANDS.find(({ settings }) => settings.includes(key));
-    if (command === undefined) throw new Error(`no command takes ${key}`);
+    if (command === undefined) throw new Error(`no command has the setting ${key}`);
 
     const line = commandHelp(command)
       .split('\n')
@@ -69,7 +69,7 @@ describe('the table of settings', () => {
     expect(line).toContain(definitionOf(key).help);
   });
 
-  it.each(SETTING_KEYS)('honours %s from flag, variable, file and default, in this order', async (key) => {
+  it.each(SETTING_KEYS)('reads %s from flag, variable, file and default, in this order', async (key) => {
     const file = await fileWith('');
     await fc.assert(
       fc.asyncProperty(fc.boolean(), fc.boolean(), fc.boolean(), async (hasFlag, hasVariable, hasFile) => {
@@ -91,23 +91,23 @@ describe('the table of settings', () => {
     );
   });
 
-  it('takes an empty variable as unset', () => {
+  it('treats an empty variable as unset', () => {
     expect(loadConfig({ flags: {}, env: { MAW_SLOTS: '' } }).origins.slots).toBe('default');
   });
 
-  it('reports every bad value at once, with where it comes from', async () => {
+  it('reports every invalid value with its origin', async () => {
     const file = await fileWith('slots: many');
     expect(() => loadConfig({ flags: { url: 'ftp://x' }, env: { MAW_TIMEOUT_MS: '5' }, file })).toThrow(
       /--url: .*\nMAW_TIMEOUT_MS: must be at least 100\nslots in .*: must be a whole number/,
     );
   });
 
-  it('refuses settings in the file that do not exist', async () => {
+  it('rejects unknown settings in the file', async () => {
     const file = await fileWith('slot: 3');
-    expect(() => loadConfig({ flags: {}, env: {}, file })).toThrow(/settings that do not exist: slot/);
+    expect(() => loadConfig({ flags: {}, env: {}, file })).toThrow(/unknown settings: slot/);
   });
 
-  it('takes lists repeated, separated by commas, or as YAML', async () => {
+  it('accepts lists as repeated flags, separated by commas, or as YAML', async () => {
     const file = await fileWith('exec_allow: [git, node]');
     expect(loadConfig({ flags: { exec_roots: ['/a', '/b,/c'] }, env: {}, file }).config).toMatchObject({
       exec_allow: ['git', 'node'],

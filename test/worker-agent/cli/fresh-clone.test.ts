@@ -19,7 +19,7 @@ const COPIED = [
 ];
 const CLI = 'export const main = async (words) => (console.log(JSON.stringify(words)), 0);';
 
-/** A clone in which nothing is installed, and an npm that notes how it is called and installs nothing. */
+/** A clone in which nothing is installed, and an npm that records its calls and installs nothing. */
 const cloneForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-clone-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -41,7 +41,7 @@ const cloneForTest = async () => {
   };
 };
 
-/** What `maw` prints in a folder, with the npm of that folder. */
+/** The output of `maw` in a folder, with the npm of that folder. */
 const mawIn = async (folder: string, ...words: string[]) => {
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` };
   const child = spawn(process.execPath, ['worker-agent/bin/maw.mjs', ...words], { cwd: folder, env });
@@ -59,7 +59,7 @@ const joinLine = async (): Promise<string> => {
 };
 
 describe.skipIf(process.platform === 'win32')('the command that maw enrol prints, in a clone where nothing is installed,', () => {
-  it("installs the clone's own locked packages, no other, and joins", async () => {
+  it('installs only the locked packages of the clone, and joins', async () => {
     const { folder, called } = await cloneForTest();
     const path = `${join(folder, 'bin')}:${dirname(process.execPath)}:${process.env.PATH}`;
 
@@ -73,7 +73,7 @@ describe.skipIf(process.platform === 'win32')('the command that maw enrol prints
 });
 
 describe.skipIf(process.platform === 'win32')('maw in a clone where nothing is installed', () => {
-  it.each(['--help', '--version'])('prints the same for %s as an installed one, and installs nothing', async (word) => {
+  it.each(['--help', '--version'])('prints the same for %s as an installed clone, and installs nothing', async (word) => {
     const { folder, called } = await cloneForTest();
 
     const [printed, installed] = await Promise.all([mawIn(folder, word), mawIn(ROOT, word)]);

@@ -16,20 +16,20 @@ const join = async () => {
   return { platform, start };
 };
 
-describe('the address to join by', () => {
-  it('carries the token where no request shows it', () => {
+describe('the join URL', () => {
+  it('contains the token in a part that is never sent', () => {
     expect(readJoinUrl(joinUrl('http://here:8080', 'mae_one'))).toEqual({ url: 'http://here:8080', token: 'mae_one' });
     expect(readJoinUrl('https://here/api/')).toEqual({ url: 'https://here/api', token: undefined });
   });
 
-  it('is refused with what is wrong in it, without the token', () => {
+  it('is rejected with an error that does not contain the token', () => {
     expect(() => readJoinUrl('here:8080/#mae_one')).toThrow(/^here:8080\/ must be an address/);
-    expect(() => readJoinUrl('http://here/#mak_secret')).toThrow(/^what follows # in it must be an enrolment token/);
+    expect(() => readJoinUrl('http://here/#mak_secret')).toThrow(/^the part after # must be an enrolment token/);
   });
 });
 
 describe('maw worker join', { timeout: 60_000 }, () => {
-  it('checks the machine, enrols it and works; pasted again, it goes on as the same worker', async () => {
+  it('checks the machine, enrols the worker and starts it; repeated, it continues as the same worker', async () => {
     const { platform, start } = await join();
     const address = joinUrl(platform.url, 'mae_one');
 
@@ -46,21 +46,21 @@ describe('maw worker join', { timeout: 60_000 }, () => {
     }
   });
 
-  it('keeps the token for another time while something is wrong, and says what to do', async () => {
+  it('does not use the token while a check fails, and prints what to do', async () => {
     const { platform, start } = await join();
 
     const missing = await ended(start(joinUrl(platform.url, 'mae_one'), '--tools', 'exec', '--exec-allow', 'no-such-tool'));
-    const nobody = await ended(start('http://127.0.0.1:1/#mae_one', '--tools', 'scripted'));
+    const unreachable = await ended(start('http://127.0.0.1:1/#mae_one', '--tools', 'scripted'));
 
     expect(missing).toMatchObject({ code: 1, out: expect.stringMatching(/fail +exec: no-such-tool .*\n +next: install no-such-tool/) });
-    expect(nobody).toMatchObject({
+    expect(unreachable).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/fail .*does not answer.*\n +next: is the platform running there/),
+      out: expect.stringMatching(/fail .*does not answer.*\n +next: check that the platform is running/),
     });
     expect(platform.of('registerWorker')).toHaveLength(0);
   });
 
-  it('takes the token as a flag too, and asks for one where there is none', async () => {
+  it('accepts the token as a flag, and asks for one if it is missing', async () => {
     const { platform, start } = await join();
 
     const none = await ended(start(platform.url));
@@ -68,7 +68,7 @@ describe('maw worker join', { timeout: 60_000 }, () => {
     await until('it to work', () => platform.of('claimSubtasks').length > 0);
     await worker.kill('SIGTERM');
 
-    expect(none).toMatchObject({ code: 1, out: expect.stringMatching(/fail +credential: .*not enrolled\n +next: make a token/) });
+    expect(none).toMatchObject({ code: 1, out: expect.stringMatching(/fail +credential: .*not enrolled\n +next: create a token/) });
     expect(platform.of('registerWorker')[0]?.headers.authorization).toBe('Bearer mae_one');
   });
 });

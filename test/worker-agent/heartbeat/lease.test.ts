@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { AppError } from '../../../schema/errors.ts';
-import { clockFor, clockMs, comparing } from '../../../worker-agent/src/heartbeat/clock.ts';
+import { clockFor, clockMs, countingSleep } from '../../../worker-agent/src/heartbeat/clock.ts';
 import { WorkerApi } from '../../../worker-agent/src/api/worker-api.ts';
 import { HeartbeatLoop } from '../../../worker-agent/src/heartbeat/heartbeat-loop.ts';
 import { Lease } from '../../../worker-agent/src/heartbeat/lease.ts';
@@ -13,7 +13,7 @@ import { blocked } from '../support/blocked.ts';
 import { type FakePlatform, startPlatform, type Verdict } from '../support/fake-platform.ts';
 
 describe('a lease', () => {
-  it('counts from when the request was sent, and an older answer does not shorten it', () => {
+  it('counts from when the request was sent, and is not shortened by an older answer', () => {
     const lease = new Lease();
     const before = lease.isOver;
 
@@ -26,7 +26,7 @@ describe('a lease', () => {
     expect(lease.leftMs).toBeGreaterThan(40_000);
   });
 
-  it('is over for both threads when it is for one', () => {
+  it('ends for both threads at the same time', () => {
     const lease = new Lease();
     const other = new Lease(lease.cells);
 
@@ -38,8 +38,8 @@ describe('a lease', () => {
   });
 });
 
-describe('a job whose lease may be over', () => {
-  it('lets nothing be sent after an answer that did not renew the lease', async () => {
+describe('a job whose lease may have expired', () => {
+  it('allows nothing to be sent after an answer that did not renew the lease', async () => {
     const platform = await startPlatform();
     const asked: string[] = [];
     const beats = { ask: async () => void asked.push('lease'), leasesChanged: () => {} };
@@ -52,7 +52,7 @@ describe('a job whose lease may be over', () => {
 });
 
 describe('the clock of leases', () => {
-  it.each(['linux', 'darwin', 'win32', 'freebsd'] as const)('goes on by itself as on %s', (platform) => {
+  it.each(['linux', 'darwin', 'win32', 'freebsd'] as const)('advances as on %s', (platform) => {
     const clock = clockFor(platform);
     const from = clock();
 
@@ -61,10 +61,10 @@ describe('the clock of leases', () => {
     expect(clock() - from).toBeGreaterThanOrEqual(40);
   });
 
-  it('takes what the wall clock gains on the monotonic one for sleep, where no other tells of it, and never gives it back', () => {
+  it('counts what the wall clock gains on the monotonic clock as sleep if no clock counts sleep, and never subtracts it', () => {
     let monotonic = 5_000;
     let wall = 1_000_000;
-    const clock = comparing(
+    const clock = countingSleep(
       () => monotonic,
       () => wall,
     );
@@ -96,7 +96,7 @@ const beating = (platform: FakePlatform) => {
 };
 
 describe('heartbeats', () => {
-  it('renew a lease from when they were sent, however late the answer comes', async () => {
+  it('renew a lease from when they were sent, even if the answer is late', async () => {
     const platform = await startPlatform();
     const { loop, lease } = beating(platform);
     const sentAt = performance.now();
@@ -129,7 +129,7 @@ describe('heartbeats', () => {
     if (mostMs > 0) expect(lease.leftMs).toBeGreaterThan(mostMs - 10_000);
   });
 
-  it('are not sent at once for each question while the platform does not answer', async () => {
+  it('are not sent at once for each request for confirmation while the platform does not answer', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000 };
     const stop = new AbortController();
@@ -152,7 +152,7 @@ describe('heartbeats', () => {
     expect(third - second).toBeGreaterThanOrEqual(900);
   });
 
-  it('come three times in a lease or more often, whatever interval the platform asks for', async () => {
+  it('are sent at least three times per lease, whatever interval the platform sets', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 60_000, lease_ms: 3_000 };
     const stop = new AbortController();
@@ -182,10 +182,10 @@ const WRITES = [
   'storeArtifact',
 ] as const;
 const writes = (platform: FakePlatform) => platform.calls.filter(({ name }) => (WRITES as readonly string[]).includes(name));
-/** Longer than a loaded machine stands still between a claim and the work. */
+/** Longer than a loaded machine pauses between a claim and the work. */
 const LEASE = { lease_seconds: 4 };
 
-/** A platform that answers no heartbeat until it is back. */
+/** A platform that answers no heartbeat until it is available again. */
 const silentPlatform = async () => {
   const platform = await startPlatform();
   platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 150 };
@@ -194,7 +194,7 @@ const silentPlatform = async () => {
   return { platform, comeBack: () => void (isUnavailable = false) };
 };
 
-/** Refuses a completion for now when the lease of a claim that is sent from now on is over, or nearly so. */
+/** Temporarily refuses a completion if the lease of a claim sent after this call has expired, or almost. */
 const refuseWhenOver = (platform: FakePlatform): void => {
   const over = performance.now() + LEASE.lease_seconds * 1_000;
   platform.intercept('completeSubtasks', async () => {
@@ -203,7 +203,7 @@ const refuseWhenOver = (platform: FakePlatform): void => {
   });
 };
 
-/** A tool that works until it is told to stop. */
+/** A tool that works until its signal aborts. */
 const endless = () => {
   const seen = { started: 0, stopped: 0 };
   const tool = adapterThat(
@@ -212,15 +212,15 @@ const endless = () => {
         seen.started++;
         signal.addEventListener('abort', () => {
           seen.stopped++;
-          reject(new Error('told to stop'));
+          reject(new Error('stopped'));
         });
       }),
   );
   return { tool, seen };
 };
 
-describe('a worker whose lease may be over', () => {
-  it('stops the tool first, says nothing until the server has confirmed the lease, and gives the subtask back then', async () => {
+describe('a worker whose lease may have expired', () => {
+  it('stops the tool first, sends nothing until the server has confirmed the lease, and then releases the subtask', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const { tool, seen } = endless();
@@ -237,12 +237,12 @@ describe('a worker whose lease may be over', () => {
     expect(said).toEqual([]);
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({
       kind: 'released',
-      body: { reason: expect.stringContaining('may have run out') },
+      body: { reason: expect.stringContaining('may have expired') },
     });
     expect(worker.lines).toContainEqual(expect.objectContaining({ event: 'subtask.released', code: 'lease_at_risk' }));
   });
 
-  it('holds a result that was ready before in memory, where no disk takes it, and sends it when the server has confirmed the lease', async () => {
+  it('keeps a result that was ready before in memory if the disk fails, and sends it when the server has confirmed the lease', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const worker = await agentForTest(platform, { settings: { reportForMs: 60_000, maxSpoolBytes: 0 } });
@@ -263,7 +263,7 @@ describe('a worker whose lease may be over', () => {
     expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
   });
 
-  it('drops such a result when the server says that its lease is lost, without sending it once more', async () => {
+  it('drops such a result when the server reports that its lease is lost, without sending it again', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const worker = await agentForTest(platform, { settings: { maxSpoolBytes: 0 } });
@@ -281,7 +281,7 @@ describe('a worker whose lease may be over', () => {
     expect(platform.of('completeSubtasks')).toHaveLength(tries);
   });
 
-  it('keeps a result that was ready before, and sends it when the server answers again', async () => {
+  it('stores a result that was ready before, and sends it when the server answers again', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
@@ -296,7 +296,7 @@ describe('a worker whose lease may be over', () => {
     expect(platform.output(subtask)).toMatchObject({ text: 'say hello' });
   });
 
-  it('drops a kept result whose lease was lost meanwhile, and does not send it once more', async () => {
+  it('drops a stored result whose lease was lost meanwhile, and does not send it again', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     platform.intercept('completeSubtasks', () => new AppError('unavailable', 'no completion'));
@@ -313,7 +313,7 @@ describe('a worker whose lease may be over', () => {
     expect(platform.ended.has(subtask.subtask_id)).toBe(false);
   });
 
-  it('starts no process any more for a tool that does not hear of it, also after the subtask was given back', async () => {
+  it('starts no more processes for a tool that ignores its signal, also after the subtask was released', async () => {
     const { platform, comeBack } = await silentPlatform();
     const subtask = platform.add(LEASE);
     const seen = { started: 0, stopped: 0, goOn: () => {}, answer: '' };
@@ -337,10 +337,10 @@ describe('a worker whose lease may be over', () => {
     await holds(() => seen.answer !== '');
 
     expect(platform.ended.get(subtask.subtask_id)).toMatchObject({ kind: 'released' });
-    expect(seen.answer).toBe('the work of this attempt is over: no process is started for it any more');
+    expect(seen.answer).toBe('the work of this attempt is over; no more processes are started for it');
   });
 
-  it('no longer waits for the output of a parent that is on its way', async () => {
+  it('stops waiting for the output of a parent that is being fetched', async () => {
     const { platform, comeBack } = await silentPlatform();
     platform.intercept('getInput', () => new Promise((resolve) => onTestFinished(() => resolve('pass'))));
     const subtask = platform.add({ ...LEASE, inputs: platform.parent('before', null, { included: false }) });
@@ -356,7 +356,7 @@ describe('a worker whose lease may be over', () => {
     expect(answer).toMatchObject({ name: 'AbortError' });
   });
 
-  it('beats again in time when a beat gets no answer, however long answers are waited for elsewhere', async () => {
+  it('sends another heartbeat in time when one gets no answer, even if other requests have a longer timeout', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 100, lease_ms: 9_000 };
     const subtask = platform.add({ lease_seconds: 9 });
@@ -393,7 +393,7 @@ describe('a worker whose lease may be over', () => {
     return { tool, expectAskedFirst };
   };
 
-  it('asks before it begins, when the answer to its claim came as late as that', async () => {
+  it('confirms the lease before it begins if the answer to its claim came that late', async () => {
     const platform = await startPlatform();
     const begun = performance.now();
     platform.intercept('claimSubtasks', () => (performance.now() - begun < 2_000 ? 'cut-after' : 'pass'));
@@ -407,7 +407,7 @@ describe('a worker whose lease may be over', () => {
     expect(platform.output(subtask)).toBe('done');
   });
 
-  it('asks before it begins, when the claim that came with a completion was first sent as long ago as that', async () => {
+  it('confirms the lease before it begins if the claim in a completion was first sent that long ago', async () => {
     const platform = await startPlatform();
     platform.add({ key: 'first' });
     const second = platform.add({ key: 'second', lease_seconds: 1 });
@@ -440,7 +440,7 @@ const timesOfRenewals = (platform: FakePlatform): number[] => {
 const longestGap = (times: readonly number[]): number => Math.max(0, ...times.slice(1).map((time, at) => time - (times[at] as number)));
 
 describe.skipIf(process.platform === 'win32')('a worker whose main thread is blocked', { timeout: 60_000 }, () => {
-  it('loses no lease while that is short', async () => {
+  it('loses no lease if that is short', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, busy_heartbeat_ms: 1_000, lease_ms: 7_000 };
     const subtask = platform.add({ lease_seconds: 7 });
@@ -451,13 +451,13 @@ describe.skipIf(process.platform === 'win32')('a worker whose main thread is blo
     expect(platform.output(subtask)).toEqual({ command: true });
   });
 
-  it('has its leases given up and its tools ended by the other thread when that is too long, and gives the subtask back later', async () => {
+  it('has its leases given up and its tools killed by the other thread if that is too long, and releases the subtask later', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     const renewedAt = timesOfRenewals(platform);
-    const { running, lives } = await blocked(platform, 12_000, 4_000);
+    const { running, isRunning } = await blocked(platform, 12_000, 4_000);
 
-    await waitFor('the command to be gone', () => !lives(), 20_000);
+    await waitFor('the command to be gone', () => !isRunning(), 20_000);
     const output = running.output();
     const said = writes(platform);
     await waitFor('the subtask to be given back', () => platform.ended.has(subtask.subtask_id), 20_000);

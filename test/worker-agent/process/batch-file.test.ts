@@ -5,11 +5,11 @@ import { AgentFailure } from '../../../worker-agent/src/attempt/agent-failure.ts
 const started = (args: string[], file = 'C:\\Program Files\\nodejs\\tool.cmd') => startedOnWindows(file, args, 'cmd.exe');
 
 describe('a program on Windows', () => {
-  it('is started as it is', () => {
+  it('is started directly', () => {
     expect(started(['a b', '%PATH%', '"'], 'C:\\tool.exe')).toEqual({ file: 'C:\\tool.exe', args: ['a b', '%PATH%', '"'] });
   });
 
-  it('that is a batch file gets each argument in quotes, where cmd.exe reads no command in them', () => {
+  it('that is a batch file gets each argument in quotes, so that cmd.exe does not interpret it', () => {
     expect(started(['a & calc', 'C:\\dir\\', '^|<>()', ''])).toEqual({
       file: 'cmd.exe',
       args: ['/d', '/s', '/v:off', '/c', '""C:\\Program Files\\nodejs\\tool.cmd" "a & calc" "C:\\dir\\\\" "^|<>()" """'],

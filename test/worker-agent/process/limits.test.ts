@@ -7,7 +7,7 @@ import { startPlatform } from '../support/fake-platform.ts';
 import { strayForTest } from '../support/strays.ts';
 
 const MIB = 1_048_576;
-/** Half of what the worker is flooded with. */
+/** Half of the output that floods the worker. */
 const MUCH = 100 * MIB;
 
 setFlagsFromString('--expose-gc');
@@ -18,7 +18,7 @@ const memory = (): number => {
   return heapUsed + arrayBuffers;
 };
 
-/** How much more memory this process takes up than before. How much garbage waits is left to chance: what looks like much is collected. */
+/** How much more memory this process uses than before. Since garbage may be waiting, a large value is measured again after a collection. */
 const grown = (before: number): number => {
   if (memory() - before > MUCH) collectGarbage();
   return memory() - before;
@@ -38,11 +38,11 @@ const carryOut = async (argv: string[], limits: { memoryBytes?: number; outputBy
   return { failure: platform.ended.get(subtask.subtask_id)?.body, logs: platform.logs.get(subtask.subtask_id) ?? [], most };
 };
 
-/** JavaScript that takes up so much memory and keeps it. */
+/** JavaScript that allocates the given amount of memory and keeps it. */
 const taking = (mebibytes: number) => `const kept=Buffer.alloc(${mebibytes}*${MIB},1);setInterval(()=>kept,1000)`;
 
 describe.skipIf(process.platform === 'win32')('a command', () => {
-  it('is stopped with all that it started when they take up more memory than the worker allows', async () => {
+  it('is stopped with all its descendants when they use more memory than the worker allows', async () => {
     const { command, pids } = strayForTest();
     const script = `const {spawn}=require("child_process");
       for(let i=0;i<3;i++)spawn(process.execPath,["-e",${JSON.stringify(taking(100))}],{detached:true,stdio:"ignore"});
@@ -52,18 +52,18 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
 
     expect(failure).toMatchObject({
       failure_class: 'tool_error',
-      message: expect.stringMatching(/took up \d+ MiB of memory, more than the 250 MiB .*--max-memory-mb/),
+      message: expect.stringMatching(/used \d+ MiB of memory, more than the 250 MiB .*--max-memory-mb/),
     });
     expect(pids()).toEqual([]);
   });
 
-  it('is left alone as long as it stays below', async () => {
+  it('is not stopped while it stays below the limit', async () => {
     const script = `${taking(100).split(';')[0]};setTimeout(()=>console.log("well"),1500)`;
     const { failure } = await carryOut([process.execPath, '-e', script], { memoryBytes: 250 * MIB });
     expect(failure).toMatchObject({ result: 'well' });
   });
 
-  it('is stopped when it prints more than the worker allows, and its log says that the rest was dropped', async () => {
+  it('is stopped when it prints more than the worker allows, and its log states that the rest was dropped', async () => {
     const { failure, logs } = await carryOut(['sh', '-c', 'yes & yes >&2'], { outputBytes: 8 * MIB });
 
     expect(failure).toMatchObject({
@@ -73,7 +73,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
     expect(logs.at(-1)).toMatchObject({ stream: 'system', content: expect.stringContaining('dropped') });
   });
 
-  it('can flood the worker without the memory of the worker growing', async () => {
+  it('does not increase the memory of the worker when it floods it with output', async () => {
     const { failure, most } = await carryOut(['sh', '-c', `yes | head -c ${200 * MIB}`], {});
 
     expect(failure.message).toContain('--max-result-bytes');
@@ -82,12 +82,12 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
 });
 
 describe('the memory of processes', () => {
-  it('is what they have for themselves, also what is swapped out', () => {
+  it('is their private memory, including swapped-out memory', () => {
     const status = 'VmRSS:\t   90000 kB\nRssAnon:\t   10 kB\nRssFile:\t   80000 kB\nRssShmem:\t       20 kB\nVmSwap:\t   30 kB\n';
     expect(parseOwnMemory(status)).toBe(60 * 1_024);
   });
 
-  it('is summed up where ps tells it', () => {
+  it('is the sum of what ps reports', () => {
     expect(parseRss('  1024\n 2048\n')).toBe(3_072 * 1_024);
     expect(parseRss('')).toBe(0);
   });

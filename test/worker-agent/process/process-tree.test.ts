@@ -19,7 +19,7 @@ const carryOut = async (script: string, settings: Partial<JobSettings> = {}) => 
   return { platform, subtask, worker, ended: () => platform.ended.get(subtask.subtask_id) };
 };
 
-/** Resolves when every tree that is watched has been looked at once more. */
+/** Resolves when every watched tree has been checked again. */
 const aLook = () =>
   new Promise<void>((resolve) => {
     const leave = watchTree(new ProcessTree(-1, 'NONE=', false), () => {
@@ -40,7 +40,7 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
     await holds(() => pids().length === 0 && worker.agent.running === 0);
   });
 
-  it.each(['forks and ends', 'moves to a session of its own', 'moves there twice, deaf to signals'])(
+  it.each(['forks and ends', 'moves to a session of its own', 'moves there twice, ignoring signals'])(
     'leaves no survivor when it %s by itself',
     async (name) => {
       const { command, pids } = strayForTest();
@@ -53,7 +53,7 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
     },
   );
 
-  it('does not wait for a pipe that a stray holds which gave up its environment and its session', async () => {
+  it('does not wait for a pipe held by a process that left its environment and its session', async () => {
     const { command, pids } = strayForTest();
     const { worker, ended } = await carryOut(`env -i setsid ${command} & sleep 0.3; echo well`);
 
@@ -63,7 +63,7 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
     expect(pids().length).toBeLessThanOrEqual(1);
   });
 
-  it('is ended alone: another command of the attempt goes on', async () => {
+  it('is ended alone: another command of the attempt continues', async () => {
     const { pids, command } = strayForTest();
     const platform = await startPlatform();
     const subtask = platform.add();
@@ -85,7 +85,7 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
     expect(platform.output(subtask)).toEqual([2, 0]);
   });
 
-  it('ends a daemon that gave up its environment when it was seen before', async () => {
+  it('ends a daemon without its environment if it was seen before', async () => {
     const { command, pids, asleep } = strayForTest();
     const gate = join(await folderForTest(), 'gate');
     const daemon = `env -i setsid sh -c '(${command} &) ; ${command}' >/dev/null 2>&1 &`;
@@ -103,7 +103,7 @@ describe.skipIf(process.platform !== 'linux')('the process tree of a command', (
 });
 
 describe.skipIf(process.platform === 'win32')('who is to be killed', () => {
-  it('is looked for twice: a process that is just becoming another program does not show its mark', async () => {
+  it('is searched for twice: a process does not show its mark during exec', async () => {
     const child = spawn('sleep', ['60'], { stdio: 'ignore' });
     const ended = once(child, 'exit');
     const looks = [[], [child.pid as number]];
@@ -117,7 +117,7 @@ describe.skipIf(process.platform === 'win32')('who is to be killed', () => {
 
 const escapes = {
   ...ESCAPES,
-  'gives up its environment too': (command: string) => `${DEAF} (env -i setsid sh -c '(${command} &) ; ${command}' &)`,
+  'also drops its environment': (command: string) => `${DEAF} (env -i setsid sh -c '(${command} &) ; ${command}' &)`,
 };
 
 describe.skipIf(NO_BWRAP !== null)('the process tree of a command in bubblewrap', () => {
@@ -132,7 +132,7 @@ describe.skipIf(NO_BWRAP !== null)('the process tree of a command in bubblewrap'
     await holds(() => pids().length === 0 && worker.agent.running === 0);
   });
 
-  it('leaves no survivor that gave up its environment and its session when it ends by itself', async () => {
+  it('leaves no survivor without its environment and session when it ends by itself', async () => {
     const { command, pids } = strayForTest();
     const { worker, ended } = await carryOut(`(env -i setsid sh -c '(${command} &) ; ${command}' &)\necho well`, {
       isolation: await bwrapWith(),

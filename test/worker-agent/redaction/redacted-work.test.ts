@@ -11,20 +11,20 @@ import { leaks, PRINTS, SECRETS } from '../support/secrets.ts';
 const expectNoLeak = (text: string) => {
   for (const secret of SECRETS) expect(leaks(text, secret), `${secret} in ${text}`).toBe(false);
 };
-/** Every text within a line of JSON; none where it is something else. */
+/** Every string within a line of JSON; none if the line is not JSON. */
 const textsIn = (line: string): string[] => {
   const texts: string[] = [];
   try {
     JSON.parse(line, (key, value: unknown) => void texts.push(key, typeof value === 'string' ? value : ''));
   } catch {
-    // A file that was kept is no JSON.
+    // A stored file is not JSON.
   }
   return texts;
 };
 const printed = Object.values(PRINTS).flatMap((print) => SECRETS.map(print));
 
-describe('what leaves the worker', () => {
-  it('holds no secret: logs, messages, progress, results, usage and files', async () => {
+describe('data that leaves the worker', () => {
+  it('contains no secret: logs, messages, progress, results, usage and files', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     const tool = adapterThat(async (host) => {
@@ -57,7 +57,7 @@ describe('what leaves the worker', () => {
     expectNoLeak(JSON.stringify(worker.lines));
   });
 
-  it('holds no secret on the disk either, where it waits for a platform that is away', async () => {
+  it('contains no secret on the disk either, where it waits for an unavailable platform', async () => {
     const platform = await startPlatform();
     platform.add({ key: 'done' });
     platform.add({ key: 'failed' });
@@ -81,7 +81,7 @@ describe('what leaves the worker', () => {
     files.flatMap((file) => file.split('\n').flatMap((line) => [line, ...textsIn(line)])).forEach(expectNoLeak);
   });
 
-  it('holds no secret where work fails, not even half of one that the message is too long for', async () => {
+  it('contains no secret when work fails, not even half of one where the message is cut', async () => {
     const platform = await startPlatform();
     const failing = platform.add({ key: 'failing' });
     const breaking = platform.add({ key: 'breaking' });
@@ -99,7 +99,7 @@ describe('what leaves the worker', () => {
     }
   });
 
-  it('holds no half of a secret at the place where the output of a command is cut for its message', async () => {
+  it('contains no half of a secret where the output of a command is cut for its message', async () => {
     const platform = await startPlatform();
     const script = `process.stderr.write(process.argv[1] + '.'.repeat(1_985)); process.exit(1)`;
     const subtask = platform.add({ tool: 'exec', input: { argv: ['node', '-e', script, SECRETS[0] as string] } });
@@ -110,7 +110,7 @@ describe('what leaves the worker', () => {
     expectNoLeak(platform.ended.get(subtask.subtask_id)?.body.message);
   });
 
-  it('holds nothing of the credential of the worker', async () => {
+  it('contains no part of the credential of the worker', async () => {
     const platform = await startPlatform();
     const subtask = platform.add({ input: { steps: [{ do: 'output', value: `I am ${platform.worker.credential}` }] } });
     const worker = await agentForTest(platform);

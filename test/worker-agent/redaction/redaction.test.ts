@@ -41,7 +41,7 @@ describe('redaction', () => {
     );
   });
 
-  it('passes what holds no secret byte for byte', { timeout: 60_000 }, () => {
+  it('leaves data without a secret unchanged, byte for byte', { timeout: 60_000 }, () => {
     const near = fc.constantFrom(...SECRETS).chain((secret) => fc.nat(5).map((length) => secret.slice(0, length)));
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 200 }),
@@ -58,7 +58,7 @@ describe('redaction', () => {
     );
   });
 
-  it('cuts out the secret alone', () => {
+  it('replaces only the secret', () => {
     fc.assert(
       fc.property(fc.constantFrom(...SECRETS.slice(0, 5)), innocent, innocent, cuts, (secret, before, after, at) => {
         expect(passed(`${before}${secret}${after}`, at).toString()).toBe(`${before}[redacted]${after}`);
@@ -66,7 +66,7 @@ describe('redaction', () => {
     );
   });
 
-  it('leaves nothing of secrets that overlap, nor of one that repeats itself without end', () => {
+  it('leaves no part of overlapping secrets, or of one that is repeated without limit', () => {
     const overlapping = new Redactor(['abcdefghij', 'ghijklmnop']);
 
     expect(passed('xabcdefghijklmnopx', [4, 9, 12], overlapping).toString()).toBe('x[redacted]x');
@@ -75,13 +75,13 @@ describe('redaction', () => {
     expect(passed(`x${'a'.repeat(200_000)}x`, [5, 70_000]).toString()).toBe('x[redacted]x');
   });
 
-  it('takes no word of less than eight characters for a secret', () => {
+  it('treats no word of fewer than eight characters as a secret', () => {
     const short = new Redactor(['secret', 'a', '', '  true  ']);
 
     expect(short.text('a secret that is true')).toBe('a secret that is true');
   });
 
-  it('replaces keys, texts and numbers of a JSON value, and leaves the rest as it is', () => {
+  it('replaces keys, strings and numbers of a JSON value, and leaves the rest unchanged', () => {
     const numbers = new Redactor(['1234567890', 'the-password']);
 
     expect(numbers.json({ 'the-password': [1234567890, 12, true, null, { a: 'is the-password!' }] })).toEqual({
@@ -89,7 +89,7 @@ describe('redaction', () => {
     });
   });
 
-  it('knows a secret that it learns while a text is under way', () => {
+  it('recognizes a secret that is added while a stream is open', () => {
     const learning = new Redactor(['first-secret']);
     const stream = learning.stream();
     const parts = [stream.write(Buffer.from('a first-sec'))];
@@ -100,7 +100,7 @@ describe('redaction', () => {
     expect(Buffer.concat(parts).toString()).toBe('a [redacted] and a [redacted]');
   });
 
-  it('takes the values of variables that are named as secrets', () => {
+  it('finds the values of variables that have the name of a secret', () => {
     const env = {
       GH_TOKEN: 'a',
       AWS_SECRET_ACCESS_KEY: 'b',

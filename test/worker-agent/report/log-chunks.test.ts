@@ -10,7 +10,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom('a', 'b', '\r', '\n'), maxLength: 60 }),
 );
 const rawUnits = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 60 }).map((units) => String.fromCharCode(...units));
-/** What a person sees of a text in the end: of each line the last state. */
+/** The text as a terminal finally shows it: the last state of each line. */
 const seen = (text: string) =>
   text
     .split(/(?<=\n)/)
@@ -23,7 +23,7 @@ const textOf = (chunks: readonly LogChunkSpec[], stream: string) =>
     .join('');
 
 describe('log chunks', () => {
-  it('give back the text of each stream however its bytes were split, numbered from 0 without gap', () => {
+  it('contain the text of each stream, however its bytes were split, numbered from 0 without gaps', () => {
     fc.assert(
       fc.property(anyText, fc.array(fc.nat(50), { maxLength: 10 }), fc.integer({ min: 4, max: 40 }), (text, cuts, chunkBytes) => {
         const chunks = new LogChunks({ capBytes: 100_000, chunkBytes });
@@ -46,7 +46,7 @@ describe('log chunks', () => {
     );
   });
 
-  it('keep of a line that is overwritten the last state alone, over as many pieces as it takes', () => {
+  it('keep only the last state of an overwritten line, even if it arrives in many pieces', () => {
     const chunks = new LogChunks({ capBytes: 1_000 });
     const taken = ['fetching\n', '\r 1%', '\r 50', '%\r99%\r', '\r\u001b[32m100%\u001b[0m', '\ndone\r\n'].flatMap((piece) => {
       chunks.write('stderr', piece);
@@ -56,7 +56,7 @@ describe('log chunks', () => {
     expect(taken.map(({ content }) => content)).toEqual(['fetching\n', '\u001b[32m100%\u001b[0m\ndone\r\n']);
   });
 
-  it('pass an open line on, and say so when the rest of it overwrites that', () => {
+  it('contain an incomplete line, and begin with a carriage return when its rest overwrites it', () => {
     const chunks = new LogChunks({ capBytes: 1_000 });
     const taken = ['waiting', ' for it', '\rready', '\rreally ready\n', 'next\n'].flatMap((piece) => {
       chunks.write('stdout', piece);
@@ -66,7 +66,7 @@ describe('log chunks', () => {
     expect(taken.map(({ content }) => content)).toEqual(['waiting', ' for it', '\rreally ready\n', 'next\n']);
   });
 
-  it('hold the last state of a line that never ends, until the output does', () => {
+  it('hold back the last state of a line that never ends until the output ends', () => {
     const chunks = new LogChunks({ capBytes: 1_000 });
     chunks.write('stdout', 'a\rb\rc');
     const before = chunks.take();
@@ -92,7 +92,7 @@ describe('log chunks', () => {
     ]);
   });
 
-  it('do not cut a character whose bytes came in two writes of different streams', () => {
+  it('do not split a character whose bytes arrive in two writes with another stream between them', () => {
     const chunks = new LogChunks({ capBytes: 1_000 });
     const [head, tail] = [Buffer.from('中').subarray(0, 1), Buffer.from('中').subarray(1)];
 
@@ -116,7 +116,7 @@ describe('log chunks', () => {
     expect(chunks.droppedBytes).toBe(70);
   });
 
-  it('never get a number that the server does not take', () => {
+  it('never get a number that the server refuses', () => {
     const chunks = new LogChunks({ capBytes: 10_000_000 });
 
     for (let count = 0; count < 10_500; count++) chunks.write(count % 2 ? 'stdout' : 'stderr', 'x');
@@ -129,7 +129,7 @@ describe('log chunks', () => {
 });
 
 describe('cleaning', () => {
-  it('leaves no U+0000 and no half surrogate pair, and leaves good text as it is', () => {
+  it('removes U+0000 and unpaired surrogates, and leaves valid text unchanged', () => {
     fc.assert(
       fc.property(rawUnits, (text) => {
         const cleaned = cleanText(text);
@@ -140,7 +140,7 @@ describe('cleaning', () => {
     );
   });
 
-  it('keeps JSON values, keys included, but for what the server refuses', () => {
+  it('keeps JSON values and keys, except for what the server refuses', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const expected = JSON.parse(JSON.stringify(value));

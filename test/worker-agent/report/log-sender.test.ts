@@ -19,7 +19,7 @@ describe('the output of an attempt', () => {
     expect(platform.logs.get(subtask.subtask_id)).toEqual([{ chunk: 0, stream: 'stdout', content: 'a line\n' }]);
   });
 
-  it('comes whole and in order through lost requests and lost answers', async () => {
+  it('arrives complete and in order despite lost requests and lost answers', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     let count = 0;
@@ -36,7 +36,7 @@ describe('the output of an attempt', () => {
     expect(stored.map(({ content }) => content).join('')).toBe(lines.join(''));
   });
 
-  it('is sent from the first chunk on that is not acknowledged, also when that came while a request was on its way', async () => {
+  it('is sent from the first chunk that is not acknowledged, also if that was added while a request was in progress', async () => {
     const platform = await startPlatform();
     const { subtask_id } = platform.add();
     let letGo = () => {};
@@ -61,7 +61,7 @@ describe('the output of an attempt', () => {
     expect(stored.map(({ content }) => content).join('')).toBe(parts.join(''));
   });
 
-  it('is sent while the tool still runs', async () => {
+  it('is sent while the tool is still running', async () => {
     const platform = await startPlatform();
     const { subtask_id } = platform.add();
     const tool = adapterThat(async (host) => {
@@ -76,7 +76,7 @@ describe('the output of an attempt', () => {
     expect(platform.logs.get(subtask_id)?.map(({ content }) => content)).toEqual(['early']);
   });
 
-  it('is given up, and the result is not, when the server refuses it', async () => {
+  it('is given up when the server refuses it, but the result is not', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     platform.intercept('appendLogs', () => new AppError('invalid_request', 'no'));

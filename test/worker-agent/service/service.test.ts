@@ -31,7 +31,7 @@ const hasSystemd = existsSync('/usr/bin/systemd-analyze');
 const words = fc.array(fc.string({ unit: 'grapheme-ascii', minLength: 1 }), { minLength: 1, maxLength: 5 });
 
 describe('the unit for systemd', () => {
-  it('starts exactly the words that it was given, whatever is in them', () => {
+  it('starts exactly the given arguments, whatever characters they contain', () => {
     fc.assert(
       fc.property(words, (args) => {
         const argv = ['/usr/bin/node', ...args];
@@ -40,13 +40,13 @@ describe('the unit for systemd', () => {
     );
   });
 
-  it('stays one line for each setting, so that nothing can be put in between', () => {
+  it('keeps each setting on one line, so that no other setting can be injected', () => {
     const unit = unitOf({ ...SERVICE, description: 'one\nExecStartPre=/bin/evil', path: '/a\n[Install]' });
     expect(unit).toContain('\nDescription=one ExecStartPre=/bin/evil\n');
     expect(unit).not.toMatch(/^ExecStartPre|^\[Install\][\s\S]*^\[Install\]/m);
   });
 
-  it('gives a drain its time, and does not start again what a start does not mend', () => {
+  it('allows time to drain, and does not restart after errors that a restart cannot fix', () => {
     expect(unitOf(SERVICE).split('\n')).toEqual(
       expect.arrayContaining([
         'Restart=on-failure',
@@ -59,24 +59,24 @@ describe('the unit for systemd', () => {
   });
 
   it.skipIf(!hasSystemd).each([
-    ['a person', undefined],
-    ['the machine', 'root'],
-  ])('is taken by the manager of %s', async (_, account) => {
+    ['a user', undefined],
+    ['the system', 'root'],
+  ])('is accepted by the manager of %s', async (_, account) => {
     const folder = await folderForTest();
     const file = join(folder, 'maw-worker-one.service');
     await writeFile(file, unitOf({ ...SERVICE, account, argv: [process.execPath, 'a b', '100%', '$HOME', 'say "hi"'] }));
 
     const manager = account === undefined ? ['--user'] : [];
     const verify = `systemd-analyze verify ${manager.join(' ')} '${file}' 2>&1`;
-    const said = execFileSync('sh', ['-c', verify], { encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: folder } });
+    const output = execFileSync('sh', ['-c', verify], { encoding: 'utf8', env: { ...process.env, XDG_RUNTIME_DIR: folder } });
 
-    const complaints = said.split('\n').filter((line) => line.includes('maw-worker-one') && !/Restart(Steps|MaxDelaySec)/.test(line));
+    const complaints = output.split('\n').filter((line) => line.includes('maw-worker-one') && !/Restart(Steps|MaxDelaySec)/.test(line));
     expect(complaints).toEqual([]);
   });
 });
 
 describe('the property list for launchd', () => {
-  it('says the same', () => {
+  it('contains the same settings', () => {
     expect(readPlist(plistOf({ ...SERVICE, account: 'maw' }, '/log'))).toEqual({
       Label: 'multi-agent-on-the-web.maw-worker-one',
       ProgramArguments: [...SERVICE.argv],
@@ -92,7 +92,7 @@ describe('the property list for launchd', () => {
     });
   });
 
-  it('starts exactly the words that it was given', () => {
+  it('starts exactly the given arguments', () => {
     fc.assert(
       fc.property(words, (argv) => {
         expect(readPlist(plistOf({ ...SERVICE, argv }, '/log')).ProgramArguments).toEqual(argv);
@@ -100,7 +100,7 @@ describe('the property list for launchd', () => {
     );
   });
 
-  it('goes where launchd looks, and is started in the session of the person', () => {
+  it('is written where launchd looks, and is started in the session of the user', () => {
     const plan = planOf(SERVICE, 'darwin');
     expect(plan?.file).toMatch(/\/Library\/LaunchAgents\/multi-agent-on-the-web\.maw-worker-one\.plist$/);
     expect(plan?.start).toEqual([['launchctl', 'bootstrap', expect.stringMatching(/^gui\/\d+$/), plan?.file]]);
@@ -115,18 +115,18 @@ describe('the service of a worker', () => {
     return serviceOf({ config: loaded.config, loaded, env, file, account: undefined }).argv;
   };
 
-  it('is started with what was set by flag or variable, and with no secret', () => {
+  it('is started with the settings from flags and variables, without secrets', () => {
     const argv = of({ slots: '3', enrol_token: 'mae_one', exec_roots: ['here'] }, { MAW_TOOLS: 'exec', MAW_API_KEY: 'mak_one' });
     expect(argv).toEqual(expect.arrayContaining(['--slots=3', '--tools=exec', `--exec-root=${join(process.cwd(), 'here')}`]));
     expect(argv.join(' ')).not.toMatch(/mae_|mak_|log-format/);
   });
 
-  it('stays the same worker when the name of the machine changes', () => {
+  it('stays the same worker when the hostname changes', () => {
     expect(of({}).join(' ')).toMatch(/ --url=\S+ --name=\S+ .*--state-dir=\//);
   });
 });
 
-/** A home, and a systemctl that notes what it is told. */
+/** A home folder, and a systemctl that records its calls. */
 const homeForTest = async () => {
   const folder = await folderForTest();
   await mkdir(join(folder, 'bin'));
@@ -140,7 +140,7 @@ const homeForTest = async () => {
 };
 
 describe.skipIf(process.platform !== 'linux')('maw worker join --service', { timeout: 60_000 }, () => {
-  it('enrols the worker and has systemd run it, without the token; uninstall-service ends that', async () => {
+  it('enrols the worker and installs its systemd service, without the token; uninstall-service removes it', async () => {
     const platform = await startPlatform();
     const { folder, maw, called } = await homeForTest();
 
@@ -173,12 +173,15 @@ describe.skipIf(process.platform !== 'linux')('maw worker join --service', { tim
     expect(again).toMatchObject({ code: 1, error: expect.stringContaining('there is no service of the worker one') });
   });
 
-  it('is asked to enrol first when only the service is wanted', async () => {
+  it('asks to enrol first if only the service is installed', async () => {
     const { maw } = await homeForTest();
-    expect(await maw('install-service')).toMatchObject({ code: 4, error: expect.stringMatching(/not enrolled[\s\S]*next: make a token/) });
+    expect(await maw('install-service')).toMatchObject({
+      code: 4,
+      error: expect.stringMatching(/not enrolled[\s\S]*next: create a token/),
+    });
   });
 
-  it('shows the file by --print and touches nothing', async () => {
+  it('prints the file with --print and installs nothing', async () => {
     const { folder, maw } = await homeForTest();
     const { out } = await maw('install-service', '--print');
     expect(execStartOf(out)).toContain('start');

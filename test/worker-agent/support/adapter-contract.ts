@@ -8,22 +8,22 @@ import { agentForTest, folderForTest, holds, until } from './agent.ts';
 import { startPlatform } from './fake-platform.ts';
 import { hostileTexts } from './hostile.ts';
 
-/** An adapter that is about to do something, with the input of the subtask that has it do so. */
+/** An adapter, and the input of a subtask that makes it do something. */
 export type Play = { adapter: AgentAdapter; input: { [key: string]: Json } };
 export type Subject = {
-  /** It spends tokens of a model, which it has to count. */
+  /** It uses tokens of a model, which it has to count. */
   isMetered: boolean;
   /** Ends with a result. */
   answers(result: Json): Promise<Play>;
   /** Ends with a failure of this class. */
   fails: { class: string; play(): Promise<Play> };
-  /** Shows a sign of life, and works until it is stopped. Where it can start a process, one that ignores signals: `pidFile` names it. */
+  /** Emits an event, and works until it is stopped. If it can start processes, it starts one that ignores signals and writes `pidFile`. */
   hangs(pidFile: string): Promise<Play>;
-  /** Ends with its goal, as it was given, as its result or as `text` of that. */
+  /** Ends with its goal, unchanged, as its result or as the `text` of its result. */
   tellsGoal(): Promise<Play>;
   /** Writes `made.txt` into its workspace; null when it writes no files. */
   writes: (() => Promise<Play>) | null;
-  /** Ends with the environment of a process that it starts as its result; null when it starts none. */
+  /** Ends with the environment of a process that it starts as its result; null if it starts none. */
   tellsEnvironment: (() => Promise<Play>) | null;
 };
 
@@ -36,7 +36,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** Notes what an adapter tells, what it tells too late, and whether it works. */
+/** Records the events of an adapter, events that are too late, and whether it is running. */
 const recorded = (adapter: AgentAdapter) => {
   const events: AgentEvent[] = [];
   const late: AgentEvent[] = [];
@@ -78,10 +78,10 @@ const raise = (message: string): never => {
 
 const numbersIn = (usage: object) => Object.values(usage).filter((it) => typeof it === 'number');
 
-/** What every adapter must do, whatever it drives. */
+/** What every adapter must do. */
 export const itIsAnAdapter = (name: string, subject: Subject): void => {
   describe(`the adapter ${name}`, () => {
-    it('has the id by which it is asked for, and tells doctor of itself', async () => {
+    it('has the id by which it is selected, and reports to doctor', async () => {
       const { adapter } = await subject.answers(1);
 
       expect(adapter.id).toBe(name);
@@ -93,14 +93,14 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       expect({ kind: ended?.kind, result: body.result }).toEqual({ kind: 'completed', result });
     });
 
-    it('fails with a class and a message that says what is wrong', async () => {
+    it('fails with a class and a message that describes the problem', async () => {
       const { body, ended } = await finished(await subject.fails.play());
 
       expect({ kind: ended?.kind, ...body }).toMatchObject({ kind: 'failed', failure_class: subject.fails.class });
       expect(body.message).toMatch(/\w+ \w+/);
     });
 
-    it('refuses input that it does not understand by its outcome, not by an exception', async () => {
+    it('refuses invalid input with its outcome, not with an exception', async () => {
       const { adapter } = await subject.answers(1);
       const input = { argv: 'no list', steps: 'no list', temperature: 'hot' };
       const { body } = await finished({ adapter, input });
@@ -108,23 +108,23 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       expect(body).toMatchObject({ failure_class: 'invalid_result', message: expect.stringContaining('input.') });
     });
 
-    it('tells nothing any more once it is done', async () => {
+    it('emits no more events once it is done', async () => {
       const { late, isOver } = await finished(await subject.answers(1));
       await new Promise(setImmediate);
       expect({ isOver: isOver(), late }).toEqual({ isOver: true, late: [] });
     });
 
-    it.skipIf(!subject.isMetered)('tells what it used, never less than before, or that it does not know all', async () => {
+    it.skipIf(!subject.isMetered)('reports its usage, never less than before, or marks it as incomplete', async () => {
       for (const play of [await subject.answers(1), await subject.fails.play()]) {
         const { events, body } = await finished(play);
-        const told = events.flatMap((event) => (event.type === 'usage' ? [event.usage] : []));
+        const usages = events.flatMap((event) => (event.type === 'usage' ? [event.usage] : []));
 
-        expect(told.length).toBeGreaterThan(0);
-        expect(body.usage).toEqual(told.at(-1));
+        expect(usages.length).toBeGreaterThan(0);
+        expect(body.usage).toEqual(usages.at(-1));
         expect(numbersIn(body.usage).length > 1 || body.usage.incomplete).toBe(true);
-        for (const [at, usage] of told.slice(1).entries())
+        for (const [at, usage] of usages.slice(1).entries())
           for (const [which, number] of numbersIn(usage).entries())
-            expect(number).toBeGreaterThanOrEqual(numbersIn(told[at] ?? {})[which] ?? 0);
+            expect(number).toBeGreaterThanOrEqual(numbersIn(usages[at] ?? {})[which] ?? 0);
       }
     });
 
@@ -153,7 +153,7 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       await holds(() => !isRunning());
     });
 
-    it('lets its worker go on while it works', async () => {
+    it('does not block its worker while it works', async () => {
       const folder = await folderForTest();
       const { worker, platform, events } = await begun(await subject.hangs(join(folder, 'pid')));
       void worker.run();
@@ -163,7 +163,7 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       await holds(() => platform.of('heartbeat').length > beats + 2);
     });
 
-    it('takes a goal as it is, whatever stands in it', { timeout: 120_000 }, async () => {
+    it('passes on a goal unchanged, whatever it contains', { timeout: 120_000 }, async () => {
       for (const text of hostileTexts('/canary').filter((_, at) => at % 20 === 0)) {
         const goal = `:${text}:`;
         const { body } = await finished(await subject.tellsGoal(), { goal });
@@ -182,7 +182,7 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       expect(await readdir(process.cwd())).toEqual(before);
     });
 
-    it.skipIf(subject.tellsEnvironment === null)('hides the secrets of the worker from what it starts', async () => {
+    it.skipIf(subject.tellsEnvironment === null)('hides the secrets of the worker from the processes it starts', async () => {
       process.env.MAW_API_KEY = SECRET;
       process.env.SOME_TOKEN = SECRET;
       onTestFinished(() => {
@@ -191,12 +191,12 @@ export const itIsAnAdapter = (name: string, subject: Subject): void => {
       });
       const { body, platform, claimed } = await finished((await subject.tellsEnvironment?.()) as Play);
 
-      const told = JSON.stringify(body.result);
-      expect(told).toContain('MAW_SUBTASK_ID');
-      for (const secret of [SECRET, platform.worker.credential, claimed.lease_token]) expect(told).not.toContain(secret);
+      const output = JSON.stringify(body.result);
+      expect(output).toContain('MAW_SUBTASK_ID');
+      for (const secret of [SECRET, platform.worker.credential, claimed.lease_token]) expect(output).not.toContain(secret);
     });
 
-    it('keeps two jobs at once apart', async () => {
+    it('keeps two simultaneous jobs apart', async () => {
       const [one, two] = await Promise.all([finished(await subject.answers('one')), finished(await subject.answers('two'))]);
       expect([one.body.result, two.body.result]).toEqual(['one', 'two']);
     });

@@ -11,7 +11,7 @@ import type { AgentAdapter } from '../../../worker-agent/src/tools/adapter.ts';
 import { jobSettings } from '../../support/job-settings.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
-/** As long as a loaded machine takes, and less than a test may. */
+/** Long enough for a loaded machine, and less than the timeout of a test. */
 const LONG_MS = 18_000;
 
 export const until = <T>(condition: () => T | Promise<T>, timeout = LONG_MS): Promise<T> => vi.waitFor(condition, { timeout, interval: 5 });
@@ -36,12 +36,12 @@ type Given = {
   settings?: Partial<JobSettings>;
   redactor?: Redactor;
   timeoutMs?: number;
-  /** That of an earlier worker, which this one follows. */
+  /** The folder of an earlier worker that this one replaces. */
   stateDir?: string;
   onCredential?: (credential: string) => void;
 };
 
-/** A worker of the fake platform, cancelled at the end of the test if it still runs. */
+/** A worker of the fake platform. If it still runs at the end of the test, it is cancelled. */
 export const agentForTest = async (platform: FakePlatform, given: Given = {}) => {
   const stateDir = given.stateDir ?? (await folderForTest());
   const workspaces = join(stateDir, 'workspaces');
@@ -75,7 +75,7 @@ export const agentForTest = async (platform: FakePlatform, given: Given = {}) =>
       running ??= agent.run();
       return running;
     },
-    /** Runs until everything that was queued has ended. */
+    /** Runs until all queued subtasks have ended. */
     finish: async (ms?: number) => {
       const run = agent.run();
       running = run;

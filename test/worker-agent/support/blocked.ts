@@ -6,7 +6,7 @@ import { run, until } from '../../support/processes.ts';
 import { folderForTest } from './agent.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
-/** A worker process whose tool starts a command and then blocks the main thread for so long. */
+/** A worker process whose tool starts a command and then blocks the main thread for `blockMs`. */
 export const blocked = async (platform: FakePlatform, blockMs: number, stallMs: number) => {
   const stateDir = await folderForTest();
   const pidFile = join(stateDir, 'pid');
@@ -15,6 +15,6 @@ export const blocked = async (platform: FakePlatform, blockMs: number, stallMs: 
   const running = run([join(import.meta.dirname, 'blocking-worker.ts'), JSON.stringify(given)]);
   onTestFinished(() => running.kill('SIGKILL'));
   const pid = Number(await until('the command to run', async () => (await readFile(pidFile, 'utf8').catch(() => '')) || null, 20_000));
-  // One that has ended and waits for its blocked parent to notice is not in the table.
-  return { running, lives: () => processTable().some((it) => it.pid === pid) };
+  // A zombie, which waits for its blocked parent, is not in the table.
+  return { running, isRunning: () => processTable().some((it) => it.pid === pid) };
 };

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-// A worker of the fake platform in a process of its own. Its tool starts a command and then blocks the main thread.
+// A worker of the fake platform in its own process. Its tool starts a command and then blocks the main thread.
 import { existsSync } from 'node:fs';
 import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
 import { adapterThat } from '../../support/adapter.ts';
@@ -7,7 +7,7 @@ import { jobSettings } from '../../support/job-settings.ts';
 
 const { url, worker, intervals, stateDir, stallMs, pidFile, blockMs } = JSON.parse(process.argv[2] ?? '');
 
-const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setTimeout(() => {}, 120_000)`; // outlives every test, but not for ever
+const program = `require('fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); setTimeout(() => {}, 120_000)`; // outlives every test, but ends eventually
 
 const block = (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 

@@ -17,7 +17,7 @@ export type Call = {
   headers: IncomingMessage['headers'];
 };
 type Handler = (call: Call) => unknown;
-/** What an interceptor does with a call: let it pass, cut the connection before or after its effect, answer itself, or as a proxy would. */
+/** What an interceptor does with a call: pass it on, cut the connection before or after its effect, return an error, or answer like a proxy. */
 export type Verdict = 'pass' | 'cut-before' | 'cut-after' | { answer: unknown } | { proxyStatus: number } | AppError;
 type Interceptor = (call: Call) => Verdict | Promise<Verdict>;
 export type Ended = { kind: 'completed' | 'failed' | 'released'; body: any };
@@ -27,7 +27,7 @@ const WORKER_ID = '00000000-0000-4000-8000-00000000000a';
 export const now = () => new Date().toISOString();
 export const INTERVALS = { idle_heartbeat_ms: 60_000, busy_heartbeat_ms: 20, claim_poll_ms: 20, lease_ms: 60_000 };
 
-/** A hand-written platform behind real HTTP: checks what comes and what it answers by the contracts. */
+/** A fake platform behind real HTTP. It checks requests and answers against the contracts. */
 export class FakePlatform {
   readonly calls: Call[] = [];
   readonly ended = new Map<string, Ended>();
@@ -50,7 +50,7 @@ export class FakePlatform {
     renewed: null as string | null,
   };
   intervals = INTERVALS;
-  /** Its answers have fields that the worker does not know. */
+  /** Adds fields to its answers that the worker does not know. */
   isNewer = false;
   /** Cuts every connection. */
   isUnavailable = false;
@@ -252,7 +252,7 @@ export class FakePlatform {
     const { subtask_id, attempt } = this.#fenced(call);
     const artifact = this.artifacts.get(call.params.artifact_id ?? '');
     const bytes = this.blobs.get(artifact?.artifact_id ?? '');
-    if (artifact === undefined || bytes === undefined) throw new AppError('artifact_not_stored', 'nothing is there');
+    if (artifact === undefined || bytes === undefined) throw new AppError('artifact_not_stored', 'nothing is stored');
     if (createHash('sha256').update(bytes).digest('hex') !== artifact.sha256) throw new AppError('artifact_mismatch', 'other bytes');
     artifact.stored = true;
     return this.#artifact(artifact.artifact_id, subtask_id, attempt);
@@ -317,7 +317,7 @@ const parseCall = (request: IncomingMessage, path: string, search: string, bytes
   return { name: route.name as RouteName, params, query, body: raw, headers: request.headers };
 };
 
-/** Names that whoever submitted the task made, and values of theirs. */
+/** Fields whose keys and values come from the submitter of the task. */
 const FREE = new Set(['input', 'inputs', 'labels', 'result']);
 
 const withMore = (value: unknown): unknown => {
@@ -349,7 +349,7 @@ const sendProblem = (response: ServerResponse, error: unknown): void => {
   );
 };
 
-/** A platform for the test that is running. */
+/** A platform for the running test. */
 export const startPlatform = async (): Promise<FakePlatform> => {
   const platform = await new FakePlatform().listen();
   onTestFinished(() => platform.close());

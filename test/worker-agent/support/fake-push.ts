@@ -6,7 +6,7 @@ import { AppError } from '../../../schema/errors.ts';
 import type { ClientFrame, ServerFrame } from '../../../schema/live.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
-/** Gives the fake platform sockets, for the running test. */
+/** Adds WebSockets to the fake platform for the running test. */
 export const pushFor = async (platform: FakePlatform) => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
@@ -17,23 +17,23 @@ export const pushFor = async (platform: FakePlatform) => {
   });
   const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const topic = `worker:${platform.worker.worker_id}` as const;
-  const heard: ClientFrame[] = [];
+  const received: ClientFrame[] = [];
   let isUnavailable = false;
   platform.handlers.createWorkerTicket = () => {
-    if (isUnavailable) throw new AppError('unavailable', 'There is no push just now');
+    if (isUnavailable) throw new AppError('unavailable', 'Push is unavailable');
     return { url, expires_at: new Date().toISOString() };
   };
   server.on('connection', (socket) => {
     socket.on('message', (data: Buffer) => {
       const frame = JSON.parse(data.toString()) as ClientFrame;
-      heard.push(frame);
+      received.push(frame);
       const answer: ServerFrame = frame.action === 'subscribe' ? { type: 'subscribed', topic, last_seq: null } : { type: 'pong' };
       socket.send(JSON.stringify(answer));
     });
   });
   const say = (frame: ServerFrame) => server.clients.forEach((socket) => socket.send(JSON.stringify(frame)));
   return {
-    heard,
+    received,
     topic,
     cut,
     ring: () => say({ type: 'doorbell', topic }),

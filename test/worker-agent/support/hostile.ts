@@ -1,9 +1,9 @@
-/** Commands that would leave a trace, for those who let them run. */
+/** Commands that leave a trace if something runs them. */
 const traces = (canary: string) => [`touch ${canary}`, `echo x>${canary}`, `node -e "fs.writeFileSync('${canary}','')"`];
 
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** Ways into a shell, with RUN where a command stands and ↵ for what ends a line. */
+/** Shell injections, with RUN for the command and ↵ for a line break. */
 const INJECTIONS = lines(String.raw`
 $(RUN)
 ${'`RUN`'}
@@ -95,7 +95,7 @@ const SPACED = [
 ];
 const LONG = ['a', '../', '$((', '"', '\\'].map((text) => text.repeat(40));
 
-/** Over 200 texts that would do harm where they are read as more than a text; those that write would write the file `canary`. */
+/** Over 200 texts that do harm if they are interpreted as more than text. Those that write a file write `canary`. */
 export const hostileTexts = (canary: string): string[] => {
   const injected = INJECTIONS.flatMap((way) => traces(canary).map((command) => way.replaceAll('↵', '\n').replaceAll('RUN', () => command)));
   const named = FILES.map((name) => name.replaceAll('CANARY', canary));

@@ -4,7 +4,7 @@ import { serve } from '../../support/http-server.ts';
 
 type Call = { name: string; arguments: Json };
 type Reply = { content?: string; calls?: Call[]; finish?: string; usage?: { prompt_tokens: number; completion_tokens: number } | null };
-/** What the model does when it is asked: it says something, or the server behaves in a way of its own. */
+/** How the model responds: with a message, or with special behaviour of the server. */
 export type Act = Reply | ((response: ServerResponse, asked: Asked['body']) => void);
 type Asked = {
   headers: IncomingHttpHeaders;
@@ -31,7 +31,7 @@ export const sendJson = (response: ServerResponse, status: number, body: unknown
   response.end(JSON.stringify(body));
 };
 
-/** Texts and arguments in two pieces each, and the usage last with no choice, as servers do. */
+/** Sends texts and arguments in two pieces each, and last the usage without a choice, as servers do. */
 const stream = (response: ServerResponse, reply: Reply): void => {
   const { content, tool_calls } = messageOf(reply);
   const say = (chunk: unknown) => response.write(`data: ${JSON.stringify(chunk)}\n\n`);
@@ -56,7 +56,7 @@ const act = (response: ServerResponse, next: Act, asked: Asked['body']): void =>
   return sendJson(response, 200, { choices: [{ message: messageOf(next), finish_reason: finishOf(next) }], ...usageOf(next) });
 };
 
-/** A model behind an OpenAI-compatible server on loopback that plays a script; its last act is repeated for as long as it is asked. */
+/** A scripted model behind an OpenAI-compatible server on loopback. Its last step is repeated for all further requests. */
 export const modelServer = async (...script: Act[]) => {
   const asked: Asked[] = [];
   const { endpoint } = await serve((request, response) => {

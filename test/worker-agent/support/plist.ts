@@ -2,7 +2,7 @@ type Value = string | number | boolean | Value[] | { [key: string]: Value };
 
 const unescaped = (text: string): string => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
-/** What is in a property list of XML; throws where a tag is not closed or not known. */
+/** The content of an XML property list. Throws if a tag is not closed or unknown. */
 export const readPlist = (text: string): Record<string, Value> => {
   const tokens = [...text.replace(/^[\s\S]*<plist version="1.0">/, '').matchAll(/<(\/?)(\w+)(\/?)>|([^<]+)/g)];
   let at = 0;

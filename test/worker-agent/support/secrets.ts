@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Secrets as they are met, and with what each encoding minds. */
+/** Typical secrets, and secrets with the characters that each encoding escapes. */
 export const SECRETS = [
   'ghp_16C7e42F292c6912E7710c838347Ae178B4a',
   'sk-proj-Zx9/+==qT&u?v',
@@ -19,14 +19,14 @@ const quoted = (text: string) => [...text].map((it) => (/[A-Za-z0-9_.~-]/.test(i
 const ascii = (json: string) => json.replace(/[\u007f-\uffff]/g, (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, '0')}`);
 const wrapped = (text: string, width: number) => text.replace(new RegExp(`(.{${width}})`, 'g'), '$1\n');
 
-/** How a text with a secret inside may be printed. */
+/** The forms in which a text that contains a secret may be printed. */
 export const PRINTS: Record<string, (text: string) => string> = {
   plain: (text) => text,
   url: encodeURIComponent,
-  'url, strictly': quoted,
+  'url, strict': quoted,
   'url, as a form': (text) => new URLSearchParams({ q: text }).toString(),
   base64: (text) => Buffer.from(text).toString('base64'),
-  'base64 for addresses': (text) => Buffer.from(text).toString('base64url'),
+  base64url: (text) => Buffer.from(text).toString('base64url'),
   'base64 in lines': (text) => wrapped(Buffer.from(text).toString('base64'), 19),
   json: (text) => JSON.stringify({ text }),
   'json in ascii': (text) => ascii(JSON.stringify([text])),
@@ -52,14 +52,14 @@ const views = (piece: string): string[] => {
   ];
 };
 
-/** Whether something of a secret that says a good deal of it, six characters, can be read out of what was printed. */
+/** Whether six or more characters of a secret can be read from the output. */
 export const leaks = (printed: string, secret: string): boolean => {
   const seen = printed.split('[redacted]').flatMap(views);
   for (let at = 0; at + 6 <= secret.length; at++) if (seen.some((view) => view.includes(secret.slice(at, at + 6)))) return true;
   return false;
 };
 
-/** Bytes cut into pieces at random places, some of them empty. */
+/** Bytes cut into pieces at random positions, some of them empty. */
 export const splits = (bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] => {
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).toSorted((a, b) => a - b), bytes.length];
   return places.slice(1).map((end, at) => bytes.subarray(places[at], end));

@@ -21,11 +21,11 @@ const kill = (pid: number): void => {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended meanwhile, such as with one that was killed before it.
+    // It has ended meanwhile, for example together with one that was killed before it.
   }
 };
 
-/** A command that nobody else runs, who has it in its command line, and who is it already; what still does at the end of the test is killed. */
+/** A unique command, and the processes that have it in their command line. Those still running at the end of the test are killed. */
 export const strayForTest = () => {
   const command = `sleep 9${process.pid}${String(++given).padStart(4, '0')}`;
   const pids = () => processesWith(command);
@@ -37,11 +37,11 @@ export const strayForTest = () => {
 
 export const DEAF = 'trap "" INT TERM HUP;';
 
-/** Shell scripts that try to leave `command` running, and what they do for it. */
+/** Shell scripts that try to leave `command` running, by what they do. */
 export const ESCAPES: Record<string, (command: string) => string> = {
   'forks and ends': (command) => `${command} & ${command} &`,
-  'moves to a session of its own': (command) => `setsid ${command} </dev/null >/dev/null 2>&1 &`,
-  'moves there twice, deaf to signals': (command) =>
+  'moves to its own session': (command) => `setsid ${command} </dev/null >/dev/null 2>&1 &`,
+  'moves there twice, ignoring signals': (command) =>
     `${DEAF} (setsid sh -c '${DEAF} (setsid ${command} &) ; exec ${command}' </dev/null >/dev/null 2>&1 &)`,
   'closes its pipes and stays': (command) => `${DEAF} exec <&- >&- 2>&-; ${command} & ${command}`,
   'holds its pipes in another session': (command) => `${DEAF} setsid ${command} & ${command}`,

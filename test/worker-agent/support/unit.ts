@@ -4,7 +4,7 @@ const unescaped = (word: string): string =>
     return quoted ?? (percent ? '%' : '$');
   });
 
-/** The words that systemd makes of ExecStart: quotes, backslashes, %% and $$ as its manual has them. */
+/** The words that systemd reads from ExecStart: quotes, backslashes, %% and $$ as described in its manual. */
 export const execStartOf = (unit: string): string[] => {
   const [, line = ''] = /^ExecStart=(.*)$/m.exec(unit) ?? [];
   return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = '']) => unescaped(word));

@@ -7,11 +7,11 @@ import type { Io } from '../../../worker-agent/src/terminal/io.ts';
 import { fit, oneLine, printable, table, width } from '../../../worker-agent/src/terminal/text.ts';
 
 describe('text in a terminal', () => {
-  it('counts two columns for wide characters and none for marks', () => {
+  it('counts two columns for wide characters and none for combining marks', () => {
     expect([width('abc'), width('中文'), width('e\u0301'), width('カタカナ'), width('👍')]).toEqual([3, 4, 1, 8, 2]);
   });
 
-  it('lines columns up whatever is in them', () => {
+  it('is aligned in the columns of a table', () => {
     const lines = table(
       ['NAME', 'X'],
       [
@@ -22,7 +22,7 @@ describe('text in a terminal', () => {
     expect(lines.map((line) => width(line.slice(0, line.search(/[X12]$/))))).toEqual([11, 11, 11]);
   });
 
-  it('fits into what it is given', () => {
+  it('is cut to the given number of columns', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 1, max: 30 }), (text, columns) => {
         expect(width(fit(oneLine(text), columns))).toBeLessThanOrEqual(columns);
@@ -30,14 +30,14 @@ describe('text in a terminal', () => {
     );
   });
 
-  it('cannot steer it', () => {
+  it('contains no control sequences', () => {
     expect(oneLine('a\u001b[31mred\u001b[0m\u0007\nb\u202ec')).toBe('ared bc');
     expect(printable('keep\n\tthis\u001b]0;title\u0007')).toBe('keep\n\tthis');
   });
 });
 
 describe('the line of an event', () => {
-  it('has its parts in columns, whatever fraction of a second the platform tells', () => {
+  it('has its parts in columns, with any fraction of a second in the timestamp', () => {
     const io = { paint: (_: unknown, text: string) => text } as Io;
     const lines = ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05.6Z', '2026-01-02T03:04:05.678901+00:00'].map((created_at) =>
       eventLine(io, { created_at, seq: 7, type: 'task.started', level: 'info', message: 'it began' } as Event),
@@ -47,7 +47,7 @@ describe('the line of an event', () => {
   });
 });
 
-describe('the journal', () => {
+describe('the log of the worker', () => {
   it('writes one line for each change of state, as text or as JSON', () => {
     const lines: string[] = [];
     createLog('text', (line) => lines.push(line))('info', 'subtask.claimed', { key: 'a b', attempt: 1, none: undefined });

@@ -6,7 +6,7 @@ import { type Act, modelServer, sendJson, submits, uses } from '../support/model
 
 const node = (script: string) => [process.execPath, '-e', script];
 const ENVIRONMENT = 'console.log(JSON.stringify(process.env))';
-/** Ignores what it can ignore, closes its output, and notes who it is once it does. */
+/** Ignores all signals that it can ignore, and writes its process id to a file once it does. */
 const stubborn = (pidFile: string) =>
   `process.on("SIGINT",()=>{});process.on("SIGTERM",()=>{});require("fs").writeFileSync(${JSON.stringify(pidFile)},String(process.pid));
    console.log("begun");setInterval(()=>{},1000)`;
@@ -58,7 +58,7 @@ itIsAnAdapter('openai-http', {
   writes: () => openAiPlay(uses('write_file', { path: 'made.txt', content: '' }), submits(true)),
   tellsEnvironment: () =>
     openAiPlay(uses('run_command', { argv: node(ENVIRONMENT) }), (response, asked) => {
-      const said = asked.messages.at(-1)?.content ?? '';
-      sendJson(response, 200, { choices: [{ message: { content: said }, finish_reason: 'stop' }] });
+      const content = asked.messages.at(-1)?.content ?? '';
+      sendJson(response, 200, { choices: [{ message: { content }, finish_reason: 'stop' }] });
     }),
 });

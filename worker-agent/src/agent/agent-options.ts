@@ -13,13 +13,13 @@ export type AgentOptions = {
   slots: number;
   timeoutMs: number;
   settings: JobSettings;
-  /** How long the main thread may be busy before its leases are given up. */
+  /** How long the main thread may be blocked before the worker gives up its leases. */
   stallMs?: number;
-  /** Knows the secrets that must not leave the worker; its credential is added. */
+  /** Has the secrets that must not leave the worker; the worker's credential is added to it. */
   redactor?: Redactor;
   log?: Log;
-  /** Left out, that of Node, where it has one; null means that nothing is pushed. */
+  /** Default: the WebSocket of Node, if it has one. With null the worker uses no push messages. */
   WebSocket?: typeof WebSocket | null;
-  /** Called when the server renewed the credential: it has to be kept for the next start. */
+  /** Called when the server has renewed the credential. Store it: the next start needs it. */
   onCredential?: (credential: string) => void;
 };

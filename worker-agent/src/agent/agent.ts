@@ -10,7 +10,7 @@ import { type AgentParts, createParts } from './create-parts.ts';
 import type { AgentStatus } from './health.ts';
 import { type Log, silentLog } from './worker-log.ts';
 
-/** The server no longer knows the worker: nothing can be done but to enrol it again. */
+/** The server has removed this worker. The only remedy is to enrol it again. */
 export class WorkerRevoked extends Error {
   constructor(cause: unknown) {
     super('this worker was removed; enrol again', { cause });
@@ -19,8 +19,8 @@ export class WorkerRevoked extends Error {
 }
 
 /**
- * A worker: claims subtasks, carries them out with its tools, keeps their leases and reports. `drain` stops claiming and lets
- * `run` resolve when what runs is done; `cancel` also stops the work and gives it back.
+ * A worker: claims subtasks, runs them with its tools, renews their leases and reports the results. `drain` stops claiming, and `run`
+ * resolves when the running subtasks are finished; `cancel` also stops the running subtasks and releases them.
  */
 export class WorkerAgent {
   readonly #options: AgentOptions;
@@ -34,7 +34,7 @@ export class WorkerAgent {
   readonly #parts: AgentParts;
   #credential: string;
   #intervals: Intervals;
-  #heardAt: number | null = null;
+  #answeredAt: number | null = null;
   #failure: WorkerRevoked | null = null;
 
   constructor(options: AgentOptions) {
@@ -50,13 +50,13 @@ export class WorkerAgent {
       credential: () => this.#credential,
       held: () => this.#held,
       onClaimed: (answer, sentAtMs) => this.#begin(answer, sentAtMs),
-      onHeartbeat: (answer) => this.#heard(answer),
+      onHeartbeat: (answer) => this.#onHeartbeat(answer),
       onError: (operation, error) => this.#failed(operation, error),
       onRevoked: (error) => this.#revoke(error),
     });
   }
 
-  /** What waits on the disk for a platform that does not answer, and whether more could be kept. */
+  /** What is stored on the disk because the platform does not answer, and whether more can be stored. */
   get spool(): SpoolState {
     return this.#parts.spool.state();
   }
@@ -73,7 +73,7 @@ export class WorkerAgent {
       isDraining: this.#draining.signal.aborted,
       spool: this.#parts.spool.state(),
       isRevoked: this.#failure !== null,
-      heartbeatAgeMs: this.#heardAt === null ? null : performance.now() - this.#heardAt,
+      heartbeatAgeMs: this.#answeredAt === null ? null : performance.now() - this.#answeredAt,
       heartbeatLimitMs: 3 * Math.max(idle_heartbeat_ms, busy_heartbeat_ms),
     };
   }
@@ -82,14 +82,14 @@ export class WorkerAgent {
   run(): Promise<void> {
     const { url, workerId, slots, tools } = this.#options;
     this.#log('info', 'worker.started', { worker_id: workerId, url, slots, tools: tools.map(({ id }) => id), pid: process.pid });
-    return this.#live(() => this.#parts.claims.run());
+    return this.#runParts(() => this.#parts.claims.run());
   }
 
-  /** Claims once, carries that out and ends; answers how many subtasks that were. */
+  /** Claims once, runs the claimed subtasks and ends. Returns their number. */
   async once(): Promise<number> {
     this.#draining.abort();
     let claimed = 0;
-    await this.#live(async () => {
+    await this.#runParts(async () => {
       await this.#parts.claims.once();
       claimed = this.running;
     });
@@ -110,36 +110,37 @@ export class WorkerAgent {
     for (const job of this.#held.values()) job.stop('released');
   }
 
-  async #live(work: () => Promise<void>): Promise<void> {
-    const beating = new AbortController();
+  /** Runs the heartbeat, the socket and the spool sender while `work` and the subtasks it claimed are in progress. */
+  async #runParts(work: () => Promise<void>): Promise<void> {
+    const ended = new AbortController();
     await this.#parts.spool.open();
-    const clocks = [
-      this.#parts.heartbeat.run(beating.signal),
-      this.#parts.socket.run(beating.signal),
-      this.#parts.spoolSender.run(beating.signal),
+    const loops = [
+      this.#parts.heartbeat.run(ended.signal),
+      this.#parts.socket.run(ended.signal),
+      this.#parts.spoolSender.run(ended.signal),
     ];
     await work();
-    await this.#leave();
-    beating.abort();
-    await Promise.all(clocks);
+    await this.#finish();
+    ended.abort();
+    await Promise.all(loops);
     this.#log('info', 'worker.stopped', {});
     if (this.#failure !== null) throw this.#failure;
   }
 
-  /** Waits for what runs, and for a while for a platform that does not answer. */
-  async #leave(): Promise<void> {
+  /** Waits for the running subtasks, then for a limited time until the platform has received their results. */
+  async #finish(): Promise<void> {
     while (this.#working.size > 0) await Promise.all(this.#working);
     const timer = setTimeout(() => this.#leaving.abort(), this.#options.settings.reportForMs);
     while (this.#ended.size > 0) await Promise.all(this.#ended);
     for (let [item] = this.#parts.spool.items; item && !this.#leaving.signal.aborted; [item] = this.#parts.spool.items)
-      await orAborted(this.#parts.spool.gone(item), this.#leaving.signal);
+      await orAborted(this.#parts.spool.removed(item), this.#leaving.signal);
     clearTimeout(timer);
     const { entries } = this.#parts.spool.state();
-    if (entries > 0) this.#log('warn', 'spool.left', { entries, folder: this.#options.settings.spoolFolder });
+    if (entries > 0) this.#log('warn', 'spool.unsent', { entries, folder: this.#options.settings.spoolFolder });
   }
 
   #begin(answer: ClaimAnswer, sentAtMs: number): number {
-    if (answer.empty_reason === 'worker_draining') this.drain('the server wants it');
+    if (answer.empty_reason === 'worker_draining') this.drain('the server requested it');
     const fresh = answer.claimed.filter(({ subtask_id, attempt }) => this.#held.get(subtask_id)?.claimed.attempt !== attempt);
     for (const claimed of fresh) {
       const lease = new Lease();
@@ -147,14 +148,14 @@ export class WorkerAgent {
       const job = new RunningJob(claimed, lease, this.#parts.heartbeat);
       this.#held.set(claimed.subtask_id, job);
       if (this.#stopped.signal.aborted) job.stop('released');
-      const ended = this.#carryOut(job).finally(() => this.#ended.delete(ended));
+      const ended = this.#runSubtask(job).finally(() => this.#ended.delete(ended));
       this.#ended.add(ended);
     }
     if (fresh.length > 0) this.#parts.heartbeat.leasesChanged();
     return fresh.length;
   }
 
-  async #carryOut(job: RunningJob): Promise<void> {
+  async #runSubtask(job: RunningJob): Promise<void> {
     const { subtask_id, task_id, key, tool, attempt } = job.claimed;
     this.#log('info', 'subtask.claimed', { subtask_id, task_id, key, tool, attempt });
     const work = runJob(this.#parts.jobs, job);
@@ -169,8 +170,8 @@ export class WorkerAgent {
     await cleaned;
   }
 
-  #heard(answer: HeartbeatAnswer): void {
-    this.#heardAt = performance.now();
+  #onHeartbeat(answer: HeartbeatAnswer): void {
+    this.#answeredAt = performance.now();
     this.#intervals = answer.intervals;
     if (answer.credential !== null) {
       this.#credential = answer.credential;
@@ -179,7 +180,7 @@ export class WorkerAgent {
       this.#log('info', 'credential.renewed', {});
     }
     if (!this.#parts.spool.isEmpty) this.#parts.spoolSender.hurry();
-    if (answer.mode === 'draining') this.drain('the server wants it');
+    if (answer.mode === 'draining') this.drain('the server requested it');
     for (const { subtask_id, attempt, state, directive } of answer.leases) {
       const job = this.#held.get(subtask_id);
       if (job?.claimed.attempt !== attempt || (state === 'renewed' && directive === null)) continue;

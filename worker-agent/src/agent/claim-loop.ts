@@ -11,33 +11,33 @@ export type ClaimLoopOptions = {
   api: WorkerApi;
   slots: number;
   tools: readonly string[];
-  /** Whether results could be kept just now. */
+  /** Whether results could be stored on the disk at the moment. */
   canClaim(): boolean;
-  /** Aborts when nothing more is to be claimed. */
+  /** Aborts when the worker must claim no more. */
   draining: AbortSignal;
-  /** Aborts when even an open claim is to be given up. */
+  /** Aborts when the worker must also give up a claim that is in progress. */
   stopped: AbortSignal;
-  /** With when it was asked first: leases count from then. Answers how many of them are new. */
+  /** `sentAtMs` is when the claim was first sent: leases count from then. Returns how many of the claimed subtasks are new. */
   onClaimed(answer: ClaimAnswer, sentAtMs: number): number;
   onError(error: unknown): void;
 };
 
 const REFUSED_PAUSE_MS = 10_000;
 const ONCE_FOR_MS = 30_000;
-/** With a doorbell: for rings that get lost. */
+/** How often to ask when the server can ring: a ring may get lost. */
 const SLOW_POLL_MS = 30_000;
 
-/** Asks for work while slots are free. Claims come in with completions too: what they find sets when this loop asks again. */
+/** Claims subtasks while slots are free. Completions carry claims too; their answers also decide when this loop claims again. */
 export class ClaimLoop {
   readonly slots: Slots;
   readonly #options: ClaimLoopOptions;
   readonly #timer = new WakeableTimer();
   #notBefore = 0;
-  /** Since the last claim was sent: its answer may be older. */
+  /** True when the server rang after the last claim was sent: the answer to that claim may not include the new subtask. */
   #isRung = false;
   #pollMs = 0;
   #hasDoorbell = false;
-  /** Claims whose answers got lost. */
+  /** The ids of claims whose answers got lost. */
   readonly #unanswered: string[] = [];
 
   constructor(options: ClaimLoopOptions) {
@@ -45,19 +45,19 @@ export class ClaimLoop {
     this.slots = new Slots(options.slots, () => this.#timer.wake());
   }
 
-  /** Something may be ready: asks at once, if a slot is free. */
+  /** A subtask may be ready: claims at once if a slot is free. */
   ring(): void {
     this.#isRung = true;
     this.#timer.wake();
   }
 
-  /** To be called when the answer to a claim got lost: what was given out in it is asked for, before anything new. */
+  /** Call this when the answer to a claim got lost. The claim is repeated before a new one, to receive the subtasks in that answer. */
   askAgain(claimRequestId: string): void {
     this.#unanswered.push(claimRequestId);
     this.ring();
   }
 
-  /** Says whether the server can ring. It may have done so in vain before, so this asks at once; without, at the server's pace again. */
+  /** Sets whether the server can ring. With rings it claims at once, since a ring may have been missed; without, at the poll interval. */
   setDoorbell(works: boolean): void {
     this.#hasDoorbell = works;
     if (works) return this.ring();
@@ -65,12 +65,12 @@ export class ClaimLoop {
     this.#timer.wake();
   }
 
-  /** Whether more work is wanted just now. */
+  /** Whether the worker can take on more work. */
   isWanting(): boolean {
     return !this.#options.draining.aborted && this.#options.canClaim();
   }
 
-  /** Takes in the answer to a claim for which `reserved` slots were kept free. */
+  /** Processes the answer to a claim for which `reserved` slots were reserved. */
   received(answer: ClaimAnswer, reserved: number, sentAtMs: number): void {
     const taken = this.#options.onClaimed(answer, sentAtMs);
     this.#pollMs = answer.claim_poll_ms;
@@ -78,7 +78,7 @@ export class ClaimLoop {
     this.slots.release(reserved - taken);
   }
 
-  /** Nobody rings when a paused worker may go on, or when the server sees a slot in use that is free. */
+  /** The server does not ring when a paused worker may continue, or when it counts a free slot as used. */
   #pause({ empty_reason, claim_poll_ms }: ClaimAnswer): number {
     const isRung = this.#hasDoorbell && (empty_reason === null || empty_reason === 'nothing_ready');
     return isRung ? Math.max(claim_poll_ms, SLOW_POLL_MS) : claim_poll_ms;
@@ -94,19 +94,19 @@ export class ClaimLoop {
     }
   }
 
-  /** One claim for all slots, whether draining or not. */
+  /** Sends one claim for all slots, also while draining. */
   async once(): Promise<void> {
     await this.#claim(this.slots.reserve(LIMITS.batch), forAtMost(ONCE_FOR_MS));
   }
 
   /**
-   * The same claim_request_id until it is answered: what the server gave out in a lost answer comes again. It is given up where a
-   * result could no longer be kept: a repeat may bring what was not given out before.
+   * Repeats the claim with the same claim_request_id until it is answered, so the server returns the subtasks of a lost answer again.
+   * It gives up when a result could no longer be stored, since a repeat may also return new subtasks.
    */
   async #claim(limit: number, again: NonNullable<RetryOptions['again']>): Promise<void> {
     const { api, tools, stopped, draining, canClaim, onError } = this.#options;
     const before = async () => {
-      if (!canClaim()) throw new Error('results cannot be kept just now, so no work is claimed');
+      if (!canClaim()) throw new Error('results cannot be stored on the disk at the moment, so no work is claimed');
     };
     this.#isRung = false;
     const sentAt = clockMs();
@@ -117,7 +117,7 @@ export class ClaimLoop {
         { signal: stopped, before, hurry: draining, again },
       );
       this.received(answer, limit, sentAt);
-      this.#isRung ||= lost !== undefined; // what is ready since was not looked for
+      this.#isRung ||= lost !== undefined; // a repeated claim does not return what became ready since
     } catch (error) {
       this.#notBefore = performance.now() + (classify(error) === 'retryable' ? 0 : jittered(REFUSED_PAUSE_MS));
       this.slots.release(limit);

@@ -16,14 +16,14 @@ import type { Log } from './worker-log.ts';
 
 const STALL_MS = 30_000;
 
-/** What the parts of an agent need to know of it, and what they report to it. */
+/** What the parts of an agent read from it and report to it. */
 export type AgentHooks = {
   log: Log;
-  /** Aborts when nothing more is to be claimed. */
+  /** Aborts when the worker must claim no more. */
   draining: AbortSignal;
-  /** Aborts when even an open claim is to be given up. */
+  /** Aborts when the worker must also give up a claim that is in progress. */
   stopped: AbortSignal;
-  /** Aborts when the process ends, whatever could not be sent. */
+  /** Aborts when the process ends, even if some results have not been sent. */
   leaving: AbortSignal;
   credential(): string;
   held(): ReadonlyMap<string, RunningJob>;
@@ -106,7 +106,7 @@ const createHeartbeat = (options: AgentOptions, { credential, held, onHeartbeat,
 
 type Woken = { claims: ClaimLoop; heartbeat: Heartbeat };
 
-/** The server rings only workers that have sent a heartbeat: what was ready before that is asked for. */
+/** The server rings only workers that have sent a heartbeat, so this claims what became ready before the first one. */
 const announce = async ({ claims, heartbeat }: Woken): Promise<void> => {
   await heartbeat.ask().catch(() => {});
   claims.ring();
@@ -125,7 +125,7 @@ const createSocket = (options: AgentOptions, { log, held, onRevoked }: AgentHook
     },
     onDoorbell: () => {
       claims.ring();
-      // The server believes that there is a slot free.
+      // The server assumes that a slot is free: the heartbeat corrects it.
       if (held().size >= options.slots) heartbeat.beatNow();
     },
     onCancel: (subtaskId) => held().has(subtaskId) && heartbeat.beatNow(),
@@ -133,7 +133,7 @@ const createSocket = (options: AgentOptions, { log, held, onRevoked }: AgentHook
   });
 };
 
-/** Makes the parts of an agent and connects them; nothing runs yet. */
+/** Creates the parts of an agent and connects them. Does not start them. */
 export const createParts = (options: AgentOptions, hooks: AgentHooks): AgentParts => {
   const api = createApi(options, hooks);
   const spool = createSpool(options, hooks);

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 
 export const TEMPORARY = '.tmp';
 
-/** Makes what was done in a folder last. Windows knows no such thing, and needs none. */
+/** Makes changes in a folder durable. Windows has no equivalent and does not need one. */
 const syncFolder = async (folder: string): Promise<void> => {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
@@ -15,7 +15,7 @@ const syncFolder = async (folder: string): Promise<void> => {
   }
 };
 
-/** Writes a file in one step, so that a crash leaves the old one or the new one, whole; only its owner can read it. */
+/** Writes a file atomically: after a crash it has either the old or the new content. Only its owner can read it. */
 export const writeDurably = async (path: string, content: string | Uint8Array): Promise<void> => {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomUUID()}${TEMPORARY}`;

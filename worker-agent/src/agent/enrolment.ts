@@ -17,9 +17,9 @@ type Offer = {
   enrolToken: string | undefined;
 };
 
-/** The worker has never been enrolled here and there is no token to do it with. */
+/** The worker is not enrolled on this machine, and no enrolment token was given. */
 export class NotEnrolled extends Error {}
-/** What the worker is to offer is not what it was enrolled with. */
+/** The worker was enrolled with tools that it does not offer now. */
 export class EnrolledOtherwise extends Error {}
 
 const ENROL_FOR_MS = 60_000;
@@ -38,8 +38,8 @@ const checkOffer = (state: State, offer: Offer): void => {
 };
 
 /**
- * The worker's identity: the one that is kept, or a new one by the enrolment token. The registration's id is written down
- * first, so that a registration whose answer was lost is repeated as the same one, also after a crash.
+ * Returns the worker's identity: the stored one, or a new one obtained with the enrolment token. It stores the registration id before
+ * it registers, so that a registration whose answer was lost is repeated with the same id, also after a crash.
  */
 export const enrol = async (file: StateFile, offer: Offer): Promise<Identity> => {
   const kept = await file.read();
@@ -74,7 +74,7 @@ const register = async (file: StateFile, state: State, offer: Offer): Promise<Id
     registration_id: state.registration_id,
   };
   const { worker, credential, intervals } = await retrying(() => client.registerWorker({ body }), {
-    // A person waits, and may have given a wrong address.
+    // A person is waiting, and the address may be wrong.
     again: (_, elapsedMs, error) => isTransient(error) && elapsedMs < ENROL_FOR_MS,
   });
   await file.write({ ...state, worker_id: worker.worker_id, credential, intervals, tools: worker.tools, slots: worker.slots });

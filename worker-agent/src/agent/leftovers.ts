@@ -7,8 +7,8 @@ import { killAll } from '../process/process-tree.ts';
 import { removeTree } from '../attempt/workspace.ts';
 
 /**
- * Ends what a worker that died left running, and removes the folders of its attempts. To be called by the one process that runs the
- * worker, before it has an attempt: by the folder in the mark, what belongs to other workers is left alone.
+ * Ends the processes that a crashed worker left running, and removes the folders of its attempts. Only the process that runs the worker
+ * may call it, before its first attempt. The mark contains the folder, so processes of other workers are not touched.
  */
 export const collectLeftovers = async (workspaces: string, keep: boolean, log: Log): Promise<void> => {
   const folder = await realpath(workspaces).catch(() => null);

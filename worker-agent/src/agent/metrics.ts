@@ -4,9 +4,9 @@ import type { Fields, Log } from './worker-log.ts';
 type Counter = {
   name: string;
   help: string;
-  /** How much a line of the log adds; 0 when it has nothing to do with this. */
+  /** How much a log line adds to the counter; 0 when it does not concern the counter. */
   adds(event: string, fields: Fields): number;
-  /** Counted for each value of this field, under a label. */
+  /** Counts each value of this field separately, under a label. */
   by?: { label: string; field: string };
 };
 export type Gauge = { name: string; help: string; value: number | null; labels?: Record<string, string> };
@@ -18,28 +18,28 @@ const each =
 
 const LEASE_AT_RISK: ReleaseCode = 'lease_at_risk';
 
-/** Told by a heartbeat or by the refusal of what was sent, or feared by the worker itself. */
+/** A heartbeat reported the loss, the platform refused a request because of it, or the worker gave up the lease as a precaution. */
 const isLeaseLoss = (event: string, { reason, code }: Fields): boolean =>
   event === 'subtask.lease-lost' ||
   (event === 'subtask.dropped' && (reason === 'lease_lost' || reason === 'attempt_ended')) ||
   (event === 'subtask.released' && code === LEASE_AT_RISK);
 
-/** Each counts lines of the log, so that the two never tell different things. */
+/** Each counter counts log lines, so that metrics and log always agree. */
 const COUNTERS: readonly Counter[] = [
-  { name: 'claims', help: 'Subtasks that were claimed', adds: each('subtask.claimed') },
-  { name: 'completions', help: 'Subtasks that were completed', adds: each('subtask.completed') },
-  { name: 'failures', help: 'Attempts that failed', adds: each('subtask.failed'), by: { label: 'class', field: 'failure_class' } },
-  { name: 'releases', help: 'Subtasks that were given back', adds: each('subtask.released') },
+  { name: 'claims', help: 'Claimed subtasks', adds: each('subtask.claimed') },
+  { name: 'completions', help: 'Completed subtasks', adds: each('subtask.completed') },
+  { name: 'failures', help: 'Failed attempts', adds: each('subtask.failed'), by: { label: 'class', field: 'failure_class' } },
+  { name: 'releases', help: 'Released subtasks', adds: each('subtask.released') },
   { name: 'lease_losses', help: 'Attempts whose lease was lost', adds: (event, fields) => Number(isLeaseLoss(event, fields)) },
   {
     name: 'retries',
-    help: 'Requests that failed and are repeated',
+    help: 'Failed requests that are sent again',
     adds: each('request.retried', 'request.failed'),
     by: { label: 'operation', field: 'operation' },
   },
   {
     name: 'log_dropped_bytes',
-    help: 'Output that was not kept',
+    help: 'Bytes of output dropped because of the log limit',
     adds: (event, { bytes }) => (event === 'logs.dropped' ? Number(bytes ?? 0) : 0),
   },
 ];
@@ -56,11 +56,11 @@ const family = (name: string, type: 'counter' | 'gauge', help: string, samples: 
     '\n',
   );
 
-/** What a worker has done since it started, as Prometheus reads it. */
+/** The worker's counters since its start, in the Prometheus text format. */
 export class Metrics {
   readonly #counted = COUNTERS.map((counter) => ({ counter, counts: new Map<string, number>(counter.by ? [] : [['', 0]]) }));
 
-  /** The same log, whose lines are counted. */
+  /** Wraps a log so that its lines are counted. */
   counting(log: Log): Log {
     return (level, event, fields = {}) => {
       this.#count(event, fields);

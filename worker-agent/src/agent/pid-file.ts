@@ -11,10 +11,10 @@ type Owner = z.output<typeof Owner>;
 const LOCK_LASTS_MS = 10_000;
 const LOOK_MS = 20;
 
-/** When a process was started, as the system counts it: tells it from a later one with the same number. Empty where that cannot be read. */
+/** The start time of a process in the system's own format, which distinguishes it from a later one with the same pid. Empty if unknown. */
 const bornAt = (pid: number): string => processTable().find((it) => it.pid === pid)?.born ?? '';
 
-const lives = ({ pid, born }: Pick<Owner, 'pid' | 'born'>): boolean => {
+const isRunning = ({ pid, born }: Pick<Owner, 'pid' | 'born'>): boolean => {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -35,8 +35,8 @@ const isLocked = async (lock: string): Promise<boolean> => {
   return true;
 };
 
-/** Does something that takes moments while no other process does the same; the lock of one that ended meanwhile runs out. */
-const alone = async <T>(lock: string, work: () => Promise<T>): Promise<T> => {
+/** Runs short work under a lock file, one process at a time. The lock of a process that ended without releasing it expires. */
+const withLock = async <T>(lock: string, work: () => Promise<T>): Promise<T> => {
   while (await isLocked(lock)) await setTimeout(LOOK_MS);
   try {
     return await work();
@@ -45,7 +45,7 @@ const alone = async <T>(lock: string, work: () => Promise<T>): Promise<T> => {
   }
 };
 
-/** Says which process runs a worker, so that a second one does not start and so that it can be told to drain. */
+/** Records which process runs a worker, so that no second one starts and other commands can make it drain. */
 export class PidFile {
   readonly #path: string;
 
@@ -53,11 +53,11 @@ export class PidFile {
     this.#path = statePath.replace(/\.json$/, '.pid');
   }
 
-  /** The process that runs the worker now and where it tells its health (0: nowhere), or null. */
+  /** The process that runs the worker now and its health port (0: none), or null. */
   async owner(): Promise<{ pid: number; health_port: number } | null> {
     const text = await readFile(this.#path, 'utf8').catch(() => '');
     const owner = Owner.safeParse(safeJson(text));
-    return owner.success && lives(owner.data) ? owner.data : null;
+    return owner.success && isRunning(owner.data) ? owner.data : null;
   }
 
   /** The process that runs the worker now, or null. */
@@ -65,10 +65,10 @@ export class PidFile {
     return (await this.owner())?.pid ?? null;
   }
 
-  /** Answers the process that has it already, or null when it is ours now. */
+  /** Takes the file for this process and returns null, or returns the pid of the process that already has it. */
   async take(healthPort = 0): Promise<number | null> {
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    return alone(`${this.#path}.lock`, async () => {
+    return withLock(`${this.#path}.lock`, async () => {
       const pid = await this.running();
       if (pid !== null) return pid;
       await writeDurably(this.#path, JSON.stringify({ pid: process.pid, born: bornAt(process.pid), health_port: healthPort }));

@@ -1,4 +1,4 @@
-/** How many subtasks may run at once. Each open claim reserves what it may bring, so that two claims never bring too many. */
+/** How many subtasks may run at once. Each claim in progress reserves as many slots as it may fill, so that claims never exceed them. */
 export class Slots {
   readonly #capacity: number;
   readonly #onFree: () => void;
@@ -13,7 +13,7 @@ export class Slots {
     return this.#capacity - this.#used;
   }
 
-  /** Takes up to `wanted` free slots; answers how many. */
+  /** Takes up to `wanted` free slots. Returns how many. */
   reserve(wanted: number): number {
     const taken = Math.max(0, Math.min(wanted, this.free));
     this.#used += taken;

@@ -7,15 +7,15 @@ export type SocketLoopOptions = {
   WebSocket?: typeof WebSocket | null | undefined;
   clocks?: Partial<SocketClocks>;
   onLive(isLive: boolean): void;
-  /** Something may be ready. */
+  /** A subtask may be ready. */
   onDoorbell(): void;
-  /** A subtask may have been cancelled; a heartbeat tells for sure. */
+  /** A subtask may have been cancelled; only a heartbeat confirms it. */
   onCancel(subtaskId: string): void;
-  /** There is no push just now: it is tried again, and everything else goes on by asking. */
+  /** Push is unavailable. The loop connects again; until then the worker polls. */
   onError(error: unknown): void;
 };
 
-/** Listens to what the server has to tell this worker, as far as it can push. */
+/** Receives the server's push messages for this worker, when a WebSocket can be opened. */
 export class SocketLoop {
   readonly #options: SocketLoopOptions;
 

@@ -5,18 +5,18 @@ import * as z from 'zod';
 import { Intervals } from '../../../schema/worker.ts';
 import { writeDurably } from './durable-file.ts';
 
-/** Of the file that this version writes. A change that older versions could not live with takes the next number. */
+/** The file format that this version writes. Increment it for a change that older versions cannot read. */
 const FORMAT = 1;
 
-/** What a worker keeps from one start to the next. What a newer version wrote besides stays. */
+/** What a worker stores between starts. Fields that a newer version wrote are preserved. */
 const State = z.looseObject({
-  /** Files of the first versions have none. */
+  /** Files of the first versions have no format field. */
   format: z.int().default(1),
   url: z.string(),
   name: z.string(),
-  /** Written before the worker registers: with it a registration whose answer was lost is repeated. */
+  /** Written before the worker registers, so that a registration whose answer was lost is repeated with the same id. */
   registration_id: z.uuid(),
-  /** Which enrolment token the registration belongs to; the token itself is not kept. */
+  /** Identifies the enrolment token of the registration; the token itself is not stored. */
   token_hash: z.string(),
   worker_id: z.uuid().optional(),
   credential: z.string().optional(),
@@ -31,9 +31,9 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 /** The state file of a worker: one for each server and name. */
 export class StateFile {
   readonly path: string;
-  /** Where the folders of its attempts are: no other worker's. */
+  /** The folder that has the folders of this worker's attempts, and of no other worker. */
   readonly workspaces: string;
-  /** Where it keeps what it could not send. */
+  /** The folder for what could not be sent. */
   readonly spool: string;
 
   constructor(stateDir: string, url: string, name: string) {
@@ -44,7 +44,7 @@ export class StateFile {
     this.spool = join(stateDir, 'spool', id);
   }
 
-  /** Null when the worker was never enrolled here. Throws when the file is broken. */
+  /** Returns null when the worker was never enrolled on this machine. Throws when the file is broken. */
   async read(): Promise<State | null> {
     const text = await readFile(this.path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return null;
@@ -65,7 +65,7 @@ export class StateFile {
     }
   }
 
-  /** Replaces the file in one step, so that a crash leaves the old one or the new one; only its owner can read it. */
+  /** Replaces the file atomically: after a crash it has either the old or the new content. Only its owner can read it. */
   async write(state: State): Promise<void> {
     await writeDurably(this.path, `${JSON.stringify({ ...state, format: FORMAT }, null, 2)}\n`);
   }

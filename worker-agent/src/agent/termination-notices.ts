@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Why the machine will be taken away, and how long it is there still for certain, or null where that is open. */
+/** Why the machine will be terminated, and the time that it certainly still has, or null if unknown. */
 export type Notice = { reason: string; leftMs: number | null };
 
-/** As EC2 advises. */
+/** The interval that EC2 recommends. */
 const EVERY_MS = 5_000;
 const ANSWER_MS = 2_000;
 const TOKEN_SECONDS = 21_600;
@@ -11,11 +11,15 @@ const TOKEN_SECONDS = 21_600;
 type Kind = { path: string; value?: string; notice: Notice };
 
 const KINDS: readonly Kind[] = [
-  // Two minutes before, of which looking and answering take some.
+  // EC2 announces it two minutes before; polling and the answer take some of them.
   { path: 'spot/instance-action', notice: { reason: 'the spot instance is to be interrupted', leftMs: 110_000 } },
   { path: 'events/recommendations/rebalance', notice: { reason: 'the spot instance is likely to be interrupted', leftMs: null } },
-  // Known of every machine of a group; a lifecycle hook of the group says how long it waits.
-  { path: 'autoscaling/target-lifecycle-state', value: 'Terminated', notice: { reason: 'the group takes the machine away', leftMs: null } },
+  // Every machine of an Auto Scaling group has this path; a lifecycle hook of the group defines how long the group waits.
+  {
+    path: 'autoscaling/target-lifecycle-state',
+    value: 'Terminated',
+    notice: { reason: 'the Auto Scaling group terminates the machine', leftMs: null },
+  },
 ];
 
 const request = async (url: string, method: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> => {
@@ -37,14 +41,14 @@ const look = async (url: string, signal: AbortSignal): Promise<Notice[]> => {
   return KINDS.filter((_, at) => found[at]).map(({ notice }) => notice);
 };
 
-/** Asks the metadata service of the machine (EC2, IMDSv2) until the signal; reports each notice once. */
+/** Polls the machine's metadata service (EC2, IMDSv2) until the signal aborts. Reports each notice once. */
 export const watchNotices = async (
   url: string,
   { signal, onNotice, everyMs = EVERY_MS }: { signal: AbortSignal; onNotice(notice: Notice): void; everyMs?: number },
 ): Promise<void> => {
   const reported = new Set<string>();
   while (!signal.aborted) {
-    // An unavailable service says nothing of the machine's end.
+    // If the service is unavailable, nothing is known about a termination.
     for (const notice of await look(url, signal).catch(() => [])) {
       if (reported.has(notice.reason)) continue;
       reported.add(notice.reason);

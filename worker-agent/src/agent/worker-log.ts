@@ -1,4 +1,4 @@
-/** What the worker reports of itself: one line for each change of state. */
+/** The worker's own log: one line for each change of state. */
 type Level = 'debug' | 'info' | 'warn' | 'error';
 export type Fields = Record<string, string | number | boolean | null | undefined | readonly string[]>;
 export type Log = (level: Level, event: string, fields?: Fields) => void;

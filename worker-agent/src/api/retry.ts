@@ -5,8 +5,8 @@ import { TimedOut, withTimeout } from '../../../schema/client/with-timeout.ts';
 import type { ErrorCode } from '../../../schema/errors.ts';
 
 /**
- * What an error of the platform means to the worker, decided here once:
- * retryable: the same again later · lease_lost: drop this job · revoked: stop the worker · refused: the request is wrong.
+ * What an error of the platform means for the worker. `retryable`: repeat the request later. `lease_lost`: drop this job.
+ * `revoked`: stop the worker. `refused`: the request is invalid.
  */
 type Verdict = 'retryable' | 'lease_lost' | 'revoked' | 'refused';
 
@@ -42,22 +42,22 @@ const BY_CODE: Readonly<Record<ErrorCode, Verdict>> = {
   enrolment_mismatch: 'refused',
 };
 
-/** For a code of a newer server. */
+/** For an error code that this version does not know. */
 const byStatus = (status: number): Verdict => {
   if (status === 401) return 'revoked';
   return status === 409 || status === 410 ? 'lease_lost' : 'refused';
 };
 
-/** Somebody on the way said it, such as a proxy or a network that wants a login first: a result must outlast that. */
+/** The error came from an intermediary, such as a proxy or a network with a login page. Results must survive it. */
 export const isOfProxy = (error: unknown): boolean =>
   error instanceof ApiError && (error.code === 'redirected' || error.code === `http_${error.status}`);
 
-/** Whether a code, wherever it comes from, says that the attempt is over for this worker. */
+/** Whether an error code means that the attempt is over for this worker. */
 export const meansLost = (code: string): boolean => isKnown(code) && BY_CODE[code] === 'lease_lost';
 
 const isKnown = (code: string): code is ErrorCode => Object.hasOwn(BY_CODE, code);
 
-/** The server has said so, outside of the call that would have been refused. */
+/** A heartbeat or another request showed that the lease was lost, so this request was not sent. */
 export class LeaseLost extends Error {
   readonly code: string;
 
@@ -68,15 +68,15 @@ export class LeaseLost extends Error {
   }
 }
 
-/** Nobody has said yet whether a lease is still good, so nothing may be sent under it. */
+/** The server has not confirmed yet that a lease is still valid, so nothing may be sent under it. */
 export class Unconfirmed extends Error {
   constructor() {
-    super('the lease may have run out, and the server has not confirmed it yet');
+    super('the lease may have expired, and the server has not confirmed it yet');
     this.name = 'Unconfirmed';
   }
 }
 
-/** The blob store does not take a file just now. */
+/** The blob store cannot store a file at the moment. */
 export class StoreUnavailable extends Error {
   constructor(message: string) {
     super(message);
@@ -101,13 +101,13 @@ export const classify = (error: unknown): Verdict => {
 export type RetryOptions = {
   /** Ends the waiting; the last error is thrown. */
   signal?: AbortSignal | undefined;
-  /** Before each try; what it throws counts as the try's error. */
+  /** Runs before each try; what it throws counts as the error of that try. */
   before?: (() => Promise<void>) | undefined;
-  /** Cuts the present wait short; the call is then made once more at least. */
+  /** Cuts the current wait short; the call is then made at least once more. */
   hurry?: AbortSignal | undefined;
-  /** For so long the answer to one try is awaited; left out, as long as the client waits. */
+  /** How long to wait for the answer to one try. Default: as long as the client waits. */
   tryMs?: number;
-  /** Asked before each wait; false ends it with the last error. */
+  /** Called before each wait; if it returns false, the last error is thrown. */
   again?: (tries: number, elapsedMs: number, error: unknown) => boolean;
   baseMs?: number;
   maxMs?: number;
@@ -116,7 +116,7 @@ export type RetryOptions = {
 
 const LONGEST_ASKED_MS = 300_000;
 
-/** For how long the server wants to be left alone; an hour said by mistake must not cost one. */
+/** How long the server asked to wait (Retry-After), limited in case the server sends an excessive value by mistake. */
 export const askedMs = (error: unknown): number => Math.min(error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0, LONGEST_ASKED_MS);
 
 const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSignal | undefined): Promise<void> => {
@@ -128,7 +128,7 @@ const pause = async (ms: number, signal: AbortSignal | undefined, hurry: AbortSi
   before?.removeEventListener('abort', ring);
 };
 
-/** Repeats a call while its error is retryable; everything else is thrown as it is. */
+/** Repeats a call while its error is retryable. Any other error is thrown unchanged. */
 export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions = {}): Promise<T> => {
   const { signal, before, hurry, tryMs, again = () => true, baseMs = 200, maxMs = 10_000, onRetry } = options;
   const startedAt = performance.now();
@@ -138,7 +138,7 @@ export const retrying = async <T>(call: () => Promise<T>, options: RetryOptions 
   };
   for (let tries = 1; ; tries++) {
     try {
-      // A try that takes too long is not ended: it may still have its effect.
+      // A try that takes too long is not cancelled: it may still take effect on the server.
       return await (tryMs === undefined ? tryOnce() : withTimeout(tryMs, tryOnce));
     } catch (error) {
       if (classify(error) !== 'retryable' || signal?.aborted || !again(tries, performance.now() - startedAt, error)) throw error;

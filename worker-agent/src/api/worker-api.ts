@@ -23,10 +23,10 @@ export type ApiOptions = {
 const fenceOf = ({ lease_token, attempt }: Fenced) => ({ lease_token, attempt });
 const at = ({ subtask_id }: Fenced) => ({ subtask_id });
 
-/** The platform as a worker sees it: each write is repeated with the same content until it is answered. */
+/** The platform's API for a worker. Each write is repeated with the same content until it is answered. */
 export class WorkerApi {
   readonly url: string;
-  /** Until when the server asked to be left alone, as performance.now() counts. */
+  /** Send nothing before this time, as the server asked; on the clock of performance.now(). */
   notBefore = 0;
   readonly #client: Client;
   readonly #params: { worker_id: string };
@@ -40,18 +40,18 @@ export class WorkerApi {
   }
 
   #repeat<T>(operation: string, call: () => Promise<T>, options: RetryOptions): Promise<T> {
-    return retrying(() => call().catch((error) => this.#heed(error)), {
+    return retrying(() => call().catch((error) => this.#recordRetryAfter(error)), {
       onRetry: (error, wait, tries) => this.#onRetry(operation, error, wait, tries),
       ...options,
     });
   }
 
-  #heed(error: unknown): never {
+  #recordRetryAfter(error: unknown): never {
     this.notBefore = Math.max(this.notBefore, performance.now() + askedMs(error));
     throw error;
   }
 
-  /** Not repeated by itself: the next beat says the same with news. */
+  /** Not repeated: the next heartbeat sends the same with newer data. */
   heartbeat(body: HeartbeatSpec, signal: AbortSignal) {
     return this.#client.heartbeat({ params: this.#params, body }, { signal });
   }
@@ -71,7 +71,7 @@ export class WorkerApi {
     return this.#repeat('claim', call, retry);
   }
 
-  /** `body` is asked for at each try: what is no longer to be sent is left out then. */
+  /** `body` is called for each try, so that it can leave out what must no longer be sent. */
   completeMany(body: () => CompleteManySpec, retry: RetryOptions): Promise<CompleteAnswer> {
     return this.#repeat('complete', () => this.#client.completeSubtasks({ params: this.#params, body: body() }), retry);
   }

@@ -1,20 +1,20 @@
 import { sep } from 'node:path';
-import { leaveArtifact } from '../report/artifacts.ts';
+import { attachArtifact } from '../report/artifacts.ts';
 import type { JobContext } from './job-context.ts';
 import type { LogSender } from '../report/log-sender.ts';
 import { isolate } from '../process/isolation/isolate.ts';
-import { bringLogins } from '../process/isolation/logins.ts';
+import { provideLogins } from '../process/isolation/logins.ts';
 import { MARK } from '../process/mark.ts';
 import type { RunningJob } from './running-job.ts';
 import { runCommand } from '../process/spawn.ts';
 import type { AdapterHost, AgentEvent, Usage } from '../tools/adapter.ts';
 import type { Workspace } from './workspace.ts';
 
-/** What the worker remembers of the events of one attempt. */
+/** What the worker records from the events of one attempt. */
 export type Observations = {
   usage?: Usage;
-  /** Why it took too long. */
-  overdue?: string;
+  /** Which time limit was exceeded, for the failure message. */
+  timeoutMessage?: string;
 };
 
 const line = (text: string) => (text.endsWith('\n') ? text : `${text}\n`);
@@ -40,26 +40,27 @@ const observe = (ctx: JobContext, event: AgentEvent, job: RunningJob, logs: LogS
 
 const createSpawn = (ctx: JobContext, job: RunningJob, workspace: Workspace, logs: LogSender): AdapterHost['spawn'] => {
   const logins = ctx.adapters.get(job.claimed.tool)?.logins ?? [];
-  let atHome: Promise<void> | undefined;
+  let loginsReady: Promise<void> | undefined;
   let started = 0;
   const supervision = {
     stop: { signal: job.work, urgent: job.urgent, graceMs: ctx.settings.killGraceMs },
     limits: ctx.settings.limits,
-    onSurvivors: (pids: number[]) => logs.write('system', `Processes that the command left could not be ended: ${pids.join(', ')}\n`),
+    onSurvivors: (pids: number[]) =>
+      logs.write('system', `Processes that the command left running could not be ended: ${pids.join(', ')}\n`),
   };
   return async (file, args, { cwd, env, signal, ...options }) => {
-    await (atHome ??= bringLogins(logins, workspace.home));
+    await (loginsReady ??= provideLogins(logins, workspace.home));
     const id = `${workspace.root}${sep}${++started}.`;
     const mark = `${MARK}=${id}`;
     const own = { ...env, MAW_WORKSPACE: workspace.path, [MARK]: id };
     const command = isolate(ctx.settings.isolation, workspace, { file, args, cwd, env: own });
     const stop = signal ? { ...supervision.stop, signal: AbortSignal.any([job.work, signal]) } : supervision.stop;
-    job.refuseWhenOver();
-    return runCommand(command, options, { ...supervision, stop, mark, onStarted: (root) => job.noteTree(root, mark) });
+    job.assertWorking();
+    return runCommand(command, options, { ...supervision, stop, mark, onStarted: (root) => job.addTree(root, mark) });
   };
 };
 
-/** What an adapter may use of the worker while it carries out one job. */
+/** What an adapter may use of the worker while it runs one job. */
 export const createHost = (
   ctx: JobContext,
   job: RunningJob,
@@ -72,5 +73,5 @@ export const createHost = (
   emit: (event) => observe(ctx, event, job, logs, observed),
   redact: (text) => ctx.redactor.text(text),
   spawn: createSpawn(ctx, job, workspace, logs),
-  artifact: (file) => leaveArtifact(ctx, job, file),
+  artifact: (file) => attachArtifact(ctx, job, file),
 });

@@ -1,6 +1,6 @@
 import type { FailureClass } from '../../../schema/task.ts';
 
-/** Work that did not succeed, with the class that decides whether it is repeated. */
+/** The work failed. The class decides whether the platform tries it again. */
 export class AgentFailure extends Error {
   readonly failureClass: FailureClass;
 

@@ -14,13 +14,13 @@ const jobOf = (ctx: JobContext, { claimed, work }: RunningJob): Job => {
   return { ...subtask, input_keys: Object.keys(inputs), inputs: createInputs(ctx.api, claimed, work) };
 };
 
-/** Rejects when the signal has been aborted for `ms`. */
-const overdue = (signal: AbortSignal, ms: number) => {
+/** Its promise rejects `ms` after the signal aborts. */
+const stopDeadline = (signal: AbortSignal, ms: number) => {
   let timer: NodeJS.Timeout | undefined;
   let begin = () => {};
   const promise = new Promise<never>((_, reject) => {
     begin = () => {
-      timer = setTimeout(() => reject(new Error('the tool did not stop when it was told to')), ms);
+      timer = setTimeout(() => reject(new Error('the tool did not stop when it was asked to')), ms);
     };
   });
   signal.addEventListener('abort', begin, { once: true });
@@ -36,7 +36,7 @@ const overdue = (signal: AbortSignal, ms: number) => {
 
 type Assignment = { ctx: JobContext; job: RunningJob; work: Job; host: AdapterHost };
 
-const succeeded = async (adapter: AgentAdapter, { ctx, job, work, host }: Assignment): Promise<Json> => {
+const runAndCheck = async (adapter: AgentAdapter, { ctx, job, work, host }: Assignment): Promise<Json> => {
   const { verify: commands, result_schema } = job.claimed;
   const check = createResultCheck(result_schema);
   await checkAllowed(ctx.settings.commands, host, commands);
@@ -45,28 +45,28 @@ const succeeded = async (adapter: AgentAdapter, { ctx, job, work, host }: Assign
   return result;
 };
 
-/** Has a subtask carried out by its adapter, and decides whether that was a success; answers the result. */
+/** Runs a subtask with its adapter and checks the result. Returns the result; throws when the work did not succeed. */
 export const carryOut = async (ctx: JobContext, job: RunningJob, host: AdapterHost, observed: Observations): Promise<Json> => {
   const { tool, first_event_timeout_seconds, idle_timeout_seconds } = job.claimed;
   const adapter = ctx.adapters.get(tool);
   if (adapter === undefined) throw new AgentFailure('denied', `This worker has no tool ${tool}; start it with --tools ${tool}`);
   job.work.throwIfAborted();
-  const limit = overdue(job.work, ctx.settings.killGraceMs * 3 + 2_000);
+  const deadline = stopDeadline(job.work, ctx.settings.killGraceMs * 3 + 2_000);
   const silences = {
     firstEventSeconds: first_event_timeout_seconds ?? ctx.settings.firstEventTimeoutSeconds,
     idleSeconds: idle_timeout_seconds ?? ctx.settings.idleTimeoutSeconds,
   };
   const watch = new SilenceWatch(job, silences, (message) => {
-    observed.overdue = message;
+    observed.timeoutMessage = message;
   });
   const emit: AdapterHost['emit'] = (event) => {
-    watch.heard();
+    watch.activity();
     host.emit(event);
   };
   try {
-    return await Promise.race([succeeded(adapter, { ctx, job, work: jobOf(ctx, job), host: { ...host, emit } }), limit.promise]);
+    return await Promise.race([runAndCheck(adapter, { ctx, job, work: jobOf(ctx, job), host: { ...host, emit } }), deadline.promise]);
   } finally {
     watch.end();
-    limit.end();
+    deadline.end();
   }
 };

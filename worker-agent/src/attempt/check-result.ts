@@ -5,12 +5,12 @@ import { AgentFailure } from './agent-failure.ts';
 import type { AdapterHost, AgentRun, Outcome } from '../tools/adapter.ts';
 
 const UNFINISHED: Record<Exclude<Outcome['ended'], 'end_turn'>, [FailureClass, string]> = {
-  max_tokens: ['budget', 'The agent was cut off: its answer was longer than its model allows'],
-  max_turns: ['budget', 'The agent did not come to an end within the turns that it has'],
+  max_tokens: ['budget', 'The agent was cut off: its output was longer than its model allows'],
+  max_turns: ['budget', 'The agent did not finish within its maximum number of turns'],
   refusal: ['denied', 'The agent refused the work'],
 };
 
-/** What a turn left, undefined for nothing; throws when it did not come to its end. */
+/** The result of a turn, undefined if there is none. Throws when the turn did not finish normally. */
 const resultOf = (outcome: Outcome): Json | undefined => {
   if (outcome.ended !== 'end_turn') throw new AgentFailure(...UNFINISHED[outcome.ended]);
   return outcome.result;
@@ -22,16 +22,16 @@ const readSchema = (schema: unknown): ResultSchema => {
   const [issue] = parsed.error.issues;
   throw new AgentFailure(
     'invalid_result',
-    `This worker can't check result_schema.${issue?.path.join('.')}: ${issue?.message}; a newer worker may, or write the schema without it`,
+    `This worker cannot check result_schema.${issue?.path.join('.')}: ${issue?.message}; use a newer worker, or a schema without it`,
   );
 };
 
 const repairOf = (faults: string[]) =>
-  `Your result was not accepted:\n${faults.map((it) => `- ${it}`).join('\n')}\nGive the whole result again, with that put right.`;
+  `Your result was not accepted:\n${faults.map((it) => `- ${it}`).join('\n')}\nGive the whole result again, with these faults corrected.`;
 
 /**
- * How the result of a run is checked: nothing said is no success, whatever the agent thinks of it, and a result has to fit its schema. An
- * agent that can take another turn has one to put it right.
+ * Returns a function that checks the result of a run. A run without a result is a failure, and a result must match its schema. An agent
+ * that can take another turn gets one to correct the result.
  */
 export const createResultCheck = (given: unknown): ((run: AgentRun, host: AdapterHost) => Promise<Json>) => {
   const schema = given === null ? {} : readSchema(given);
@@ -40,7 +40,7 @@ export const createResultCheck = (given: unknown): ((run: AgentRun, host: Adapte
     let result = resultOf(await run.done);
     let faults = faultsOf(result);
     if (faults.length > 0 && run.send && !host.signal.aborted) {
-      host.emit({ type: 'warning', message: `the result was not accepted, and is asked for once more: ${faults.join('; ')}` });
+      host.emit({ type: 'warning', message: `the result was not accepted; the agent is asked to correct it: ${faults.join('; ')}` });
       result = resultOf(await run.send(repairOf(faults)));
       faults = faultsOf(result);
     }

@@ -1,7 +1,7 @@
 import { ApiError } from '../../../schema/client/client.ts';
 import { type Json, jsonBytes, LIMITS } from '../../../schema/json.ts';
 import type { Usage } from '../tools/adapter.ts';
-import { leaveArtifact } from '../report/artifacts.ts';
+import { attachArtifact } from '../report/artifacts.ts';
 import { cleanJson, clip, depthOf } from '../report/clean.ts';
 import type { Observations } from './adapter-host.ts';
 import type { Ending, JobContext } from './job-context.ts';
@@ -10,13 +10,13 @@ import type { RunningJob } from './running-job.ts';
 import { AgentFailure } from './agent-failure.ts';
 import { NoWorkspace } from './workspace.ts';
 
-// Objects and arrays around the result in the request count as levels too.
+// The objects and arrays around the result in the request are levels too.
 const DEEPEST_RESULT = LIMITS.json_depth - 4;
 
 const usageOf = ({ redactor }: JobContext, { usage }: Observations) =>
   usage === undefined ? {} : { usage: redactor.json(cleanJson(usage)) as Usage };
 
-/** Redacted before it is cut: half a secret would not be known. */
+/** Redacts before it cuts, since half a secret would not be recognized. */
 const redacted = ({ redactor }: JobContext, message: string): string => clip(redactor.text(message), LIMITS.message_characters);
 
 /** The ending of work that succeeded; a result that is too large for the request is sent as an artifact. */
@@ -32,22 +32,27 @@ export const completionOf = async (ctx: JobContext, job: RunningJob, value: Json
     );
   if (bytes <= LIMITS.result_bytes && depthOf(result) <= DEEPEST_RESULT) return { kind: 'completed', result, ...usageOf(ctx, observed) };
   const file = { name: 'result.json', content: JSON.stringify(result), content_type: 'application/json' };
-  const result_artifact_id = await leaveArtifact(ctx, job, file);
+  const result_artifact_id = await attachArtifact(ctx, job, file);
   return { kind: 'completed', result_artifact_id, ...usageOf(ctx, observed) };
 };
 
-/** Why work was given back that was stopped in the fear of a lost lease. */
-const FENCED = 'its lease may have run out: the machine slept, the worker hung, or the platform did not answer';
+/** The reason for releasing work that was stopped because its lease may have expired. */
+const FENCED = 'its lease may have expired: the machine slept, the worker was blocked, or the platform did not answer';
 
 const stopped = (ctx: JobContext, job: RunningJob, observed: Observations): Ending => {
   if (job.reason === 'timed_out')
-    return { kind: 'failed', failure_class: 'timed_out', message: observed.overdue ?? 'it took too long', ...usageOf(ctx, observed) };
+    return {
+      kind: 'failed',
+      failure_class: 'timed_out',
+      message: observed.timeoutMessage ?? 'it took too long',
+      ...usageOf(ctx, observed),
+    };
   if (job.reason === 'fenced') return { kind: 'released', reason: FENCED, code: 'lease_at_risk' };
-  if (job.reason === 'released') return { kind: 'released', reason: 'the worker was told to stop' };
+  if (job.reason === 'released') return { kind: 'released', reason: 'the worker was stopped' };
   return { kind: 'dropped', reason: job.reason === 'revoked' ? 'the worker was removed' : 'the lease was lost' };
 };
 
-/** The ending of work that did not succeed, or that was stopped. */
+/** The ending of work that failed or was stopped. */
 export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, observed: Observations): Ending => {
   if (job.reason !== null) return stopped(ctx, job, observed);
   if (error instanceof AgentFailure)
@@ -56,8 +61,8 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, obser
     return { kind: 'failed', failure_class: 'tool_error', message: redacted(ctx, error.message), ...usageOf(ctx, observed) };
   if (error instanceof NoWorkspace) return { kind: 'released', reason: clip(ctx.redactor.text(error.message), LIMITS.reason_characters) };
   if (error instanceof Unconfirmed) return { kind: 'released', reason: error.message };
-  if (error instanceof ApiError) return endingOfRefusal(ctx, error);
-  ctx.log('error', 'tool.broke', {
+  if (error instanceof ApiError) return endingOfApiError(ctx, error);
+  ctx.log('error', 'tool.crashed', {
     subtask_id: job.claimed.subtask_id,
     tool: job.claimed.tool,
     error: String((error as Error)?.stack ?? error),
@@ -65,12 +70,12 @@ export const endingOf = (ctx: JobContext, job: RunningJob, error: unknown, obser
   return {
     kind: 'failed',
     failure_class: 'tool_error',
-    message: redacted(ctx, `The tool broke: ${(error as Error)?.message ?? error}`),
+    message: redacted(ctx, `The tool crashed: ${(error as Error)?.message ?? error}`),
     ...usageOf(ctx, observed),
   };
 };
 
-const endingOfRefusal = (ctx: JobContext, error: ApiError): Ending => {
+const endingOfApiError = (ctx: JobContext, error: ApiError): Ending => {
   const verdict = classify(error);
   if (verdict === 'revoked') ctx.onRevoked(error);
   if (verdict === 'revoked' || verdict === 'lease_lost') return { kind: 'dropped', reason: error.code };

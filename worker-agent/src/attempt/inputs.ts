@@ -16,15 +16,15 @@ const fetchInput = async (api: WorkerApi, fence: Fenced, key: string, signal: Ab
   }
 };
 
-const isHere = (input: InputValue) => input.included && input.result_artifact_id === null;
+const isIncluded = (input: InputValue) => input.included && input.result_artifact_id === null;
 
-/** The outputs of a subtask's parents; what did not come with the claim is fetched, once. */
+/** The outputs of a subtask's parents. Those that the claim did not include are fetched, once. */
 export const createInputs = (api: WorkerApi, claimed: Claimed, signal: AbortSignal): (() => Promise<Record<string, Json>>) => {
   let fetched: Promise<Record<string, Json>> | undefined;
   const fetchAll = async () => {
     const values: [string, Json][] = [];
     for (const [key, input] of Object.entries(claimed.inputs))
-      values.push([key, isHere(input) ? input.result : await fetchInput(api, claimed, key, signal)]);
+      values.push([key, isIncluded(input) ? input.result : await fetchInput(api, claimed, key, signal)]);
     return Object.fromEntries(values);
   };
   return () => {

@@ -16,18 +16,18 @@ export type JobSettings = {
   isolation: Isolation;
   limits: Limits;
   killGraceMs: number;
-  /** How long nothing may be heard of a tool where the subtask does not say; 0 for as long as it likes. */
+  /** How long a tool may be silent if the subtask sets no limit; 0 for no limit. */
   idleTimeoutSeconds: number;
   firstEventTimeoutSeconds: number;
-  /** What `verify` may run. */
+  /** The commands that `verify` may run. */
   commands: CommandRules;
   maxLogBytes: number;
   maxResultBytes: number;
   reportForMs: number;
-  /** Where what cannot be sent is kept, and how much of it. */
+  /** The folder for what cannot be sent, and how much it may hold. */
   spoolFolder: string;
   maxSpoolBytes: number;
-  /** For so long a platform that does not answer is asked again before something is kept. */
+  /** How long a request is repeated while the platform does not answer, before its content is stored on the disk. */
   directMs?: number;
 };
 export type JobContext = {
@@ -37,15 +37,15 @@ export type JobContext = {
   settings: JobSettings;
   redactor: Redactor;
   spool: Spool;
-  /** Aborts when this process ends, whatever could not be sent. */
+  /** Aborts when this process ends, even if some results have not been sent. */
   leaving: AbortSignal;
   onRevoked(error: unknown): void;
 };
 
-/** Why work is given back, where the metrics count it: its lease may have run out. */
+/** A reason for releasing work that the metrics count: its lease may have expired. */
 export type ReleaseCode = 'lease_at_risk';
 
-/** How an attempt ends, as it is told to the server; `dropped` is told to nobody. */
+/** How an attempt ends, as it is reported to the server; `dropped` is not reported. */
 export type Ending =
   | { kind: 'completed'; result?: Json; result_artifact_id?: string; usage?: Usage }
   | { kind: 'failed'; failure_class: FailureClass; message: string; usage?: Usage }

@@ -5,12 +5,12 @@
  *
  *     none ──▶ timed_out, fenced ──▶ released ──▶ lost, revoked
  *
- * - `waiting`: claimed, and its tool has not started. `working`: its tool runs. `reporting`: its ending is on the way to the platform.
+ * - `waiting`: claimed, and its tool has not started. `working`: its tool runs. `reporting`: its ending is being sent to the platform.
  *   `confirming`: the same, while a heartbeat asks whether the lease is still good.
- * - `timed_out`: it took too long. `fenced`: its lease may be over. `released`: the worker gives it back. `lost`: the platform has
+ * - `timed_out`: it took too long. `fenced`: its lease may have expired. `released`: the worker gives it back. `lost`: the platform has
  *   ended the lease. `revoked`: the platform has removed the worker.
  *
- * A reason only moves to the right: the platform's word outranks the worker's own, and the last two are final.
+ * A reason only moves to the right: the platform's decision outranks the worker's own, and the last two are final.
  */
 export type Phase = 'waiting' | 'working' | 'reporting' | 'confirming';
 export type StopReason = 'timed_out' | 'fenced' | 'released' | 'lost' | 'revoked';
@@ -26,11 +26,11 @@ const UNTIL_REPORTED: Replacements = {
   revoked: [],
 };
 
-/** The reasons that a job takes on, by its phase and the reason that it has. Every other one changes nothing. */
+/** The reasons that a job accepts, by its phase and its current reason. Any other reason changes nothing. */
 const ACCEPTED: Readonly<Record<Phase, Replacements>> = {
   waiting: UNTIL_REPORTED,
   working: UNTIL_REPORTED,
-  // An ending that the platform has accepted ends the lease too: only a heartbeat that asked for it can tell that it was lost before.
+  // An ending that the platform has accepted also ends the lease. Only a heartbeat that asks about the lease shows that it was lost earlier.
   reporting: { none: ['revoked'], timed_out: ['revoked'], fenced: ['revoked'], released: ['revoked'], lost: [], revoked: [] },
   confirming: {
     none: ['lost', 'revoked'],
@@ -45,7 +45,7 @@ const ACCEPTED: Readonly<Record<Phase, Replacements>> = {
 export const accepts = (phase: Phase, current: StopReason | null, reason: StopReason): boolean =>
   ACCEPTED[phase][current ?? 'none'].includes(reason);
 
-/** What a reason stops besides the work. `sending`: nothing more is sent. `urgent`: the tool must end soon, another worker may have the subtask. */
+/** What a reason stops besides the work. `sending`: nothing more is sent. `urgent`: the tool must end soon; another worker may have the subtask. */
 export const ALSO_STOPS: Readonly<Record<StopReason, readonly ('sending' | 'urgent')[]>> = {
   timed_out: [],
   fenced: ['urgent'],

@@ -7,10 +7,10 @@ import { classify, retrying } from '../api/retry.ts';
 import type { RunningJob } from './running-job.ts';
 import { createWorkspace, NoWorkspace, type Workspace } from './workspace.ts';
 
-/** How a job ended, and what is to be done when that is on its way to the server. */
+/** How a job ended, and the clean-up to run while that is being reported to the server. */
 type Done = { ending: Ending; cleanUp(): Promise<void> };
 
-/** Carries out a leased subtask; never throws. */
+/** Runs a leased subtask. Never throws. */
 export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> => {
   let cleanUp = async () => {};
   const done = new AbortController();
@@ -20,10 +20,10 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
   const retry = job.retry(ctx.settings.reportForMs);
   const timer = setTimeout(() => {
     if (job.stop('timed_out'))
-      observed.overdue = `it took longer than its timeout_seconds, ${timeout_seconds} s, and was stopped; give the subtask more time, or less to do`;
+      observed.timeoutMessage = `it took longer than its timeout_seconds, ${timeout_seconds} s, and was stopped; give the subtask more time, or less to do`;
   }, timeout_seconds * 1_000);
   try {
-    // The answer to a claim may have come late.
+    // The answer to the claim may have arrived late, so the lease is checked before the work starts.
     await retrying(() => job.confirm(), retry);
     job.beginWork();
     if (!claimed.started) void reportStart(ctx, job, AbortSignal.any([job.sending, done.signal]));
@@ -45,7 +45,7 @@ export const runJob = async (ctx: JobContext, job: RunningJob): Promise<Done> =>
   }
 };
 
-/** The work does not wait for this: the completion of an attempt starts it where no start came before. */
+/** Reports the start. The work does not wait for it: the completion of an attempt also starts it if it was not started before. */
 const reportStart = async (ctx: JobContext, job: RunningJob, signal: AbortSignal): Promise<void> => {
   try {
     await ctx.api.start(job.fence, { ...job.retry(ctx.settings.reportForMs), signal });
@@ -56,7 +56,7 @@ const reportStart = async (ctx: JobContext, job: RunningJob, signal: AbortSignal
   }
 };
 
-/** The server has refused something of the attempt because somebody else has it by now. */
+/** Stops the job after the server refused a request because the lease is lost. */
 const loseLease = (ctx: JobContext, job: RunningJob): void => {
   const { subtask_id, attempt } = job.claimed;
   if (job.stop('lost')) ctx.log('warn', 'subtask.lease-lost', { subtask_id, attempt });
@@ -66,7 +66,7 @@ const workspaceOf = async (ctx: JobContext, { claimed: { subtask_id, attempt } }
   try {
     return await createWorkspace(ctx.settings.workspaces, subtask_id, attempt, ctx.settings.keepWorkspaces);
   } catch (error) {
-    ctx.spool.fails(error);
+    ctx.spool.reportFailure(error);
     throw new NoWorkspace(error);
   }
 };

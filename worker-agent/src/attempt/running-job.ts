@@ -8,7 +8,7 @@ import { forAtMost, LeaseLost, type RetryOptions, Unconfirmed } from '../api/ret
 
 type Progress = { percent?: number; message?: string };
 
-/** A leased subtask in this process, from its claim until the server has answered its ending. */
+/** A leased subtask in this process, from its claim until the server has answered the report of its ending. */
 export class RunningJob {
   readonly claimed: Claimed;
   readonly lease: Lease;
@@ -44,7 +44,7 @@ export class RunningJob {
     return this.#sending.signal;
   }
 
-  /** Aborts when the tool should be gone by now: somebody else may do the same work. */
+  /** Aborts when the tool should already have stopped: another worker may be doing the same work. */
   get urgent(): AbortSignal {
     return this.#urgent.signal;
   }
@@ -65,8 +65,8 @@ export class RunningJob {
     };
   }
 
-  /** Notes a process that the tool was started with, and what marks all that comes from it. Answers how to note its end. */
-  noteTree(root: number, mark: string): () => void {
+  /** Records a process that the tool started, and the mark of its descendants. Returns a function that removes it again. */
+  addTree(root: number, mark: string): () => void {
     this.trees.set(root, mark);
     this.#heartbeat.leasesChanged();
     return () => {
@@ -88,23 +88,23 @@ export class RunningJob {
     this.#heartbeat.leasesChanged();
   }
 
-  /** The work is over and its ending is on its way: what a heartbeat says of the lease no longer matters, unless it was asked. */
+  /** The work is over and its ending is being reported. From now on the lease state in a heartbeat counts only if the job asked for it. */
   beginReport(): void {
     this.checkLease();
     this.#step = 'reporting';
   }
 
-  /** Stops the work when somebody else may have it by now. */
+  /** Stops the work when another worker may have the subtask by now. */
   checkLease(): void {
     if (this.isWorking && (this.lease.isFenced || this.lease.isOver)) this.stop('fenced');
   }
 
-  /** To be called right before a process is started: a tool may not have heard that it has to stop. */
-  refuseWhenOver(): void {
-    if (this.reason !== null || !this.isWorking) throw new Error('the work of this attempt is over: no process is started for it any more');
+  /** Throws when the work is over. Call it right before a process is started: the tool may not have noticed that it has to stop. */
+  assertWorking(): void {
+    if (this.reason !== null || !this.isWorking) throw new Error('the work of this attempt is over; no more processes are started for it');
   }
 
-  /** To be awaited before anything is sent for the attempt. Throws LeaseLost, or why the server could not be asked. */
+  /** Confirms the lease; await it before anything is sent for the attempt. Throws LeaseLost, or the error of the heartbeat. */
   async confirm(): Promise<void> {
     if (this.lease.isOver) {
       this.#asking++;
@@ -114,7 +114,7 @@ export class RunningJob {
     if (this.lease.isOver) throw new Unconfirmed();
   }
 
-  /** How what is sent for the attempt is repeated: never without the lease. */
+  /** The retry options for requests of the attempt: each try first confirms the lease. */
   retry(forMs: number): RetryOptions & { signal: AbortSignal } {
     return { signal: this.sending, before: () => this.confirm(), again: forAtMost(forMs) };
   }

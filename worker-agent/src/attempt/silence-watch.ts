@@ -1,17 +1,17 @@
 import type { RunningJob } from './running-job.ts';
 
-/** How long nothing may be heard of an agent, in seconds; 0 for as long as it likes. */
+/** How long an agent may be silent, in seconds; 0 for no limit. */
 export type Silences = { firstEventSeconds: number; idleSeconds: number };
 
-const WHAT_HELPS = 'let it print or tell its progress more often, or give the subtask a larger one';
+const ADVICE = 'let it print output or report progress more often, or give the subtask a larger limit';
 
-/** Stops a job of which nothing is heard for too long: at first, or between two signs of life. */
+/** Stops a job whose agent is silent for too long, after its start or between two events. */
 export class SilenceWatch {
   readonly #job: Pick<RunningJob, 'stop'>;
   readonly #silences: Silences;
   readonly #onOverdue: (message: string) => void;
   #timer: NodeJS.Timeout | undefined;
-  #signs = 0;
+  #events = 0;
 
   constructor(job: Pick<RunningJob, 'stop'>, silences: Silences, onOverdue: (message: string) => void) {
     this.#job = job;
@@ -20,9 +20,9 @@ export class SilenceWatch {
     this.#arm(silences.firstEventSeconds || silences.idleSeconds);
   }
 
-  /** A sign of life. */
-  heard(): void {
-    if (this.#signs++ === 0) this.#arm(this.#silences.idleSeconds);
+  /** Call this for each event of the agent. */
+  activity(): void {
+    if (this.#events++ === 0) this.#arm(this.#silences.idleSeconds);
     else this.#timer?.refresh();
   }
 
@@ -33,21 +33,21 @@ export class SilenceWatch {
 
   #arm(seconds: number): void {
     this.end();
-    if (seconds > 0) this.#timer = setTimeout(() => this.#suspect(), seconds * 1_000);
+    if (seconds > 0) this.#timer = setTimeout(() => this.#check(), seconds * 1_000);
   }
 
-  /** After a stall of this process its timers come before what was printed meanwhile: that is read first. */
-  #suspect(): void {
-    const before = this.#signs;
+  /** After this process was blocked, its timers run before it reads what the agent printed meanwhile, so this lets it read first. */
+  #check(): void {
+    const before = this.#events;
     setImmediate(() => {
-      if (this.#signs === before && this.#timer !== undefined && this.#job.stop('timed_out')) this.#onOverdue(this.#message);
+      if (this.#events === before && this.#timer !== undefined && this.#job.stop('timed_out')) this.#onOverdue(this.#message);
     });
   }
 
   get #message(): string {
     const { firstEventSeconds, idleSeconds } = this.#silences;
-    if (this.#signs === 0 && firstEventSeconds > 0)
-      return `nothing was heard of it within ${firstEventSeconds} s of its start (first_event_timeout_seconds), so it was stopped; ${WHAT_HELPS}`;
-    return `nothing was heard of it for ${idleSeconds} s (idle_timeout_seconds), so it was stopped; ${WHAT_HELPS}`;
+    if (this.#events === 0 && firstEventSeconds > 0)
+      return `it was silent for ${firstEventSeconds} s after its start (first_event_timeout_seconds) and was stopped; ${ADVICE}`;
+    return `it was silent for ${idleSeconds} s (idle_timeout_seconds) and was stopped; ${ADVICE}`;
   }
 }

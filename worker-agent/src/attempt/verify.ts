@@ -7,16 +7,16 @@ import { Tail } from '../process/output-tail.ts';
 
 type Commands = readonly (readonly string[])[];
 
-/** Throws denied before anything was done when the worker does not allow one of the commands. */
+/** Throws denied, before any work is done, if the worker does not allow one of the commands. */
 export const checkAllowed = async (rules: CommandRules, host: AdapterHost, commands: Commands): Promise<void> => {
   for (const [name = ''] of commands)
     await resolveCommand(name, rules.allow, host.workspace).catch((error: unknown) => {
-      // One that is not there yet may be what the agent makes.
+      // A command that does not exist yet may be created by the agent.
       if (!(error instanceof AgentFailure && error.failureClass === 'spawn_failed')) throw error;
     });
 };
 
-/** Runs what decides whether the work counts, the result on stdin; throws verify_failed with the end of what the first that fails printed. */
+/** Runs the verify commands with the result on stdin. Throws verify_failed with the last output of the first command that fails. */
 export const verify = async (rules: CommandRules, job: Job, host: AdapterHost, commands: Commands, result: Json): Promise<void> => {
   const stdin = JSON.stringify({ goal: job.goal, input: job.input, result });
   for (const argv of commands) {

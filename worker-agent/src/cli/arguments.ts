@@ -8,7 +8,7 @@ const settingOption = (key: SettingKey) => {
   return [flagOf(key), { type: kind === 'flag' ? 'boolean' : 'string', multiple: kind === 'list' }] as const;
 };
 
-/** The options and the other words of a command line; throws UsageError for what the command does not take. */
+/** Parses the options and arguments of a command; throws UsageError for those that it does not accept. */
 export const parseArguments = (command: Command, words: readonly string[]): { options: Options; positionals: string[] } => {
   const own = Object.entries(command.options).map(([name, { type, short, multiple = false }]) => [
     name,
@@ -24,16 +24,16 @@ export const parseArguments = (command: Command, words: readonly string[]): { op
     const { values, positionals } = parseArgs({ args: [...words], options, allowPositionals: true, strict: true, allowNegative: true });
     return { options: values, positionals };
   } catch (cause) {
-    throw new UsageError((cause as Error).message, `maw ${command.name} --help shows what there is`, { cause });
+    throw new UsageError((cause as Error).message, `maw ${command.name} --help lists its options`, { cause });
   }
 };
 
 export const checkCount = ({ name, args, minArgs, maxArgs }: Command, given: readonly string[]): void => {
-  if (given.length < minArgs) throw new UsageError(`maw ${name} needs ${args}`, `maw ${name} --help shows how`);
-  const [surplus] = given.slice(maxArgs);
-  if (surplus !== undefined)
+  if (given.length < minArgs) throw new UsageError(`maw ${name} requires ${args}`, `see maw ${name} --help`);
+  const [unexpected] = given.slice(maxArgs);
+  if (unexpected !== undefined)
     throw new UsageError(
-      `maw ${name} does not know what to do with ${surplus}`,
-      `put several words into quotes; maw ${name} --help shows how`,
+      `maw ${name}: unexpected argument ${unexpected}`,
+      `put an argument of several words in quotes; see maw ${name} --help`,
     );
 };

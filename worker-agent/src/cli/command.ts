@@ -13,12 +13,12 @@ export type CommandContext = {
   options: Options;
   args: readonly string[];
   env: Record<string, string | undefined>;
-  /** With the API key of the configuration. */
+  /** Sends the API key of the configuration. */
   client: Client;
 };
 
 export type Command = {
-  /** As it is typed, such as `worker start`. */
+  /** As the user types it, such as `worker start`. */
   name: string;
   args: string;
   summary: string;
@@ -27,13 +27,13 @@ export type Command = {
   maxArgs: number;
   settings: readonly SettingKey[];
   options: Readonly<Record<string, OptionSpec>>;
-  /** Answers the exit code. */
+  /** Returns the exit code. */
   run(context: CommandContext): Promise<number>;
 };
 
-export const CALLER: readonly SettingKey[] = ['url', 'api_key', 'timeout_ms', 'json'];
+export const CLIENT_SETTINGS: readonly SettingKey[] = ['url', 'api_key', 'timeout_ms', 'json'];
 
-/** The text of an option, or undefined. */
+/** The value of a text option, or undefined. */
 export const text = (options: Options, name: string): string | undefined => {
   const value = options[name];
   return typeof value === 'string' ? value : undefined;

@@ -12,46 +12,46 @@ import type { Io } from '../terminal/io.ts';
 import { resultsOf, resultsText } from './results.ts';
 import { eventLine, taskText } from './show.ts';
 import { subtasksOf } from './all-subtasks.ts';
-import { waitTeller } from './waits.ts';
+import { waitReporter } from './waits.ts';
 
-const AWAY_TRIES = 12;
+const MAX_TRIES = 12;
 const RETRY = { baseMs: 250, maxMs: 10_000 };
 const QUIET_CHECK_MS = 500;
 
 const isEnded = (task: Task) => (TASK_ENDS as readonly string[]).includes(task.status);
 
-const tellAway = (io: Io, error: ApiError) => io.error(`maw: ${error.message}; waiting for it`);
+const reportUnavailable = (io: Io, error: ApiError) => io.error(`maw: ${error.message}; retrying`);
 
-/** Repeats a reading call through a passing trouble of the server; says once that it waits. */
-const patiently = async <T>({ io }: CommandContext, call: () => Promise<T>): Promise<T> => {
+/** Repeats a read after transient errors of the server; reports the first one. */
+const withRetries = async <T>({ io }: CommandContext, call: () => Promise<T>): Promise<T> => {
   for (let tries = 1; ; tries++) {
     try {
       return await call();
     } catch (error) {
-      if (tries >= AWAY_TRIES || !isTransient(error)) throw error;
-      if (tries === 1) tellAway(io, error);
+      if (tries >= MAX_TRIES || !isTransient(error)) throw error;
+      if (tries === 1) reportUnavailable(io, error);
       await new WakeableTimer().wait(backoffMs(tries, RETRY, askedMs(error)));
     }
   }
 };
 
-/** Every event of a task in order, until it has ended and there are no more; answers the task as it ended. */
+/** Shows every event of a task in order, until the task has ended and there are no more; returns the ended task. */
 const events = async (context: CommandContext, taskId: string, show: (event: Event) => void): Promise<Task> => {
   const { client, config, io } = context;
-  const waits = waitTeller(context, taskId);
-  const quiet = setInterval(() => void waits.tellIfQuiet(), QUIET_CHECK_MS);
+  const waits = waitReporter(context, taskId);
+  const quiet = setInterval(() => void waits.reportIfQuiet(), QUIET_CHECK_MS);
   const onAway = (error: ApiError, tries: number) => {
-    if (tries >= AWAY_TRIES) throw error;
-    if (tries === 1) tellAway(io, error);
+    if (tries >= MAX_TRIES) throw error;
+    if (tries === 1) reportUnavailable(io, error);
   };
   try {
     for (let seen = 0; ; ) {
       for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onUnavailable: onAway })) {
         show(event);
-        waits.somethingHappened();
+        waits.onEvent();
         seen = event.seq;
       }
-      const task = await patiently(context, () => client.getTask({ params: { task_id: taskId } }));
+      const task = await withRetries(context, () => client.getTask({ params: { task_id: taskId } }));
       if (isEnded(task) && task.last_seq <= seen) return task;
       await new WakeableTimer().wait(jittered(config.poll_ms));
     }
@@ -60,11 +60,11 @@ const events = async (context: CommandContext, taskId: string, show: (event: Eve
   }
 };
 
-/** Shows what happens to a task until it ends, and then its results; the exit code is 0 only when it completed. */
+/** Shows the events of a task until it ends, and then its results; the exit code is 0 only if it completed. */
 export const follow = async (context: CommandContext, taskId: string): Promise<number> => {
   const { io, config } = context;
   const task = await events(context, taskId, (event) => io.out(config.json ? JSON.stringify(event) : eventLine(io, event)));
-  const subtasks = await patiently(context, () => subtasksOf(context.client, taskId));
+  const subtasks = await withRetries(context, () => subtasksOf(context.client, taskId));
   const text = [taskText(io, task), resultsText(subtasks)].filter(Boolean).join('\n\n');
   io.out(config.json ? JSON.stringify({ ...task, results: resultsOf(subtasks) }) : `\n${text}`);
   return task.status === 'completed' ? EXIT.ok : EXIT.failed;

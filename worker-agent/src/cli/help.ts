@@ -15,8 +15,8 @@ const fallbackOf = (key: SettingKey): string => {
 
 const settingRow = (key: SettingKey): string[] => {
   const { kind, placeholder, help } = definitionOf(key);
-  const again = kind === 'list' ? '; may be repeated' : '';
-  return [`--${flagOf(key)}${kind === 'flag' ? '' : ` ${placeholder}`}`, variableOf(key), `${help}${again}${fallbackOf(key)}`];
+  const repeated = kind === 'list' ? '; may be repeated' : '';
+  return [`--${flagOf(key)}${kind === 'flag' ? '' : ` ${placeholder}`}`, variableOf(key), `${help}${repeated}${fallbackOf(key)}`];
 };
 
 const optionRow = ([name, { short, type, placeholder, help }]: [string, Command['options'][string]]): string[] => [
@@ -24,7 +24,7 @@ const optionRow = ([name, { short, type, placeholder, help }]: [string, Command[
   help,
 ];
 
-/** The help of one command, made from its options and the table of settings. */
+/** The help of one command, generated from its options and the table of settings. */
 export const commandHelp = (command: Command): string => {
   const parts = [`maw ${command.name}${command.args && ` ${command.args}`}`, `  ${command.summary}`];
   if (command.details) parts.push('', indent(command.details));
@@ -34,7 +34,7 @@ export const commandHelp = (command: Command): string => {
   const rows = [...command.settings.map(settingRow), ...common];
   parts.push(
     '',
-    'Settings (flag, variable, meaning); in the file the key is the variable without MAW_, in small letters',
+    'Settings (flag, variable, meaning); in the configuration file, the key is the variable without MAW_, in lower case',
     indent(table(['', '', ''], rows).replace(/^\n/, '')),
   );
   return parts.join('\n');

@@ -7,18 +7,18 @@ import { type Config, configHome, definitionOf, flagOf, SETTING_KEYS, type Setti
 type Origin = 'flag' | 'variable' | 'file' | 'default';
 export type Loaded = { config: Config; origins: Record<SettingKey, Origin>; file: string | null };
 type Sources = {
-  /** By key, as parseArgs read them. */
+  /** By key, as parseArgs returned them. */
   flags: Partial<Record<SettingKey, unknown>>;
   env: Record<string, string | undefined>;
-  /** The file that --config named. */
+  /** The file given with --config. */
   file?: string | undefined;
 };
 
 const fileOf = ({ file, env }: Sources): string | null => {
   const named = file ?? (env.MAW_CONFIG || undefined);
   if (named !== undefined) return named;
-  const usual = join(configHome(), 'config.yaml');
-  return existsSync(usual) ? usual : null;
+  const standard = join(configHome(), 'config.yaml');
+  return existsSync(standard) ? standard : null;
 };
 
 const readFile = (file: string): Record<string, unknown> => {
@@ -26,11 +26,11 @@ const readFile = (file: string): Record<string, unknown> => {
     const content: unknown = parseYaml(readFileSync(file, 'utf8'));
     if (content === null || content === undefined) return {};
     if (typeof content === 'object' && !Array.isArray(content)) return content as Record<string, unknown>;
-    throw new Error('it must hold settings such as url: http://127.0.0.1:8080');
+    throw new Error('it must contain settings such as url: http://127.0.0.1:8080');
   } catch (cause) {
     throw new UsageError(
       `The configuration file ${file} cannot be read: ${(cause as Error).message}`,
-      'mend it, or name another one with --config',
+      'correct the file, or use another one with --config',
       { cause },
     );
   }
@@ -40,27 +40,27 @@ const checkKeys = (file: string, content: Record<string, unknown>): void => {
   const unknown = Object.keys(content).filter((key) => !(SETTING_KEYS as string[]).includes(key));
   if (unknown.length > 0)
     throw new UsageError(
-      `The configuration file ${file} has settings that do not exist: ${unknown.join(', ')}`,
-      `there are ${SETTING_KEYS.join(', ')}`,
+      `The configuration file ${file} has unknown settings: ${unknown.join(', ')}`,
+      `allowed: ${SETTING_KEYS.join(', ')}`,
     );
 };
 
-/** Flags win over MAW_* variables, those over the file, that over the defaults. An empty variable counts as unset. */
+/** Precedence: flags, MAW_* variables, the configuration file, defaults. An empty variable counts as unset. */
 export const loadConfig = (sources: Sources): Loaded => {
   const file = fileOf(sources);
   const content = file === null ? {} : readFile(file);
   if (file !== null) checkKeys(file, content);
   const origins = {} as Record<SettingKey, Origin>;
-  const faults: string[] = [];
+  const errors: string[] = [];
   const entries = SETTING_KEYS.map((key) => {
     const [origin, raw] = choose(key, sources, content);
     origins[key] = origin;
     if (raw === undefined) return [key, undefined];
     const parsed = definitionOf(key).schema.safeParse(raw);
-    if (!parsed.success) faults.push(`${nameOf(key, origin, file)}: ${parsed.error.issues[0]?.message}`);
+    if (!parsed.success) errors.push(`${nameOf(key, origin, file)}: ${parsed.error.issues[0]?.message}`);
     return [key, parsed.data];
   });
-  if (faults.length > 0) throw new UsageError(faults.join('\n'), 'maw config shows each setting and where it comes from');
+  if (errors.length > 0) throw new UsageError(errors.join('\n'), 'maw COMMAND --help describes the settings');
   return { config: Object.fromEntries(entries) as Config, origins, file };
 };
 

@@ -31,10 +31,10 @@ const start = async (command: Command, words: readonly string[], io: Io, env: No
   return command.run({ io, loaded, config, options, args: positionals, env, client });
 };
 
-const tell = (io: Io, error: unknown): number => {
+const reportError = (io: Io, error: unknown): number => {
   const known = toCommandError(error);
   if (known === null) {
-    io.error(`maw: an unexpected error; this is a bug\n${(error as Error)?.stack ?? error}`);
+    io.error(`maw: unexpected error; this is a bug\n${(error as Error)?.stack ?? error}`);
     return EXIT.failed;
   }
   io.error(`${io.paint('bad', 'maw:')} ${known.message}\n  next: ${known.next}`);
@@ -57,15 +57,15 @@ const dispatch = (words: readonly string[], io: Io, env: NodeJS.ProcessEnv): num
     io.out(overview(group));
     return words.length === 1 ? EXIT.usage : EXIT.ok;
   }
-  throw new UsageError(`there is no command ${words.slice(0, group.length > 0 ? 2 : 1).join(' ')}`, 'maw --help shows the commands');
+  throw new UsageError(`unknown command: ${words.slice(0, group.length > 0 ? 2 : 1).join(' ')}`, 'maw --help lists the commands');
 };
 
-/** Runs the command line; answers the exit code. */
+/** Runs the command line; returns the exit code. */
 export const main = async (words: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> => {
   const io = terminal(env);
   try {
     return await dispatch(words, io, env);
   } catch (error) {
-    return tell(io, error);
+    return reportError(io, error);
   }
 };

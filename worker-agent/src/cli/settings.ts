@@ -38,18 +38,18 @@ const Url = z
 
 const isBelowHome = (path: string) => !isAbsolute(path) && !normalize(path).startsWith('..') && normalize(path) !== '.';
 
-/** What a setting can be once it is read. */
+/** The possible values of a setting after parsing. */
 export type SettingValue = string | number | boolean | string[];
 
 type Definition = {
   schema: z.ZodType;
-  /** What is taken when nobody says anything; undefined means unset. */
+  /** The default; undefined means unset. */
   fallback: () => SettingValue | undefined;
   kind: 'text' | 'flag' | 'list';
   placeholder?: string;
   help: string;
   secret?: boolean;
-  /** The name of the flag where it is not that of the key. */
+  /** The name of the flag, if it differs from the key. */
   flag?: string;
 };
 
@@ -62,76 +62,76 @@ export const configHome = () =>
 const define = <const D extends Record<string, Definition>>(table: D): D => table;
 
 /**
- * The one table of settings. Each key is a flag (--exec-allow), a variable (MAW_EXEC_ALLOW), a key of the configuration file
- * (exec_allow) and a line of help; flags win over variables, those over the file, that over the default.
+ * All settings. Each one has a flag (--exec-allow), a variable (MAW_EXEC_ALLOW), a key in the configuration file (exec_allow)
+ * and a line of help. Precedence: flag, variable, configuration file, default.
  */
 const SETTINGS = define({
-  url: { schema: Url, fallback: () => 'http://127.0.0.1:8080', kind: 'text', placeholder: 'URL', help: 'Where the platform is' },
+  url: { schema: Url, fallback: () => 'http://127.0.0.1:8080', kind: 'text', placeholder: 'URL', help: 'Address of the platform' },
   api_key: {
     schema: z.string().min(1),
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'KEY',
     secret: true,
-    help: 'API key (mak_…) for the commands of people',
+    help: 'API key (mak_…) for all commands except those of the worker',
   },
   timeout_ms: {
     schema: Whole(100, 600_000),
     fallback: () => 30_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long one request may take',
+    help: 'Timeout of one request',
   },
-  json: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Print JSON for machines' },
+  json: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Print JSON' },
   poll_ms: {
     schema: Whole(10, 60_000),
     fallback: () => 1_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'Between looks at what is followed, where nothing is pushed',
+    help: 'Interval of polling while a task or log is followed without a WebSocket',
   },
   state_dir: {
     schema: z.string().min(1),
     fallback: stateHome,
     kind: 'text',
     placeholder: 'FOLDER',
-    help: "Where the worker keeps its credential and the attempts' workspaces",
+    help: 'Folder for the credential of the worker and the workspaces of attempts',
   },
   name: {
     schema: Name,
     fallback: hostname,
     kind: 'text',
     placeholder: 'NAME',
-    help: 'Name of the worker; several on one machine need different ones',
+    help: 'Name of the worker; workers on the same machine need different names',
   },
   tools: {
     schema: List(Tool),
     fallback: () => ['scripted'],
     kind: 'list',
     placeholder: 'NAMES',
-    help: 'Tools that it offers, separated by commas: scripted, exec, openai-http',
+    help: 'Tools that the worker offers, separated by commas: scripted, exec, openai-http',
   },
   slots: {
     schema: Whole(1, LIMITS.slots),
     fallback: () => 1,
     kind: 'text',
     placeholder: 'N',
-    help: 'How many subtasks it carries out at once',
+    help: 'How many subtasks the worker runs at the same time',
   },
   enrol_token: {
-    schema: z.string().startsWith('mae_', 'must be an enrolment token (mae_…); make one with: maw enrol'),
+    schema: z.string().startsWith('mae_', 'must be an enrolment token (mae_…); create one with: maw enrol'),
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'TOKEN',
     secret: true,
-    help: 'Enrolment token (mae_…), needed at the first start only',
+    help: 'Enrolment token (mae_…), required only at the first start',
   },
   exec_allow: {
     schema: List(z.string()),
     fallback: () => [],
     kind: 'list',
     placeholder: 'COMMANDS',
-    help: 'Commands that the tool exec may run: names or absolute paths; * for all',
+    help: 'Commands that the tool exec may run: names or absolute paths; * allows all',
   },
   exec_roots: {
     schema: List(z.string()),
@@ -139,43 +139,43 @@ const SETTINGS = define({
     kind: 'list',
     flag: 'exec-root',
     placeholder: 'FOLDER',
-    help: 'Folders, besides the workspace, in which the tool exec may run commands',
+    help: 'Folders, in addition to the workspace, in which the tool exec may run commands',
   },
   exec_logins: {
-    schema: List(z.string().refine(isBelowHome, 'must be named from the home folder, such as .gitconfig, and lie in it')),
+    schema: List(z.string().refine(isBelowHome, 'must be a path relative to the home folder and inside it, such as .gitconfig')),
     fallback: () => [],
     kind: 'list',
     flag: 'exec-login',
     placeholder: 'FILES',
-    help: 'Files of your home folder that the commands of exec find in theirs, such as .gitconfig',
+    help: 'Files of your home folder, such as .gitconfig, that the commands of exec also find in their own home folder',
   },
   isolation: {
     schema: z.enum(ISOLATIONS, `must be one of ${ISOLATIONS.join(', ')}`),
     fallback: () => 'env',
     kind: 'text',
     placeholder: ISOLATIONS.join('|'),
-    help: 'How commands are kept apart: not, by environment and home folder, or by bubblewrap (Linux)',
+    help: 'Isolation of commands: none, a clean environment and home folder (env), or bubblewrap (bwrap, Linux only)',
   },
   secrets_file: {
     schema: z.string().min(1),
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'FILE',
-    help: 'Secrets, one on each line, that are taken out of everything that leaves the worker; values of *_TOKEN, *_KEY, *_SECRET and *_PASSWORD are anyway',
+    help: 'File with secrets, one per line, to redact from everything that the worker sends; the values of *_TOKEN, *_KEY, *_SECRET and *_PASSWORD are always redacted',
   },
   openai_url: {
     schema: Url,
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'URL',
-    help: 'Where the tool openai-http finds its model, such as http://127.0.0.1:11434/v1',
+    help: 'Address of the model server for the tool openai-http, such as http://127.0.0.1:11434/v1',
   },
   openai_model: {
     schema: z.string().min(1),
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'NAME',
-    help: 'The model that the tool openai-http asks',
+    help: 'Model for the tool openai-http',
   },
   openai_key: {
     schema: z.string().min(1),
@@ -183,121 +183,126 @@ const SETTINGS = define({
     kind: 'text',
     placeholder: 'KEY',
     secret: true,
-    help: 'The key for its server, where that wants one',
+    help: 'API key of the model server, if it requires one',
   },
-  openai_no_stream: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Have its answers come whole, not piece by piece' },
+  openai_no_stream: {
+    schema: Flag,
+    fallback: () => false,
+    kind: 'flag',
+    help: 'Request complete responses from the model server instead of streams',
+  },
   openai_timeout_ms: {
     schema: Whole(100, 86_400_000),
     fallback: () => 600_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long one of its answers may take',
+    help: 'Timeout of one response of the model',
   },
   openai_max_turns: {
     schema: Whole(1, 1_000),
     fallback: () => 50,
     kind: 'text',
     placeholder: 'N',
-    help: 'How often it is asked for one subtask at most',
+    help: 'Maximum number of requests to the model for one subtask',
   },
-  keep_workspaces: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Do not remove the workspace of an attempt after it' },
+  keep_workspaces: { schema: Flag, fallback: () => false, kind: 'flag', help: 'Keep the workspaces of ended attempts' },
   kill_grace_ms: {
     schema: Whole(10, 60_000),
     fallback: () => 4_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'Between SIGINT, SIGTERM and SIGKILL for a command that has to stop',
+    help: 'Time between SIGINT, SIGTERM and SIGKILL when a command is stopped',
   },
   idle_timeout_seconds: {
     schema: Whole(0, 86_400),
     fallback: () => 0,
     kind: 'text',
     placeholder: 'S',
-    help: 'How long a tool may be silent where its subtask does not say; 0 for as long as it likes',
+    help: 'How long a tool may produce no output, unless its subtask sets a limit; 0 for no limit',
   },
   first_event_timeout_seconds: {
     schema: Whole(0, 86_400),
     fallback: () => 0,
     kind: 'text',
     placeholder: 'S',
-    help: 'Within what time something must be heard of a tool at first, where its subtask does not say; 0 for whenever',
+    help: 'How long a tool may take until its first output, unless its subtask sets a limit; 0 for no limit',
   },
   max_result_bytes: {
     schema: Whole(1_024, 536_870_912),
     fallback: () => 16_777_216,
     kind: 'text',
     placeholder: 'BYTES',
-    help: 'Largest result; above 256 KiB it goes as an artifact',
+    help: 'Maximum size of a result; a result above 256 KiB is sent as an artifact',
   },
   max_memory_mb: {
     schema: Whole(16, 16_777_216),
     fallback: () => Math.max(16, Math.floor((totalmem() / 1_048_576) * 0.75)),
     kind: 'text',
     placeholder: 'MIB',
-    help: 'Most memory that the processes of one command may take up together; three quarters of the machine by default',
+    help: 'Maximum memory of all processes of one command together; three quarters of the memory of the machine by default',
   },
   max_output_mb: {
     schema: Whole(1, 1_048_576),
     fallback: () => 256,
     kind: 'text',
     placeholder: 'MIB',
-    help: 'A command that prints more than this is stopped',
+    help: 'Maximum output of a command; a command that prints more is stopped',
   },
   max_log_bytes: {
     schema: Whole(1_024, 268_435_456),
     fallback: () => 5_242_880,
     kind: 'text',
     placeholder: 'BYTES',
-    help: 'Most output that is sent of one attempt; the rest is dropped',
+    help: 'Maximum size of the log of one attempt; the rest is dropped',
   },
   report_for_ms: {
     schema: Whole(1_000, 86_400_000),
     fallback: () => 60_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long a worker that is to end offers results to a server that does not answer; the next start sends what is left',
+    help: 'How long a stopping worker tries to send its results to an unavailable platform; the next start sends the rest',
   },
   drain_for_ms: {
     schema: Whole(0, 86_400_000),
     fallback: () => 0,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long what runs may go on after the first signal to end, before it is given back; 0 for as long as it takes',
+    help: 'How long running subtasks may continue after the first signal to stop, before they are released; 0 for no limit',
   },
   stall_ms: {
     schema: Whole(500, 3_600_000),
     fallback: () => 30_000,
     kind: 'text',
     placeholder: 'MS',
-    help: 'How long the worker may hang before its tools are ended and its leases are given up',
+    help: 'How long the worker may hang before its tools are stopped and its leases are released',
   },
   notice_url: {
     schema: Url,
     fallback: () => undefined,
     kind: 'text',
     placeholder: 'URL',
-    help: 'Metadata service that says when this machine is to be taken away, such as http://169.254.169.254 on EC2 spot instances',
+    help: 'Metadata service that announces the termination of this machine, such as http://169.254.169.254 on EC2 spot instances',
   },
   health_port: {
     schema: Whole(0, 65_535),
     fallback: () => 0,
     kind: 'text',
     placeholder: 'PORT',
-    help: 'Port of this machine, reached from it alone, that tells /livez, /readyz and /metrics; 0 for none',
+    help: 'Port on 127.0.0.1 that serves /livez, /readyz and /metrics; 0 for none',
   },
   max_spool_bytes: {
     schema: Whole(65_536, 1_099_511_627_776),
     fallback: () => 268_435_456,
     kind: 'text',
     placeholder: 'BYTES',
-    help: 'Most that is kept on the disk for a server that does not answer',
+    help: 'Maximum size of the data stored on disk while the platform is unavailable',
   },
   log_format: {
     schema: z.enum(['text', 'json'], 'must be text or json'),
     fallback: () => 'text',
     kind: 'text',
     placeholder: 'text|json',
-    help: "Form of the worker's own lines",
+    help: 'Format of the log of the worker',
   },
 });
 
@@ -311,5 +316,5 @@ export const definitionOf = (key: SettingKey): Definition => SETTINGS[key];
 export const flagOf = (key: SettingKey): string => definitionOf(key).flag ?? key.replaceAll('_', '-');
 export const variableOf = (key: SettingKey): string => `MAW_${key.toUpperCase()}`;
 
-/** A setting as people write it. */
+/** The value of a setting as text, as the user would write it. */
 export const asText = (value: SettingValue): string => (Array.isArray(value) ? value.join(',') : String(value));

@@ -16,7 +16,7 @@ export const ageOf = (timestamp: string, now = Date.now()): string => {
 
 const shortGoal = (goal: string, columns = GOAL_COLUMNS): string => fit(oneLine(goal), columns);
 
-/** In UTC and always as wide: the database leaves out the zeros of fractions. */
+/** In UTC and with a fixed width: the database omits trailing zeros of fractions. */
 const timeOf = (timestamp: string): string => new Date(timestamp).toISOString();
 
 const statusOf = (io: Io, { status, paused }: Task): string => `${paintStatus(io, status)}${paused ? ' (paused)' : ''}`;

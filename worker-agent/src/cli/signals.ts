@@ -4,72 +4,98 @@ import type { Config } from './settings.ts';
 import { killEverything } from '../process/spawn.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** One Ctrl-C may come several times, from the terminal and from what started this: only a later one is a second. */
-const SECOND_AFTER_MS = 500;
-/** What it takes to end the tools and to give their subtasks back. */
-const GIVE_BACK_MS = 30_000;
+/** One Ctrl-C may arrive several times, from the terminal and from the parent process: only a signal after this time counts as the next one. */
+const NEXT_SIGNAL_AFTER_MS = 500;
+/** Time to stop the tools and to release their subtasks. */
+const RELEASE_MS = 30_000;
 
 type SignalOptions = {
-  /** How long draining may take before the work is given back; 0 for as long as it takes. */
+  /** How long draining may take before the running subtasks are released; 0 for no limit. */
   drainForMs?: number;
-  /** Whose notices that the machine is to be taken away count as the first signal. */
+  /** The metadata service whose termination notices count as the first signal. */
   noticeUrl?: string | undefined;
 };
 
 export const signalOptions = ({ drain_for_ms, notice_url }: Config): SignalOptions => ({ drainForMs: drain_for_ms, noticeUrl: notice_url });
 
-/**
- * The first signal drains, the second gives the work back, the third ends the process at once. Where the terminal was closed, or nobody
- * reads the output any more, nobody can ask twice either: the work is given back at once. Answers how to stop listening.
- */
-export const listenToSignals = (
-  agent: Pick<WorkerAgent, 'drain' | 'cancel'>,
-  { drainForMs = 0, noticeUrl }: SignalOptions = {},
-): (() => void) => {
-  const over = new AbortController();
-  const limits = new Set<NodeJS.Timeout>();
-  let count = 0;
-  /** The last that counted, until another can. */
-  let last: object | null = null;
-  const limit = (ms: number, why: string) => limits.add(setTimeout(() => agent.cancel(why), ms));
-  const counts = (nth: number) => {
-    const it = {};
-    count = nth;
-    last = it;
-    // What came while this process was too busy to hear it is heard before the immediate.
-    setTimeout(() => setImmediate(() => (last = last === it ? null : last)), SECOND_AFTER_MS).unref();
-  };
-  const begin = (reason: string) => {
-    count = Math.max(count, 1);
-    agent.drain(reason);
-    if (drainForMs > 0) limit(drainForMs, `it drained for ${drainForMs} ms`);
-  };
-  const noticed = ({ reason, leftMs }: Notice) => {
-    if (count === 0) begin(reason);
-    if (leftMs !== null) limit(leftMs - GIVE_BACK_MS, reason);
-  };
-  const hungUp = () => {
-    if (count >= 2) return;
-    counts(2);
-    agent.cancel('SIGHUP');
-  };
-  const heard = (name: NodeJS.Signals) => {
-    if (name === 'SIGHUP') return hungUp();
-    if (last !== null) return;
-    counts(count + 1);
-    if (count === 1) begin(name);
-    else if (count === 2) agent.cancel(name);
+type Agent = Pick<WorkerAgent, 'drain' | 'cancel'>;
+
+/** Counts the signals to stop, and drains or cancels the agent accordingly. */
+class SignalHandler {
+  readonly #agent: Agent;
+  readonly #drainForMs: number;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #count = 0;
+  /** The last counted signal, while repetitions of it are ignored. */
+  #last: object | null = null;
+
+  constructor(agent: Agent, drainForMs: number) {
+    this.#agent = agent;
+    this.#drainForMs = drainForMs;
+  }
+
+  readonly onSignal = (name: NodeJS.Signals): void => {
+    if (name === 'SIGHUP') return this.onHangUp();
+    if (this.#last !== null) return;
+    this.#setCount(this.#count + 1);
+    if (this.#count === 1) this.#drain(name);
+    else if (this.#count === 2) this.#agent.cancel(name);
     else process.exit(130);
   };
-  for (const name of SIGNALS) process.on(name, heard);
-  if (noticeUrl !== undefined) void watchNotices(noticeUrl, { signal: over.signal, onNotice: noticed });
-  // To the very end: the last line may fail when nobody listens to signals any more.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', hungUp);
+
+  readonly onHangUp = (): void => {
+    if (this.#count >= 2) return;
+    this.#setCount(2);
+    this.#agent.cancel('SIGHUP');
+  };
+
+  readonly onNotice = ({ reason, leftMs }: Notice): void => {
+    if (this.#count === 0) this.#drain(reason);
+    if (leftMs !== null) this.#cancelAfter(leftMs - RELEASE_MS, reason);
+  };
+
+  stop(): void {
+    for (const it of this.#timers) clearTimeout(it);
+  }
+
+  #setCount(count: number): void {
+    const current = {};
+    this.#count = count;
+    this.#last = current;
+    const forget = () => {
+      if (this.#last === current) this.#last = null;
+    };
+    // Signals that arrived while the event loop was blocked are handled before this immediate.
+    setTimeout(() => setImmediate(forget), NEXT_SIGNAL_AFTER_MS).unref();
+  }
+
+  #drain(reason: string): void {
+    this.#count = Math.max(this.#count, 1);
+    this.#agent.drain(reason);
+    if (this.#drainForMs > 0) this.#cancelAfter(this.#drainForMs, `draining took longer than ${this.#drainForMs} ms`);
+  }
+
+  #cancelAfter(ms: number, reason: string): void {
+    this.#timers.add(setTimeout(() => this.#agent.cancel(reason), ms));
+  }
+}
+
+/**
+ * The first signal drains, the second releases the running subtasks, the third exits immediately. If the terminal is closed, or its
+ * output is no longer read, nobody can send a second signal: the subtasks are released immediately. Returns a function that stops listening.
+ */
+export const listenToSignals = (agent: Agent, { drainForMs = 0, noticeUrl }: SignalOptions = {}): (() => void) => {
+  const handler = new SignalHandler(agent, drainForMs);
+  const stopped = new AbortController();
+  for (const name of SIGNALS) process.on(name, handler.onSignal);
+  if (noticeUrl !== undefined) void watchNotices(noticeUrl, { signal: stopped.signal, onNotice: handler.onNotice });
+  // This listener is never removed: the last line of output may fail after the signal listeners are removed.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', handler.onHangUp);
   process.on('exit', killEverything);
   return () => {
-    over.abort();
-    for (const it of limits) clearTimeout(it);
-    for (const name of SIGNALS) process.off(name, heard);
+    stopped.abort();
+    handler.stop();
+    for (const name of SIGNALS) process.off(name, handler.onSignal);
     process.off('exit', killEverything);
   };
 };

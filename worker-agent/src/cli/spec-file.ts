@@ -3,7 +3,7 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument }
 import type * as z from 'zod';
 import { UsageError } from '../terminal/command-error.ts';
 
-const SHOWN = 20;
+const MAX_SHOWN = 20;
 
 const contentOf = (file: string): string => {
   try {
@@ -11,14 +11,14 @@ const contentOf = (file: string): string => {
   } catch (cause) {
     throw new UsageError(
       `${file} cannot be read: ${(cause as Error).message}`,
-      'give the path of a YAML or JSON file, or a goal in quotes',
+      'use the path of a YAML or JSON file, or a goal in quotes',
       { cause },
     );
   }
 };
 
-/** Where a path of a document stands, or the nearest thing above it that does. */
-const placeOf = (document: Document, lines: LineCounter, path: readonly PropertyKey[]): string => {
+/** The line and column of a path in a document, or of its nearest existing ancestor. */
+const positionOf = (document: Document, lines: LineCounter, path: readonly PropertyKey[]): string => {
   for (let length = path.length; length >= 0; length--) {
     const at = path.slice(0, length);
     const node = (keyNode(document, at) ?? document.getIn(at, true)) as Node | undefined;
@@ -37,36 +37,36 @@ const keyNode = (document: Document, path: readonly PropertyKey[]): unknown => {
   return isMap(parent) ? parent.items.find(({ key }) => isScalar(key) && key.value === last)?.key : undefined;
 };
 
-type Fault = { path: readonly PropertyKey[]; message: string };
+type SpecError = { path: readonly PropertyKey[]; message: string };
 
-const faultsOf = (error: z.ZodError): Fault[] =>
-  error.issues.flatMap((issue): Fault[] =>
+const errorsOf = (error: z.ZodError): SpecError[] =>
+  error.issues.flatMap((issue): SpecError[] =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such field' }))
+      ? issue.keys.map((key) => ({ path: [...issue.path, key], message: 'unknown field' }))
       : [{ path: issue.path, message: issue.message }],
   );
 
-/** Reads a YAML or JSON file (- for stdin) and checks it; each fault is told with its line, column and path. */
+/** Reads a YAML or JSON file (- for stdin) and checks it; each error is reported with its line, column and path. */
 export const readSpec = <S extends z.ZodType>(file: string, schema: S): z.output<S> => {
   const lines = new LineCounter();
   const document = parseDocument(contentOf(file), { lineCounter: lines, prettyErrors: false });
-  const broken = document.errors.map(({ pos, message }) => {
+  const syntaxErrors = document.errors.map(({ pos, message }) => {
     const { line, col } = lines.linePos(pos[0]);
     return `${file}:${line}:${col}: ${message}`;
   });
-  if (broken.length > 0) throw new UsageError(broken.slice(0, SHOWN).join('\n'), 'mend the YAML and repeat it');
+  if (syntaxErrors.length > 0) throw new UsageError(syntaxErrors.slice(0, MAX_SHOWN).join('\n'), 'correct the YAML and try again');
   const parsed = schema.safeParse(document.toJS({ maxAliasCount: 100 }));
   if (parsed.success) return parsed.data;
-  const faults = faultsOf(parsed.error).map(
-    ({ path, message }) => `${file}:${placeOf(document, lines, path)}: ${path.map(String).join('.') || 'the file'}: ${message}`,
+  const errors = errorsOf(parsed.error).map(
+    ({ path, message }) => `${file}:${positionOf(document, lines, path)}: ${path.map(String).join('.') || 'the file'}: ${message}`,
   );
-  throw new UsageError(faults.slice(0, SHOWN).join('\n'), 'mend the file and repeat it; /docs of the platform shows the fields');
+  throw new UsageError(errors.slice(0, MAX_SHOWN).join('\n'), 'correct the file and try again; /docs of the platform describes the fields');
 };
 
-/** Checks what was put together from flags. */
+/** Checks a request that was built from flags. */
 export const checkSpec = <S extends z.ZodType>(value: unknown, schema: S): z.output<S> => {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = faultsOf(parsed.error).map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
-  throw new UsageError(faults.slice(0, SHOWN).join('\n'), 'mend that and repeat it');
+  const errors = errorsOf(parsed.error).map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
+  throw new UsageError(errors.slice(0, MAX_SHOWN).join('\n'), 'correct this and try again');
 };

@@ -61,7 +61,7 @@ export const stateFileOf = ({ state_dir, url, name }: Config): StateFile => new 
 
 const rootsOf = ({ exec_roots }: Config): string[] => exec_roots.map((folder) => resolve(folder));
 
-/** The isolation of the configuration; throws CommandError when it is not to be had. What the worker keeps for itself is hidden. */
+/** Prepares the configured isolation, which hides the files of the worker; throws CommandError if it is unavailable. */
 export const isolationOf = (config: Config, file: string | null): Promise<Isolation> =>
   prepareIsolation({
     kind: config.isolation,
@@ -93,13 +93,13 @@ export const toolsOf = (config: Config): AgentAdapter[] => {
     const exec = { ...commandsOf(config), logins: config.exec_logins, maxResultBytes: config.max_result_bytes };
     return createTools(config.tools, { exec, openai: openAiOf(config) });
   } catch (cause) {
-    throw new UsageError((cause as Error).message, 'mend --tools', { cause });
+    throw new UsageError((cause as Error).message, 'correct --tools', { cause });
   }
 };
 
 const notEnrolled = (cause: Error): CommandError => new CommandError(cause.message, ENROL_AGAIN, { exitCode: EXIT.not_enrolled, cause });
 
-/** Enrols the worker, unless it is enrolled. */
+/** The identity of the worker; enrols it first if necessary. */
 export const identityOf = async (file: StateFile, config: Config): Promise<Identity> => {
   const { url, name, tools, slots, timeout_ms, enrol_token } = config;
   try {
@@ -107,7 +107,7 @@ export const identityOf = async (file: StateFile, config: Config): Promise<Ident
   } catch (error) {
     if (error instanceof NotEnrolled) throw notEnrolled(error);
     if (error instanceof EnrolledOtherwise)
-      throw new CommandError(error.message, 'start it with those --tools, or enrol it again with a new token', { cause: error });
+      throw new CommandError(error.message, 'start the worker with those --tools, or enrol it again with a new token', { cause: error });
     if (error instanceof ApiError) throw error;
     throw new CommandError((error as Error).message, 'check --state-dir', { cause: error });
   }
@@ -118,14 +118,14 @@ const redactorOf = ({ secrets_file, api_key, enrol_token, openai_key }: Config):
   try {
     if (secrets_file !== undefined) redactor.add(...secretsIn(secrets_file));
   } catch (cause) {
-    throw new UsageError(`The file of secrets cannot be read: ${(cause as Error).message}`, 'mend --secrets-file', { cause });
+    throw new UsageError(`The secrets file cannot be read: ${(cause as Error).message}`, 'correct --secrets-file', { cause });
   }
   return redactor;
 };
 
-type Here = { file: StateFile; isolation: Isolation; redactor: Redactor; log: Log };
+type Resources = { file: StateFile; isolation: Isolation; redactor: Redactor; log: Log };
 
-const agentOf = (config: Config, identity: Identity, { file, isolation, redactor, log }: Here): WorkerAgent =>
+const agentOf = (config: Config, identity: Identity, { file, isolation, redactor, log }: Resources): WorkerAgent =>
   new WorkerAgent({
     url: config.url,
     ...identity,
@@ -135,7 +135,7 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     stallMs: config.stall_ms,
     redactor,
     log,
-    onCredential: (credential) => void keep(file, credential, log),
+    onCredential: (credential) => void saveCredential(file, credential, log),
     settings: {
       workspaces: file.workspaces,
       isolation,
@@ -153,26 +153,26 @@ const agentOf = (config: Config, identity: Identity, { file, isolation, redactor
     },
   });
 
-const keep = async (file: StateFile, credential: string, log: Log): Promise<void> => {
+const saveCredential = async (file: StateFile, credential: string, log: Log): Promise<void> => {
   try {
     const state = await file.read();
     if (state !== null) await file.write({ ...state, credential });
   } catch (error) {
-    log('error', 'credential.not-kept', { error: (error as Error).message });
+    log('error', 'credential.not-saved', { error: (error as Error).message });
   }
 };
 
-/** Tells of the agent's health while it works, where that is wanted. */
-const watched = async (port: number, agent: WorkerAgent, metrics: Metrics, work: () => Promise<unknown>) => {
+/** Serves the health of the agent while it works, if a port is configured. */
+const withHealthServer = async (port: number, agent: WorkerAgent, metrics: Metrics, work: () => Promise<unknown>) => {
   if (port === 0) return work();
   const health = await serveHealth({ port, status: () => agent.status, metrics }).catch((cause: Error) => {
-    throw new CommandError(`nothing can listen at 127.0.0.1:${port}: ${cause.message}`, 'give another --health-port', { cause });
+    throw new CommandError(`cannot listen on 127.0.0.1:${port}: ${cause.message}`, 'choose another --health-port', { cause });
   });
   return work().finally(() => health.close());
 };
 
-/** Drained and cancelled by the signals of this process. */
-const signalled = async (agent: WorkerAgent, config: Config, work: (agent: WorkerAgent) => Promise<unknown>) => {
+/** Runs the agent, which the signals of this process drain and cancel. */
+const withSignals = async (agent: WorkerAgent, config: Config, work: (agent: WorkerAgent) => Promise<unknown>) => {
   const unlisten = listenToSignals(agent, signalOptions(config));
   try {
     await work(agent);
@@ -181,7 +181,7 @@ const signalled = async (agent: WorkerAgent, config: Config, work: (agent: Worke
   }
 };
 
-/** Lets the worker of the configuration work while no other process of this machine runs it; answers the exit code. */
+/** Runs the configured worker, unless another process on this machine runs it; returns the exit code. */
 export const withAgent = async (
   { config, loaded, io }: CommandContext,
   work: (agent: WorkerAgent) => Promise<unknown>,
@@ -194,15 +194,15 @@ export const withAgent = async (
   const other = await pidFile.take(config.health_port);
   if (other !== null)
     throw new CommandError(
-      `the worker ${config.name} runs already, as process ${other}`,
-      'give this one another --name, or end the other: maw worker drain',
+      `the worker ${config.name} is already running, as process ${other}`,
+      'choose another --name, or stop the running one: maw worker drain',
     );
   try {
     const metrics = new Metrics();
     const log = metrics.counting(createLog(config.log_format, (line) => io.out(redactor.text(line))));
     await collectLeftovers(file.workspaces, config.keep_workspaces, log);
     const agent = agentOf(config, await identityOf(file, config), { file, isolation, redactor, log });
-    await watched(config.health_port, agent, metrics, () => signalled(agent, config, work));
+    await withHealthServer(config.health_port, agent, metrics, () => withSignals(agent, config, work));
     return EXIT.ok;
   } catch (error) {
     if (error instanceof WorkerRevoked) throw notEnrolled(error);

@@ -14,9 +14,9 @@ export type HeartbeatLoopOptions = {
   intervals: Intervals;
   slots: number;
   held: () => readonly Held[];
-  /** False while nobody would hear the answer: then nothing is renewed. */
+  /** False while the main thread is blocked and could not process the answer: then no lease is renewed. */
   mayBeat: () => boolean;
-  /** With the question that it answers. */
+  /** `asked` is the number of the last request for confirmation that was made before this beat. */
   onAnswer(answer: HeartbeatAnswer, asked: number): void;
   onError(error: unknown, asked: number): void;
 };
@@ -38,7 +38,7 @@ const renew = (named: readonly Held[], { leases, intervals }: HeartbeatAnswer, s
   }
 };
 
-/** Says that the worker lives and renews what it holds, at the intervals that the server sets. */
+/** Reports that the worker is running and renews its leases, at the intervals that the server sets. */
 export class HeartbeatLoop {
   readonly #options: HeartbeatLoopOptions;
   readonly #timer = new WakeableTimer();
@@ -47,7 +47,7 @@ export class HeartbeatLoop {
   #askedMs = 0;
   #isWanted = false;
   #asked = 0;
-  #saidFull = false;
+  #reportedFull = false;
 
   constructor(options: HeartbeatLoopOptions) {
     this.#options = options;
@@ -55,22 +55,22 @@ export class HeartbeatLoop {
   }
 
   /**
-   * To be called when leases came or went. With leases the next beat is due sooner; one that was said to be busy and is so no longer
-   * beats at once: the server rings only those whom it believes to be free.
+   * Call this when leases were added or removed. With leases the next beat is due sooner. A worker that reported all slots as used and
+   * now has a free one beats at once, since the server rings only workers with free slots.
    */
   leasesChanged(): void {
     const { held, slots } = this.#options;
-    this.#isWanted ||= this.#saidFull && held().length < slots;
+    this.#isWanted ||= this.#reportedFull && held().length < slots;
     this.#timer.wake();
   }
 
-  /** Sends a heartbeat as soon as it can, one for several calls. */
+  /** Sends a heartbeat as soon as possible; several calls share one. */
   beatNow(): void {
     this.#isWanted = true;
     this.#timer.wake();
   }
 
-  /** The next beat answers this question. It is due at once, but a server that did not answer is not pressed. */
+  /** The next beat answers this request for confirmation. It is due at once, unless the server did not answer the last beat. */
   ask(asked: number): void {
     this.#asked = asked;
     if (this.#failures === 0) this.beatNow();
@@ -98,7 +98,7 @@ export class HeartbeatLoop {
     const asked = this.#asked;
     const named = held();
     const leases = named.map(({ fence, progress }) => ({ ...fence, ...(progress === undefined ? {} : { progress }) }));
-    this.#saidFull = leases.length >= slots;
+    this.#reportedFull = leases.length >= slots;
     const sentAt = clockMs();
     try {
       const answer = await api.heartbeat({ leases, slots, info: machine() }, signal);
@@ -115,7 +115,7 @@ export class HeartbeatLoop {
     }
   }
 
-  /** A third of the lease at most, whatever is said: two beats may get lost. */
+  /** At most a third of the lease, whatever the server sets, so that two beats may get lost. */
   #interval(): number {
     const { busy_heartbeat_ms, idle_heartbeat_ms, lease_ms } = this.#intervals;
     return this.#options.held().length > 0 ? Math.min(busy_heartbeat_ms, lease_ms / 3) : idle_heartbeat_ms;

@@ -3,7 +3,7 @@ import type { HeartbeatAnswer, Intervals } from '../../../schema/worker.ts';
 import type { Fenced } from '../api/worker-api.ts';
 import type { Lease } from './lease.ts';
 
-/** A lease as the beat thread sees it, with the processes that its tool was started with and what marks all that came from them. */
+/** A lease as the heartbeat thread sees it, with the root processes of its tool and the mark of all their descendants. */
 export type Held = {
   fence: Fenced;
   progress: { percent?: number; message?: string } | undefined;
@@ -20,15 +20,15 @@ export type HeartbeatSettings = {
   intervals: Intervals;
   slots: number;
   stallMs: number;
-  /** When the main thread was last seen to go on, by clockMs. */
+  /** When the main thread was last seen running, by clockMs. */
   pulse: BigInt64Array<SharedArrayBuffer>;
   held: Held[];
 };
 
-/** What is held now; a wish for a beat at once; a question, the so many-th, that the next beat answers. */
+/** `held`: the current leases. `now`: send a beat at once. `asked`: the number of a request for confirmation, which the next beat answers. */
 export type ToHeartbeatThread = { held: Held[] } | { now: true } | { asked: number };
 
-/** What the server said to a beat, or why it did not; `asked` is the last question that it answers. */
+/** The server's answer to a beat, or why there is none. `asked` is the last request for confirmation that it answers. */
 export type FromHeartbeatThread = { asked: number } & (
   | { answer: HeartbeatAnswer }
   | { problem: Problem; retryAfterMs: number | null }

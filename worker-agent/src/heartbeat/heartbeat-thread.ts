@@ -1,4 +1,4 @@
-// The entry of a worker thread: beats and renews leases also while the main thread is busy, and ends the tools of leases that are over.
+// Entry point of the heartbeat thread. It renews leases even while the main thread is busy, and kills the tools of expired leases.
 import { parentPort, workerData } from 'node:worker_threads';
 import { ApiError } from '../../../schema/client/client.ts';
 import { WorkerApi } from '../api/worker-api.ts';
@@ -8,16 +8,16 @@ import { HeartbeatLoop } from './heartbeat-loop.ts';
 import { Lease } from './lease.ts';
 import { ProcessTree } from '../process/process-tree.ts';
 
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 
 const settings = workerData as HeartbeatSettings;
 const { url, workerId, intervals, slots, pulse, stallMs } = settings;
 let { credential, held } = settings;
 
-const say = (message: FromHeartbeatThread) => parentPort?.postMessage(message);
+const post = (message: FromHeartbeatThread) => parentPort?.postMessage(message);
 const isStalled = () => clockMs() - Number(Atomics.load(pulse, 0)) > stallMs;
 
-// A beat that gets no answer must leave time for another two.
+// A beat without an answer must leave time for two more.
 const timeoutMs = Math.min(settings.timeoutMs, intervals.lease_ms / 3);
 const loop = new HeartbeatLoop({
   api: new WorkerApi({ url, workerId, timeoutMs, credential: () => credential }),
@@ -27,18 +27,18 @@ const loop = new HeartbeatLoop({
   mayBeat: () => !isStalled(),
   onAnswer: (answer, asked) => {
     credential = answer.credential ?? credential;
-    say({ asked, answer });
+    post({ asked, answer });
   },
   onError: (error, asked) =>
-    say(
+    post(
       error instanceof ApiError
         ? { asked, problem: error.problem, retryAfterMs: error.retryAfterMs }
         : { asked, message: String((error as Error)?.stack ?? error) },
     ),
 });
 
-/** The main thread does the same as soon as it can; one that is blocked, or only about to wake, comes too late. */
-const look = () => {
+/** The main thread checks leases too, but while it is blocked or about to wake after sleep, it is too late. */
+const checkLeases = () => {
   const stalled = held.length > 0 && isStalled();
   for (const { cells, isWorking, trees } of held) {
     const lease = new Lease(cells);
@@ -53,5 +53,5 @@ parentPort?.on('message', (message: ToHeartbeatThread) => {
   held = message.held;
   loop.leasesChanged();
 });
-setInterval(look, LOOK_MS);
+setInterval(checkLeases, CHECK_MS);
 await loop.run(new AbortController().signal);

@@ -17,16 +17,16 @@ export type HeartbeatOptions = Omit<HeartbeatSettings, 'pulse' | 'credential' | 
 };
 type Asking = { number: number; resolve: () => void; reject: (error: Error) => void };
 
-const LOOK_MS = 250;
+const CHECK_MS = 250;
 const RESTART_MS = 1_000;
 
-/** A file beside this one: a source, or what was built of it. */
+/** A module next to this one, as source or as built. */
 const beside = (name: string): URL => new URL(`./${name}${extname(import.meta.url)}`, import.meta.url);
 
-const errorOf = (said: Exclude<FromHeartbeatThread, { answer: HeartbeatAnswer }>): Error =>
-  'problem' in said ? new ApiError(said.problem, { retryAfterMs: said.retryAfterMs }) : new Error(said.message);
+const errorOf = (reply: Exclude<FromHeartbeatThread, { answer: HeartbeatAnswer }>): Error =>
+  'problem' in reply ? new ApiError(reply.problem, { retryAfterMs: reply.retryAfterMs }) : new Error(reply.message);
 
-/** The main thread's side of the heartbeat: a thread of its own sends the beats, also while this one is busy. */
+/** The main thread's side of the heartbeat: a separate thread sends the beats, even while the main thread is busy. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #pulse = new BigInt64Array(new SharedArrayBuffer(8));
@@ -38,45 +38,45 @@ export class Heartbeat {
     this.#options = options;
   }
 
-  /** To be called when leases came or went, or what is told of them. */
+  /** Call this when leases, or what is reported with them, have changed. */
   leasesChanged(): void {
-    this.#tell({ held: this.#held() });
+    this.#post({ held: this.#held() });
   }
 
-  /** Sends a heartbeat as soon as it can. */
+  /** Sends a heartbeat as soon as possible. */
   beatNow(): void {
-    this.#tell({ now: true });
+    this.#post({ now: true });
   }
 
-  /** Resolves when a beat that was sent from now on is answered and taken in; rejects when it fails. */
+  /** Resolves when a beat sent after this call has been answered and its answer processed; rejects when the beat fails. */
   ask(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#asking.push({ number: ++this.#asked, resolve, reject });
-      this.#tell({ asked: this.#asked });
+      this.#post({ asked: this.#asked });
     });
   }
 
-  /** Keeps a thread until the signal; one that breaks is started anew, and what it does not renew meanwhile runs out. */
+  /** Keeps the thread running until the signal aborts. A crashed thread is started again; leases that are not renewed meanwhile expire. */
   async run(signal: AbortSignal): Promise<void> {
-    const timer = setInterval(() => this.#look(), LOOK_MS);
-    this.#look();
+    const timer = setInterval(() => this.#checkLeases(), CHECK_MS);
+    this.#checkLeases();
     while (!signal.aborted) {
-      await this.#live(signal).catch((error) => this.#options.onError(error));
+      await this.#runThread(signal).catch((error) => this.#options.onError(error));
       this.#settle(this.#asked, new Unconfirmed());
       if (!signal.aborted) await new WakeableTimer().wait(RESTART_MS, signal);
     }
     clearInterval(timer);
   }
 
-  async #live(signal: AbortSignal): Promise<void> {
+  async #runThread(signal: AbortSignal): Promise<void> {
     const { held: _, onAnswer: __, onError: ___, credential, ...settings } = this.#options;
     const workerData: HeartbeatSettings = { ...settings, credential: credential(), pulse: this.#pulse, held: this.#held() };
     const thread = new Worker(beside('heartbeat-thread'), { workerData, name: 'beat' });
     const end = () => void thread.terminate();
-    thread.on('message', (said: FromHeartbeatThread) => this.#hear(said));
+    thread.on('message', (reply: FromHeartbeatThread) => this.#receive(reply));
     signal.addEventListener('abort', end, { once: true });
     this.#thread = thread;
-    if (this.#asking.length > 0) this.#tell({ asked: this.#asked });
+    if (this.#asking.length > 0) this.#post({ asked: this.#asked });
     try {
       await once(thread, 'exit');
     } finally {
@@ -91,23 +91,23 @@ export class Heartbeat {
       .map(({ fence, progress, isWorking, trees, lease }) => ({ fence, progress, isWorking, trees, cells: lease.cells }));
   }
 
-  #tell(message: ToHeartbeatThread): void {
+  #post(message: ToHeartbeatThread): void {
     this.#thread?.postMessage(message);
   }
 
-  /** First the leases, then the pulse: the thread renews nothing that this has not looked at. */
-  #look(): void {
+  /** Checks the leases before it sets the pulse, so that the thread renews no lease that has not been checked. */
+  #checkLeases(): void {
     const held = this.#options.held();
     for (const job of held) job.checkLease();
     Atomics.store(this.#pulse, 0, BigInt(Math.floor(clockMs())));
     if (held.length > 0) this.leasesChanged();
   }
 
-  #hear(said: FromHeartbeatThread): void {
-    const error = 'answer' in said ? null : errorOf(said);
-    if ('answer' in said) this.#options.onAnswer(said.answer);
+  #receive(reply: FromHeartbeatThread): void {
+    const error = 'answer' in reply ? null : errorOf(reply);
+    if ('answer' in reply) this.#options.onAnswer(reply.answer);
     else this.#options.onError(error);
-    this.#settle(said.asked, error);
+    this.#settle(reply.asked, error);
   }
 
   #settle(asked: number, error: Error | null): void {

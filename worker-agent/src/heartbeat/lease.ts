@@ -3,17 +3,17 @@ import { clockMs } from './clock.ts';
 const END = 0;
 const FENCED = 1;
 
-/** What renews leases, as their holders see it. */
+/** The heartbeat as the holders of leases see it. */
 export type LeaseKeeper = {
-  /** Resolves when a heartbeat that was sent from now on is answered; rejects when it fails. */
+  /** Resolves when a heartbeat sent after this call has been answered; rejects when it fails. */
   ask(): Promise<void>;
   /** Call it when leases, or what is reported with them, have changed. */
   leasesChanged(): void;
 };
 
 /**
- * Until when an attempt is surely this worker's, whatever happens to the answers: counted from when the request was sent that got or
- * renewed it. Both threads see the same.
+ * Until when an attempt certainly belongs to this worker, even if answers are delayed: counted from when the request that acquired or
+ * renewed the lease was sent. Both threads share its memory.
  */
 export class Lease {
   readonly cells: BigInt64Array<SharedArrayBuffer>;
@@ -31,12 +31,12 @@ export class Lease {
     return Number(Atomics.load(this.cells, END)) - clockMs();
   }
 
-  /** Somebody else may have the subtask by now. */
+  /** True when another worker may have the subtask by now. */
   get isOver(): boolean {
     return this.leftMs <= 0;
   }
 
-  /** For good: the work must not go on, also when the lease turns out to be good still. */
+  /** Permanently stops the work under this lease, even if the lease turns out to be still valid. */
   fence(): void {
     Atomics.store(this.cells, FENCED, 1n);
   }

@@ -5,7 +5,7 @@ import { commandEnv } from './command-env.ts';
 import { workingFolder } from './folders.ts';
 import type { Finished } from './spawn.ts';
 
-/** What the worker's owner lets commands be and where; the server can't widen it. */
+/** Which commands the worker's owner allows, and in which folders. The server cannot extend this. */
 export type CommandRules = { allow: readonly string[]; roots: readonly string[] };
 
 type AllowedCommand = {
@@ -13,7 +13,7 @@ type AllowedCommand = {
   cwd?: string | undefined;
   env?: Record<string, string>;
   stdin?: string | undefined;
-  /** Ends this command alone. */
+  /** Ends only this command. */
   signal?: AbortSignal;
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
@@ -28,7 +28,7 @@ const spawned = async (host: AdapterHost, file: string, args: readonly string[],
   }
 };
 
-/** Runs a command that the worker allows, as it is, without a shell; what it prints is logged. Throws denied or spawn_failed. */
+/** Runs an allowed command without a shell and logs its output. Throws denied or spawn_failed. */
 export const runAllowed = async (
   rules: CommandRules,
   job: Job,

@@ -4,11 +4,11 @@ import { AgentFailure } from '../attempt/agent-failure.ts';
 
 export const RESULT_FILE = '.maw-result';
 
-// Not a boundary but a help against surprise: these make an allowed command run something else.
+// With these variables an allowed command could run something else. This prevents surprises; it is not a security boundary.
 const REFUSED =
   /^(MAW_|LD_|DYLD_|PATH$|NODE_OPTIONS$|BASH_ENV$|ENV$|GIT_SSH|GIT_EXEC_PATH$|PYTHONSTARTUP$|PYTHONPATH$|PERL5OPT$|RUBYOPT$)/i;
 
-/** What a subtask declares for its command, and what says to the command which attempt it is. */
+/** The environment variables that a subtask declares for its command, and those that identify the attempt. */
 export const commandEnv = (job: Job, host: AdapterHost, declared: Record<string, string>): Record<string, string> => {
   const refused = Object.keys(declared).filter((name) => REFUSED.test(name));
   if (refused.length > 0) throw new AgentFailure('denied', `A subtask may not set the environment variables ${refused.join(', ')}`);

@@ -16,7 +16,7 @@ const isExecutable = async (file: string): Promise<boolean> => {
 
 const endings = () => (process.platform === 'win32' ? ['', ...(process.env.PATHEXT ?? '.EXE;.CMD;.BAT').split(';')] : ['']);
 
-/** Where a command lies on the PATH, or null. Relative folders of the PATH are left out: they would depend on the subtask. */
+/** The file of a command on the PATH, or null. Skips relative folders of the PATH, since they would depend on the subtask. */
 const findOnPath = async (name: string, path = process.env.PATH ?? ''): Promise<string | null> => {
   for (const folder of path.split(delimiter).filter((it) => isAbsolute(it)))
     for (const ending of endings()) {
@@ -26,7 +26,7 @@ const findOnPath = async (name: string, path = process.env.PATH ?? ''): Promise<
   return null;
 };
 
-/** The file of a name on the PATH or of an absolute path, or null when nothing there can be run. */
+/** The executable file of a name on the PATH or of an absolute path, or null if there is none. */
 export const findCommand = async (command: string): Promise<string | null> => {
   if (!hasFolder(command)) return findOnPath(command);
   return isAbsolute(command) && (await isExecutable(command)) ? command : null;

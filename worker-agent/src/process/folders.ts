@@ -3,13 +3,13 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { AgentFailure } from '../attempt/agent-failure.ts';
 
 export const isInside = (path: string, folder: string): boolean => {
-  const way = relative(folder, path);
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
+  const rest = relative(folder, path);
+  return rest === '' || (rest !== '..' && !rest.startsWith(`..${sep}`) && !isAbsolute(rest));
 };
 
 const real = (path: string): Promise<string | null> => realpath(path).catch(() => null);
 
-/** The real path of what a subtask names, which must lie in one of the folders once every link is followed; null when it is not there. */
+/** Follows all links of a path that a subtask names. Throws denied if it is outside of the folders; returns null if it does not exist. */
 export const insideOf = async (folders: readonly string[], base: string, name: string, what: string): Promise<string | null> => {
   const path = await real(resolve(base, name));
   if (path === null) return null;

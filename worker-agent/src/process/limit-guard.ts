@@ -2,12 +2,12 @@ import { AgentFailure } from '../attempt/agent-failure.ts';
 import type { ProcessTree } from './process-tree.ts';
 import { watchTree } from './watch-tree.ts';
 
-/** The most that the processes of one command may take up together, and print. */
+/** The maximum memory that the processes of one command may use together, and the maximum output. */
 export type Limits = { memoryBytes: number; outputBytes: number };
 
 const mebibytes = (bytes: number) => `${Math.floor(bytes / 1_048_576)} MiB`;
 
-/** Ends a tree that goes beyond its limits. */
+/** Kills a process tree that exceeds its limits. */
 export class LimitGuard {
   readonly #tree: ProcessTree;
   readonly #limits: Limits;
@@ -19,12 +19,12 @@ export class LimitGuard {
     this.#tree = tree;
     this.#limits = limits;
     this.#unwatch = watchTree(tree, (bytes) => {
-      if (bytes > limits.memoryBytes) this.#exceed(`took up ${mebibytes(bytes)} of memory, more than the`, limits.memoryBytes, 'memory');
+      if (bytes > limits.memoryBytes) this.#exceed(`used ${mebibytes(bytes)} of memory, more than the`, limits.memoryBytes, 'memory');
     });
   }
 
-  /** Counts what was printed; answers whether it is still to be heard. */
-  hears(bytes: number): boolean {
+  /** Counts output. Returns whether it is within the limit and may be processed. */
+  countOutput(bytes: number): boolean {
     this.#printed += bytes;
     const { outputBytes } = this.#limits;
     if (this.#printed > outputBytes) this.#exceed('printed more than the', outputBytes, 'output');

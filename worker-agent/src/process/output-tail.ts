@@ -1,9 +1,9 @@
 import { clip } from '../report/clean.ts';
 
-/** More than is shown: a secret at the cut is known as one only when it is whole. */
+/** How much more is kept than is shown: a secret at the cut is recognized only if it is complete. */
 const MARGIN = 16_384;
 
-/** The end of what was printed, as text. */
+/** The end of a command's output, as text. */
 export class Tail {
   readonly #characters: number;
   #bytes = Buffer.alloc(0);

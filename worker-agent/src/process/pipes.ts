@@ -1,24 +1,24 @@
 import type { ChildProcess } from 'node:child_process';
 
-const LOOK_MS = 250;
-const QUIET_LOOKS = 4;
-const MOST_LOOKS = 40;
+const CHECK_MS = 250;
+const QUIET_CHECKS = 4;
+const MAX_CHECKS = 40;
 
 /**
- * Resolves when all that an ended child printed has been read. A pipe that somebody else still holds is closed once nothing has come
- * through it for a second, and at last after ten.
+ * Resolves when all output of an ended child has been read. If another process still holds the pipe, it is closed after a second without
+ * output, and after ten seconds in any case.
  */
 export const drained = async (child: ChildProcess, closed: Promise<unknown>): Promise<void> => {
   let quiet = 0;
-  let looks = 0;
-  const heard = () => {
+  let checks = 0;
+  const onData = () => {
     quiet = 0;
   };
-  for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', heard);
+  for (const pipe of [child.stdout, child.stderr]) pipe?.on('data', onData);
   const timer = setInterval(() => {
-    if (++quiet <= QUIET_LOOKS && ++looks <= MOST_LOOKS) return;
+    if (++quiet <= QUIET_CHECKS && ++checks <= MAX_CHECKS) return;
     for (const pipe of child.stdio) pipe?.destroy();
-  }, LOOK_MS);
+  }, CHECK_MS);
   try {
     await closed;
   } finally {

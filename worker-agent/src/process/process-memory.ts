@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 
 const OWN = /^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$/gm;
 
-/** The memory that a process has for itself, also what is swapped out, by its /proc/PID/status: program files are shared with others. */
+/** The private memory of a process, including swapped-out memory, from its /proc/PID/status. Shared program files are not counted. */
 export const parseOwnMemory = (status: string): number =>
   [...status.matchAll(OWN)].reduce((sum, [, kilobytes]) => sum + Number(kilobytes) * 1_024, 0);
 
-/** The answer of `ps -o rss= -p …`, in kilobytes. */
+/** Parses the output of `ps -o rss= -p …`, in kilobytes. */
 export const parseRss = (listed: string): number => listed.split('\n').reduce((sum, line) => sum + Number(line) * 1_024, 0);
 
 const ownMemoryOf = (pid: number): number => {
@@ -18,7 +18,7 @@ const ownMemoryOf = (pid: number): number => {
   }
 };
 
-/** How many bytes processes take up together; 0 where the system does not tell. */
+/** The memory that processes use together, in bytes; 0 if the system does not report it. */
 export const memoryOf = (pids: readonly number[]): number => {
   if (process.platform === 'linux') return pids.reduce((sum, pid) => sum + ownMemoryOf(pid), 0);
   if (process.platform === 'win32' || pids.length === 0) return 0;

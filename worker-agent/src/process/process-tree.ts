@@ -9,7 +9,7 @@ const signalled = (pid: number, signal: NodeJS.Signals): boolean => {
   try {
     return process.kill(pid, signal);
   } catch {
-    return false; // it has ended, or belongs to somebody else
+    return false; // it has ended, or belongs to another user
   }
 };
 
@@ -18,14 +18,14 @@ const signalAll = (pids: readonly number[], signal: NodeJS.Signals): void => {
 };
 
 /**
- * Kills until `find` finds nobody twice: who forks in the meantime is met in the next round, and who is just becoming another program
- * shows no environment, and so no mark, for a moment. Answers who is still there.
+ * Kills processes until `find` returns none twice in a row: a process may fork meanwhile, and during exec it shows no environment, and so
+ * no mark, for a moment. Returns the processes that are still running.
  */
 export const killAll = async (find: () => number[]): Promise<number[]> => {
-  for (let round = 1, inVain = 0; ; round++) {
+  for (let round = 1, emptyRounds = 0; ; round++) {
     const found = find();
-    inVain = found.length === 0 ? inVain + 1 : 0;
-    if (inVain > 1 || round > ROUNDS) return found;
+    emptyRounds = found.length === 0 ? emptyRounds + 1 : 0;
+    if (emptyRounds > 1 || round > ROUNDS) return found;
     signalAll(found, 'SIGKILL');
     await pause();
   }
@@ -35,7 +35,7 @@ const endOnWindows = (root: number): void => {
   spawnSync('taskkill', ['/PID', String(root), '/T', '/F'], { windowsHide: true });
 };
 
-/** A process that was started with a session of its own, and everything that came from it. */
+/** A process that was started in its own session, and all its descendants. */
 export class ProcessTree {
   readonly #root: number;
   readonly #mark: string;
@@ -43,17 +43,17 @@ export class ProcessTree {
   readonly #known = new Map<number, string>();
   #isRootGone = false;
 
-  /** `mark` begins a NAME=value in the environment of all of it and of nobody else; a wrapped root does not pass signals on. */
+  /** `mark` is the beginning of a NAME=value that only the processes of this tree have. A wrapped root does not pass signals on. */
   constructor(root: number, mark: string, isWrapped: boolean) {
     this.#root = root;
     this.#mark = mark;
     this.#isWrapped = isWrapped;
   }
 
-  /** Who lives of it: its session and group, what descends from them with their sessions, and what did when it was seen before. */
+  /** The running processes of the tree: its session and group, their descendants with their sessions, and earlier members. */
   members(table: readonly Process[] = processTable()): number[] {
     const living = new Map(table.map(({ pid, born }) => [pid, born]));
-    // As long as a group has a member the system gives its number to no other process.
+    // While a group has a member, the system does not reuse its number.
     const hasGroup = !(this.#isRootGone && living.has(this.#root));
     for (const [pid, born] of this.#known) if (living.get(pid) !== born) this.#known.delete(pid);
     const belongs = ({ pid, parent, group, session }: Process) =>
@@ -65,7 +65,7 @@ export class ProcessTree {
     return [...this.#known.keys()];
   }
 
-  /** Tells it to end. Windows knows no polite way that a whole tree would hear, so there it is ended at once. */
+  /** Sends a signal to the tree. Windows has no graceful way to stop a whole tree, so there it is killed at once. */
   signal(signal: NodeJS.Signals): void {
     if (signal === 'SIGKILL' || process.platform === 'win32') this.kill();
     else if (this.#isWrapped)
@@ -76,19 +76,19 @@ export class ProcessTree {
     else signalled(-this.#root, signal);
   }
 
-  /** Kills what there is of it now, without waiting. */
+  /** Kills its current processes without waiting. */
   kill(): void {
     if (process.platform === 'win32') endOnWindows(this.#root);
-    signalAll(this.#everyone(), 'SIGKILL');
+    signalAll(this.#allProcesses(), 'SIGKILL');
   }
 
-  /** To be called when the root has ended: ends the rest. Answers who could not be ended. */
+  /** Call this when the root has ended: kills the other processes. Returns those that could not be killed. */
   end(): Promise<number[]> {
     this.#isRootGone = true;
-    return killAll(() => this.#everyone());
+    return killAll(() => this.#allProcesses());
   }
 
-  #everyone(): number[] {
+  #allProcesses(): number[] {
     return [...new Set([...this.members(), ...markedProcesses(this.#mark)])];
   }
 }

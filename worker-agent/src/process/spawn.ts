@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import type { IsolatedCommand } from './isolation/isolation.ts';
 import { startedOnWindows } from './batch-file.ts';
-import { type Stop, stopWhenTold } from './stop-signals.ts';
+import { type Stop, stopOnAbort } from './stop-signals.ts';
 import { LimitGuard, type Limits } from './limit-guard.ts';
 import { drained } from './pipes.ts';
 import { ProcessTree } from './process-tree.ts';
@@ -14,46 +14,46 @@ type Streams = {
   onOutput?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
 };
 export type SpawnOptions = Streams & {
-  /** Ends this command alone. */
+  /** Ends only this command. */
   signal?: AbortSignal | undefined;
   cwd: string;
-  /** What is declared beside what every command gets. */
+  /** Additional variables, besides those that every command gets. */
   env: Record<string, string>;
 };
 export type Finished = { code: number | null; signal: string | null };
 export type Supervision = {
   stop: Stop;
   limits: Limits;
-  /** Begins a NAME=value in the environment of all that comes from this command. */
+  /** The beginning of a NAME=value in the environment of all processes of this command. */
   mark: string;
-  /** Answers what is to be called when the process has ended, with all that came from it. */
+  /** Returns a function to call when the process and all its descendants have ended. */
   onStarted?: (root: number) => () => void;
   onSurvivors?: (pids: number[]) => void;
 };
 
-/** Tools stand back behind what keeps their leases: the worker's own requests, and a server on the same machine. */
+/** Tools run with a lower priority than the worker, which renews their leases, and than a server on the same machine. */
 const NICE = 10;
-/** Of -1000 to 1000: when memory runs out the system ends a tool rather than the worker. */
+/** From -1000 to 1000: when memory runs out, the system kills a tool rather than the worker. */
 const OOM_SCORE = '500';
 
-const standBack = (pid: number): void => {
+const lowerPriority = (pid: number): void => {
   try {
     setPriority(pid, NICE);
   } catch {
-    // It has ended already, or the system does not let us: it works all the same.
+    // It has already ended, or the system does not permit it; it runs with normal priority.
   }
   if (process.platform === 'linux') writeFile(`/proc/${pid}/oom_score_adj`, OOM_SCORE).catch(() => {});
 };
 
 const feed = (child: ChildProcess, text: string | undefined) => {
-  // A child that does not read its input closes the pipe; that is its right.
+  // A child may close the pipe without reading its input; that is not an error.
   child.stdin?.on('error', () => {});
   child.stdin?.end(text);
 };
 
 const listen = (child: ChildProcess, guard: LimitGuard, onOutput: Streams['onOutput']) => {
   for (const stream of ['stdout', 'stderr'] as const)
-    child[stream]?.on('data', (bytes: Buffer) => void (guard.hears(bytes.length) && onOutput?.(stream, bytes)));
+    child[stream]?.on('data', (bytes: Buffer) => void (guard.countOutput(bytes.length) && onOutput?.(stream, bytes)));
 };
 
 const start = ({ file, args, cwd, env }: IsolatedCommand, hasInput: boolean): ChildProcess => {
@@ -79,26 +79,25 @@ const pidOf = (child: ChildProcess): Promise<number> =>
 const running = new Set<ProcessTree>();
 
 /**
- * Runs a command without a shell, in a session of its own, and waits for it and its output. When it has to stop it is ended step by
- * step. Whatever it left running is killed, and is waited for no longer than it takes. Rejects when it cannot be started, and with
- * AgentFailure when it went beyond a limit.
+ * Runs a command without a shell, in its own session, and waits for it and its output. To stop it, increasingly strong signals are sent.
+ * Processes that it leaves running are killed. Rejects if it cannot be started, and with AgentFailure if it exceeded a limit.
  */
 export const runCommand = async (command: IsolatedCommand, { stdin, onOutput }: Streams, supervision: Supervision): Promise<Finished> => {
   const child = start(command, stdin !== undefined);
   const exited = once(child, 'exit') as Promise<[number | null, string | null]>;
   const closed = once(child, 'close');
-  // When it cannot be started they reject too, and nobody waits for them.
+  // If it cannot be started these reject too, and nothing awaits them.
   for (const promise of [exited, closed]) promise.catch(() => {});
   const tree = new ProcessTree(await pidOf(child), supervision.mark, command.isWrapped);
   running.add(tree);
   const forget = supervision.onStarted?.(child.pid as number);
   const guard = new LimitGuard(tree, supervision.limits);
-  standBack(child.pid as number);
+  lowerPriority(child.pid as number);
   listen(child, guard, onOutput);
   feed(child, stdin);
-  const leaveAlone = stopWhenTold(tree, supervision.stop);
+  const cancelStop = stopOnAbort(tree, supervision.stop);
   const [code, signal] = await exited;
-  leaveAlone();
+  cancelStop();
   const survivors = await tree.end();
   if (survivors.length > 0) supervision.onSurvivors?.(survivors);
   forget?.();
@@ -108,7 +107,7 @@ export const runCommand = async (command: IsolatedCommand, { stdin, onOutput }: 
   return { code, signal };
 };
 
-/** For the very end of this process: nothing that it started may outlive it. */
+/** Kills all running commands. Called when this process exits, so that none of them outlives it. */
 export const killEverything = (): void => {
   for (const tree of running) tree.kill();
 };

@@ -1,14 +1,14 @@
-/** Finds many byte strings in one pass (Aho and Corasick), as a table of states by classes of bytes. */
+/** Finds many byte strings in one pass (Aho–Corasick), with a table of states by byte class. */
 export class Automaton {
   readonly #classOf = new Uint16Array(256);
   readonly #width: number;
   #next: Int32Array;
-  /** The longest pattern that ends in a state, and the longest beginning of one that is under way in it. */
+  /** For each state: the length of the longest pattern that ends in it, and of the longest pattern prefix that it stands for. */
   readonly #found: Int32Array;
   readonly #depth: Int32Array;
   readonly #isSkipped: (byte: number) => boolean;
 
-  /** Bytes that are skipped may stand anywhere inside a pattern. */
+  /** Skipped bytes may occur anywhere inside a match. */
   constructor(patterns: readonly Uint8Array[], isSkipped: (byte: number) => boolean = () => false) {
     this.#isSkipped = isSkipped;
     let classes = 1;
@@ -38,7 +38,7 @@ export class Automaton {
     return states;
   }
 
-  /** Fills in where each state goes on when its pattern does not: breadth first, so that shorter ones are ready. */
+  /** Fills in the failure transitions of each state, breadth first, so that those of shorter prefixes are complete. */
   #link(states: number): void {
     const fail = new Int32Array(states);
     const queue: number[] = [0];
@@ -57,7 +57,7 @@ export class Automaton {
     }
   }
 
-  /** Tells each match, and answers from where on the bytes may still become one. */
+  /** Calls `onMatch` for each match. Returns the offset from which the bytes may be the beginning of a match. */
   scan(bytes: Uint8Array, onMatch: (start: number, end: number) => void): number {
     let state = 0;
     for (let at = 0; at < bytes.length; at++) {

@@ -1,4 +1,4 @@
-/** Shorter values are words rather than secrets: to replace them would cut what is none. */
+/** Shorter values are not treated as secrets: they may be ordinary words. */
 export const LEAST_CHARACTERS = 8;
 
 const lowerHex = (text: string) => text.replace(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase());
@@ -19,7 +19,7 @@ const escaped = (text: string, which: RegExp, upper = false) =>
   });
 const inJson = (text: string) => JSON.stringify(text).slice(1, -1);
 
-/** As writers of JSON differ: ASCII only, slashes escaped, what HTML minds escaped; and all of that once more inside a JSON text. */
+/** The forms that JSON encoders produce: ASCII only, with escaped slashes or HTML characters, and each of them inside a JSON string again. */
 const jsonForms = (secret: string): string[] => {
   const plain = inJson(secret);
   const once = [plain, plain.replaceAll('/', '\\/'), escaped(plain, /[<>&]/g)].flatMap((form) => [
@@ -30,7 +30,7 @@ const jsonForms = (secret: string): string[] => {
   return [...once, ...once.map(inJson)];
 };
 
-/** The characters of base64 that a secret alone decides, when `before` bytes (mod 3) stand in front of it in the text that is encoded. */
+/** The base64 characters that depend only on the secret, when `before` bytes (mod 3) precede it in the encoded text. */
 const base64Core = (secret: Buffer, before: number): string => {
   const text = Buffer.concat([Buffer.alloc(before), secret])
     .toString('base64')
@@ -43,7 +43,7 @@ const base64Forms = (secret: string): string[] =>
     .map((before) => base64Core(Buffer.from(secret), before))
     .flatMap((core) => [core, core.replaceAll('+', '-').replaceAll('/', '_')]);
 
-/** How a secret looks where it is printed: `exact` as it stands, `wrapped` in lines of base64 that may be broken anywhere. */
+/** The forms in which a secret may be printed: `exact` without line breaks, `wrapped` as base64 with line breaks anywhere. */
 export const formsOf = (secret: string): { exact: string[]; wrapped: string[] } => {
   const wrapped = base64Forms(secret);
   return { exact: [secret, ...urlForms(secret), ...jsonForms(secret), ...wrapped.flatMap(urlForms)], wrapped };

@@ -6,10 +6,10 @@ import { RedactedStream } from './stream.ts';
 const isLineBreak = (byte: number) => byte === 10 || byte === 13;
 const bytesOf = (forms: Iterable<string>) => [...forms].filter(({ length }) => length >= LEAST_CHARACTERS).map((form) => Buffer.from(form));
 
-/** Replaces secrets, in every form in which they may be printed, before anything leaves the worker or is written to its disk. */
+/** Replaces secrets, in each form in which they may be printed, before data leaves the worker or is written to its disk. */
 export class Redactor {
   readonly #secrets = new Set<string>();
-  /** Whether a secret may stand in a number; there may be a million of these. */
+  /** Whether a secret looks like a number. If none does, numbers need no check; a value may contain a million of them. */
   #hasNumber = false;
   #automata: readonly Automaton[] = [];
 
@@ -17,7 +17,7 @@ export class Redactor {
     this.add(...secrets);
   }
 
-  /** Streams that are open know the new ones at their next write. */
+  /** Open streams use the new secrets from their next write. */
   add(...secrets: string[]): void {
     const before = this.#secrets.size;
     for (const secret of secrets.map((it) => it.trim().toWellFormed())) if (secret.length >= LEAST_CHARACTERS) this.#secrets.add(secret);
@@ -29,7 +29,7 @@ export class Redactor {
     this.#automata = [new Automaton(bytesOf(exact)), new Automaton(bytesOf(wrapped), isLineBreak)];
   }
 
-  /** For output that comes in pieces. */
+  /** For output that arrives in pieces. */
   stream(): RedactedStream {
     return new RedactedStream(() => this.#automata);
   }
@@ -53,7 +53,7 @@ export class Redactor {
     return redacted === text ? value : redacted;
   }
 
-  /** Values and keys; a number that is a secret becomes a text. */
+  /** Redacts values and keys. A number that is a secret becomes a string. */
   json(value: Json): Json {
     if (typeof value === 'string') return this.text(value);
     if (typeof value === 'number') return this.#number(value);

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** The variables whose values are secrets by their names. */
+/** Names of variables whose values are secrets. */
 const NAMED = /(^|_)(TOKEN|KEY|SECRET)$|PASSWORD$/i;
 
-/** As the value of a variable, such as the proxy's; a proxy may be named without a scheme. */
+/** A URL with a password as the value of a variable, such as a proxy. A proxy may be given without a scheme. */
 const ADDRESS_WITH_PASSWORD = /^(?:[a-z][a-z\d+.-]*:\/\/)?[^:/@\s]*:([^/?#\s]+)@/i;
 
 const decoded = (text: string): string => {
@@ -22,7 +22,7 @@ const passwordIn = (value: string): string[] => {
 export const secretsOf = (env: NodeJS.ProcessEnv): string[] =>
   Object.entries(env).flatMap(([name, value = '']) => [...(NAMED.test(name) && value ? [value] : []), ...passwordIn(value)]);
 
-/** The secrets that a file declares, one on each line. */
+/** The secrets of a file, one on each line. */
 export const secretsIn = (file: string): string[] =>
   readFileSync(file, 'utf8')
     .split('\n')

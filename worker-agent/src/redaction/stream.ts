@@ -3,7 +3,7 @@ import type { Automaton } from './automaton.ts';
 const MARKER = Buffer.from('[redacted]');
 type Range = { start: number; end: number };
 
-/** Ranges by their start, those that overlap made one. */
+/** Sorts ranges by start and merges those that overlap. */
 const merged = (ranges: readonly Range[]): Range[] => {
   const whole: Range[] = [];
   for (const { start, end } of ranges.toSorted((a, b) => a.start - b.start)) {
@@ -14,11 +14,11 @@ const merged = (ranges: readonly Range[]): Range[] => {
   return whole;
 };
 
-/** Passes bytes on but for secrets. What may be the beginning of one is held back until the next bytes, or the end, decide. */
+/** Replaces secrets in a stream of bytes. Bytes that may be the beginning of a secret are held back until the next bytes or the end decide. */
 export class RedactedStream {
   readonly #automata: () => readonly Automaton[];
   #held = Buffer.alloc(0);
-  /** So many of the bytes that are held belong to a secret whose marker was passed on. */
+  /** How many of the held bytes belong to a secret whose marker was already returned. */
   #covered = 0;
 
   constructor(automata: () => readonly Automaton[]) {
@@ -40,10 +40,10 @@ export class RedactedStream {
     const parts: Buffer[] = [];
     let at = 0;
     for (const { start, end } of merged(ranges)) {
-      const isTold = start === 0 && this.#covered > 0;
-      if (start >= until && !isTold) break;
+      const isMarked = start === 0 && this.#covered > 0;
+      if (start >= until && !isMarked) break;
       parts.push(bytes.subarray(at, start));
-      if (!isTold) parts.push(MARKER);
+      if (!isMarked) parts.push(MARKER);
       at = end;
     }
     parts.push(bytes.subarray(at, until));

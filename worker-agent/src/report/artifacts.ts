@@ -20,7 +20,7 @@ const move = async (api: WorkerApi, transfer: Transfer, body: Uint8Array<ArrayBu
   return fetch(url, { method: transfer.method, headers: transfer.headers, body, signal: limit });
 };
 
-/** Known before the server can be asked, and the same whenever the same attempt leaves a file of this name. */
+/** A deterministic artifact id: it is known before the server is asked, and the same for each file of this name in the same attempt. */
 const idOf = ({ subtask_id, lease_token, attempt }: Fenced, name: string): string => {
   const bytes = createHash('sha256').update(`${subtask_id} ${lease_token} ${attempt} ${name}`).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] as number) & 0x0f) | 0x80;
@@ -34,9 +34,7 @@ const redacted = (redactor: Redactor, { name, content, content_type = 'applicati
   content: redactor.bytes(typeof content === 'string' ? Buffer.from(cleanText(content)) : content),
 });
 
-/**
- * Sends a file's bytes and has them checked by the server; answers the artifact's id. A failed transfer is announced anew.
- */
+/** Uploads a file and lets the server check its bytes. Returns the artifact's id. After a failed transfer the artifact is created again. */
 export const sendArtifact = async (
   api: WorkerApi,
   fence: Fenced,
@@ -56,8 +54,8 @@ export const sendArtifact = async (
   }
 };
 
-/** Leaves a file with an attempt, now or when the platform answers again; answers its id. */
-export const leaveArtifact = (ctx: JobContext, job: RunningJob, given: File): Promise<string> => {
+/** Attaches a file to an attempt, now or when the platform answers again. Returns the artifact's id. */
+export const attachArtifact = (ctx: JobContext, job: RunningJob, given: File): Promise<string> => {
   const file = redacted(ctx.redactor, given);
   const { content, ...named } = file;
   return sendOrKeep(ctx, job, {
@@ -79,7 +77,7 @@ const put = async (api: WorkerApi, upload: Transfer, bytes: Uint8Array<ArrayBuff
   }
 };
 
-/** Fetches a file's bytes; a digest that the store tells with them is checked. */
+/** Downloads a file. If the store sends a digest, it is checked. */
 export const download = async (api: WorkerApi, transfer: Transfer, signal: AbortSignal): Promise<Buffer> => {
   for (let tries = 1; ; tries++) {
     try {
@@ -95,8 +93,8 @@ export const download = async (api: WorkerApi, transfer: Transfer, signal: Abort
 };
 
 const checkDigest = (bytes: Buffer, headers: Headers): void => {
-  const [, told] = /sha-256=:([\w+/=]+):/.exec(headers.get('repr-digest') ?? headers.get('content-digest') ?? '') ?? [];
-  const expected = headers.get('x-amz-checksum-sha256') ?? told;
+  const [, digest] = /sha-256=:([\w+/=]+):/.exec(headers.get('repr-digest') ?? headers.get('content-digest') ?? '') ?? [];
+  const expected = headers.get('x-amz-checksum-sha256') ?? digest;
   if (expected !== undefined && createHash('sha256').update(bytes).digest('base64') !== expected)
-    throw new Error('the bytes that came differ from their hash');
+    throw new Error('the downloaded bytes do not match their hash');
 };

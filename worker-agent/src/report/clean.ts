@@ -1,12 +1,12 @@
 import type { Json } from '../../../schema/json.ts';
 
-/** The text as the server takes it: without U+0000 and without half surrogate pairs. */
+/** The text as the server accepts it: without U+0000 and without unpaired surrogates. */
 export const cleanText = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed();
 
-/** A copy of a JSON value that the server takes; what JSON cannot say becomes null, and a key `__proto__` is left out. */
+/** A copy of a value as JSON that the server accepts. Values that JSON does not have become null; a key `__proto__` is left out. */
 export const cleanJson = (value: unknown): Json => {
   if (typeof value === 'string') return cleanText(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : null; // JSON knows no -0
+  if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : null; // turns -0 into 0
   if (typeof value === 'boolean') return value;
   if (Array.isArray(value)) return value.map(cleanJson);
   if (typeof value !== 'object' || value === null) return null;
@@ -14,7 +14,7 @@ export const cleanJson = (value: unknown): Json => {
   return Object.fromEntries(entries.map(([key, item]) => [cleanText(key), cleanJson(item)]));
 };
 
-/** At most `length` UTF-16 units of a text, from its end when `keep` is tail, cut between characters. */
+/** At most `length` UTF-16 units of a text, from its end if `keep` is `tail`, cut between characters. */
 export const clip = (text: string, length: number, keep: 'head' | 'tail' = 'head'): string => {
   if (text.length <= length) return cleanText(text);
   const half = (unit: number) => (unit & 0xfc00) === 0xd800;

@@ -1,6 +1,6 @@
 type Bounds = { maxCount: number; maxBytes: number };
 
-/** How many of the first items one request takes: at least one, even when that one alone is too large. */
+/** How many of the first items fit in one request: at least one, even if it is too large. */
 export const countThatFits = <T>(items: readonly T[], bytesOf: (item: T) => number, { maxCount, maxBytes }: Bounds): number => {
   let bytes = 0;
   let count = 0;

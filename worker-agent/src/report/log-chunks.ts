@@ -12,7 +12,7 @@ const LAST = LIMITS.log_chunks_per_attempt - 1;
 
 const utf8Length = (codePoint: number) => (codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4);
 
-/** Where a text is cut so that its head is at most `bytes` long in UTF-8, between characters. */
+/** Where to cut a text between characters so that its head has at most `bytes` bytes in UTF-8. */
 const cutAt = (text: string, bytes: number): number => {
   if (bytesOf(text) <= bytes) return text.length;
   let size = 0;
@@ -29,8 +29,8 @@ type LogChunksOptions = { capBytes: number; chunkBytes?: number; redactor?: Reda
 type Source = { redacted: RedactedStream; decoder: StringDecoder; lines: ProgressLines };
 
 /**
- * Turns what a tool prints into numbered chunks: without secrets, without the states that progress bars overwrote, whole characters, at most
- * `chunkBytes` each, `capBytes` in all, then one marker.
+ * Turns the output of a tool into numbered chunks, without secrets and without overwritten states of progress bars. Each chunk has whole
+ * characters and at most `chunkBytes` bytes. After `capBytes` in total, the last chunk states that the rest was dropped.
  */
 export class LogChunks {
   readonly #chunkBytes: number;
@@ -60,17 +60,17 @@ export class LogChunks {
     this.#add(stream, lines.write(cleanText(decoder.write(redacted.write(Buffer.from(text))))));
   }
 
-  /** The bytes that wait to be taken. */
+  /** The number of bytes that `take` would return. */
   get waitingBytes(): number {
     return this.#waiting;
   }
 
-  /** What the cap left out, in bytes. */
+  /** The number of bytes dropped because of the cap. */
   get droppedBytes(): number {
     return this.#droppedBytes;
   }
 
-  /** Closes the open chunk and hands over what was closed since the last call. Lines that are being overwritten wait for their end. */
+  /** Closes the open chunk and returns the chunks closed since the last call. Lines that are being overwritten are held back. */
   take(): LogChunkSpec[] {
     for (const [stream, { lines }] of this.#sources) this.#add(stream, lines.flush());
     this.#close();
@@ -80,7 +80,7 @@ export class LogChunks {
     return taken;
   }
 
-  /** Adds what was held back: beginnings of secrets and of characters that never came to their end, and the last states of lines. */
+  /** Adds what was held back: incomplete secrets and characters, and the last states of overwritten lines. */
   end(): void {
     for (const [stream, { redacted, decoder, lines }] of this.#sources) {
       this.#add(stream, lines.write(cleanText(decoder.write(redacted.end()) + decoder.end())));
@@ -133,7 +133,7 @@ export class LogChunks {
     this.#cut.push({
       chunk: this.#next++,
       stream: 'system',
-      content: 'The rest of the output was dropped: it is longer than the worker keeps of one attempt\n',
+      content: 'The rest of the output was dropped: it exceeds the limit of the worker for one attempt\n',
     });
   }
 

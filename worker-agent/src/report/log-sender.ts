@@ -8,25 +8,25 @@ import { SLOW_MS } from './spool/send-or-keep.ts';
 
 const BATCH_MS = 500;
 const BATCH_BYTES = 65_536;
-// Control characters are six times as long in JSON: 512 KiB stay below the limit of a request even so.
+// Control characters are six times as long in JSON; 512 KiB of them still fit in a request.
 const REQUEST_BYTES = 524_288;
 const REQUEST_CHUNKS = 64;
 
 type LogSenderOptions = {
   capBytes: number;
   redactor: Redactor;
-  /** Aborted when nothing more may be sent for the attempt. */
+  /** Aborts when nothing more may be sent for the attempt. */
   signal: AbortSignal;
   before?: () => Promise<void>;
-  /** Keeps for later what a platform that does not answer could not be given until the end. */
+  /** Stores chunks that could not be sent before the end because the platform does not answer. */
   keep(chunks: LogChunkSpec[]): Promise<void>;
   onLost(): void;
   onGivenUp(reason: string): void;
-  /** Told at the end, when the cap left something out. */
+  /** Called at the end if output was dropped because of the cap. */
   onDropped(bytes: number): void;
 };
 
-/** Sends what one attempt prints, in order, in batches of half a second or 64 KB; chunks are kept until they are acknowledged. */
+/** Sends the output of one attempt in order, in batches of half a second or 64 KB. Keeps chunks until they are acknowledged. */
 export class LogSender {
   readonly #api: WorkerApi;
   readonly #fence: Fenced;
@@ -53,7 +53,7 @@ export class LogSender {
     else this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS);
   }
 
-  /** Resolves when everything is stored or kept, or when it is clear that it will not be. */
+  /** Resolves when all output has been sent or stored on the disk, or has been given up. */
   async end(): Promise<void> {
     this.#ending.abort();
     this.#chunks.end();
@@ -83,7 +83,7 @@ export class LogSender {
         const answer = await orAborted(sent, this.#late.signal);
         if (answer === undefined) return this.#keep();
         const { next_chunk } = answer;
-        if (next_chunk <= (batch[0]?.chunk ?? 0)) return this.#giveUp('the server asks for chunks that it was given before');
+        if (next_chunk <= (batch[0]?.chunk ?? 0)) return this.#giveUp('the server asks for chunks that it already has');
         this.#unsent = this.#unsent.filter(({ chunk }) => chunk >= next_chunk);
       } catch (error) {
         const verdict = classify(error);

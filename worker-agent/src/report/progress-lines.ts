@@ -1,20 +1,20 @@
 const LONGEST = 65_536;
 
-/** Of a line that carriage returns overwrite, what stands there in the end. A return before the line feed belongs to the line's end. */
+/** The final state of a line that carriage returns overwrite. A carriage return before the line feed belongs to the line end. */
 export const folded = (line: string): string => {
   const body = line.replace(/\r+\n?$|\n$/, '');
   const at = body.lastIndexOf('\r');
   return at === -1 ? line : line.slice(at + 1);
 };
 
-/** Keeps of lines that are overwritten, such as progress bars, the last state alone, in however many pieces they come. */
+/** Reduces lines that are overwritten, such as progress bars, to their last state, even if they arrive in pieces. */
 export class ProgressLines {
   #line = '';
-  /** The beginning of the line was passed on already: what overwrites it must say so. */
+  /** The beginning of the line was already returned, so text that overwrites it must begin with a carriage return. */
   #isBegun = false;
   #isOverwritten = false;
 
-  /** Answers the lines that are complete. */
+  /** Returns the complete lines. */
   write(text: string): string {
     const at = text.lastIndexOf('\n') + 1;
     const complete = at === 0 ? '' : this.#complete(text.slice(0, at));
@@ -24,7 +24,7 @@ export class ProgressLines {
     return this.#line.length > LONGEST ? complete + this.end() : complete;
   }
 
-  /** Answers of an open line what nothing has begun to overwrite. */
+  /** Returns the incomplete line, unless it is being overwritten. */
   flush(): string {
     return this.#isOverwritten || this.#line.includes('\r') ? '' : this.end();
   }

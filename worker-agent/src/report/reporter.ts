@@ -23,7 +23,7 @@ export type Claims = {
 const REQUEST_BYTES = LIMITS.request_bytes / 2;
 const RELEASE_FOR_MS = 10_000;
 
-/** Tells the server how jobs ended. Results that are ready at the same moment share a request, which also claims the next jobs. */
+/** Reports to the server how jobs ended. Results that are ready at the same time share a request, which also claims the next jobs. */
 export class Reporter {
   readonly #ctx: JobContext;
   readonly #claims: Claims;
@@ -36,25 +36,25 @@ export class Reporter {
   }
 
   /**
-   * Resolves when the server has answered, or when it is clear that it will not. Frees the job's slot, as soon as the ending is safe on
-   * the disk where the server does not answer.
+   * Resolves when the server has answered, or when the ending has been given up. Frees the job's slot; if the server does not answer, as
+   * soon as the ending is stored on the disk.
    */
   async report(job: RunningJob, ending: Ending): Promise<void> {
     job.beginReport();
     const { subtask_id, key, attempt } = job.claimed;
-    const told = ending.kind === 'failed' ? { failure_class: ending.failure_class, message: ending.message } : {};
+    const failure = ending.kind === 'failed' ? { failure_class: ending.failure_class, message: ending.message } : {};
     const reason = ending.kind === 'released' || ending.kind === 'dropped' ? { reason: ending.reason } : {};
     const code = ending.kind === 'released' && ending.code !== undefined ? { code: ending.code } : {};
     this.#ctx.log(ending.kind === 'completed' ? 'info' : 'warn', `subtask.${ending.kind}`, {
       subtask_id,
       key,
       attempt,
-      ...told,
+      ...failure,
       ...reason,
       ...code,
     });
     const kept = ending.kind === 'completed' ? await this.#complete(job, ending) : await this.#endAlone(job, ending);
-    if (kept !== undefined) await orAborted(this.#ctx.spool.gone(kept), this.#ctx.leaving);
+    if (kept !== undefined) await orAborted(this.#ctx.spool.removed(kept), this.#ctx.leaving);
   }
 
   async #endAlone(job: RunningJob, ending: Exclude<Ending, Completed>): Promise<Item | undefined> {
@@ -83,7 +83,7 @@ export class Reporter {
     );
   }
 
-  /** One request for a batch. Its slots are free as soon as it is answered, so the claim in it counts them already. */
+  /** Sends one request for a batch. Its slots are free once it is answered, so the claim in the request already includes them. */
   async #send(given: readonly Waiting[]): Promise<void> {
     const { slots } = this.#claims;
     const { isEmpty } = this.#ctx.spool;
@@ -104,7 +104,7 @@ export class Reporter {
     };
     const copied = this.#copyWhenSlow(given);
     try {
-      if (!isEmpty) throw new Waits();
+      if (!isEmpty) throw new EarlierUnsent();
       const answer = await this.#ctx.api.completeMany(body, this.#retry(batch));
       await copied();
       await this.#dropCopies(given);
@@ -120,7 +120,10 @@ export class Reporter {
     for (const { answered, kept } of given) answered(kept);
   }
 
-  /** Puts results on the disk while no answer to them comes: this process may end first. Answers how to wait for that, or to prevent it. */
+  /**
+   * Stores results on the disk when their answer is slow, since this process may end first. Returns a function that cancels this, or
+   * waits for it if it has begun.
+   */
   #copyWhenSlow(batch: readonly Waiting[]): () => Promise<void> {
     const copies: Promise<void>[] = [];
     const copy = async (it: Waiting) => {
@@ -144,7 +147,7 @@ export class Reporter {
     return { before: () => this.#confirm(batch), again };
   }
 
-  /** Takes out of a batch what was lost meanwhile; throws when the server could not be asked, and when nothing is left. */
+  /** Removes jobs with a lost lease from a batch. Throws when a lease cannot be confirmed, or when the batch is empty. */
   async #confirm(batch: Waiting[]): Promise<void> {
     const ours = await Promise.all(batch.map(({ job }) => this.#isOurs(job)));
     batch.splice(0, batch.length, ...batch.filter((_, at) => ours[at]));
@@ -181,9 +184,9 @@ export class Reporter {
     }
   }
 
-  /** A request that is wrong as a whole is taken apart, so that one bad result spoils no other. */
+  /** After an invalid batch each result is sent alone, so that one bad result does not affect the others. */
   async #refused(batch: readonly Waiting[], error: unknown): Promise<void> {
-    const verdict = error instanceof Waits ? 'retryable' : classify(error);
+    const verdict = error instanceof EarlierUnsent ? 'retryable' : classify(error);
     if (verdict === 'revoked') return this.#ctx.onRevoked(error);
     if (verdict === 'retryable') return void (await Promise.all(batch.map((it) => this.#keep(it))));
     await this.#dropCopies(batch);
@@ -204,7 +207,7 @@ export class Reporter {
     }
   }
 
-  /** Where it cannot be kept on the disk either, it is held in memory and offered until this process ends. */
+  /** Stores a result on the disk. If that fails too, keeps it in memory and sends it again until this process ends. */
   async #keep(it: Waiting): Promise<void> {
     try {
       it.kept ??= await this.#put(it.job, it.ending);
@@ -245,5 +248,5 @@ export class Reporter {
   }
 }
 
-/** What came before has not been sent yet. */
-class Waits extends Error {}
+/** Entries in the spool come first, and have not been sent yet. */
+class EarlierUnsent extends Error {}

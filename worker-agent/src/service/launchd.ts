@@ -21,7 +21,7 @@ const xml = (value: PlistValue, indent: string): string => {
 
 export const labelOf = ({ id }: Pick<Service, 'id'>): string => `multi-agent-on-the-web.${id}`;
 
-/** The property list of a worker, for launchd. */
+/** The launchd property list of a worker. */
 export const plistOf = (service: Service, logFile: string): string => {
   const { argv, path, stopSeconds, account } = service;
   const content: PlistValue = {

@@ -6,13 +6,13 @@ import type { Service } from './service.ts';
 import { unitOf } from './systemd.ts';
 
 type Words = readonly string[];
-/** What it takes to have a service on this platform. */
+/** How to install and remove a service on this platform. */
 export type Plan = {
   file: string;
   content: string;
-  /** They have to be there before it starts. */
+  /** Folders that must exist before the service starts. */
   folders: readonly string[];
-  /** Commands whose failure is one; those of `undo` may fail where there is nothing to undo. */
+  /** Commands that must succeed. Those of `undo` may fail if there is nothing to undo. */
   start: readonly Words[];
   undo: readonly Words[];
   afterwards: readonly Words[];
@@ -32,8 +32,8 @@ const systemd = (service: Service): Plan => {
     undo: [systemctl('disable', '--now', unit)],
     afterwards: [systemctl('daemon-reload')],
     notes: [
-      `its log: journalctl ${isOwn ? '--user-unit' : '--unit'} ${unit} --follow`,
-      ...(isOwn ? ['it ends when you log out, unless you once run: loginctl enable-linger'] : []),
+      `log: journalctl ${isOwn ? '--user-unit' : '--unit'} ${unit} --follow`,
+      ...(isOwn ? ['the service stops when you log out; to prevent that, run once: loginctl enable-linger'] : []),
     ],
   };
 };
@@ -51,11 +51,11 @@ const launchd = (service: Service): Plan => {
     start: [['launchctl', 'bootstrap', domain, file]],
     undo: [['launchctl', 'bootout', `${domain}/${labelOf(service)}`]],
     afterwards: [],
-    notes: [`its log: ${log}`],
+    notes: [`log: ${log}`],
   };
 };
 
-/** Null where this knows no service manager. */
+/** Null on platforms without a supported service manager. */
 export const planOf = (service: Service, platform: NodeJS.Platform): Plan | null => {
   if (platform === 'linux') return systemd(service);
   return platform === 'darwin' ? launchd(service) : null;

@@ -4,25 +4,25 @@ import type { Loaded } from '../cli/load-config.ts';
 import { asText, type Config, definitionOf, flagOf, type SettingKey, type SettingValue } from '../cli/settings.ts';
 import type { StateFile } from '../agent/state-file.ts';
 
-/** A worker as a service of this machine; no part of it is secret. */
+/** A worker as a service of this machine; it contains no secrets. */
 export type Service = {
-  /** Names it among the services of the machine. */
+  /** Unique among the services of the machine. */
   id: string;
   description: string;
   argv: readonly string[];
-  /** Where the worker's tools find theirs: a service manager gives little. */
+  /** The PATH for the tools of the worker: that of a service manager is minimal. */
   path: string;
-  /** From the word to stop until it is killed. */
+  /** Seconds between the request to stop and SIGKILL. */
   stopSeconds: number;
-  /** The account of a service of the whole machine; undefined for one of this person. */
+  /** The account of a system service; undefined for a service of the current user. */
   account: string | undefined;
 };
 
-/** Long enough for most work to end, short enough for who waits for the machine to shut down. */
+/** Long enough for most subtasks to end, and short enough not to delay a shutdown of the machine for long. */
 const DRAIN_FOR_MS = 120_000;
-/** To stop the tools; then results are offered to the platform for as long as is set. */
+/** Time to stop the tools; sending the results takes up to `report_for_ms` more. */
 const STOP_TOOLS_MS = 30_000;
-/** What the service is always told, so that it stays the same worker when a variable or the machine's name changes. */
+/** Always passed as flags, so that it stays the same worker when a variable or the hostname changes. */
 const ALWAYS: readonly SettingKey[] = ['url', 'name', 'state_dir', 'drain_for_ms'];
 const FOLDERS: readonly SettingKey[] = ['state_dir', 'secrets_file'];
 
@@ -32,15 +32,15 @@ const flag = (key: SettingKey, value: SettingValue): string => {
   return `--${flagOf(key)}=${FOLDERS.includes(key) ? resolve(asText(value)) : asText(value)}`;
 };
 
-/** The settings that are not those of the configuration file, as flags; secrets have to come from a file. */
+/** The settings that do not come from the configuration file, as flags. Secrets must be in a file. */
 const flagsOf = (config: Config, { origins, file }: Loaded): string[] => {
-  const isTold = (key: SettingKey) => ALWAYS.includes(key) || origins[key] === 'flag' || origins[key] === 'variable';
-  const keys = WORKER_SETTINGS.filter((key) => !definitionOf(key).secret && config[key] !== undefined && isTold(key));
+  const isPassed = (key: SettingKey) => ALWAYS.includes(key) || origins[key] === 'flag' || origins[key] === 'variable';
+  const keys = WORKER_SETTINGS.filter((key) => !definitionOf(key).secret && config[key] !== undefined && isPassed(key));
   return [...keys.map((key) => flag(key, config[key] as SettingValue)), ...(file === null ? [] : [`--config=${resolve(file)}`])];
 };
 
-/** Secret settings that were given where a service does not see them. */
-export const secretsLeftOut = ({ origins }: Loaded): SettingKey[] =>
+/** Secret settings that were given as flags or variables, where a service cannot read them. */
+export const secretsNotPassed = ({ origins }: Loaded): SettingKey[] =>
   WORKER_SETTINGS.filter(
     (key) => definitionOf(key).secret && key !== 'enrol_token' && (origins[key] === 'flag' || origins[key] === 'variable'),
   );

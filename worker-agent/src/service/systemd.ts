@@ -1,20 +1,20 @@
 import { EXIT } from '../terminal/command-error.ts';
 import type { Service } from './service.ts';
 
-/** One line, whatever is in it. */
+/** Replaces control characters, so that the text stays on one line, and escapes %. */
 const line = (text: string): string => text.replace(/[\u0000-\u001f\u007f]+/g, ' ').replaceAll('%', '%%');
 
-/** A word of a command line, where % and $ are not to be expanded. */
+/** A quoted argument of a command line, in which systemd expands neither % nor $. */
 const word = (text: string): string => `"${line(text).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('$', '$$$$')}"`;
 
-/** Variables are not expanded there. */
+/** An Environment line, in which systemd does not expand $. */
 const variable = (name: string, value: string): string =>
   `Environment="${line(`${name}=${value}`).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 const unitSection = ({ description, account }: Service): string[] => [
   '[Unit]',
   `Description=${line(description)}`,
-  // The manager of a person's services knows no network targets; the worker waits for the network by itself anyhow.
+  // The user manager of systemd has no network targets; the worker waits for the network by itself.
   ...(account === undefined ? [] : ['Wants=network-online.target', 'After=network-online.target']),
   'StartLimitIntervalSec=0',
 ];
@@ -29,17 +29,17 @@ const serviceSection = ({ argv, path, stopSeconds, account }: Service): string[]
   'Restart=on-failure',
   `RestartPreventExitStatus=${EXIT.usage} ${EXIT.not_enrolled}`,
   'RestartSec=5',
-  '# Waits grow up to five minutes; before systemd 254 these two are ignored.',
+  '# The delay grows up to five minutes; systemd before 254 ignores these two lines.',
   'RestartSteps=6',
   'RestartMaxDelaySec=300',
-  '# The worker alone is told to stop, and ends its tools itself; what is left then is killed.',
+  '# Only the worker gets SIGTERM and stops its tools itself; remaining processes are then killed.',
   'KillMode=mixed',
   `TimeoutStopSec=${stopSeconds}`,
-  '# A tool that takes too much memory costs itself, not the worker.',
+  '# If a tool runs out of memory, only the tool is killed, not the worker.',
   'OOMPolicy=continue',
 ];
 
-/** The unit of a worker, for the manager of a person or of the machine. */
+/** The systemd unit of a worker, for the user manager or the system manager. */
 export const unitOf = (service: Service): string =>
   [
     ...unitSection(service),

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 type Tone = 'good' | 'bad' | 'soft' | 'strong' | 'busy';
 export type Io = {
   out(text: string): void;
-  /** Without a line end of its own, and as it is. */
+  /** Writes the text unchanged, without adding a newline. */
   raw(text: string): void;
   error(text: string): void;
   isTerminal: boolean;
@@ -12,7 +12,7 @@ export type Io = {
 
 const STYLES = { good: 'green', bad: 'red', soft: 'dim', strong: 'bold', busy: 'cyan' } as const;
 
-/** The terminal; colours only where a person looks, and not with NO_COLOR. */
+/** Standard output and error; with colours only in a terminal and without NO_COLOR. */
 export const terminal = (env: Record<string, string | undefined>): Io => {
   const isTerminal = process.stdout.isTTY;
   const hasColours = isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';

@@ -5,59 +5,59 @@ import type { Finished, SpawnOptions } from '../process/spawn.ts';
 
 export type Usage = { [key: string]: Json };
 
-/** What an agent is asked to do: the claimed subtask without what belongs to its lease. */
+/** The work for an agent: the claimed subtask without the fields of its lease. */
 export type Job = Readonly<Omit<Claimed, LeaseField | 'inputs'>> & {
   readonly input_keys: readonly string[];
-  /** The outputs of the parents by their keys; large ones are fetched when this is called. */
+  /** The outputs of the parents by key; large ones are downloaded by this call. */
   inputs(): Promise<Record<string, Json>>;
 };
 type LeaseField = 'lease_token' | 'lease_seconds' | 'started';
 
-/** What is heard of an agent while it works. Each event is a sign of life. */
+/** What an agent reports while it works. Every event shows that the agent is alive. */
 export type AgentEvent =
   | { type: 'log'; stream: LogChunkSpec['stream']; text: string | Uint8Array }
   | { type: 'message'; text: string }
   | { type: 'tool'; name: string; detail: string }
   | { type: 'progress'; percent?: number; message?: string }
-  /** All that was used so far; it is told also when the work fails. `incomplete: true` where the agent does not tell all. */
+  /** The total usage so far; it is also reported if the work fails. `incomplete: true` means that the agent did not report all of it. */
   | { type: 'usage'; usage: Usage }
   | { type: 'warning'; message: string }
-  /** Nothing to tell but that it is at work. */
+  /** The agent is working and has nothing else to report. */
   | { type: 'alive' };
 
-/** What an adapter may use of the worker. */
+/** What the worker provides to an adapter. */
 export type AdapterHost = {
-  /** Aborts when the work has to stop: time is up, the lease is gone, or a person wants it so. */
+  /** Aborts when the work has to stop: a timeout passed, the lease was lost, or the subtask or the worker was cancelled. */
   readonly signal: AbortSignal;
-  /** A folder of this attempt alone. */
+  /** A folder that only this attempt uses. */
   readonly workspace: string;
   emit(event: AgentEvent): void;
-  /** Replaces secrets. What leaves through this host is redacted anyway; this is for text that is cut before. */
+  /** Replaces secrets. Everything that is sent through this host is redacted; call this before you shorten a text, which could cut a secret. */
   redact(text: string): string;
-  /** The only way to start a process: in a group of its own, ended with everything that it started. */
+  /** The only way to start a process: it runs in its own process group, and is stopped with all of its descendants. */
   spawn(file: string, args: readonly string[], options: SpawnOptions): Promise<Finished>;
-  /** Leaves a file with the attempt; answers its id. */
+  /** Uploads a file as an artifact of the attempt; returns its id. */
   artifact(file: { name: string; content: string | Uint8Array; content_type?: string }): Promise<string>;
 };
 
-/** How a turn of an agent ended, in its own words: the worker decides whether that is a success. */
+/** How a turn of an agent ended, as the agent reports it; the worker decides whether the attempt succeeded. */
 export type Outcome = { ended: 'end_turn'; result?: Json } | { ended: 'max_tokens' | 'max_turns' | 'refusal' };
 
 export type AgentRun = {
-  /** Rejects with AgentFailure when the work did not succeed. */
+  /** Rejects with AgentFailure if the work fails. */
   readonly done: Promise<Outcome>;
-  /** Gives an agent that ended its turn another one, in the same session. */
+  /** Starts another turn in the same session, after the agent has ended its turn. */
   send?(message: string): Promise<Outcome>;
 };
 
 export type Check = { level: 'ok' | 'warn' | 'fail'; message: string; next?: string };
 
-/** Drives one kind of agent. It stops the agent when the host's signal aborts. */
+/** Runs one kind of agent. It stops the agent when the signal of the host aborts. */
 export type AgentAdapter = {
   readonly id: string;
-  /** The files that it logs in with, named from the home folder of the worker's user; only they are in the home folder of an attempt. */
+  /** Login files, relative to the home folder of the user of the worker. The home folder of an attempt contains only these. */
   readonly logins?: readonly string[];
-  /** What doctor tells of it. */
+  /** The checks for `maw worker doctor`. */
   probe(): Promise<Check[]>;
   start(job: Job, host: AdapterHost): AgentRun;
 };

@@ -13,18 +13,18 @@ const printed = async (tools: string, allow: string[] = []): Promise<string> => 
 };
 
 describe('maw enrol', () => {
-  it('prints a line that makes a machine a worker when it is pasted into a shell in a clone of the project', async () => {
+  it('prints a command that enrols a worker, to paste into a shell in a clone of the project', async () => {
     expect(await printed('scripted')).toMatch(
       /^ {2}node worker-agent\/bin\/maw\.mjs worker join "http:\/\/here:8080\/#mae_one" --tools scripted$/m,
     );
   });
 
-  it('puts what exec may run there into that command, so that a shell takes it as it is', async () => {
+  it('adds the commands that exec may run, quoted for a shell', async () => {
     expect(await printed('exec', ['git,node'])).toMatch(/ --tools exec --exec-allow git,node$/);
     expect(await printed('exec', ['*', "/opt/it's"])).toMatch(/ --exec-allow '\*,\/opt\/it'\\''s'$/);
   });
 
-  it('says how exec comes to run anything, when exec is among the tools and nothing is allowed', async () => {
+  it('explains how to allow commands if the tools include exec and nothing is allowed', async () => {
     expect(await printed('scripted,exec')).toContain('add them, such as --exec-allow git,node');
     expect(await printed('scripted')).not.toContain('--exec-allow');
   });

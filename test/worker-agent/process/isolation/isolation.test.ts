@@ -8,7 +8,7 @@ import { startPlatform } from '../../support/fake-platform.ts';
 
 type Given = { isolation?: Isolation; roots?: string[]; logins?: string[]; env?: Record<string, string> };
 
-/** What a shell script printed that ran as a subtask. */
+/** Runs a shell script as a subtask and returns its output. */
 const sh = async (script: string, { isolation = { kind: 'env' }, roots = [], logins = [], env = {} }: Given = {}) => {
   const platform = await startPlatform();
   const subtask = platform.add({ tool: 'exec', input: { argv: ['sh', '-c', script], result: 'text', env } });
@@ -20,7 +20,7 @@ const sh = async (script: string, { isolation = { kind: 'env' }, roots = [], log
 afterEach(() => void vi.unstubAllEnvs());
 
 describe.skipIf(process.platform === 'win32')('a command', () => {
-  it('has a home and a temporary folder of its attempt, short enough for sockets, which go with it', async () => {
+  it('has a home and a temporary folder of its attempt, with paths short enough for sockets, which are removed with it', async () => {
     const { said, worker } = await sh('echo "$HOME"; echo "$TMPDIR"; echo x > "$HOME/.cache"; echo x > "$TMPDIR/file"; pwd');
 
     const [home = '', temporary = '', cwd = ''] = said;
@@ -30,7 +30,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
     await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
-  it('is told the way to the network, and nothing else of the worker', async () => {
+  it('gets the network settings, and nothing else from the environment of the worker', async () => {
     vi.stubEnv('https_proxy', 'http://proxy.test:1');
     vi.stubEnv('MAW_API_KEY', 'mak_canary');
     vi.stubEnv('CANARY', 'canary');
@@ -41,7 +41,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
     expect(said.join('\n')).not.toContain('canary');
   });
 
-  it('has the environment and the home folder of the worker when nothing is isolated, but none of its tokens', async () => {
+  it('has the environment and the home folder of the worker without isolation, but none of its tokens', async () => {
     vi.stubEnv('MAW_API_KEY', 'mak_canary');
     vi.stubEnv('CANARY', 'canary');
 
@@ -51,7 +51,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
     expect(said.join('\n')).not.toContain('mak_canary');
   });
 
-  it('finds the login files that its tool declares in its home folder, and what it renews in them is kept', async () => {
+  it('finds the login files that its tool declares in its home folder, and its changes to them are kept', async () => {
     const home = await folderForTest();
     vi.stubEnv('HOME', home);
     await mkdir(join(home, '.tool'));
@@ -69,7 +69,7 @@ describe.skipIf(process.platform === 'win32')('a command', () => {
 });
 
 describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
-  it('writes to its own folders and to those that the owner gave, and nowhere else', async () => {
+  it('can write to its own folders and to those that the owner allowed, and nowhere else', async () => {
     const [outside, root] = [await folderForTest(), await folderForTest()];
     const folders = ['.', '$HOME', '$TMPDIR', '/tmp', root, outside, '/etc', '/var/lib'];
     const script = `for folder in ${folders.map((it) => `"${it}"`).join(' ')}; do
@@ -77,7 +77,7 @@ describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
 
     const { said } = await sh(script, { isolation: await bwrapWith({ roots: [root] }) });
 
-    // Below /tmp is its own temporary folder, so that it believes to have made the folder there.
+    // /tmp is its own temporary folder, so the command can create the folder there.
     expect(said.map((it) => (it.startsWith('/') ? it.split('/').pop() : it))).toEqual([
       '.',
       'home',
@@ -91,7 +91,7 @@ describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
     for (const folder of ['/etc', '/var/lib', '/tmp']) expect(await readdir(folder)).not.toContain('maw-written');
   });
 
-  it('sees no process but its own, and nothing of what is hidden from it', async () => {
+  it('sees only its own processes, and nothing that is hidden from it', async () => {
     const network = 'systemd|NetworkManager|resolvconf|current-system|wrappers';
     const script = `ls -d /proc/[0-9]* | wc -l; ls -A /usr/share | wc -l; cat /etc/passwd 2>/dev/null | wc -c; ls -A /run | grep -cvE '${network}'; true`;
 
@@ -101,7 +101,7 @@ describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
     expect(said.slice(1)).toEqual(['0', '0', '0']);
   });
 
-  it('gets the arguments, the folder and the exit code as they are', async () => {
+  it('passes arguments, folder and exit code unchanged', async () => {
     const platform = await startPlatform();
     const argv = ['sh', '-c', 'echo "$1"; pwd; exit 7', 'sh', '--bind / /'];
     const subtask = platform.add({ tool: 'exec', input: { argv } });
@@ -114,7 +114,7 @@ describe.skipIf(NO_BWRAP !== null)('a command in bubblewrap', () => {
     expect(platform.ended.get(subtask.subtask_id)?.body.message).toContain('exit code 7');
   });
 
-  it('is asked to end before it is ended', async () => {
+  it('receives a signal to stop before it is killed', async () => {
     const root = await folderForTest();
     const platform = await startPlatform();
     const script = `trap 'echo asked > ${root}/asked; exit 0' INT; echo ready; while :; do sleep 0.1; done`;

@@ -7,7 +7,7 @@ import { adapterThat } from '../../../support/adapter.ts';
 import { agentForTest, holds } from '../../support/agent.ts';
 import { type FakePlatform, startPlatform } from '../../support/fake-platform.ts';
 
-/** A tool that prints, waits until it is let go, prints again, leaves a file and answers its key. */
+/** A tool that prints, waits until it is released, prints again, attaches a file and returns its key. */
 const waiting = (started: () => void, go: Promise<void>) =>
   adapterThat(async (host, { key }) => {
     host.emit({ type: 'log', stream: 'stdout', text: `${key} begins\n` });
@@ -20,10 +20,10 @@ const waiting = (started: () => void, go: Promise<void>) =>
   });
 
 const COUNT = 50;
-/** All that they leave is made to last on the disk, one after another. */
+/** Everything they leave is written durably to the disk, one entry after another. */
 const DISK_MS = 60_000;
 
-/** A worker with fifty subtasks under way, whose platform then goes away; answers when all of them have ended. */
+/** A worker with fifty running subtasks, whose platform then becomes unavailable. Resolves when all of them have ended. */
 const withoutPlatform = async (platform: FakePlatform, given: Parameters<typeof agentForTest>[1] = {}) => {
   const subtasks = Array.from({ length: COUNT }, (_, at) => platform.add({ key: `k${at}` }));
   let started = 0;
@@ -68,8 +68,8 @@ const expectLanded = (platform: FakePlatform, subtasks: { subtask_id: string; ke
   return endings as string[];
 };
 
-describe('while the platform is away', { timeout: 180_000 }, () => {
-  it('results, logs and files are kept, and land once and in order when it is back', async () => {
+describe('while the platform is unavailable', { timeout: 180_000 }, () => {
+  it('results, logs and files are stored, and arrive once and in order when it is available again', async () => {
     const platform = await startPlatform();
     const { worker, run, subtasks } = await withoutPlatform(platform);
     await holds(() => keptCount(worker) === COUNT, DISK_MS);
@@ -85,14 +85,14 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(worker.agent.running).toBe(0);
   });
 
-  it('they also land once and in order when the worker was restarted meanwhile, twice', async () => {
+  it('they also arrive once and in order if the worker was restarted twice meanwhile', async () => {
     const platform = await startPlatform();
     const { worker, run, subtasks } = await withoutPlatform(platform, { settings: { reportForMs: 100 } });
     await holds(() => keptCount(worker) === COUNT, DISK_MS);
     const kept = worker.lines.filter(({ event }) => event === 'result.kept').map(({ subtask_id }) => subtask_id);
     worker.agent.drain('the first end');
     await run;
-    expect(worker.events()).toContain('spool.left');
+    expect(worker.events()).toContain('spool.unsent');
     const second = await agentForTest(platform, { stateDir: worker.stateDir, settings: { reportForMs: 100 } });
     const secondRun = second.run();
     await holds(() => second.events().includes('spool.found'));
@@ -108,7 +108,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(readdirSync(`${worker.stateDir}/workspaces-spool`)).toEqual([]);
   });
 
-  it('what is kept and was sent already, so that only the answer got lost, lands once', async () => {
+  it('an entry whose request was received but whose answer got lost arrives once', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     let cuts = 0;
@@ -123,7 +123,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(new Set(bodies.map(({ result }) => JSON.stringify(result))).size).toBe(1);
   });
 
-  it('a kept result waits for the kept logs of its attempt, also while those of others can be sent', async () => {
+  it('a stored result waits for the stored logs of its attempt, even while those of other attempts can be sent', async () => {
     const platform = await startPlatform();
     const [first, second] = [platform.add({ key: 'first' }), platform.add({ key: 'second' })];
     const prints = adapterThat((host, { key }) => host.emit({ type: 'log', stream: 'stdout', text: key }));
@@ -147,7 +147,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(platform.logs.get(first.subtask_id)).toMatchObject([{ content: 'first' }]);
   });
 
-  it('what was given out with an answer that got lost is asked for again at once', async () => {
+  it('subtasks that were claimed with a lost answer are requested again at once', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, claim_poll_ms: 3_600_000 };
     const [first, second] = [platform.add(), platform.add()];
@@ -164,7 +164,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(platform.of('claimSubtasks')[1]?.body).toMatchObject({ claim_request_id: claim.claim_request_id, repeated: true });
   });
 
-  it('a result to which no answer comes is kept before the request has failed', async () => {
+  it('a result without an answer is stored before the request has failed', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     let answer = () => {};
@@ -185,7 +185,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(worker.events().slice(0, worker.events().indexOf('result.kept'))).not.toContain('request.retried');
   });
 
-  it('a result is kept at once where the platform asks for a wait, and is not sent sooner, whatever else it answers', async () => {
+  it('a result is stored at once if the platform asks to wait, and is not sent earlier, whatever else it answers', async () => {
     const platform = await startPlatform();
     const subtask = platform.add();
     platform.retryAfterSeconds = 2;
@@ -204,7 +204,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(second - first).toBeGreaterThanOrEqual(2_000);
   });
 
-  it('a kept result is offered again whenever a heartbeat is answered', async () => {
+  it('a stored result is sent again whenever a heartbeat is answered', async () => {
     const platform = await startPlatform();
     const { subtask_id } = platform.add();
     platform.intercept('completeSubtasks', () => 'cut-before');
@@ -218,7 +218,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     await holds(() => platform.ended.has(subtask_id));
   });
 
-  it('a kept result whose lease was lost meanwhile is dropped, with a line that says so', async () => {
+  it('a stored result whose lease was lost meanwhile is dropped, with a log line', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
     await holds(() => keptCount(worker) === COUNT, DISK_MS);
@@ -236,7 +236,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     );
   });
 
-  it('a result that the platform refuses fails the subtask and holds up no other', async () => {
+  it('a result that the platform refuses fails the subtask and delays no other', async () => {
     const platform = await startPlatform();
     const { worker, subtasks } = await withoutPlatform(platform);
     await holds(() => keptCount(worker) === COUNT, DISK_MS);
@@ -257,7 +257,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     expect(platform.ended.get(ill)?.kind).toBe('completed');
   });
 
-  it('and nothing can be kept on the disk, results wait in memory and no work is claimed until they can', async () => {
+  it('and nothing can be stored on the disk, results wait in memory and no work is claimed until it can', async () => {
     const platform = await startPlatform();
     platform.intervals = { ...platform.intervals, idle_heartbeat_ms: 20 };
     const first = platform.add({ key: 'first' });
@@ -278,7 +278,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
 
     expect(worker.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'spool.full' }));
     expect(platform.waiting.map(({ key }) => key)).toEqual(['later']);
-    expect(reasonsAgainst(worker.agent.status)).toContainEqual(expect.stringContaining('its disk takes no results'));
+    expect(reasonsAgainst(worker.agent.status)).toContainEqual(expect.stringContaining('its disk cannot store results'));
   });
 
   it('and the disk fails between two tries to send a result, the second claims nothing with it', async () => {
@@ -289,7 +289,7 @@ describe('while the platform is away', { timeout: 180_000 }, () => {
     });
     const tool = adapterThat(async (host, { key }) => {
       if (key === 'first') return;
-      host.emit({ type: 'log', stream: 'stdout', text: 'this has to be kept' });
+      host.emit({ type: 'log', stream: 'stdout', text: 'this has to be stored' });
       await ended;
     });
     const subtasks = [platform.add({ key: 'first' }), platform.add({ key: 'second' })];

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { agentForTest, holds } from '../../support/agent.ts';
 import { startPlatform } from '../../support/fake-platform.ts';
 
-describe('an answer of something in front of the platform', { timeout: 60_000 }, () => {
+describe('an answer from a proxy in front of the platform', { timeout: 60_000 }, () => {
   it.each([302, 401, 403, 404, 409, 413])('neither drops a result nor stops the worker: %d', async (proxyStatus) => {
     const platform = await startPlatform();
     const subtask = platform.add();
@@ -24,7 +24,7 @@ describe('an answer of something in front of the platform', { timeout: 60_000 },
     expect(worker.events()).not.toContain('worker.revoked');
   });
 
-  it('holds up only the result that it is for', async () => {
+  it('delays only the result that it concerns', async () => {
     const platform = await startPlatform();
     const [large, other] = [platform.add({ key: 'large' }), platform.add({ key: 'other' })];
     platform.intercept('completeSubtasks', ({ body }) =>

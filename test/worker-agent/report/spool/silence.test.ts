@@ -16,7 +16,7 @@ const talkative = adapterThat(async (host, { key }) => {
   return { artifact_id };
 });
 
-describe('a platform that takes a request and does not answer it', { timeout: 60_000 }, () => {
+describe('a platform that accepts a request and does not answer it', { timeout: 60_000 }, () => {
   it.each<[RouteName, string, string]>([
     ['failSubtask', 'fails', 'failed'],
     ['appendLogs', 'main', 'completed'],
@@ -44,7 +44,7 @@ describe('a platform that takes a request and does not answer it', { timeout: 60
 });
 
 describe('a workspace that cannot be removed at once', { timeout: 60_000 }, () => {
-  it('holds up no result', async ({ skip }) => {
+  it('delays no result', async ({ skip }) => {
     const platform = await startPlatform();
     platform.add();
     let disk: string | null = null;

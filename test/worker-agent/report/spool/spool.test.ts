@@ -49,10 +49,10 @@ const results = async (spool: Spool) => {
   const read = await Promise.all(spool.items.map((item) => spool.read(item)));
   return read.map((it) => (it?.entry as { result?: string } | undefined)?.result);
 };
-const failure = (code: string) => Object.assign(new Error(`the disk says ${code}`), { code });
+const failure = (code: string) => Object.assign(new Error(`the disk reports ${code}`), { code });
 
 describe('the spool', () => {
-  it('gives back what was put in, in order, also to the next process', async () => {
+  it('returns its entries in order, also to the next process', async () => {
     const { spool, folder } = await spoolForTest();
     await Promise.all(['a', 'b', 'c'].map((result) => spool.put(completed(result))));
     const next = await spoolForTest({ folder });
@@ -72,7 +72,7 @@ describe('the spool', () => {
     expect([statSync(folder).mode & 0o777, statSync(path).mode & 0o777]).toEqual([0o700, 0o600]);
   });
 
-  it('takes a file for what it was only when every byte of it is there', () => {
+  it('accepts a file only if it is complete', () => {
     const file = encodeEntry(completed('a result'), Buffer.from('and bytes'));
     fc.assert(
       fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), (at, change, isTorn) => {
@@ -85,7 +85,7 @@ describe('the spool', () => {
     expect(decodeEntry(file)).toMatchObject({ entry: { result: 'a result' }, bytes: Buffer.from('and bytes') });
   });
 
-  it('sets broken files aside, tells of them and goes on with the others', async () => {
+  it('sets broken files aside, reports them and continues with the others', async () => {
     const { spool, folder } = await spoolForTest();
     for (const result of ['a', 'b', 'c']) await spool.put(completed(result));
     const [first, second] = spool.items.map(({ path }) => path) as [string, string];
@@ -110,7 +110,7 @@ describe('the spool', () => {
     );
   });
 
-  it('takes an entry that was removed meanwhile for no broken one', async () => {
+  it('does not count an entry that was removed meanwhile as broken', async () => {
     const { spool, events } = await spoolForTest();
     const item = await spool.put(completed('a'));
     await spool.remove(item);
@@ -121,7 +121,7 @@ describe('the spool', () => {
     expect(events()).toEqual([]);
   });
 
-  it('keeps a file that cannot be read just now', async () => {
+  it('keeps a file that cannot be read at the moment', async () => {
     const { spool, events } = await spoolForTest();
     const item = await spool.put(completed('a'));
     renameSync(item.path, `${item.path}.away`);
@@ -136,8 +136,8 @@ describe('the spool', () => {
     expect(events()).toEqual([]);
   });
 
-  it('sets a file aside that cannot be read for long: others wait behind it', async () => {
-    const { spool, folder } = await spoolForTest({ unreadForMs: 100 });
+  it('sets a file aside that cannot be read for a long time, since others wait behind it', async () => {
+    const { spool, folder } = await spoolForTest({ unreadableForMs: 100 });
     const item = await spool.put(completed('a'));
     unlinkSync(item.path);
     mkdirSync(item.path);
@@ -149,7 +149,7 @@ describe('the spool', () => {
     expect(readdirSync(folder)).toEqual(['000000000001-completed.spool.broken']);
   });
 
-  it('does not stop the start where its folder cannot be one', async () => {
+  it('does not prevent the start if its folder cannot be created', async () => {
     const folder = join(await folderForTest(), 'a file');
     writeFileSync(folder, '');
 
@@ -160,7 +160,7 @@ describe('the spool', () => {
     await expect(spool.put(completed('a'))).rejects.toThrow();
   });
 
-  it('numbers nothing as what is there already, though its folder could not be read at the start', async () => {
+  it('does not reuse the number of an existing entry, even if its folder could not be read at the start', async () => {
     const { spool: before, folder } = await spoolForTest();
     await before.put(completed('old'));
     renameSync(folder, `${folder}.away`);
@@ -175,7 +175,7 @@ describe('the spool', () => {
     expect(await results(spool)).toEqual(['old', 'new']);
   });
 
-  it('finds what was there when its folder can be read again', async () => {
+  it('finds existing entries when its folder can be read again', async () => {
     const { spool: before, folder } = await spoolForTest();
     await before.put(completed('old'));
     renameSync(folder, `${folder}.away`);
@@ -187,20 +187,23 @@ describe('the spool', () => {
     await Promise.all([spool.check(), spool.put(completed('new'))]);
 
     expect(await results(spool)).toEqual(['old', 'new']);
-    expect(events()).toEqual(['spool.failing', 'spool.found', 'spool.works']);
+    expect(events()).toEqual(['spool.failing', 'spool.found', 'spool.recovered']);
   });
 
-  it.each(['000000000007-completed.spool.broken', '000000000007-odd.name'])('gives no number again that a name has: %s', async (name) => {
-    const folder = await folderForTest();
-    writeFileSync(join(folder, name), '');
-    const { spool } = await spoolForTest({ folder });
+  it.each(['000000000007-completed.spool.broken', '000000000007-odd.name'])(
+    'does not reuse a number that is in a file name: %s',
+    async (name) => {
+      const folder = await folderForTest();
+      writeFileSync(join(folder, name), '');
+      const { spool } = await spoolForTest({ folder });
 
-    const { seq } = await spool.put(completed('a'));
+      const { seq } = await spool.put(completed('a'));
 
-    expect(seq).toBe(8);
-  });
+      expect(seq).toBe(8);
+    },
+  );
 
-  it.skipIf(process.platform === 'win32')('finds the others where one entry cannot be looked at', async () => {
+  it.skipIf(process.platform === 'win32')('finds the other entries if one cannot be accessed', async () => {
     const { spool: before, folder } = await spoolForTest();
     for (const result of ['a', 'b']) await before.put(completed(result));
     symlinkSync('000000000003-logs.spool', join(folder, '000000000003-logs.spool'));
@@ -223,7 +226,7 @@ describe('the spool', () => {
     expect(next.events()).toContain('spool.expired');
   });
 
-  it('holds no more bytes than it may, and of logs and files half of that', async () => {
+  it('holds at most the allowed bytes, and logs and files only half of them', async () => {
     const { spool, events } = await spoolForTest({ maxBytes: 10_000 });
     await spool.put(logs('x'.repeat(4_000)));
 
@@ -236,7 +239,7 @@ describe('the spool', () => {
     expect(events()).toEqual(['spool.full']);
   });
 
-  it('holds no more than that of what is put in at the same time', async () => {
+  it('keeps to that limit when entries are added at the same time', async () => {
     const { spool } = await spoolForTest({ maxBytes: 10_000 });
 
     const puts = await Promise.allSettled(['a', 'b', 'c'].map((letter) => spool.put(completed(letter.repeat(6_000)))));
@@ -245,7 +248,7 @@ describe('the spool', () => {
     expect(spool.bytes).toBeLessThan(10_000);
   });
 
-  it('shows a disk that is full or fails, loses nothing that it has, and works again when the disk does', async () => {
+  it('reports a full or failing disk, loses no entry, and recovers when the disk does', async () => {
     let code: string | null = null;
     const write: typeof writeDurably = (path, content) => (code === null ? writeDurably(path, content) : Promise.reject(failure(code)));
     const { spool, events } = await spoolForTest({ write });
@@ -261,35 +264,35 @@ describe('the spool', () => {
     await spool.check();
     await spool.put(completed('b'));
 
-    expect(full).toMatchObject({ status: 'full', entries: 1, error: 'the disk says ENOSPC' });
-    expect(failing).toMatchObject({ status: 'failing', error: 'the disk says EIO' });
+    expect(full).toMatchObject({ status: 'full', entries: 1, error: 'the disk reports ENOSPC' });
+    expect(failing).toMatchObject({ status: 'failing', error: 'the disk reports EIO' });
     expect(spool.state()).toMatchObject({ status: 'waiting', entries: 2, error: null });
     expect(await results(spool)).toEqual(['a', 'b']);
-    expect(events()).toEqual(['spool.full', 'spool.failing', 'spool.works']);
+    expect(events()).toEqual(['spool.full', 'spool.failing', 'spool.recovered']);
   });
 });
 
-describe('what else fails on its disk', () => {
-  it('counts as a fault until that works again too', async () => {
+describe('another failure on the same disk', () => {
+  it('counts as a fault until that works again', async () => {
     let isBroken = true;
     const probe = async () => {
       if (isBroken) throw failure('EROFS');
     };
     const { spool, events } = await spoolForTest({ probe });
 
-    spool.fails(failure('EROFS'));
+    spool.reportFailure(failure('EROFS'));
     await spool.check();
     const failing = spool.state();
     isBroken = false;
     await spool.check();
 
-    expect(failing).toMatchObject({ status: 'failing', error: 'the disk says EROFS' });
+    expect(failing).toMatchObject({ status: 'failing', error: 'the disk reports EROFS' });
     expect(spool.canKeep).toBe(true);
-    expect(events()).toEqual(['spool.failing', 'spool.works']);
+    expect(events()).toEqual(['spool.failing', 'spool.recovered']);
   });
 });
 
-/** A disk, where this may make one. */
+/** Mounts a disk, if this process may do so. */
 const smallDisk = async (options = 'size=512k'): Promise<string | null> => {
   const folder = join(await folderForTest(), 'disk');
   await mkdir(folder);
@@ -304,7 +307,7 @@ const smallDisk = async (options = 'size=512k'): Promise<string | null> => {
 };
 
 describe('on a real disk that is full, the spool', () => {
-  it('keeps every entry whole or not at all', async ({ skip }) => {
+  it('stores each entry completely or not at all', async ({ skip }) => {
     const disk = await smallDisk();
     skip(disk === null, 'a small disk cannot be mounted here');
     const { spool, folder } = await spoolForTest({ folder: join(disk as string, 'spool') });
@@ -327,7 +330,7 @@ describe('on a real disk that is full, the spool', () => {
     await next.spool.put(completed('it fits again'));
   });
 
-  it('sees before it is asked that no file can be made', async ({ skip }) => {
+  it('notices before an entry is added that no file can be created', async ({ skip }) => {
     const disk = await smallDisk('size=4m,nr_inodes=20');
     skip(disk === null, 'a small disk cannot be mounted here');
     const { spool } = await spoolForTest({ folder: join(disk as string, 'spool') });

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { agentForTest, holds } from '../../support/agent.ts';
 import { startPlatform } from '../../support/fake-platform.ts';
 
-describe('a kept result whose file cannot be read just now', { timeout: 60_000 }, () => {
-  it('is sent when it can be, and no other before it', async () => {
+describe('a stored result whose file cannot be read at the moment', { timeout: 60_000 }, () => {
+  it('is sent when it can be read, and no other before it', async () => {
     const platform = await startPlatform();
     const [first, second] = [platform.add(), platform.add()];
     platform.intercept('completeSubtasks', () => 'cut-before');
@@ -15,16 +15,16 @@ describe('a kept result whose file cannot be read just now', { timeout: 60_000 }
     await holds(() => kept() === 2);
     const folder = `${worker.workspaces}-spool`;
     const [name = ''] = readdirSync(folder).toSorted();
-    renameSync(join(folder, name), `${folder}.away`);
+    renameSync(join(folder, name), `${folder}.moved`);
     mkdirSync(join(folder, name));
-    await holds(() => worker.events().includes('spool.unread'));
+    await holds(() => worker.events().includes('spool.unreadable'));
     const before = platform.of('completeSubtasks').length;
 
     platform.intercept('completeSubtasks', () => 'pass');
-    const told = worker.lines.length;
-    await holds(() => worker.events().slice(told).includes('spool.unread'));
+    const linesBefore = worker.lines.length;
+    await holds(() => worker.events().slice(linesBefore).includes('spool.unreadable'));
     rmdirSync(join(folder, name));
-    renameSync(`${folder}.away`, join(folder, name));
+    renameSync(`${folder}.moved`, join(folder, name));
     await holds(() => worker.agent.spool.status === 'empty');
 
     const sent = platform.of('completeSubtasks').slice(before);

@@ -8,7 +8,7 @@ import { startPlatform } from '../../support/fake-platform.ts';
 
 type Given = Parameters<typeof agentForTest>[1];
 
-/** Carries out one exec subtask that runs a piece of JavaScript; answers how it ended. */
+/** Runs one exec subtask with a piece of JavaScript; returns how it ended. */
 const exec = async (script: string, input: Record<string, Json> = {}, more: Partial<Claimed> = {}, given: Given = {}) => {
   const platform = await startPlatform();
   const subtask = platform.add({ tool: 'exec', input: { argv: [process.execPath, '-e', script], ...input }, ...more });
@@ -19,7 +19,7 @@ const exec = async (script: string, input: Record<string, Json> = {}, more: Part
 };
 
 describe('the tool exec', () => {
-  it('gives goal, input and the outputs of the parents on stdin, and takes JSON from stdout as the result', async () => {
+  it('passes goal, input and the outputs of the parents on stdin, and reads the result as JSON from stdout', async () => {
     const platform = await startPlatform();
     const script =
       'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const j=JSON.parse(t);console.log(JSON.stringify({goal:j.goal,more:j.input.more,from:j.inputs.a}))})';
@@ -36,11 +36,11 @@ describe('the tool exec', () => {
     expect(platform.output(subtask)).toEqual({ goal: 'g', more: 7, from: { n: 1 } });
   });
 
-  it('takes what is no JSON as text, without the last line end', async () => {
+  it('reads output that is not JSON as text, without the last newline', async () => {
     expect((await exec('console.log("hello")')).result).toBe('hello');
   });
 
-  it('passes arguments as they are, without a shell', async () => {
+  it('passes arguments unchanged, without a shell', async () => {
     const hostile = '$(touch x); `id` && "quoted" *';
     expect(
       (
@@ -52,14 +52,14 @@ describe('the tool exec', () => {
     ).toBe(hostile);
   });
 
-  it('takes the result from the file that MAW_RESULT_FILE names when it was written', async () => {
+  it('reads the result from the file named by MAW_RESULT_FILE if it was written', async () => {
     const { result } = await exec(
       'require("fs").writeFileSync(process.env.MAW_RESULT_FILE,JSON.stringify({from:"file"}));console.log("noise")',
     );
     expect(result).toEqual({ from: 'file' });
   });
 
-  it('takes the result from result_file, and fails when that is missing', async () => {
+  it('reads the result from result_file, and fails if that is missing', async () => {
     const input = { result: 'file', result_file: 'out.json' };
     expect((await exec('require("fs").writeFileSync("out.json","[1]")', input)).result).toEqual([1]);
     expect((await exec('0', input)).failure).toMatchObject({
@@ -78,7 +78,7 @@ describe('the tool exec', () => {
     expect(failure).toMatchObject({ failure_class: 'tool_error', message: expect.stringMatching(/exit code 3\nit broke$/) });
   });
 
-  it('fails as invalid_result when JSON is asked for and does not come', async () => {
+  it('fails as invalid_result if the result must be JSON and is not', async () => {
     expect((await exec('console.log("{")', { result: 'json' })).failure).toMatchObject({ failure_class: 'invalid_result' });
   });
 
@@ -88,12 +88,12 @@ describe('the tool exec', () => {
     expect(streams.toSorted()).toEqual(['stderr: err\n', 'stdout: out\n']);
   });
 
-  it('runs nothing by default, and tells which flag allows it', async () => {
+  it('runs nothing by default, and names the flag that allows a command', async () => {
     const { failure } = await exec('0', {}, {}, { exec: { allow: [] } });
     expect(failure).toMatchObject({ failure_class: 'denied', message: expect.stringContaining('--exec-allow') });
   });
 
-  it('runs what is allowed by name or by absolute path, and nothing else', async () => {
+  it('runs only commands that are allowed by name or by absolute path', async () => {
     const allow = { exec: { allow: ['node', '/bin/true'] } };
     expect((await exec('', { argv: ['node', '-p', '1'] }, {}, allow)).result).toBe(1);
     expect((await exec('', { argv: ['/bin/true'] }, {}, allow)).ended?.kind).toBe('completed');
@@ -101,12 +101,12 @@ describe('the tool exec', () => {
     expect((await exec('', { argv: ['./node'] }, {}, allow)).failure).toMatchObject({ failure_class: 'denied' });
   });
 
-  it('fails as spawn_failed when an allowed command is not there', async () => {
+  it('fails as spawn_failed if an allowed command does not exist', async () => {
     const { failure } = await exec('', { argv: ['no-such-command'] }, {}, { exec: { allow: ['no-such-command'] } });
     expect(failure).toMatchObject({ failure_class: 'spawn_failed', message: expect.stringContaining('PATH') });
   });
 
-  it('runs in the workspace, or in an allowed folder, and nowhere else', async () => {
+  it('runs only in the workspace or in an allowed folder', async () => {
     const root = await folderForTest();
     await symlink('/', join(root, 'out'));
     const where = 'console.log(process.cwd())';
@@ -120,7 +120,7 @@ describe('the tool exec', () => {
     expect((await exec(where, { cwd: '..' })).failure).toMatchObject({ failure_class: 'denied' });
   });
 
-  it('gives an environment built from empty: no variable of the worker and no credential', async () => {
+  it('provides a clean environment, without variables of the worker and without credentials', async () => {
     process.env.SECRET_CANARY = 'canary';
     const { result, platform, subtask } = await exec('console.log(JSON.stringify(process.env))', { env: { DECLARED: 'yes' } });
     delete process.env.SECRET_CANARY;
@@ -143,22 +143,22 @@ describe('the tool exec', () => {
     expect(JSON.stringify(result)).not.toContain(subtask.lease_token);
   });
 
-  it('refuses variables that change what is run', async () => {
+  it('rejects variables that change which program runs', async () => {
     expect((await exec('0', { env: { LD_PRELOAD: '/x.so' } })).failure).toMatchObject({
       failure_class: 'denied',
       message: expect.stringContaining('LD_PRELOAD'),
     });
   });
 
-  it('tells what is wrong with its input, and where', async () => {
+  it('reports errors in its input with their paths', async () => {
     expect((await exec('', { argv: [] })).failure).toMatchObject({
       failure_class: 'invalid_result',
-      message: expect.stringContaining('input.argv: must name a command'),
+      message: expect.stringContaining('input.argv: must contain the command to run'),
     });
     expect((await exec('', { stdin: 'maybe' })).failure.message).toContain('input.stdin');
   });
 
-  it('ends a command that is silent for too long, with all that it started', async () => {
+  it('stops a command that prints nothing for too long, with all of its descendants', async () => {
     const folder = await folderForTest();
     const file = join(folder, 'pids');
     const child = `process.on("SIGTERM",()=>{});process.on("SIGINT",()=>{});setInterval(()=>{},1000)`;
@@ -171,10 +171,10 @@ describe('the tool exec', () => {
     expect(failure).toMatchObject({ failure_class: 'timed_out' });
     const pids = (await readFile(file, 'utf8')).split(' ').map(Number);
     expect(pids).toHaveLength(3);
-    await holds(() => pids.every((pid) => !lives(pid)));
+    await holds(() => pids.every((pid) => !isAlive(pid)));
   });
 
-  it('ends the command of a lost lease', async () => {
+  it('stops the command when the lease is lost', async () => {
     const platform = await startPlatform();
     const folder = await folderForTest();
     const file = join(folder, 'pid');
@@ -187,26 +187,26 @@ describe('the tool exec', () => {
 
     platform.lost.add(subtask.subtask_id);
 
-    await holds(() => !lives(pid) && worker.agent.running === 0);
+    await holds(() => !isAlive(pid) && worker.agent.running === 0);
     expect(platform.ended.size).toBe(0);
     await expect.poll(() => readdir(worker.workspaces), { timeout: 10_000 }).toEqual([]);
   });
 
-  it('sends much output as an artifact, and refuses more than the worker sends', async () => {
+  it('sends a large result as an artifact, and fails above the limit of the worker', async () => {
     const { platform, failure } = await exec('process.stdout.write("x".repeat(400000))', { result: 'text' });
     expect(JSON.parse(platform.blobs.get(failure.result_artifact_id)?.toString() ?? '')).toHaveLength(400_000);
     const tooMuch = await exec('process.stdout.write("x".repeat(400000))', {}, {}, { exec: { maxResultBytes: 100_000 } });
     expect(tooMuch.failure).toMatchObject({ failure_class: 'tool_error', message: expect.stringContaining('--max-result-bytes') });
   });
 
-  it('keeps the workspace when it is told to', async () => {
+  it('keeps the workspace if that is configured', async () => {
     const { worker } = await exec('require("fs").writeFileSync("left","x")', {}, {}, { settings: { keepWorkspaces: true } });
     const [attempt = ''] = await readdir(worker.workspaces);
     expect(await readFile(join(worker.workspaces, attempt, 'work', 'left'), 'utf8')).toBe('x');
   });
 });
 
-const lives = (pid: number): boolean => {
+const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
   } catch {

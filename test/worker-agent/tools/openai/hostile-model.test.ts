@@ -10,8 +10,8 @@ import { type Act, modelServer, sendJson } from '../../support/model-server.ts';
 
 type Given = Parameters<typeof agentForTest>[1];
 
-/** Has a subtask for each text carried out, several at once; answers how each ended. Nothing may appear outside of the workspaces. */
-const eachCarriedOut = async (subtaskOf: (text: string) => Partial<Claimed>, given: Given, every = 1) => {
+/** Runs a subtask for each text, several at once; returns how each ended. No file may appear outside the workspaces. */
+const runEach = async (subtaskOf: (text: string) => Partial<Claimed>, given: Given, every = 1) => {
   const outside = await folderForTest();
   const platform = await startPlatform();
   const texts = hostileTexts(join(outside, 'canary')).filter((_, at) => at % every === 0);
@@ -20,14 +20,14 @@ const eachCarriedOut = async (subtaskOf: (text: string) => Partial<Claimed>, giv
 
   const run = worker.run();
   await vi.waitFor(() => expect(platform.ended.size).toBe(claimed.length), { timeout: 60_000, interval: 20 });
-  worker.agent.drain('the test wants it');
+  worker.agent.drain('the test is over');
   await run;
 
   expect((await readdir(outside)).toSorted()).toEqual(['a']);
   return claimed.map(({ subtask_id }) => platform.ended.get(subtask_id)?.body);
 };
 
-/** Writes a file that is named as the goal says, and ends with what it was answered. */
+/** Writes a file with the goal as its name, and ends with the answer to that call. */
 const writesByName: Act = (response, asked) => {
   const last = asked.messages.at(-1);
   const path = asked.messages[1]?.content.replace(/\n$/, '') ?? '';
@@ -37,29 +37,29 @@ const writesByName: Act = (response, asked) => {
 };
 
 describe.skipIf(process.platform === 'win32')('hostile texts', { timeout: 120_000 }, () => {
-  it('are names of files in the workspace, or of none, when a model writes them', async () => {
+  it('as file names of a model, name files in the workspace or fail', async () => {
     const { url } = await modelServer(writesByName);
     const settings = { url, model: 'm', key: undefined, stream: false, timeoutMs: 60_000, maxTurns: 3, retryWaitsMs: [] };
     const adapter = createOpenAi({ ...settings, commands: { allow: [], roots: [] } });
 
-    const bodies = await eachCarriedOut((text) => ({ tool: 'openai-http', goal: text }), { tools: [adapter] });
+    const bodies = await runEach((text) => ({ tool: 'openai-http', goal: text }), { tools: [adapter] });
 
     expect(bodies.filter(({ result }) => !/^(written$|error: )/.test(result ?? ''))).toEqual([]);
     expect(bodies.filter(({ result }) => result === 'written').length).toBeGreaterThan(100);
   });
 
-  it('are no commands that verify', async () => {
-    const bodies = await eachCarriedOut((text) => ({ verify: [[text]] }), { settings: { commands: { allow: ['true'], roots: [] } } });
+  it('are rejected as verify commands', async () => {
+    const bodies = await runEach((text) => ({ verify: [[text]] }), { settings: { commands: { allow: ['true'], roots: [] } } });
     expect(new Set(bodies.map((body) => body.failure_class))).toEqual(new Set(['denied']));
   });
 
-  it('reach a command that verifies as they are', async () => {
+  it('reach a verify command unchanged', async () => {
     const script = 'test "$1" = "$(cat; printf .)" || exit 3';
     const verify = (text: string) => [
       ['sh', '-c', script, 'sh', `${JSON.stringify({ goal: text, input: {}, result: { text, inputs: [] } })}.`],
     ];
     const settings = { commands: { allow: ['sh'], roots: [] } };
-    const bodies = await eachCarriedOut((text) => ({ goal: text, verify: verify(text) }), { settings }, 4);
+    const bodies = await runEach((text) => ({ goal: text, verify: verify(text) }), { settings }, 4);
     expect(bodies.filter((body) => body.result === undefined)).toEqual([]);
   });
 });

@@ -26,7 +26,7 @@ const adapterFor = (url: string, settings: Partial<OpenAiSettings> = {}): AgentA
     ...settings,
   });
 
-/** Has a subtask carried out by a model that plays a script; answers how it ended, what the model was told and what was logged. */
+/** Runs a subtask with a model that follows a script; returns how it ended, the requests to the model and the log. */
 const played = async (script: Act[], { subtask = {}, settings = {}, prepare }: Given = {}) => {
   const model = await modelServer(...script);
   const platform = await startPlatform();
@@ -43,7 +43,7 @@ const played = async (script: Act[], { subtask = {}, settings = {}, prepare }: G
 };
 
 describe('the tool openai-http', () => {
-  it('asks the model of the worker with its key, for the goal, with input and outputs of parents as data', async () => {
+  it('sends the goal to the model of the worker with its key, and input and outputs of parents as data', async () => {
     const platform = await startPlatform();
     const inputs = platform.parent('before', { n: 1 });
 
@@ -64,7 +64,7 @@ describe('the tool openai-http', () => {
     expect(asked?.messages[1]?.content).toMatch(/^Say hello\n[^]*"n": 1[^]*"language": "German"/);
   });
 
-  it.each([false, true])('works in its workspace by tools until it hands in a result, streamed: %s', async (stream) => {
+  it.each([false, true])('uses tools in its workspace until it submits a result, streamed: %s', async (stream) => {
     const script = [
       {
         content: 'I look.',
@@ -89,12 +89,12 @@ describe('the tool openai-http', () => {
     expect(log).toMatch(/I look\.\nlist_files \.\nread_file in\.txt\nwrite_file a\/b\/out\.txt\nsubmit_result/);
   });
 
-  it('says that usage is incomplete when an answer told none', async () => {
+  it('reports incomplete usage if an answer contains none', async () => {
     const { body } = await played([uses('list_files', {}), { content: 'x', usage: null }]);
     expect(body.usage).toEqual({ model: 'a-model', requests: 2, input_tokens: 10, output_tokens: 2, incomplete: true });
   });
 
-  it('takes JSON from what the model says where a schema asks for it, also within a fence', async () => {
+  it('reads JSON from the answer if there is a result schema, also inside a code fence', async () => {
     const result_schema = { type: 'object', required: ['n'] };
     const { body, model } = await played([{ content: 'Here:\n```json\n{"n": 1}\n```\n' }], { subtask: { result_schema } });
 
@@ -102,7 +102,7 @@ describe('the tool openai-http', () => {
     expect(model.said(0)).toContain(JSON.stringify(result_schema));
   });
 
-  it('has one more turn in the same session to put its result right', async () => {
+  it('gets one more turn in the same session to correct its result', async () => {
     const { body, model } = await played([submits(1), submits('one')], { subtask: { result_schema: { type: 'string' } } });
 
     expect(body.result).toBe('one');
@@ -110,19 +110,19 @@ describe('the tool openai-http', () => {
     expect(model.said(1)).toContain('result: must be string, not integer');
   });
 
-  it('stops after its turns when the model never ends', async () => {
+  it('stops at the maximum number of turns if the model never ends', async () => {
     const { body, model } = await played([uses('list_files', {})], { subtask: { input: { max_turns: 3 } } });
     expect(body).toMatchObject({ failure_class: 'budget', message: expect.stringContaining('turns'), usage: { requests: 3 } });
     expect(model.asked).toHaveLength(3);
   });
 
-  it('never takes more turns than the worker allows', async () => {
+  it('never exceeds the maximum number of turns of the worker', async () => {
     const { model } = await played([uses('list_files', {})], { subtask: { input: { max_turns: 900 } }, settings: { maxTurns: 2 } });
     expect(model.asked).toHaveLength(2);
   });
 });
 
-describe('what the model can not do', () => {
+describe('a forbidden tool call of the model', () => {
   it.each([
     ['read_file', { path: '../../secret' }],
     ['read_file', { path: '/etc/passwd' }],
@@ -140,7 +140,7 @@ describe('what the model can not do', () => {
     ['read_file', 'no JSON {'],
     ['run_command', { argv: ['id'] }],
     ['no_such_tool', {}],
-  ])('is %s with %j: it is told so and goes on', async (name, given) => {
+  ])('%s with %j returns an error, and the model continues', async (name, given) => {
     const outside = await folderForTest();
     const { model, body } = await played([uses(name, given), submits('went on')], {
       prepare: async (workspace) => {
@@ -155,7 +155,7 @@ describe('what the model can not do', () => {
     await expect(readFile(join(outside, 'made'))).rejects.toThrow('ENOENT');
   });
 
-  it('is to run more than the worker allows, though it can run that', async () => {
+  it('of run_command is a command that the worker does not allow; allowed ones run', async () => {
     const settings = { commands: { allow: ['node'], roots: [] } };
     const script = [
       uses('run_command', { argv: ['node', '-p', 'Object.keys(process.env).join()'] }),
@@ -172,7 +172,7 @@ describe('what the model can not do', () => {
     expect(body.result).toBe(true);
   });
 
-  it('is to use very many tools at once', async () => {
+  it('is every call above the limit for one turn', async () => {
     const calls = Array.from({ length: 40 }, () => ({ name: 'list_files', arguments: {} }));
     const { model } = await played([{ calls }, submits(1)]);
     expect(model.asked[1]?.body.messages.filter(({ content }) => content?.startsWith('error: at most 32'))).toHaveLength(8);
@@ -190,40 +190,45 @@ const raw =
 const streamed = (...data: string[]) => raw(data.map((it) => `data: ${it}\n\n`).join(''), 'text/event-stream');
 const part = (content: string, finish_reason: string | null = null) => JSON.stringify({ choices: [{ delta: { content }, finish_reason }] });
 
-describe('a server of a model that misbehaves', () => {
+describe('a model server that misbehaves', () => {
   it.each<[string, Act, string, string]>([
-    ['wants another key', answers(401, { error: { message: 'bad key' } }), 'auth', 'bad key'],
-    ['forbids it', answers(403, {}), 'auth', '--openai-key'],
-    ['has enough for now', answers(429, { error: { message: 'slow down' } }), 'rate_limited', 'slow down'],
-    ['wants money', answers(429, { error: { message: 'no', code: 'insufficient_quota' } }), 'budget', 'account'],
-    ['breaks', answers(500, { error: 'out of memory' }), 'model_unavailable', 'out of memory'],
+    ['rejects the key', answers(401, { error: { message: 'bad key' } }), 'auth', 'bad key'],
+    ['forbids access', answers(403, {}), 'auth', '--openai-key'],
+    ['is rate limited', answers(429, { error: { message: 'slow down' } }), 'rate_limited', 'slow down'],
+    ['has no quota left', answers(429, { error: { message: 'no', code: 'insufficient_quota' } }), 'budget', 'account'],
+    ['fails', answers(500, { error: 'out of memory' }), 'model_unavailable', 'out of memory'],
     ['is loading', answers(503, {}), 'model_unavailable', '503'],
     ['has no such model', answers(404, { error: { message: 'model not found' } }), 'model_unavailable', '--openai-model'],
-    ['finds it too long', answers(400, { message: "This model's maximum context length is 8 tokens", code: 400 }), 'budget', 'too long'],
-    ['does not understand', answers(422, { detail: 'tools?' }), 'tool_error', 'tools?'],
+    [
+      'rejects a prompt that is too long',
+      answers(400, { message: "This model's maximum context length is 8 tokens", code: 400 }),
+      'budget',
+      'too long',
+    ],
+    ['rejects the request', answers(422, { detail: 'tools?' }), 'tool_error', 'tools?'],
     ['redirects', (response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(), 'tool_error', '302'],
-    ['answers a page', raw('<html>It works!</html>', 'text/html'), 'model_unavailable', 'no JSON'],
-    ['answers half a JSON', raw('{"choices": [{"mess'), 'model_unavailable', 'no JSON'],
-    ['answers other JSON', raw('{"choices": "none"}'), 'model_unavailable', 'no chat completion'],
-    ['answers nothing', raw('{"choices": []}'), 'model_unavailable', 'no message'],
-    ['refuses in its answer', raw('{"error": {"message": "overloaded"}}'), 'model_unavailable', 'overloaded'],
-    ['says an empty text', { content: ' ' }, 'invalid_result', 'there is none'],
+    ['returns an HTML page', raw('<html>It works!</html>', 'text/html'), 'model_unavailable', 'not JSON'],
+    ['returns incomplete JSON', raw('{"choices": [{"mess'), 'model_unavailable', 'not JSON'],
+    ['returns other JSON', raw('{"choices": "none"}'), 'model_unavailable', 'not a chat completion'],
+    ['returns no message', raw('{"choices": []}'), 'model_unavailable', 'no message'],
+    ['returns an error with status 200', raw('{"error": {"message": "overloaded"}}'), 'model_unavailable', 'overloaded'],
+    ['returns an empty text', { content: ' ' }, 'invalid_result', 'there is none'],
     ['filters the answer', { content: 'I', finish: 'content_filter' }, 'denied', 'refused'],
     ['cuts the answer off', { ...submits(1), finish: 'length' }, 'budget', 'cut off'],
     ['drops the connection', (response) => void response.socket?.destroy(), 'model_unavailable', 'ECONNRESET'],
     [
-      'drops it in the middle',
+      'drops the connection in the middle of a response',
       (response) => {
         response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1_000 });
         response.write('{"choices":', () => response.socket?.destroy());
       },
       'model_unavailable',
-      "can't be asked",
+      'cannot be reached',
     ],
-    ['ends a stream early', streamed(part('I was'), part(' about to')), 'model_unavailable', 'broke off'],
-    ['streams nonsense', streamed(part('I was'), '{nonsense'), 'model_unavailable', 'no JSON'],
+    ['ends a stream early', streamed(part('I was'), part(' about to')), 'model_unavailable', 'ended the stream before'],
+    ['streams nonsense', streamed(part('I was'), '{nonsense'), 'model_unavailable', 'not JSON'],
     ['streams an error', streamed(part('I was'), '{"error":{"message":"gone"}}'), 'model_unavailable', 'gone'],
-  ])('fails the subtask with a class when it %s', async (_, act, failure_class, message) => {
+  ])('fails the subtask with a failure class when it %s', async (_, act, failure_class, message) => {
     const { body, ended } = await played([act], { settings: { stream: true } });
 
     expect({ kind: ended?.kind, ...body }).toMatchObject({ kind: 'failed', failure_class, message: expect.stringContaining(message) });
@@ -232,17 +237,17 @@ describe('a server of a model that misbehaves', () => {
   });
 
   it.each<[string, Act]>([
-    ['never answers', () => {}],
+    ['never responds', () => {}],
     [
-      'never ends its answer',
+      'never ends its response',
       (response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(`data: ${part('I')}\n\n`),
     ],
-  ])('is given up when it %s', async (_, act) => {
+  ])('times out when it %s', async (_, act) => {
     const { body } = await played([act], { settings: { timeoutMs: 300, stream: true } });
     expect(body).toMatchObject({ failure_class: 'model_unavailable', message: expect.stringContaining('--openai-timeout-ms') });
   });
 
-  it('is given up when it says more than any answer should have', async () => {
+  it('fails the subtask when its response is too long', async () => {
     const flood: Act = (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       const line = `data: ${part('x'.repeat(100_000))}\n\n`;
@@ -256,21 +261,21 @@ describe('a server of a model that misbehaves', () => {
     expect(body).toMatchObject({ failure_class: 'model_unavailable', message: expect.stringContaining('longer than') });
   });
 
-  it('that is not there fails the subtask as model_unavailable', async () => {
+  it('that does not exist fails the subtask as model_unavailable', async () => {
     const { body } = await played([], { settings: { url: 'http://127.0.0.1:1/v1' } });
     expect(body).toMatchObject({ failure_class: 'model_unavailable', message: expect.stringContaining('ECONNREFUSED') });
   });
 
-  it('is asked again when it was busy or away for a moment', async () => {
+  it('is retried after it was busy or unavailable', async () => {
     const script: Act[] = [answers(429, {}), (response) => void response.socket?.destroy(), answers(503, {}), { content: 'at last' }];
 
     const { body, log } = await played(script, { settings: { retryWaitsMs: [1, 1, 1] } });
 
     expect(body).toMatchObject({ result: 'at last', usage: { requests: 4, incomplete: true } });
-    expect(log).toContain('asked again');
+    expect(log).toContain('retrying in');
   });
 
-  it('is not heard of for so long that the silence ends it, and the connection is closed', async () => {
+  it('is timed out if it sends nothing for too long, and the connection is closed', async () => {
     let isClosed = false;
     const hangs: Act = (response) => {
       response.on('close', () => {
@@ -285,8 +290,8 @@ describe('a server of a model that misbehaves', () => {
   });
 });
 
-describe('an answer that comes in a stream', () => {
-  it('is a sign of life at its first part, and silence after that is idle', async () => {
+describe('a streamed answer', () => {
+  it('counts as the first event at its first part; the idle timeout applies after that', async () => {
     const begins: Act = (response) =>
       void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(`data: ${part('I was')}\n\n`);
 
@@ -303,19 +308,19 @@ describe('the settings of the worker for openai-http', () => {
   const tools = (flags: Record<string, string | string[]>) =>
     toolsOf(loadConfig({ flags: { tools: ['openai-http'], ...flags }, env: {} }).config);
 
-  it('name the server and the model', async () => {
+  it('set the server and the model', async () => {
     const { url } = await modelServer();
     const [adapter] = tools({ openai_url: `${url}/`, openai_model: 'a-model' });
     expect(await adapter?.probe()).toMatchObject([{ level: 'ok' }]);
   });
 
-  it.each([{}, { openai_model: 'a-model' }, { openai_url: 'http://127.0.0.1:1' }])('are refused when one is missing: %j', (flags) => {
-    expect(() => tools(flags)).toThrow('needs --openai-url and --openai-model');
+  it.each([{}, { openai_model: 'a-model' }, { openai_url: 'http://127.0.0.1:1' }])('are rejected if one is missing: %j', (flags) => {
+    expect(() => tools(flags)).toThrow('requires --openai-url and --openai-model');
   });
 });
 
-describe('what doctor tells of openai-http', () => {
-  it('is whether the model is there', async () => {
+describe('the doctor check of openai-http', () => {
+  it('reports whether the model exists', async () => {
     const { url } = await modelServer();
 
     expect(await adapterFor(url).probe()).toMatchObject([{ level: 'ok', message: expect.stringContaining('a-model') }]);

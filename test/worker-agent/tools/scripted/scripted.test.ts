@@ -4,45 +4,45 @@ import { scripted } from '../../../../worker-agent/src/tools/scripted/scripted.t
 import type { AdapterHost, Job } from '../../../../worker-agent/src/tools/adapter.ts';
 
 const perform = async (input: Json, { inputs = {}, attempt = 1 }: { inputs?: Record<string, Json>; attempt?: number } = {}) => {
-  const heard: unknown[] = [];
+  const emitted: unknown[] = [];
   const job = { goal: 'the goal', attempt, input, input_keys: Object.keys(inputs), inputs: async () => inputs } as unknown as Job;
   const host = {
     signal: new AbortController().signal,
-    emit: (event: unknown) => void heard.push(event),
+    emit: (event: unknown) => void emitted.push(event),
     artifact: async (file: { name: string }) => {
-      heard.push(file.name);
+      emitted.push(file.name);
       return 'an-id';
     },
   } as unknown as AdapterHost;
   const outcome = await scripted.start(job, host).done;
-  return { result: outcome.ended === 'end_turn' ? outcome.result : outcome, heard };
+  return { result: outcome.ended === 'end_turn' ? outcome.result : outcome, emitted };
 };
 
 describe('the tool scripted', () => {
-  it('answers the goal and the names of its inputs when it has no steps', async () => {
+  it('returns the goal and the names of its inputs if it has no steps', async () => {
     expect((await perform({}, { inputs: { a: 1, b: 2 } })).result).toEqual({ text: 'the goal', inputs: ['a', 'b'] });
   });
 
-  it('logs and tells progress', async () => {
-    const { heard } = await perform({
+  it('logs and reports progress', async () => {
+    const { emitted } = await perform({
       steps: [
         { do: 'log', text: 'x' },
         { do: 'progress', percent: 50, message: 'half' },
       ],
     });
-    expect(heard).toEqual([
+    expect(emitted).toEqual([
       { type: 'log', stream: 'stdout', text: 'x\n' },
       { type: 'progress', percent: 50, message: 'half' },
     ]);
   });
 
-  it('adds up the outputs of its parents by key, in counts too', async () => {
+  it('adds up the outputs of its parents by key, including nested counts', async () => {
     const inputs = { one: { counts: { a: 1, b: 2 } }, two: { counts: { b: 3, c: 4 } } };
     expect((await perform({ steps: [{ do: 'sum_inputs' }] }, { inputs })).result).toEqual({ counts: { a: 1, b: 5, c: 4 } });
     expect((await perform({ steps: [{ do: 'sum_inputs' }] }, { inputs: { x: { n: 1 }, y: { n: 2 } } })).result).toEqual({ n: 3 });
   });
 
-  it('refuses to add up what is no number', async () => {
+  it('fails to add up a value that is not a number', async () => {
     await expect(perform({ steps: [{ do: 'sum_inputs' }] }, { inputs: { x: { n: 'one' } } })).rejects.toMatchObject({
       failureClass: 'invalid_result',
       message: expect.stringContaining('x.n'),
@@ -54,7 +54,7 @@ describe('the tool scripted', () => {
     expect((await perform({ steps: [{ do: 'concat_inputs', separator: ' ' }] }, { inputs })).result).toBe('one two {"n":3}');
   });
 
-  it('hashes, counts words, and gives the output of the last step that has one', async () => {
+  it('hashes, counts words, and returns the output of the last step that has one', async () => {
     expect(
       (
         await perform({
@@ -70,14 +70,14 @@ describe('the tool scripted', () => {
     });
   });
 
-  it('leaves an artifact', async () => {
+  it('creates an artifact', async () => {
     expect(await perform({ steps: [{ do: 'artifact', name: 'a.txt', content: 'x' }] })).toEqual({
       result: { artifact_id: 'an-id', name: 'a.txt' },
-      heard: ['a.txt'],
+      emitted: ['a.txt'],
     });
   });
 
-  it('fails as it is told, up to the attempt that it is told', async () => {
+  it('fails as configured, up to the configured attempt', async () => {
     const input = {
       steps: [
         { do: 'fail', failure_class: 'rate_limited', message: 'later', until_attempt: 2 },
@@ -92,8 +92,8 @@ describe('the tool scripted', () => {
     [{ steps: 'x' }, 'input.steps'],
     [{ steps: [{ do: 'dance' }] }, 'input.steps.0.do'],
     [{ steps: [{ do: 'output', value: 1 }, { do: 'hash' }] }, 'input.steps.1.text'],
-    [{ steps: [{ do: 'output', value: 1, sleep: 5 }] }, 'input.steps.0.sleep is not a field here'],
-  ])('says where its steps are wrong: %j', async (input, place) => {
+    [{ steps: [{ do: 'output', value: 1, sleep: 5 }] }, 'input.steps.0.sleep is an unknown field'],
+  ])('reports the path of an invalid step: %j', async (input, place) => {
     await expect(perform(input as Json)).rejects.toMatchObject({ failureClass: 'invalid_result', message: expect.stringContaining(place) });
   });
 });

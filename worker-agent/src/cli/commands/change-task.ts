@@ -1,6 +1,6 @@
 import { repeatCall } from '../../../../schema/client/client.ts';
 import type { Task } from '../../../../schema/task.ts';
-import { CALLER, type Command, type CommandContext, text } from '../command.ts';
+import { CLIENT_SETTINGS, type Command, type CommandContext, text } from '../command.ts';
 import { EXIT } from '../../terminal/command-error.ts';
 import { idOf } from '../ids.ts';
 import { taskText } from '../show.ts';
@@ -13,7 +13,7 @@ const change = (name: string, summary: string, call: Change, options: Command['o
   summary,
   minArgs: 1,
   maxArgs: 1,
-  settings: CALLER,
+  settings: CLIENT_SETTINGS,
   options,
   run: async (context) => {
     const { io, config } = context;
@@ -25,16 +25,14 @@ const change = (name: string, summary: string, call: Change, options: Command['o
 
 export const cancel = change(
   'cancel',
-  'Cancel a task and all that it has not ended',
+  'Cancel a task and all of its subtasks that have not ended',
   ({ client, options }, params, each) => client.cancelTask({ params, body: { reason: text(options, 'reason') ?? '' } }, each),
-  { reason: { type: 'string', placeholder: 'TEXT', help: 'Why; kept with the task' } },
+  { reason: { type: 'string', placeholder: 'TEXT', help: 'The reason, which is stored with the task' } },
 );
-export const retry = change('retry', 'Run again what failed, was cancelled or was skipped', ({ client }, params, each) =>
+export const retry = change('retry', 'Retry the subtasks that failed, were cancelled or were skipped', ({ client }, params, each) =>
   client.retryTask({ params, body: {} }, each),
 );
-export const pause = change('pause', 'Claim nothing new of a task; what runs goes on', ({ client }, params, each) =>
+export const pause = change('pause', 'Pause a task: running subtasks continue, no new ones are claimed', ({ client }, params, each) =>
   client.pauseTask({ params, body: {} }, each),
 );
-export const resume = change('resume', 'Go on with a paused task', ({ client }, params, each) =>
-  client.resumeTask({ params, body: {} }, each),
-);
+export const resume = change('resume', 'Resume a paused task', ({ client }, params, each) => client.resumeTask({ params, body: {} }, each));

@@ -4,18 +4,18 @@ import type { Subtask } from '../../../../schema/task.ts';
 import type { CommandContext } from '../command.ts';
 import { paintStatus } from '../../terminal/io.ts';
 import { oneLine, table } from '../../terminal/text.ts';
-import { aboutEither } from '../ids.ts';
+import { taskOrSubtaskCommand } from '../ids.ts';
 import { subtasksOf } from '../all-subtasks.ts';
 import { waitText } from '../waits.ts';
 
-const MOST = 20;
+const MAX_SHOWN = 20;
 
 const isOpen = ({ status }: Subtask) => !(SUBTASK_ENDS as readonly string[]).includes(status);
 const readyFirst = (a: Subtask, b: Subtask) => Number(b.status === 'ready') - Number(a.status === 'ready');
 
 const explainTask = async ({ client, io, config }: CommandContext, id: string): Promise<void> => {
   const open = (await subtasksOf(client, id)).filter(isOpen).toSorted(readyFirst);
-  const shown = open.slice(0, MOST);
+  const shown = open.slice(0, MAX_SHOWN);
   const explained = await Promise.all(shown.map(({ subtask_id }) => client.explainSubtask({ params: { subtask_id } })));
   if (config.json) return io.out(JSON.stringify({ task_id: id, open_count: open.length, subtasks: explained }));
   if (open.length === 0) return io.out(`every subtask has ended; next: maw get ${id}`);
@@ -26,8 +26,8 @@ const explainTask = async ({ client, io, config }: CommandContext, id: string): 
     it.subtask_id,
     waitText(explained[at] as Explanation, it.tool),
   ]);
-  io.out(table(['KEY', 'STATUS', 'TOOL', 'SUBTASK', 'WAITS'], rows));
-  if (open.length > MOST) io.out(`\nand ${open.length - MOST} more that have not ended`);
+  io.out(table(['KEY', 'STATUS', 'TOOL', 'SUBTASK', 'WAITING FOR'], rows));
+  if (open.length > MAX_SHOWN) io.out(`\nand ${open.length - MAX_SHOWN} more that have not ended`);
 };
 
 const explainSubtask = async ({ client, io, config }: CommandContext, id: string): Promise<void> => {
@@ -44,12 +44,12 @@ const explainSubtask = async ({ client, io, config }: CommandContext, id: string
     it.obstacles.map(({ message }) => message).join(', '),
     it.worker_id,
   ]);
-  io.out(`\n${table(['NAME', 'MAY TAKE IT', 'WHY NOT', 'WORKER'], rows)}${workers_truncated ? '\nand more' : ''}`);
+  io.out(`\n${table(['NAME', 'MAY CLAIM', 'WHY NOT', 'WORKER'], rows)}${workers_truncated ? '\nand more' : ''}`);
 };
 
-export const explain = aboutEither({
+export const explain = taskOrSubtaskCommand({
   name: 'explain',
-  summary: 'Say what a subtask, or all that is open of a task, waits for, and which worker may take it',
+  summary: 'Explain what a subtask, or each open subtask of a task, is waiting for, and which workers may claim it',
   task: explainTask,
   subtask: explainSubtask,
 });

@@ -1,6 +1,6 @@
 import type { CommandContext } from '../command.ts';
 import { oneLine, table } from '../../terminal/text.ts';
-import { aboutEither } from '../ids.ts';
+import { taskOrSubtaskCommand } from '../ids.ts';
 import { hasResult, resultText } from '../results.ts';
 import { subtaskTable, taskText } from '../show.ts';
 import { subtasksOf } from '../all-subtasks.ts';
@@ -18,7 +18,7 @@ const showSubtask = async ({ client, io, config }: CommandContext, id: string): 
   io.out([subtaskTable(io, [subtask]), '', table(['TRY', 'STATUS', 'WORKER', 'ERROR'], attempts), ...result].join('\n'));
 };
 
-export const get = aboutEither({
+export const get = taskOrSubtaskCommand({
   name: 'get',
   summary: 'Show a task with its subtasks, or a subtask with its attempts',
   task: showTask,

@@ -1,6 +1,6 @@
 import { repeatCall } from '../../../../schema/client/client.ts';
 import { TaskSpec } from '../../../../schema/task.ts';
-import { CALLER, type Command, type Options, text } from '../command.ts';
+import { CLIENT_SETTINGS, type Command, type Options, text } from '../command.ts';
 import { checkSpec, readSpec } from '../spec-file.ts';
 import { EXIT, UsageError } from '../../terminal/command-error.ts';
 import { follow } from '../follow-task.ts';
@@ -32,8 +32,8 @@ const ofGoal = (goal: string, options: Options) => {
 };
 
 const ofFile = (file: string, options: Options) => {
-  const surplus = ['tool', 'input', 'priority'].filter((name) => options[name] !== undefined);
-  if (surplus.length > 0) throw new UsageError(`--${surplus[0]} belongs to a plain goal`, `put it into ${file}`);
+  const misplaced = ['tool', 'input', 'priority'].filter((name) => options[name] !== undefined);
+  if (misplaced.length > 0) throw new UsageError(`--${misplaced[0]} is only for a goal in quotes`, `set it in ${file}`);
   return readSpec(file, TaskSpec);
 };
 
@@ -41,16 +41,16 @@ export const submit: Command = {
   name: 'submit',
   args: '"GOAL" | FILE.yaml | FILE.json | -',
   summary: 'Submit a task: a goal in quotes, or a file with its DAG (- for stdin)',
-  details: 'A file is checked here first; each fault is told with its line and its path.',
+  details: 'A file is checked on this machine first; each error is reported with its line and its path.',
   minArgs: 1,
   maxArgs: 1,
-  settings: [...CALLER, 'poll_ms'],
+  settings: [...CLIENT_SETTINGS, 'poll_ms'],
   options: {
     wait: { type: 'boolean', short: 'w', help: 'Follow the task to its end; exit code 0 only when it completed' },
-    tool: { type: 'string', placeholder: 'NAME', help: 'For a goal: its tool' },
-    input: { type: 'string', placeholder: 'JSON', help: 'For a goal: what its tool takes' },
-    priority: { type: 'string', placeholder: '0-9', help: 'For a goal: higher goes first' },
-    'idempotency-key': { type: 'string', placeholder: 'KEY', help: 'The same submit again with the same key makes no second task' },
+    tool: { type: 'string', placeholder: 'NAME', help: 'For a goal: the tool' },
+    input: { type: 'string', placeholder: 'JSON', help: 'For a goal: the input of the tool' },
+    priority: { type: 'string', placeholder: '0-9', help: 'For a goal: the priority; higher runs first' },
+    'idempotency-key': { type: 'string', placeholder: 'KEY', help: 'Submitting again with the same key creates no second task' },
   },
   run: async (context) => {
     const { args, options, client, io, config } = context;

@@ -6,7 +6,7 @@ import { stateFileOf } from '../worker-setup.ts';
 export const workerDrain: Command = {
   name: 'worker drain',
   args: '',
-  summary: 'Tell the worker that runs on this machine to claim nothing new, finish and end',
+  summary: 'Drain the worker that runs on this machine: it finishes its running subtasks and exits',
   minArgs: 0,
   maxArgs: 0,
   settings: ['url', 'name', 'state_dir', 'json'],
@@ -16,16 +16,16 @@ export const workerDrain: Command = {
     if (pid === null)
       throw new CommandError(
         `no process on this machine runs the worker ${config.name} of ${config.url}`,
-        'check --name, --url and --state-dir; maw workers shows them all',
+        'check --name, --url and --state-dir; maw workers lists all workers',
       );
-    // Windows has no SIGTERM: a process that is sent one ends at once.
+    // Windows has no SIGTERM: sending it kills the process immediately.
     if (process.platform === 'win32')
       throw new CommandError(
-        `on Windows a process cannot be asked to end (it is ${pid})`,
-        'press Ctrl-C once in its window, or set its mode to draining on the platform',
+        `on Windows, process ${pid} cannot be asked to exit`,
+        'press Ctrl-C once in its window, or set the mode of the worker to draining on the platform',
       );
     process.kill(pid, 'SIGTERM');
-    io.out(config.json ? JSON.stringify({ pid, draining: true }) : `process ${pid} drains`);
+    io.out(config.json ? JSON.stringify({ pid, draining: true }) : `process ${pid} is draining`);
     return EXIT.ok;
   },
 };

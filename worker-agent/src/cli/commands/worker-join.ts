@@ -14,14 +14,14 @@ const joined = (context: CommandContext): CommandContext => {
 export const workerJoin: Command = {
   name: 'worker join',
   args: 'URL',
-  summary: 'Check this machine, enrol it at a platform, and work until told to stop',
+  summary: 'Check this machine, enrol it with a platform, and start the worker',
   details:
-    'URL is what maw enrol printed: the address of the platform, with the enrolment token after #. The token is used when every check has\n' +
-    'passed, so what is wrong can be mended and the line pasted again. A machine that has joined before goes on as the same worker.',
+    'URL is printed by maw enrol: the address of the platform, followed by # and the enrolment token. The token is used only after\n' +
+    'every check has passed, so a failed command can be repeated. A machine that has joined before continues as the same worker.',
   minArgs: 1,
   maxArgs: 1,
   settings: WORKER_SETTINGS.filter((key) => key !== 'url'),
-  options: { ...SERVICE_OPTIONS, service: { type: 'boolean', help: 'Have the machine run it as a service, instead of here' } },
+  options: { ...SERVICE_OPTIONS, service: { type: 'boolean', help: 'Run the worker as a service of this machine' } },
   run: async (given) => {
     const isService = given.options.service === true || given.options.account !== undefined;
     const context = isService ? forService(joined(given)) : joined(given);

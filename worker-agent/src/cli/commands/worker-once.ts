@@ -4,8 +4,8 @@ import { WORKER_SETTINGS, withAgent } from '../worker-setup.ts';
 export const workerOnce: Command = {
   name: 'worker once',
   args: '',
-  summary: 'Claim once, carry that out, and end',
-  details: 'Claims at most as many subtasks as there are --slots. The exit code is 0 also when there was nothing to do.',
+  summary: 'Claim subtasks once, run them, and exit',
+  details: 'Claims at most --slots subtasks. The exit code is also 0 if there was no work.',
   minArgs: 0,
   maxArgs: 0,
   settings: WORKER_SETTINGS,

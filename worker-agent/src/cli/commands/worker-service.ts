@@ -3,23 +3,23 @@ import { join } from 'node:path';
 import type { Command, CommandContext } from '../command.ts';
 import { install, uninstall } from '../../service/install.ts';
 import { type Plan, planOf } from '../../service/manager.ts';
-import { secretsLeftOut, serviceOf } from '../../service/service.ts';
+import { secretsNotPassed, serviceOf } from '../../service/service.ts';
 import { configHome, variableOf } from '../settings.ts';
 import { CommandError, ENROL_AGAIN, EXIT, UsageError } from '../../terminal/command-error.ts';
 import { stateFileOf, toolsOf, WORKER_SETTINGS } from '../worker-setup.ts';
 
-/** Kept by systemd for the account of a service of the machine. */
+/** The state folder that systemd creates for a system service and its account. */
 const MACHINE_STATE = '/var/lib/maw';
 
 export const SERVICE_OPTIONS = {
   account: {
     type: 'string',
     placeholder: 'USER',
-    help: `As a service of the whole machine that runs as this account; it keeps its state in ${MACHINE_STATE} (needs root)`,
+    help: `Make it a system service that runs as this account, with its state in ${MACHINE_STATE} (requires root)`,
   },
 } as const;
 
-/** A service of the machine keeps its state where systemd gives it to its account. */
+/** A system service on Linux has its state in the folder that systemd creates, unless --state-dir is set. */
 export const forService = (context: CommandContext): CommandContext => {
   const { options, loaded, config } = context;
   const isMachine = typeof options.account === 'string' && process.platform === 'linux';
@@ -27,41 +27,41 @@ export const forService = (context: CommandContext): CommandContext => {
 };
 
 const planFor = ({ config, loaded, env, options }: CommandContext): Plan => {
-  if (options.account === '') throw new UsageError('--account names no account', 'name the one that the worker is to run as');
+  if (options.account === '') throw new UsageError('--account is empty', 'set it to the account that runs the worker');
   const account = typeof options.account === 'string' ? options.account : undefined;
   const plan = planOf(serviceOf({ config, loaded, env, file: stateFileOf(config), account }), process.platform);
   if (plan === null)
     throw new CommandError(
-      `this knows no service manager of ${process.platform}`,
-      'docs/worker.md of the project tells how to start a worker with the machine',
+      `services are not supported on ${process.platform}`,
+      'docs/worker.md of the project describes other ways to start a worker at boot',
     );
   return plan;
 };
 
-/** Installs the service of a worker that is enrolled, and tells what to know of it. */
+/** Installs the service of an enrolled worker, and prints its log and other notes. */
 export const installService = async (given: CommandContext): Promise<number> => {
   const context = forService(given);
   const plan = planFor(context);
-  const secrets = secretsLeftOut(context.loaded);
+  const secrets = secretsNotPassed(context.loaded);
   if (secrets.length > 0)
     throw new UsageError(
-      `a service does not see ${secrets.map(variableOf).join(', ')}, and no secret goes into its file`,
-      `put it into ${join(configHome(), 'config.yaml')}, readable by you alone`,
+      `a service cannot read ${secrets.map(variableOf).join(', ')}, and secrets are not written into its file`,
+      `put it into ${join(configHome(), 'config.yaml')}, readable only by you`,
     );
   await install(plan);
-  context.io.out([`service ${plan.file} is installed and runs`, ...plan.notes].join('\n'));
+  context.io.out([`service ${plan.file} is installed and running`, ...plan.notes].join('\n'));
   return EXIT.ok;
 };
 
 export const workerInstallService: Command = {
   name: 'worker install-service',
   args: '',
-  summary: 'Have this machine run the worker: a systemd unit, or an agent of launchd on macOS',
-  details: 'With the settings that are given here. Repeat it to change them: the worker drains, and starts with the new ones.',
+  summary: 'Run the worker as a service of this machine: a systemd unit, or a launchd agent on macOS',
+  details: 'The service uses the settings given here. Repeat the command to change them: the worker drains and restarts.',
   minArgs: 0,
   maxArgs: 0,
   settings: WORKER_SETTINGS,
-  options: { ...SERVICE_OPTIONS, print: { type: 'boolean', help: 'Show the file, and install nothing' } },
+  options: { ...SERVICE_OPTIONS, print: { type: 'boolean', help: 'Print the service file, and install nothing' } },
   run: async (given) => {
     const context = forService(given);
     toolsOf(context.config);
@@ -71,7 +71,7 @@ export const workerInstallService: Command = {
     }
     const state = await stateFileOf(context.config).read();
     if (state?.worker_id === undefined)
-      throw new CommandError(`the worker ${context.config.name} is not enrolled at ${context.config.url}`, ENROL_AGAIN, {
+      throw new CommandError(`the worker ${context.config.name} is not enrolled with ${context.config.url}`, ENROL_AGAIN, {
         exitCode: EXIT.not_enrolled,
       });
     return installService(context);
@@ -81,7 +81,7 @@ export const workerInstallService: Command = {
 export const workerUninstallService: Command = {
   name: 'worker uninstall-service',
   args: '',
-  summary: 'End the service of the worker and remove it; the worker stays enrolled',
+  summary: 'Stop and remove the service of the worker; the worker stays enrolled',
   minArgs: 0,
   maxArgs: 0,
   settings: ['url', 'name', 'state_dir'],
@@ -92,10 +92,10 @@ export const workerUninstallService: Command = {
     if (!existsSync(plan.file))
       throw new CommandError(
         `there is no service of the worker ${context.config.name} of ${context.config.url}: no ${plan.file}`,
-        'check --name, --url and --account; maw worker status shows what this machine knows',
+        'check --name, --url and --account; see maw worker status',
       );
     await uninstall(plan);
-    context.io.out(`service ${plan.file} is ended and removed`);
+    context.io.out(`service ${plan.file} is stopped and removed`);
     return EXIT.ok;
   },
 };

@@ -4,10 +4,11 @@ import { WORKER_SETTINGS, withAgent } from '../worker-setup.ts';
 export const workerStart: Command = {
   name: 'worker start',
   args: '',
-  summary: 'Work until told to stop',
+  summary: 'Start the worker; it runs until it is stopped',
   details:
-    'Ctrl-C (or SIGTERM) drains: nothing new is claimed, what runs is finished. A second one stops the work and gives it back,\n' +
-    'a third ends the process at once; a closed terminal gives the work back at once. At the first start it needs an enrolment token; later ones use what is kept in --state-dir.',
+    'Ctrl-C (or SIGTERM) drains: running subtasks continue, no new ones are claimed. A second one stops and releases them, a third\n' +
+    'exits immediately. Closing the terminal releases them immediately. The first start requires an enrolment token; later ones use\n' +
+    'the credential in --state-dir.',
   minArgs: 0,
   maxArgs: 0,
   settings: WORKER_SETTINGS,

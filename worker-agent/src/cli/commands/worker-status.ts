@@ -8,7 +8,7 @@ import { ageOf } from '../show.ts';
 import { stateFileOf } from '../worker-setup.ts';
 
 const onServer = async (client: Client, workerId: string | undefined, hasKey: boolean) => {
-  if (workerId === undefined) return { known: false as const, reason: 'it is not enrolled' };
+  if (workerId === undefined) return { known: false as const, reason: 'the worker is not enrolled' };
   if (!hasKey) return { known: false as const, reason: 'set --api-key to ask the platform' };
   try {
     return { known: true as const, worker: await client.getWorker({ params: { worker_id: workerId } }) };
@@ -20,29 +20,29 @@ const onServer = async (client: Client, workerId: string | undefined, hasKey: bo
 
 const Readiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) });
 type Readiness = z.output<typeof Readiness>;
-const ASK_MS = 2_000;
+const TIMEOUT_MS = 2_000;
 
-/** What the process tells of itself; null where it was not told to. */
+/** The readiness that the process reports; null if it was started without a health port. */
 const readinessOf = async (port: number): Promise<Readiness | null> => {
   if (port === 0) return null;
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(ASK_MS) });
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     return Readiness.parse(await response.json());
   } catch (error) {
-    return { ready: false, reasons: [`it does not answer at its port ${port}: ${(error as Error).message}`] };
+    return { ready: false, reasons: [`the worker does not respond on port ${port}: ${(error as Error).message}`] };
   }
 };
 
 const readyText = (it: Readiness | null): string => {
-  if (it === null) return 'unknown: it was started without --health-port';
+  if (it === null) return 'unknown: the worker was started without --health-port';
   return it.ready ? 'yes' : `no: ${it.reasons.join('; ')}`;
 };
 
 export const workerStatus: Command = {
   name: 'worker status',
   args: '',
-  summary: 'Show what this machine and the platform know of the worker',
-  details: 'The exit code is 0 when a process runs it, else 1.',
+  summary: 'Show the status of the worker on this machine and on the platform',
+  details: 'The exit code is 0 if the worker is running, otherwise 1.',
   minArgs: 0,
   maxArgs: 0,
   settings: ['url', 'api_key', 'name', 'state_dir', 'timeout_ms', 'json'],
@@ -54,18 +54,18 @@ export const workerStatus: Command = {
     const pid = owner?.pid ?? null;
     const readiness = await readinessOf(owner?.health_port ?? 0);
     const server = await onServer(client, state?.worker_id, config.api_key !== undefined);
-    const said = server.known
+    const onPlatform = server.known
       ? `${server.worker.status}, ${server.worker.mode}, ${server.worker.running}/${server.worker.slots} slots, seen ${ageOf(server.worker.last_seen_at)} ago`
       : `unknown: ${server.reason}`;
-    const enrolled = state?.worker_id ?? 'no: make a token with maw enrol --tools …';
+    const enrolled = state?.worker_id ?? 'no: create a token with maw enrol --tools …';
     const rows = [
       ['worker', config.name],
       ['platform', config.url],
       ['state file', file.path],
       ['enrolled', enrolled],
-      ['process', pid === null ? 'none runs' : String(pid)],
+      ['process', pid === null ? 'not running' : String(pid)],
       ...(pid === null ? [] : [['ready', readyText(readiness)]]),
-      ['platform says', said],
+      ['on the platform', onPlatform],
     ];
     const { known: _, ...platform } = server;
     io.out(

@@ -1,5 +1,5 @@
 import { LIMITS } from '../../../../schema/json.ts';
-import { CALLER, type Command } from '../command.ts';
+import { CLIENT_SETTINGS, type Command } from '../command.ts';
 import { EXIT } from '../../terminal/command-error.ts';
 import { paintStatus } from '../../terminal/io.ts';
 import { oneLine, table } from '../../terminal/text.ts';
@@ -11,7 +11,7 @@ export const workers: Command = {
   summary: 'List workers, newest first',
   minArgs: 0,
   maxArgs: 0,
-  settings: CALLER,
+  settings: CLIENT_SETTINGS,
   options: {},
   run: async ({ io, client, config }) => {
     const page = await client.listWorkers({ query: { limit: LIMITS.page } });

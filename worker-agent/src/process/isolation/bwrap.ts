@@ -6,10 +6,11 @@ import type { Isolation, ToolCommand } from './isolation.ts';
 
 type Bwrap = Extract<Isolation, { kind: 'bwrap' }>;
 
-/** A world in which all can be read, nothing be written, and which ends with its first process or with the worker. */
-export const WORLD = '--unshare-pid --unshare-ipc --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc'.split(' ');
+/** A sandbox in which everything is readable and nothing writable. It ends with its first process or with the worker. */
+export const SANDBOX = '--unshare-pid --unshare-ipc --die-with-parent --cap-drop ALL --ro-bind / / --dev /dev --proc /proc'.split(' ');
 
-// Whoever reaches a socket in there acts outside; what the network and NixOS need of /run is brought back.
+// These folders are hidden, since through a socket in them a process could act outside the sandbox. What the network and NixOS need in
+// /run stays visible.
 const RUN = ['/run/systemd/resolve', '/run/NetworkManager', '/run/resolvconf', '/run/current-system', '/run/wrappers'];
 const SOCKETS = ['/run', '/tmp', '/var/tmp'];
 
@@ -21,17 +22,17 @@ const hide = (path: string): string[] => {
 
 const same = (flag: string) => (path: string) => [flag, path, path];
 
-/** Programs that lie where the rest is hidden. */
+/** Programs in hidden folders, which must stay visible. */
 const programs = (command: ToolCommand, hidden: readonly string[]): string[] =>
   [...(command.env.PATH ?? '').split(delimiter), command.file].filter(
     (path) => isAbsolute(path) && hidden.some((folder) => path !== folder && isInside(path, folder)),
   );
 
-/** The command as bubblewrap starts it. What comes later covers what came before. */
+/** The command as bubblewrap starts it. Later mounts cover earlier ones. */
 export const inBwrap = ({ bwrap, roots, hidden }: Bwrap, workspace: Workspace, command: ToolCommand): ToolCommand => {
   const secret = [...SOCKETS, ...hidden];
   const args = [
-    WORLD,
+    SANDBOX,
     secret.flatMap(hide),
     ['--bind', workspace.temporary, '/tmp'],
     [...RUN, ...programs(command, secret)].flatMap(same('--ro-bind-try')),

@@ -1,12 +1,12 @@
 import type { Workspace } from '../../attempt/workspace.ts';
 import { inBwrap } from './bwrap.ts';
-import { emptyEnv, ownEnv } from './isolated-env.ts';
+import { minimalEnv, ownEnv } from './isolated-env.ts';
 import type { Isolation, IsolatedCommand, ToolCommand } from './isolation.ts';
 
-/** The one place where it is decided how a command of an attempt is started. */
+/** How a command of an attempt is started, by the isolation of the worker. */
 export const isolate = (isolation: Isolation, workspace: Workspace, command: ToolCommand): IsolatedCommand => {
   if (isolation.kind === 'none') return { ...command, env: { ...ownEnv(), ...command.env }, isWrapped: false };
-  const env = { ...emptyEnv(workspace), ...command.env };
+  const env = { ...minimalEnv(workspace), ...command.env };
   if (isolation.kind === 'env') return { ...command, env, isWrapped: false };
   return { ...inBwrap(isolation, workspace, { ...command, env }), isWrapped: true };
 };

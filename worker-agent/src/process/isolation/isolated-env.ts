@@ -13,11 +13,11 @@ const foldersOf = ({ home, temporary }: Workspace): Record<string, string> =>
     ? { USERPROFILE: home, APPDATA: home, LOCALAPPDATA: home, TEMP: temporary, TMP: temporary }
     : { HOME: home, TMPDIR: temporary };
 
-/** The worker's environment without its own settings, among which its tokens are. */
+/** The worker's environment without its own settings, which include its tokens. */
 export const ownEnv = (): Record<string, string> => ({ ...chosen((name) => !/^MAW_/i.test(name)), ...PLAIN });
 
-/** An environment made from empty: how to find programs, a language, the way to the network, and the attempt's own folders. */
-export const emptyEnv = (workspace: Workspace): Record<string, string> => {
+/** A minimal environment: PATH, language, network settings and the attempt's own folders. */
+export const minimalEnv = (workspace: Workspace): Record<string, string> => {
   const passed = new Set([...SYSTEM, ...NETWORK].map((name) => (process.platform === 'win32' ? name.toUpperCase() : name)));
   const isPassed = (name: string) => passed.has(process.platform === 'win32' ? name.toUpperCase() : name);
   return { LANG: process.env.LANG ?? 'C.UTF-8', ...chosen(isPassed), ...PLAIN, ...foldersOf(workspace) };

@@ -1,7 +1,7 @@
 /**
- * What keeps a command apart from the machine. `none`: it has the worker's environment, without what is the worker's alone. `env`: its
- * environment is made from empty, home and temporary folder are the attempt's; no boundary. `bwrap`: moreover it can write to nothing
- * but the folders of the attempt and `roots`, and its processes are a world of their own.
+ * How a command is isolated from the machine. `none`: it has the worker's environment, without the worker's own settings. `env`: it has
+ * a minimal environment, and the home and temporary folder of the attempt; this is not a security boundary. `bwrap`: in addition, it can
+ * write only to the folders of the attempt and `roots`, and it sees only its own processes.
  */
 export type Isolation =
   | { kind: 'none' }
@@ -10,7 +10,7 @@ export type Isolation =
 
 export const ISOLATIONS = ['none', 'env', 'bwrap'] as const;
 
-/** What a tool wants to run: `env` is what it and the subtask declare. */
+/** The command that a tool wants to run. `env` has the variables that the tool and the subtask declare. */
 export type ToolCommand = { file: string; args: readonly string[]; cwd: string; env: Record<string, string> };
-/** The command that is started for it; a wrapped one does not pass signals on. */
+/** The command that is actually started. A wrapped one does not pass signals on. */
 export type IsolatedCommand = ToolCommand & { isWrapped: boolean };

@@ -3,10 +3,10 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
- * Puts the files that a tool logs in with, named from the home folder, into the home folder of an attempt: as links, so that what the
- * tool renews is kept. Where links are a privilege, as on Windows, they are copies.
+ * Provides the credential files of a tool, given relative to the home folder, in the home folder of an attempt. They are links, so that
+ * credentials that the tool renews are kept; on Windows, where links need a privilege, they are copies.
  */
-export const bringLogins = async (logins: readonly string[], home: string): Promise<void> => {
+export const provideLogins = async (logins: readonly string[], home: string): Promise<void> => {
   for (const login of logins) {
     const [from, to] = [join(homedir(), login), join(home, login)];
     if ((await stat(from).catch(() => null)) === null) continue;

@@ -2,27 +2,28 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { findCommand } from '../find-command.ts';
 import { CommandError } from '../../terminal/command-error.ts';
-import { WORLD } from './bwrap.ts';
+import { SANDBOX } from './bwrap.ts';
 import type { Isolation } from './isolation.ts';
 
 export type IsolationWish = { kind: Isolation['kind']; roots: readonly string[]; hidden: readonly string[] };
 
-const ELSE = 'or take --isolation env, which is no boundary';
+const ALTERNATIVE = 'or use --isolation env, which is not a security boundary';
 
-/** The isolation that was asked for, tried out; throws CommandError when it is not to be had. */
+/** Returns the requested isolation after testing it. Throws CommandError if it is not available. */
 export const prepareIsolation = async ({ kind, roots, hidden }: IsolationWish): Promise<Isolation> => {
   if (kind !== 'bwrap') return { kind };
-  if (process.platform !== 'linux') throw new CommandError('isolation: bwrap exists on Linux only', `run the worker on Linux, ${ELSE}`);
+  if (process.platform !== 'linux')
+    throw new CommandError('isolation: bwrap exists on Linux only', `run the worker on Linux, ${ALTERNATIVE}`);
   const bwrap = await findCommand('bwrap');
   if (bwrap === null)
-    throw new CommandError('isolation: bwrap is asked for and not on the PATH', `install the package bubblewrap, ${ELSE}`);
+    throw new CommandError('isolation: bwrap was requested and is not on the PATH', `install the package bubblewrap, ${ALTERNATIVE}`);
   try {
-    await promisify(execFile)(bwrap, [...WORLD, '--', 'true']);
+    await promisify(execFile)(bwrap, [...SANDBOX, '--', 'true']);
   } catch (cause) {
-    const said = (cause as { stderr?: string }).stderr?.trim() || (cause as Error).message;
+    const output = (cause as { stderr?: string }).stderr?.trim() || (cause as Error).message;
     throw new CommandError(
-      `isolation: bwrap is asked for and does not work: ${said}`,
-      `let this user make user namespaces (sysctl, AppArmor, container settings), ${ELSE}`,
+      `isolation: bwrap was requested and does not work: ${output}`,
+      `allow this user to create user namespaces (sysctl, AppArmor, container settings), ${ALTERNATIVE}`,
       { cause },
     );
   }

@@ -3,14 +3,14 @@ import { classify, type RetryOptions } from '../../api/retry.ts';
 import type { RunningJob } from '../../attempt/running-job.ts';
 
 const DIRECT_MS = 1_000;
-/** For so long what can be kept is sent again first. */
+/** How long sending is repeated before the content is stored on the disk. */
 export const directMs = ({ settings }: JobContext): number => settings.directMs ?? DIRECT_MS;
-/** From when on an answer counts as one that may not come. */
+/** After this time without an answer, the content is stored on the disk. */
 export const SLOW_MS = 2_000;
 
 type Ways<T> = { send(retry: RetryOptions & { signal: AbortSignal }): Promise<T>; keep(): Promise<T> };
 
-/** Sends at once where nothing waits and the platform answers; else keeps it. Where that cannot be done either, goes on trying to send. */
+/** Sends at once if the spool is empty and the platform answers; otherwise stores it. If that fails too, keeps trying to send. */
 export const sendOrKeep = async <T>(ctx: JobContext, job: RunningJob, { send, keep }: Ways<T>): Promise<T> => {
   const { spool, leaving } = ctx;
   if (spool.isEmpty) {

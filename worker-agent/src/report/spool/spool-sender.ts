@@ -15,13 +15,13 @@ export type SpoolSenderOptions = { api: WorkerApi; spool: Spool; log: Log; onRev
 const CHECK_MS = 10_000;
 const RETRY = { baseMs: 200, maxMs: 10_000 };
 const once = { again: () => false };
-/** A bug of the platform, or a rule of somebody on the way, such as a size: other entries may pass. */
+/** The error may concern only this entry: a bug of the platform, or a rule of an intermediary such as a size limit. */
 const isOfEntry = (error: unknown): boolean => {
   const { status = 0 } = error as { status?: number };
   return status === 500 || (status >= 400 && isOfProxy(error) && !isTransient(error));
 };
 
-/** Sends what the spool holds, in order, as soon as the platform answers again. The platform judges each by its fence. */
+/** Sends the entries of the spool in order, as soon as the platform answers again. The platform checks the fence of each. */
 export class SpoolSender {
   readonly #options: SpoolSenderOptions;
   readonly #timer = new WakeableTimer();
@@ -30,7 +30,7 @@ export class SpoolSender {
     this.#options = options;
   }
 
-  /** The platform may answer again, or there is something to send. */
+  /** Call this when the platform may answer again, or when there is something to send. */
   hurry(): void {
     this.#timer.wake();
   }
@@ -40,13 +40,13 @@ export class SpoolSender {
     for (let tries = 0; !signal.aborted; ) {
       tries = (await this.#round(signal)) ? 0 : tries + 1;
       if (spool.isEmpty || tries > 0) await this.#timer.wait(tries === 0 ? CHECK_MS : backoffMs(tries, RETRY), signal);
-      // Also what hurries it waits so long.
+      // Also after `hurry` it waits until the time that the server asked for.
       await new WakeableTimer().wait(api.notBefore - performance.now(), signal);
       if (!signal.aborted) await spool.check();
     }
   }
 
-  /** Answers whether nothing has to wait. An attempt for which the platform has an error of its own does not hold up the others. */
+  /** Returns whether no entry has to wait. An attempt that meets an error of its own does not delay the others. */
   async #round(signal: AbortSignal): Promise<boolean> {
     const { spool, log } = this.#options;
     const waiting = new Set<string>();
@@ -61,26 +61,26 @@ export class SpoolSender {
         log('info', 'spool.sent', { subtask_id: entry.subtask_id, kind: entry.kind });
         await spool.remove(item);
       } catch (error) {
-        const isLeft = await this.#failed(item, entry, error);
-        if (isLeft === 'all') return false;
-        if (isLeft === 'this') waiting.add(entry.subtask_id);
+        const delayed = await this.#failed(item, entry, error);
+        if (delayed === 'all') return false;
+        if (delayed === 'this') waiting.add(entry.subtask_id);
       }
     }
     return waiting.size === 0;
   }
 
-  /** Nothing when it cannot be read just now: the entries after it may need it. */
+  /** Returns undefined when the entry cannot be read at the moment; then the next ones wait, since they may depend on it. */
   async #read(item: Item): Promise<Awaited<ReturnType<Spool['read']>> | undefined> {
     const { spool, log } = this.#options;
     try {
       return await spool.read(item);
     } catch (error) {
-      log('warn', 'spool.unread', { file: item.path, error: (error as Error).message });
+      log('warn', 'spool.unreadable', { file: item.path, error: (error as Error).message });
       return undefined;
     }
   }
 
-  /** What has to wait after an error. */
+  /** Handles an error and returns which entries have to wait. */
   async #failed(item: Item, { subtask_id, kind }: SpoolEntry, error: unknown): Promise<'all' | 'this' | 'nothing'> {
     const { spool, log, onRevoked } = this.#options;
     const verdict = classify(error);

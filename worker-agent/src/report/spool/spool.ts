@@ -9,14 +9,14 @@ export type SpoolOptions = {
   maxBytes: number;
   log: Log;
   maxAgeMs?: number;
-  /** For so long an entry that cannot be read is tried again: the others wait behind it. */
-  unreadForMs?: number;
-  /** How files are written; another one in tests of disks that fail. */
+  /** How long reading an unreadable entry is repeated; the next ones wait meanwhile. */
+  unreadableForMs?: number;
+  /** How files are written; tests of failing disks replace it. */
   write?: typeof writeDurably;
-  /** Throws while something else that the worker needs of its disk does not work. */
+  /** Throws while something else that the worker needs its disk for does not work. */
   probe?: () => Promise<void>;
 };
-/** `full` and `failing`: a result could not be kept just now, so no work is taken on. */
+/** With `full` and `failing` a result could not be stored, so the worker claims nothing. */
 export type SpoolState = {
   status: 'empty' | 'waiting' | 'full' | 'failing';
   entries: number;
@@ -28,7 +28,7 @@ export type SpoolState = {
 export type Item = { readonly seq: number; readonly path: string; readonly bytes: number; readonly keptAtMs: number };
 
 const DAY_MS = 86_400_000;
-const UNREAD_MS = 600_000;
+const UNREADABLE_MS = 600_000;
 const ROOM_BYTES = 1_048_576;
 const ROOM_FILES = 64;
 const PROBE_BYTES = 65_536;
@@ -40,20 +40,20 @@ class SpoolFull extends Error {
   readonly code = 'ENOSPC';
 }
 
-/** Keeps on the disk what could not be sent, in order, bounded in bytes and age. Only one process uses its folder. */
+/** Stores on the disk what could not be sent, in order, with limits on bytes and age. Only one process may use its folder. */
 export class Spool {
   readonly #options: SpoolOptions;
   readonly #write: typeof writeDurably;
-  readonly #gone = new Map<number, () => void>();
-  readonly #unreadSince = new Map<number, number>();
+  readonly #onRemoved = new Map<number, () => void>();
+  readonly #unreadableSince = new Map<number, number>();
   readonly #removed = new WeakSet<Item>();
   #items: Item[] = [];
   #next = 1;
   #broken = 0;
   #fault: { isFull: boolean; message: string } | null = null;
   #writing: Promise<unknown> = Promise.resolve();
-  #finding: Promise<void> | null = null;
-  /** Told when something was put in, and when the state has changed. */
+  #loading: Promise<void> | null = null;
+  /** Called when an entry was added and when the state has changed. */
   onChange: () => void = () => {};
 
   constructor(options: SpoolOptions) {
@@ -61,21 +61,21 @@ export class Spool {
     this.#write = options.write ?? writeDurably;
   }
 
-  /** Finds what an earlier process left. A folder that cannot be used shows in the state and stops nobody. */
+  /** Finds the entries of an earlier process. Does not throw: a folder that cannot be used is reported in the state. */
   open(): Promise<void> {
     return this.check();
   }
 
-  /** Before this has been done once, nothing is put in: it could take the place of what is there. */
-  #found(): Promise<void> {
-    this.#finding ??= this.#find().catch((error) => {
-      this.#finding = null;
+  /** Loads the existing entries once. Nothing is added before, since it could overwrite one of them. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#readFolder().catch((error) => {
+      this.#loading = null;
       throw error;
     });
-    return this.#finding;
+    return this.#loading;
   }
 
-  async #find(): Promise<void> {
+  async #readFolder(): Promise<void> {
     const { folder, log } = this.#options;
     await mkdir(folder, { recursive: true, mode: 0o700 });
     for (const name of (await readdir(folder)).toSorted()) {
@@ -120,7 +120,7 @@ export class Spool {
     };
   }
 
-  /** Resolves when the entry is safe on the disk; throws when it cannot be kept. Logs and files leave the other half to results. */
+  /** Resolves when the entry is stored on the disk; throws if it cannot be. Logs and files may use only half of the space. */
   put(entry: SpoolEntry, bytes?: Uint8Array): Promise<Item> {
     const put = this.#writing.then(() => this.#put(entry, bytes));
     this.#writing = put.catch(() => {});
@@ -132,32 +132,32 @@ export class Spool {
     const content = encodeEntry(entry, bytes);
     const isMaterial = entry.kind === 'logs' || entry.kind === 'artifact';
     try {
-      await this.#found();
-      if (this.bytes + content.length > (isMaterial ? maxBytes / 2 : maxBytes)) throw new SpoolFull(`it holds ${maxBytes} bytes at most`);
+      await this.#load();
+      if (this.bytes + content.length > (isMaterial ? maxBytes / 2 : maxBytes)) throw new SpoolFull(`it holds at most ${maxBytes} bytes`);
       const seq = this.#next++;
       const path = join(folder, `${String(seq).padStart(12, '0')}-${entry.kind}.spool`);
       await this.#write(path, content);
       const item = { seq, path, bytes: content.length, keptAtMs: Date.now() };
       this.#items.push(item);
-      this.#works();
+      this.#recovered();
       this.onChange();
       return item;
     } catch (error) {
-      // That a file or much output does not fit says nothing of results.
+      // If a large file or output does not fit, results may still fit.
       if (!(error instanceof SpoolFull && isMaterial)) this.#failed(error);
       throw error;
     }
   }
 
-  /** Null when the file is broken, which is then set aside, or is gone; throws when it cannot be read just now. */
+  /** Returns null when the file was removed, or is broken and was set aside. Throws when it cannot be read at the moment. */
   async read(item: Item): Promise<ReturnType<typeof decodeEntry> | null> {
     try {
       const file = decodeEntry(await readFile(item.path));
-      this.#unreadSince.delete(item.seq);
+      this.#unreadableSince.delete(item.seq);
       return file;
     } catch (error) {
       if (this.#removed.has(item)) return null;
-      if (this.#mayPass(item, error as NodeJS.ErrnoException)) throw error;
+      if (this.#mayRecover(item, error as NodeJS.ErrnoException)) throw error;
       this.#broken++;
       this.#options.log('error', 'spool.broken', { file: `${item.path}.broken`, error: (error as Error).message });
       await rename(item.path, `${item.path}.broken`).catch(() => {});
@@ -166,12 +166,12 @@ export class Spool {
     }
   }
 
-  /** An error of the system says nothing of the content, unless it lasts. */
-  #mayPass({ seq }: Item, { errno, code }: NodeJS.ErrnoException): boolean {
+  /** An error of the operating system does not mean that the content is broken, unless it persists. */
+  #mayRecover({ seq }: Item, { errno, code }: NodeJS.ErrnoException): boolean {
     if (errno === undefined || code === 'ENOENT') return false;
-    const since = this.#unreadSince.get(seq) ?? performance.now();
-    this.#unreadSince.set(seq, since);
-    return performance.now() - since <= (this.#options.unreadForMs ?? UNREAD_MS);
+    const since = this.#unreadableSince.get(seq) ?? performance.now();
+    this.#unreadableSince.set(seq, since);
+    return performance.now() - since <= (this.#options.unreadableForMs ?? UNREADABLE_MS);
   }
 
   async remove(item: Item): Promise<void> {
@@ -180,24 +180,24 @@ export class Spool {
     this.#forget(item);
   }
 
-  /** Resolves when the entry has been sent, or given up. */
-  gone({ seq }: Item): Promise<void> {
+  /** Resolves when the entry was removed because it has been sent or given up. */
+  removed({ seq }: Item): Promise<void> {
     if (!this.#items.some((it) => it.seq === seq)) return Promise.resolve();
-    return new Promise((resolve) => this.#gone.set(seq, resolve));
+    return new Promise((resolve) => this.#onRemoved.set(seq, resolve));
   }
 
   #forget({ seq }: Item): void {
     this.#items = this.#items.filter((it) => it.seq !== seq);
-    this.#gone.get(seq)?.();
-    this.#gone.delete(seq);
-    this.#unreadSince.delete(seq);
+    this.#onRemoved.get(seq)?.();
+    this.#onRemoved.delete(seq);
+    this.#unreadableSince.delete(seq);
   }
 
-  /** Drops what is too old, and looks whether a result could be kept: by writing something where there is doubt. */
+  /** Drops entries that are too old, and checks whether a result could be stored; if in doubt, by writing a file. */
   async check(): Promise<void> {
     const { maxAgeMs = DAY_MS, log } = this.#options;
     try {
-      await this.#found();
+      await this.#load();
       for (const item of this.#items.filter(({ keptAtMs }) => Date.now() - keptAtMs > maxAgeMs)) {
         log('error', 'spool.expired', { file: item.path });
         await this.remove(item);
@@ -211,7 +211,7 @@ export class Spool {
   async #probe(): Promise<void> {
     const { folder, maxBytes } = this.#options;
     const { bavail, bsize, files, ffree } = await statfs(folder);
-    // Some kinds of disks do not count their files, and say 0.
+    // Some file systems do not count their files and report 0.
     const hasRoom = bavail * bsize >= ROOM_BYTES && (files === 0 || ffree >= ROOM_FILES);
     if (this.#fault === null && hasRoom) return;
     await this.#options.probe?.();
@@ -219,18 +219,18 @@ export class Spool {
     const probe = join(folder, `probe${TEMPORARY}`);
     await this.#write(probe, Buffer.alloc(PROBE_BYTES));
     await rm(probe, { force: true });
-    this.#works();
+    this.#recovered();
   }
 
-  /** Something else failed on its disk: no work is taken on until a check finds that it works. */
-  fails(error: unknown): void {
+  /** Call this when something else failed on the same disk: the worker claims nothing until a check succeeds. */
+  reportFailure(error: unknown): void {
     this.#failed(error);
   }
 
-  #works(): void {
+  #recovered(): void {
     if (this.#fault === null) return;
     this.#fault = null;
-    this.#options.log('info', 'spool.works', {});
+    this.#options.log('info', 'spool.recovered', {});
     this.onChange();
   }
 

@@ -19,17 +19,17 @@ const parsed = (text: string): Json | undefined => {
 export const tooLarge = (what: string, maxBytes: number) =>
   new AgentFailure(
     'tool_error',
-    `${what} is larger than ${maxBytes} bytes, the most that this worker sends as a result (--max-result-bytes); leave a smaller result or a file`,
+    `${what} is larger than ${maxBytes} bytes, the limit of this worker for a result (--max-result-bytes); return a smaller result`,
   );
 
 const readResult = async (path: string, maxBytes: number): Promise<string> => {
   const file = await stat(path);
-  if (!file.isFile()) throw new AgentFailure('invalid_result', 'The result file is not a plain file');
+  if (!file.isFile()) throw new AgentFailure('invalid_result', 'The result file is not a regular file');
   if (file.size > maxBytes) throw tooLarge('The result file', maxBytes);
   return readFile(path, 'utf8');
 };
 
-/** The text of the file that the command wrote as its result, or null when it wrote none. */
+/** The text of the result file that the command wrote, or null if it wrote none. */
 const writtenResult = async (input: ExecInput, { workspace, cwd, roots, maxBytes }: Places): Promise<string | null> => {
   const named = input.result_file;
   const path =
@@ -39,7 +39,7 @@ const writtenResult = async (input: ExecInput, { workspace, cwd, roots, maxBytes
   return path === null ? null : readResult(path, maxBytes);
 };
 
-/** The result of a command that ended well: the file that it wrote, else what it printed. */
+/** The result of a command that succeeded: its result file, or else its output. */
 export const resultOf = async (input: ExecInput, stdout: string, places: Places): Promise<Json> => {
   const written = await writtenResult(input, places);
   if (written === null && (input.result === 'file' || input.result_file !== undefined))
@@ -48,6 +48,6 @@ export const resultOf = async (input: ExecInput, stdout: string, places: Places)
   if (input.result === 'text') return text;
   const value = parsed(text);
   if (value === undefined && input.result === 'json')
-    throw new AgentFailure('invalid_result', 'The command ended well, but its result is not JSON');
+    throw new AgentFailure('invalid_result', 'The command succeeded, but its result is not JSON');
   return value ?? (value === null ? null : text);
 };

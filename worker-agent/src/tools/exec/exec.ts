@@ -16,7 +16,7 @@ const stdinOf = async (kind: ExecInput['stdin'], job: Job): Promise<string | und
   return kind === 'prompt' ? promptOf(job.goal, inputs) : JSON.stringify({ goal: job.goal, input: job.input, inputs });
 };
 
-/** Keeps what a command prints, within bounds: stdout for the result, the end of stderr for the message. */
+/** Collects the output of a command up to a limit: stdout for the result, the end of stderr for the error message. */
 class Output {
   readonly stderr = new Tail();
   readonly #maxBytes: number;
@@ -53,7 +53,7 @@ const run = async ({ maxResultBytes, ...rules }: ExecSettings, job: Job, host: A
 
   const tail = output.stderr.text(host.redact);
   if (finished.code !== 0) throw new AgentFailure('tool_error', `${argv[0]}: ${endOf(finished)}${tail && `\n${tail}`}`);
-  if (output.isTooLarge && input.result !== 'file') throw tooLarge('What the command printed', maxResultBytes);
+  if (output.isTooLarge && input.result !== 'file') throw tooLarge('The output of the command', maxResultBytes);
   const places = { workspace: host.workspace, cwd, roots: rules.roots, maxBytes: maxResultBytes };
   return { ended: 'end_turn', result: await resultOf(input, output.stdout, places) };
 };
@@ -64,21 +64,25 @@ const probe = async ({ allow }: ExecSettings): Promise<Check[]> => {
       {
         level: 'warn',
         message: 'exec: no command is allowed, so every exec subtask fails',
-        next: 'allow some: --exec-allow git --exec-allow node',
+        next: 'allow some: --exec-allow git,node',
       },
     ];
   return Promise.all(
     allow.map(async (name): Promise<Check> => {
       if (name === '*')
-        return { level: 'warn', message: 'exec: every command is allowed', next: 'name those that are needed instead: --exec-allow git' };
+        return {
+          level: 'warn',
+          message: 'exec: every command is allowed',
+          next: 'allow only the commands that you need: --exec-allow git',
+        };
       const found = await findCommand(name);
       if (found !== null) return { level: 'ok', message: `exec: ${name} is ${found}` };
-      return { level: 'fail', message: `exec: ${name} is not on the PATH`, next: `install ${name}, or take it out of --exec-allow` };
+      return { level: 'fail', message: `exec: ${name} is not on the PATH`, next: `install ${name}, or remove it from --exec-allow` };
     }),
   );
 };
 
-/** Runs a command that the worker's owner allowed: argv as it is, no shell. */
+/** Runs a command that the owner of the worker allowed, with argv unchanged and without a shell. */
 export const createExec = (settings: ExecSettings): AgentAdapter => ({
   id: 'exec',
   logins: settings.logins,

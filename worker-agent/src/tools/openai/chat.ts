@@ -14,7 +14,7 @@ export type Tokens = { input: number; output: number };
 export type Answer = { content: string; calls: ToolCall[]; finish: string | null; tokens: Tokens | null };
 export type Ask = { messages: readonly Message[]; tools: readonly unknown[]; temperature: number | undefined };
 
-// Only what is used is looked at: servers differ in the rest.
+// These schemas cover only the fields that are used: servers differ in the others.
 const Text = z.string().nullish();
 const Call = z.object({
   index: z.int().nullish(),
@@ -32,16 +32,16 @@ const parse = (text: string): Completion => {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw unavailable(`answered what is no JSON: ${text}`, cause);
+    throw unavailable(`sent a response that is not JSON: ${text}`, cause);
   }
   const parsed = Completion.safeParse(value);
-  if (!parsed.success) throw unavailable(`answered what is no chat completion: ${parsed.error.issues[0]?.path.join('.')}`);
+  if (!parsed.success) throw unavailable(`sent a response that is not a chat completion: ${parsed.error.issues[0]?.path.join('.')}`);
   if (parsed.data.error) throw refusal(500, text);
   return parsed.data;
 };
 
-/** Puts an answer together from its parts; one that comes whole has one. */
-class Gathered {
+/** Assembles an answer from its parts; an answer that is not streamed has only one. */
+class AnswerBuilder {
   #content = '';
   readonly #calls = new Map<number, { id: string; name: string; text: string }>();
   #finish: string | null = null;
@@ -74,23 +74,23 @@ class Gathered {
 }
 
 const read = async (response: IncomingMessage, onPart: () => void): Promise<Answer> => {
-  const gathered = new Gathered();
+  const builder = new AnswerBuilder();
   if (!/event-stream/.test(response.headers['content-type'] ?? '')) {
     const whole = parse(await wholeText(response));
-    if (!whole.choices?.[0]?.message) throw unavailable('answered what is no chat completion: it has no message');
-    gathered.add(whole);
-    return gathered.answer;
+    if (!whole.choices?.[0]?.message) throw unavailable('sent a response that is not a chat completion: it has no message');
+    builder.add(whole);
+    return builder.answer;
   }
   for await (const data of dataOf(response)) {
-    if (data === '[DONE]') return gathered.answer;
+    if (data === '[DONE]') return builder.answer;
     onPart();
-    gathered.add(parse(data));
+    builder.add(parse(data));
   }
-  if (gathered.answer.finish === null) throw unavailable('broke off in the middle of its answer');
-  return gathered.answer;
+  if (builder.answer.finish === null) throw unavailable('ended the stream before the end of its answer');
+  return builder.answer;
 };
 
-/** Asks a model once; `onPart` is called at each part of an answer that comes in a stream. Throws AgentFailure with its class. */
+/** Sends one request to a model; calls `onPart` for each part of a streamed answer. Throws AgentFailure with the failure class. */
 export const ask = async (settings: ChatSettings, { messages, tools, temperature }: Ask, signal: AbortSignal, onPart: () => void) => {
   const { url, model, key, stream, timeoutMs } = settings;
   const limit = AbortSignal.timeout(timeoutMs);
@@ -108,7 +108,7 @@ export const ask = async (settings: ChatSettings, { messages, tools, temperature
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof AgentFailure) throw error;
-    if (limit.aborted) throw unavailable(`did not answer within ${timeoutMs} ms (--openai-timeout-ms)`, error);
-    throw unavailable(`can't be asked: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`, error);
+    if (limit.aborted) throw unavailable(`did not respond within ${timeoutMs} ms (--openai-timeout-ms)`, error);
+    throw unavailable(`cannot be reached: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`, error);
   }
 };

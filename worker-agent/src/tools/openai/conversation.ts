@@ -7,13 +7,13 @@ import type { Toolbox } from './toolbox.ts';
 
 export type ConversationSettings = ChatSettings & {
   maxTurns: number;
-  /** Between tries to ask a server that is busy or away; each waits longer. */
+  /** The waits between attempts to reach a server that is busy or unavailable. */
   retryWaitsMs: readonly number[];
 };
 
 const CALLS_PER_TURN = 32;
 const REPAIR_TURNS = 5;
-const WORTH_ANOTHER_TRY = ['rate_limited', 'model_unavailable'];
+const RETRYABLE = ['rate_limited', 'model_unavailable'];
 
 type ConversationOptions = {
   settings: ConversationSettings;
@@ -23,7 +23,7 @@ type ConversationOptions = {
   wantsJson: boolean;
 };
 
-/** A session with a model: what was said so far, and what it cost. */
+/** A session with a model: its messages and its usage so far. */
 export class Conversation {
   readonly #options: ConversationOptions;
   readonly #messages: Message[];
@@ -43,16 +43,16 @@ export class Conversation {
     return this.#turns(message, Math.min(REPAIR_TURNS, this.#options.settings.maxTurns));
   }
 
-  async #turns(message: string, most: number): Promise<Outcome> {
+  async #turns(message: string, maxTurns: number): Promise<Outcome> {
     this.#messages.push({ role: 'user', content: message });
-    for (let turn = 0; turn < most; turn++) {
+    for (let turn = 0; turn < maxTurns; turn++) {
       const outcome = await this.#turn();
       if (outcome !== null) return outcome;
     }
     return { ended: 'max_turns' };
   }
 
-  /** Null while the model wants to go on. */
+  /** Null if the model continues with another turn. */
   async #turn(): Promise<Outcome | null> {
     const { host, toolbox } = this.#options;
     const answer = await this.#ask();
@@ -60,7 +60,7 @@ export class Conversation {
     this.#messages.push({ role: 'assistant', content: content || null, ...(calls.length > 0 ? { tool_calls: calls } : {}) });
     if (content) host.emit({ type: 'message', text: content });
     if (finish === 'content_filter') return { ended: 'refusal' };
-    // What was cut off is not done by halves.
+    // Tool calls of an incomplete answer are not executed.
     if (finish === 'length') return { ended: 'max_tokens' };
     if (calls.length === 0) return this.#ended(content);
     for (const [at, call] of calls.entries()) await this.#use(call, at);
@@ -71,7 +71,7 @@ export class Conversation {
   async #use(call: ToolCall, at: number): Promise<void> {
     const { host, toolbox } = this.#options;
     host.signal.throwIfAborted();
-    const content = at < CALLS_PER_TURN ? await toolbox.use(call) : `error: at most ${CALLS_PER_TURN} tools are used in one turn`;
+    const content = at < CALLS_PER_TURN ? await toolbox.use(call) : `error: at most ${CALLS_PER_TURN} tool calls are executed in one turn`;
     this.#messages.push({ role: 'tool', tool_call_id: call.id, content });
   }
 
@@ -87,8 +87,8 @@ export class Conversation {
         return await this.#askOnce();
       } catch (error) {
         const waitMs = settings.retryWaitsMs[tries];
-        if (!(error instanceof AgentFailure) || !WORTH_ANOTHER_TRY.includes(error.failureClass) || waitMs === undefined) throw error;
-        host.emit({ type: 'warning', message: `${error.message} (asked again in ${waitMs} ms)` });
+        if (!(error instanceof AgentFailure) || !RETRYABLE.includes(error.failureClass) || waitMs === undefined) throw error;
+        host.emit({ type: 'warning', message: `${error.message} (retrying in ${waitMs} ms)` });
         await wait(waitMs, undefined, { signal: host.signal });
       }
   }
@@ -116,14 +116,14 @@ export class Conversation {
   }
 }
 
-/** The JSON in what a model says, also within a fence; its text when there is none. */
+/** The JSON in the answer of a model, also inside a code fence; the text itself if there is none. */
 const jsonIn = (content: string): Json => {
   const [, fenced] = /```(?:json)?\s*\n([\s\S]*?)```/.exec(content) ?? [];
   for (const text of [content, fenced])
     try {
       if (text !== undefined) return JSON.parse(text) as Json;
     } catch {
-      // The next may be.
+      // The next candidate may be JSON.
     }
   return content;
 };

@@ -13,29 +13,29 @@ const classOf = (status: number, text: string): FailureClass => {
 
 const HELP: Partial<Record<FailureClass, string>> = {
   auth: "check the worker's --openai-key",
-  budget: 'the conversation is too long for the model, or its account is used up; ask for less in one subtask',
-  model_unavailable: 'check --openai-url and --openai-model of the worker, and that the model is there',
+  budget: 'the conversation is too long for the model, or the account has no credit left; use smaller subtasks',
+  model_unavailable: 'check --openai-url and --openai-model of the worker, and that the model exists',
 };
 
-/** What a refusal says, in either of the forms that servers use. */
-const saidIn = (text: string): string => {
+/** The message of an error response, in either of the formats that servers use. */
+const messageIn = (text: string): string => {
   try {
     const { error, message } = JSON.parse(text) as { error?: { message?: unknown } | string; message?: unknown };
-    const said = typeof error === 'string' ? error : (error?.message ?? message);
-    return typeof said === 'string' ? said : text;
+    const found = typeof error === 'string' ? error : (error?.message ?? message);
+    return typeof found === 'string' ? found : text;
   } catch {
     return text;
   }
 };
 
-/** A refusal of the model's server as a failure with its class. */
+/** The failure for an error response of the model server. */
 export const refusal = (status: number, text: string): AgentFailure => {
   const failureClass = classOf(status, text);
   const help = HELP[failureClass];
-  const said = saidIn(text).trim() || 'nothing'; // whole: half a secret would not be known for one
-  return new AgentFailure(failureClass, `The model's server answered ${status}: ${said}${help ? `; ${help}` : ''}`);
+  const reason = messageIn(text).trim() || 'no message'; // not shortened: redaction would miss a part of a secret
+  return new AgentFailure(failureClass, `The model server responded with status ${status}: ${reason}${help ? `; ${help}` : ''}`);
 };
 
-/** A server that can't be reached, breaks off or talks nonsense: another try may go well. */
+/** The failure for a server that is unreachable, closes the connection or sends invalid responses; a retry may succeed. */
 export const unavailable = (what: string, cause?: unknown): AgentFailure =>
-  new AgentFailure('model_unavailable', `The model's server ${what}; ${HELP.model_unavailable}`, { cause });
+  new AgentFailure('model_unavailable', `The model server ${what}; ${HELP.model_unavailable}`, { cause });

@@ -1,11 +1,11 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 
-const MOST_BYTES = 16_777_216;
+const MAX_BYTES = 16_777_216;
 
 type Request = { method: 'GET' | 'POST'; url: string; key: string | undefined; body?: unknown; signal: AbortSignal };
 
-/** Sends one request. Not by fetch, which gives up after five minutes without an answer: a model on a small machine may think longer. */
+/** Sends one request. It does not use fetch, which fails after five minutes without a response: a model on a small machine may need longer. */
 export const send = ({ method, url, key, body, signal }: Request): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const content = body === undefined ? undefined : JSON.stringify(body);
@@ -18,13 +18,13 @@ export const send = ({ method, url, key, body, signal }: Request): Promise<Incom
     request(url, { method, headers, signal }, resolve).on('error', reject).end(content);
   });
 
-/** The text of an answer, as it comes. Throws when there is more than any answer should have. */
+/** The text of a response, piece by piece as it arrives. Throws if it is too long. */
 export const textsOf = async function* (response: IncomingMessage): AsyncGenerator<string> {
   let bytes = 0;
   response.setEncoding('utf8');
   for await (const text of response as AsyncIterable<string>) {
     bytes += Buffer.byteLength(text);
-    if (bytes > MOST_BYTES) throw new Error(`its answer is longer than ${MOST_BYTES} bytes`);
+    if (bytes > MAX_BYTES) throw new Error(`its response is longer than ${MAX_BYTES} bytes`);
     yield text;
   }
 };
@@ -35,7 +35,7 @@ export const wholeText = async (response: IncomingMessage): Promise<string> => {
   return whole;
 };
 
-/** What the `data:` lines of a stream of events say. */
+/** The contents of the `data:` lines of an event stream. */
 export const dataOf = async function* (response: IncomingMessage): AsyncGenerator<string> {
   let rest = '';
   for await (const text of textsOf(response)) {

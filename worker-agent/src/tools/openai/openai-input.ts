@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** What a subtask for openai-http says. Other fields are data for the model. */
+/** The input of a subtask for openai-http. Other fields are data for the model. */
 export const OpenAiInput = z.looseObject({
   system: z.string().max(32_000).optional(),
   temperature: z.number().min(0).max(2).optional(),

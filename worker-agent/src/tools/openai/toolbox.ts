@@ -7,13 +7,13 @@ import { Tail } from '../../process/output-tail.ts';
 import type { ToolCall } from './chat.ts';
 import { listNames, readText, writeText } from './files.ts';
 
-type Place = { job: Job; host: AdapterHost; rules: CommandRules };
+type Context = { job: Job; host: AdapterHost; rules: CommandRules };
 type Tool<S extends z.ZodType = z.ZodType> = {
   description: string;
   input: S;
-  /** What is said of a call in the log. */
+  /** The detail of a call for the log. */
   detail(input: z.output<S>): string;
-  run(input: z.output<S>, place: Place): Promise<string>;
+  run(input: z.output<S>, context: Context): Promise<string>;
 };
 
 const COMMAND_TAIL = 20_000;
@@ -22,13 +22,13 @@ const tool = <S extends z.ZodType>(it: Tool<S>): Tool => it;
 
 const FILES = {
   read_file: tool({
-    description: 'Read a text file of the workspace',
+    description: 'Read a text file in the workspace',
     input: z.object({ path }),
     detail: (it) => it.path,
     run: (it, { host }) => readText(host.workspace, it.path),
   }),
   write_file: tool({
-    description: 'Write a text file of the workspace; its folders are made, and a file that is there is replaced',
+    description: 'Write a text file in the workspace; its folders are created, and an existing file is replaced',
     input: z.object({ path, content: z.string() }),
     detail: (it) => it.path,
     run: async (it, { host }) => {
@@ -46,7 +46,7 @@ const FILES = {
 
 const runCommand = ({ allow }: CommandRules) =>
   tool({
-    description: `Run a command in the workspace, without a shell. ${allow.includes('*') ? '' : `Allowed are: ${allow.join(', ')}`}`,
+    description: `Run a command in the workspace, without a shell. ${allow.includes('*') ? '' : `Allowed commands: ${allow.join(', ')}`}`,
     input: z.object({
       argv: z.array(z.string().refine((it) => !it.includes('\u0000'), 'must not contain U+0000')).min(1),
       timeout_seconds: z.number().min(1).max(3_600).default(120),
@@ -69,42 +69,42 @@ const definition = (name: string, description: string, parameters: unknown) => (
   function: { name, description, parameters },
 });
 
-/** What the model can do on this worker: the tools as they are described to it, and how one is used. */
+/** The tools that the model can use on this worker: their definitions, and their execution. */
 export class Toolbox {
   readonly definitions: readonly unknown[];
-  readonly #place: Place;
+  readonly #context: Context;
   readonly #tools: ReadonlyMap<string, Tool>;
   #submitted: { result: Json } | null = null;
 
-  constructor(place: Place) {
-    const { rules, job } = place;
-    this.#place = place;
+  constructor(context: Context) {
+    const { rules, job } = context;
+    this.#context = context;
     this.#tools = new Map(Object.entries(rules.allow.length > 0 ? { ...FILES, run_command: runCommand(rules) } : FILES));
     const result = job.result_schema === null || hasReferences(job.result_schema) ? {} : job.result_schema;
     this.definitions = [
       ...[...this.#tools].map(([name, it]) => definition(name, it.description, z.toJSONSchema(it.input, { io: 'input' }))),
-      definition(SUBMIT, 'Hand in the result and end the work', { type: 'object', properties: { result }, required: ['result'] }),
+      definition(SUBMIT, 'Submit the result and end the work', { type: 'object', properties: { result }, required: ['result'] }),
     ];
   }
 
-  /** What was handed in since this was asked last. */
+  /** The result that was submitted since the last call, if any. */
   takeResult(): { result: Json } | null {
     const submitted = this.#submitted;
     this.#submitted = null;
     return submitted;
   }
 
-  /** What the model is answered; what goes wrong is for it to put right. */
+  /** Executes a tool call and returns the answer for the model; errors are returned as text, so that the model can correct them. */
   async use({ function: { name, arguments: text } }: ToolCall): Promise<string> {
-    const { host } = this.#place;
+    const { host } = this.#context;
     try {
       const given: unknown = JSON.parse(text || '{}');
       if (name === SUBMIT) return this.#submit(given);
       const found = this.#tools.get(name);
-      if (found === undefined) return `error: there is no tool ${name}; there are ${[...this.#tools.keys(), SUBMIT].join(', ')}`;
+      if (found === undefined) return `error: there is no tool ${name}; available: ${[...this.#tools.keys(), SUBMIT].join(', ')}`;
       const input = found.input.parse(given);
       host.emit({ type: 'tool', name, detail: found.detail(input) });
-      return await found.run(input, this.#place);
+      return await found.run(input, this.#context);
     } catch (error) {
       host.signal.throwIfAborted();
       return `error: ${explain(error)}`;
@@ -114,7 +114,7 @@ export class Toolbox {
   #submit(given: unknown): string {
     const { result } = z.object({ result: z.json() }).parse(given);
     this.#submitted = { result };
-    this.#place.host.emit({ type: 'tool', name: SUBMIT, detail: '' });
+    this.#context.host.emit({ type: 'tool', name: SUBMIT, detail: '' });
     return 'received';
   }
 }

@@ -4,7 +4,7 @@ import { AgentFailure } from '../../attempt/agent-failure.ts';
 const isObject = (value: Json): value is { [key: string]: Json } => value !== null && typeof value === 'object' && !Array.isArray(value);
 
 const refuse = (path: string): never => {
-  throw new AgentFailure('invalid_result', `sum_inputs adds up objects of numbers; ${path} is neither a number nor such an object`);
+  throw new AgentFailure('invalid_result', `sum_inputs adds up objects of numbers; ${path} is neither a number nor an object`);
 };
 
 const add = (total: { [key: string]: Json }, value: { [key: string]: Json }, path: string): void => {
@@ -19,7 +19,7 @@ const add = (total: { [key: string]: Json }, value: { [key: string]: Json }, pat
   }
 };
 
-/** Adds objects of numbers up by their keys, in objects inside them too, such as {counts: {…}}. */
+/** Adds up objects of numbers key by key, including nested objects such as {counts: {…}}. */
 export const addUp = (inputs: Record<string, Json>): Json => {
   const total: { [key: string]: Json } = {};
   for (const [key, value] of Object.entries(inputs)) {
@@ -29,7 +29,7 @@ export const addUp = (inputs: Record<string, Json>): Json => {
   return total;
 };
 
-/** A result as text: itself, its `text`, or its JSON. */
+/** A result as text: a string itself, the `text` of an object, or JSON. */
 export const textOf = (value: Json): string => {
   if (typeof value === 'string') return value;
   if (isObject(value) && typeof value.text === 'string') return value.text;

@@ -7,10 +7,10 @@ import { ScriptedInput, type Step } from './steps.ts';
 import { AgentFailure } from '../../attempt/agent-failure.ts';
 import type { AdapterHost, Job, Outcome, AgentAdapter } from '../adapter.ts';
 
-type Does = { [D in Step['do']]: (step: Extract<Step, { do: D }>, job: Job, host: AdapterHost) => Promise<Json | undefined> };
+type StepHandlers = { [D in Step['do']]: (step: Extract<Step, { do: D }>, job: Job, host: AdapterHost) => Promise<Json | undefined> };
 
-/** Undefined means: this step gives no output. */
-const DOES: Does = {
+/** A handler returns undefined if its step has no output. */
+const HANDLERS: StepHandlers = {
   log: async ({ stream, text }, _, host) => void host.emit({ type: 'log', stream, text: `${text}\n` }),
   progress: async ({ percent, message }, _, host) =>
     void host.emit({ type: 'progress', ...(percent === undefined ? {} : { percent }), ...(message === undefined ? {} : { message }) }),
@@ -35,7 +35,7 @@ const DOES: Does = {
 };
 
 const perform = (step: Step, job: Job, host: AdapterHost) =>
-  (DOES[step.do] as (step: Step, job: Job, host: AdapterHost) => Promise<Json | undefined>)(step, job, host);
+  (HANDLERS[step.do] as (step: Step, job: Job, host: AdapterHost) => Promise<Json | undefined>)(step, job, host);
 
 const run = async (job: Job, host: AdapterHost): Promise<Outcome> => {
   const { steps } = parseInput(ScriptedInput, job.input, 'scripted');
@@ -47,7 +47,7 @@ const run = async (job: Job, host: AdapterHost): Promise<Outcome> => {
   return { ended: 'end_turn', result };
 };
 
-/** A built-in agent without a model: does what `input.steps` says. For demonstrations, tests and small glue. */
+/** A built-in agent without a model that performs `input.steps`. It is for demonstrations, tests and small glue steps. */
 export const scripted: AgentAdapter = {
   id: 'scripted',
   probe: async () => [{ level: 'ok', message: 'scripted: built in' }],

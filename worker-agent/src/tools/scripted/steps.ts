@@ -4,14 +4,14 @@ import { FailureClass } from '../../../../schema/task.ts';
 
 const step = <const D extends string, S extends z.ZodRawShape>(name: D, shape: S) => z.strictObject({ do: z.literal(name), ...shape });
 
-/** What the scripted agent can do, one after another; the last step that has an output gives the result. */
+/** The steps of the scripted agent, performed in order. The result is the output of the last step that has one. */
 export const Step = z.discriminatedUnion('do', [
   step('log', { text: z.string(), stream: z.enum(['stdout', 'stderr']).default('stdout') }),
   step('progress', { percent: z.number().min(0).max(100).optional(), message: z.string().max(LIMITS.reason_characters).optional() }),
   step('wait', { ms: z.int().min(0).max(86_400_000) }),
   step('fail', {
     failure_class: FailureClass.default('tool_error'),
-    message: z.string().max(LIMITS.message_characters).default('told to fail'),
+    message: z.string().max(LIMITS.message_characters).default('failed by a scripted step'),
     until_attempt: z.int().min(1).optional(),
   }),
   step('output', { value: Json }),

@@ -15,7 +15,7 @@ const failure = (asked: Promise<unknown>): Promise<Error> =>
     (error: Error) => error,
   );
 
-/** Takes connections and never says a word. */
+/** Accepts connections and never answers. */
 const startSilence = async (): Promise<number> => {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1');
@@ -47,7 +47,7 @@ const startBehindProxy = async () => {
   return { proxy, requester };
 };
 const isBack = (redis: RedisClient) => until('Redis to answer again', () => hint(redis.ping(), false), 18_000);
-/** Sets a key, once Redis answers in time. */
+/** Sets a key once Redis answers in time. */
 const keep = (redis: RedisClient, key: string) => until(`${key} to be kept`, () => hint(redis.set(key, 'x'), false));
 
 describe('a Redis that never answers', () => {
@@ -59,7 +59,7 @@ describe('a Redis that never answers', () => {
       /Socket timeout|writeable|no answer within 200 ms/,
     ],
   ];
-  it.each(ways)('is given up in time, over %s, and then not asked at all', async (_way, at, reason) => {
+  it.each(ways)('times out, over %s, and is then not queried at all', async (_way, at, reason) => {
     const redis = createRedis(await at(await startSilence()), { timeoutMs: 200, restMs: 600_000 });
 
     const failures = await Promise.all([1, 2, 3].map(() => failure(redis.set('a', 'x'))));
@@ -72,7 +72,7 @@ describe('a Redis that never answers', () => {
     expect(redis.health().state).toBe('open');
   });
 
-  it('is closed all the same', async () => {
+  it('can be closed', async () => {
     const requester = await connectRedis(`redis://127.0.0.1:${await startSilence()}`);
 
     await requester.close();
@@ -81,7 +81,7 @@ describe('a Redis that never answers', () => {
   });
 });
 
-/** Answers everything as if it were a PING, and keeps what it was sent. */
+/** Answers every command like PING, and records what it received. */
 const startParrot = (port: number): (() => string) => {
   let sent = '';
   const server = createServer((socket) => {
@@ -96,7 +96,7 @@ const startParrot = (port: number): (() => string) => {
 };
 
 describe('a Redis where nobody listens', () => {
-  it('is away at once, and when it comes it is asked again but not told what was given up', async () => {
+  it('is unavailable at once; when it starts, it is queried again, but not sent what was given up', async () => {
     const port = await freePort();
     const redis = createRedis({ requester: await connect(`redis://127.0.0.1:${port}`) }, { restMs: 20 });
     const error = await failure(redis.set('given up', 'x'));
@@ -112,7 +112,7 @@ describe('a Redis where nobody listens', () => {
 });
 
 describe('a real Redis', () => {
-  real('that hangs is given up in time, and asked again when it goes on', async () => {
+  real('that hangs times out, and is queried again when it continues', async () => {
     const server = await startReal();
     const redis = createRedis({ requester: server.requester }, { timeoutMs: 200, restMs: 50 });
     await keep(redis, 'a');
@@ -125,11 +125,11 @@ describe('a real Redis', () => {
     await isBack(redis);
   });
 
-  real('that is killed loses what it held and comes back, subscriptions too', async () => {
+  real('that is killed loses its data and is available again, including subscriptions', async () => {
     const server = await startReal();
     const redis = createRedis({ requester: server.requester }, { restMs: 50 });
-    const heard: string[] = [];
-    await server.requester.subscribe('subscribe', 'news', (message) => void heard.push(message));
+    const received: string[] = [];
+    await server.requester.subscribe('subscribe', 'news', (message) => void received.push(message));
     await keep(redis, 'a');
     let cuts = 0;
     const other = await connect(server.url, () => void cuts++);
@@ -141,13 +141,13 @@ describe('a real Redis', () => {
     await until('another one to run', () => server.pid() !== before);
     await isBack(redis);
 
-    expect(await until('it to say what it holds', () => other.request({ body: ['get', 'a'] }).catch(() => null))).toEqual({ result: null });
-    await until('the cut to be told', () => cuts > cutsBefore);
+    expect(await until('its data to be read', () => other.request({ body: ['get', 'a'] }).catch(() => null))).toEqual({ result: null });
+    await until('the lost connection to be reported', () => cuts > cutsBefore);
     await until('the subscriber to be back', async () => (await hint(redis.publish('news', 'hello'), 0)) === 1);
-    await until('it to hear', () => heard.includes('hello'));
+    await until('the message', () => received.includes('hello'));
   });
 
-  real('whose answer is lost is not asked again by the connection', async () => {
+  real('whose reply is lost is not queried again by the connection', async () => {
     const { requester, proxy } = await startBehindProxy();
 
     proxy.loseAnswers(1);
@@ -157,7 +157,7 @@ describe('a real Redis', () => {
     expect(answer).toEqual({ result: '1' });
   });
 
-  real('that is cut off in the middle of a pipeline is away as a whole', async () => {
+  real('that disconnects in the middle of a pipeline fails the whole pipeline', async () => {
     const { requester, proxy } = await startBehindProxy();
     const redis = createRedis({ requester });
 
