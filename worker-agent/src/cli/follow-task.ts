@@ -40,13 +40,13 @@ const events = async (context: CommandContext, taskId: string, show: (event: Eve
   const { client, config, io } = context;
   const waits = waitReporter(context, taskId);
   const quiet = setInterval(() => void waits.reportIfQuiet(), QUIET_CHECK_MS);
-  const onAway = (error: ApiError, tries: number) => {
+  const onUnavailable = (error: ApiError, tries: number) => {
     if (tries >= MAX_TRIES) throw error;
     if (tries === 1) reportUnavailable(io, error);
   };
   try {
     for (let seen = 0; ; ) {
-      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onUnavailable: onAway })) {
+      for await (const event of followTask(client, taskId, { afterSeq: seen, pollMs: config.poll_ms, onUnavailable })) {
         show(event);
         waits.onEvent();
         seen = event.seq;
