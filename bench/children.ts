@@ -28,12 +28,12 @@ export const startServer = ({ DATABASE_URL, SECRET_KEY }: Env) =>
   start<{ url: string }>('server.ts', { ...SETTINGS, DATABASE_URL, SECRET_KEY });
 
 /** The whole platform as one machine has it. */
-export const startWholeHome = async (databaseUrl: string) => {
+export const startStandalone = async (databaseUrl: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
   const variables = { DATABASE_URL: databaseUrl, BENCH_FOLDER: folder, LOG_LEVEL: 'error' };
-  const { stop, ...home } = await start<{ url: string; adminKey: string }>('home.ts', variables);
+  const { stop, ...standalone } = await start<{ url: string; adminKey: string }>('standalone.ts', variables);
   return {
-    ...home,
+    ...standalone,
     stop: async () => {
       await stop();
       await rm(folder, { recursive: true, force: true });

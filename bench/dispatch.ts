@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { startHome } from '../local/home.ts';
+import { startStandalone } from '../local/standalone.ts';
 import { type Client, createClient } from '../schema/client/client.ts';
 import { WorkerAgent } from '../worker-agent/src/agent/agent.ts';
 import { scripted } from '../worker-agent/src/tools/scripted/scripted.ts';
@@ -74,14 +74,14 @@ const dispatchOne = async (client: Client): Promise<number> => {
   return at('subtask.started') - at('task.submitted');
 };
 
-/** A home in this process with one worker that waits, with a doorbell and without. */
+/** A standalone installation in this process with one worker that waits, with a doorbell and without. */
 export const measureDispatch = async (databaseUrl: string, count: number): Promise<Latencies> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-bench-'));
   const env = { PATH: '', DATABASE_URL: databaseUrl, CLAIM_POLL_MS: String(POLL_MS) };
-  const home = await startHome({ folder, env, log: () => {} });
-  const client = createClient({ url: home.url, token: home.adminKey });
+  const standalone = await startStandalone({ folder, env, log: () => {} });
+  const client = createClient({ url: standalone.url, token: standalone.adminKey });
   const measure = async (isRung: boolean) => {
-    const { stop } = await agentOf(client, home.url, join(folder, String(isRung)), isRung);
+    const { stop } = await agentOf(client, standalone.url, join(folder, String(isRung)), isRung);
     const latencies: number[] = [];
     while (latencies.length < count) latencies.push(await dispatchOne(client));
     await stop();
@@ -90,7 +90,7 @@ export const measureDispatch = async (databaseUrl: string, count: number): Promi
   try {
     return { rung: await measure(true), polling: await measure(false) };
   } finally {
-    await home.close();
+    await standalone.close();
     await rm(folder, { recursive: true, force: true });
   }
 };

@@ -1,7 +1,7 @@
 import type { Composed } from '../functions/platform/context.ts';
 import { createContext } from '../functions/platform/context.ts';
 import { callTogether, requestsOf } from './callers.ts';
-import { startServer, startWholeHome } from './children.ts';
+import { startServer, startStandalone } from './children.ts';
 import { createDatabase, freshDatabase } from './database.ts';
 import { drive, httpStep, sqlStep, type Step } from './drive.ts';
 import { say } from '../local/say.ts';
@@ -46,9 +46,9 @@ const waysOf = (
   ];
 };
 
-/** Over the whole home, whose queues, Redis, sockets and clock work beside the requests. */
-const waysOfHome = (
-  home: Awaited<ReturnType<typeof startWholeHome>>,
+/** Through a standalone installation, whose queues, Redis, sockets and clock work beside the requests. */
+const waysOfStandalone = (
+  standalone: Awaited<ReturnType<typeof startStandalone>>,
   sql: Composed['sql'],
   steps: readonly Step[],
   tasks: number,
@@ -56,15 +56,15 @@ const waysOfHome = (
   const way = (name: string, limit: number): Way => ({
     name,
     measure: async (rounds) => {
-      await submitByApi(home.url, home.adminKey, sql, tasks, WIDTH);
+      await submitByApi(standalone.url, standalone.adminKey, sql, tasks, WIDTH);
       rounds.add(name, (await drive(steps, limit, tasks * (WIDTH + 2))).rate);
     },
   });
   const calls = (name: string): Way => ({
     name,
     measure: async (rounds) => {
-      const ids = await submitByApi(home.url, home.adminKey, sql, 20, WIDTH);
-      const next = requestsOf(home, ids)[name];
+      const ids = await submitByApi(standalone.url, standalone.adminKey, sql, 20, WIDTH);
+      const next = requestsOf(standalone, ids)[name];
       if (next === undefined) return;
       const { rate, p95 } = await callTogether(next, Math.max(200, tasks * 10));
       rounds.add(`100 callers: ${name}`, rate);
@@ -72,7 +72,7 @@ const waysOfHome = (
       await drive(steps, 10, await ready(sql)); // so that the next way begins with an empty queue
     },
   });
-  return [way('whole home, one at a time', 1), way('whole home, in tens', 10), ...Object.keys(requestsOf(home, [])).map(calls)];
+  return [way('standalone, one at a time', 1), way('standalone, in tens', 10), ...Object.keys(requestsOf(standalone, [])).map(calls)];
 };
 
 const ready = async (sql: Composed['sql']): Promise<number> => {
@@ -97,18 +97,22 @@ const yardstickOf = async (serverUrl: string, seconds: number) => {
 /** All ways in turn, round by round, so that a machine that grows slower does so for all of them; the first round warms up. */
 export const measureThroughput = async (serverUrl: string, { rounds, tasks }: Size): Promise<Rounds> => {
   const env = await freshDatabase(serverUrl, 'throughput');
-  const homeEnv = await freshDatabase(serverUrl, 'home');
-  const [ctx, beside] = [createContext(env), createContext(homeEnv)];
-  const [server, home] = await Promise.all([startServer(env), startWholeHome(homeEnv.DATABASE_URL)]);
+  const standaloneEnv = await freshDatabase(serverUrl, 'standalone');
+  const [ctx, beside] = [createContext(env), createContext(standaloneEnv)];
+  const [server, standalone] = await Promise.all([startServer(env), startStandalone(standaloneEnv.DATABASE_URL)]);
   const yardstick = await yardstickOf(serverUrl, tasks < 100 ? 1 : 2);
   try {
     const { caller } = await createOwner(ctx);
     const workers = await Promise.all(Array.from({ length: MANY_LOOPS }, () => createWorker(ctx, caller)));
     const sql = workers.map(({ principal }) => sqlStep(ctx, principal));
     const http = workers.map(({ principal, credential }) => httpStep(server.url, principal.worker_id, credential));
-    const enrolled = await enrolWorkers(home.url, home.adminKey, LOOPS);
-    const ofHome = enrolled.map(({ worker_id, credential }) => httpStep(home.url, worker_id, credential));
-    const ways = [yardstick.way, ...waysOf(ctx, caller, { sql, http }, tasks), ...waysOfHome(home, beside.sql, ofHome, tasks)];
+    const enrolled = await enrolWorkers(standalone.url, standalone.adminKey, LOOPS);
+    const ofStandalone = enrolled.map(({ worker_id, credential }) => httpStep(standalone.url, worker_id, credential));
+    const ways = [
+      yardstick.way,
+      ...waysOf(ctx, caller, { sql, http }, tasks),
+      ...waysOfStandalone(standalone, beside.sql, ofStandalone, tasks),
+    ];
     const measured = new Rounds();
     for (let round = 0; round <= rounds; round++) {
       for (const way of ways) await way.measure(round === 0 ? new Rounds() : measured);
@@ -117,6 +121,6 @@ export const measureThroughput = async (serverUrl: string, { rounds, tasks }: Si
     }
     return measured;
   } finally {
-    await Promise.all([server.stop(), home.stop(), ctx.close(), beside.close(), yardstick.close()]);
+    await Promise.all([server.stop(), standalone.stop(), ctx.close(), beside.close(), yardstick.close()]);
   }
 };

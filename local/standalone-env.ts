@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { HomeEnv } from '../schema/env.ts';
+import { StandaloneEnv } from '../schema/env.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 
-type Name = keyof typeof HomeEnv.shape;
-const NAMES = Object.keys(HomeEnv.shape) as Name[];
+type Name = keyof typeof StandaloneEnv.shape;
+const NAMES = Object.keys(StandaloneEnv.shape) as Name[];
 /** Has a password in it, so that an error must not show it. */
 const SECRET: Name = 'REDIS_URL';
 
@@ -16,9 +16,9 @@ const SECRET: Name = 'REDIS_URL';
 export const readStandaloneEnv = (
   variables: Record<string, string | undefined>,
   labels: Partial<Record<Name, string>> = {},
-): z.output<typeof HomeEnv> => {
+): z.output<typeof StandaloneEnv> => {
   const given = Object.fromEntries(NAMES.flatMap((name) => (variables[name] ? [[name, variables[name]]] : [])));
-  const { data, error } = HomeEnv.safeParse(given);
+  const { data, error } = StandaloneEnv.safeParse(given);
   if (error) {
     const faultOf = (name: Name, message: string) => `${labels[name] ?? name} ${message}${name === SECRET ? '' : `, not ${given[name]}`}`;
     throw new Error(error.issues.map(({ path, message }) => faultOf(path[0] as Name, message)).join('\n'));

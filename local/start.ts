@@ -1,5 +1,5 @@
 import { loadEnvFile } from './env-file.ts';
-import { type Home, startHome } from './home.ts';
+import { type Standalone, startStandalone } from './standalone.ts';
 import { sayWithTime as say } from './say.ts';
 import { explain, warningsOf } from './start/messages.ts';
 import { HELP, readOptions } from './start/options.ts';
@@ -24,11 +24,11 @@ if (options.help) {
 }
 warningsOf(options, process.env).forEach(say);
 
-const starting = startHome({ ...options, env: process.env, say }).catch((error: unknown) =>
+const starting = startStandalone({ ...options, env: process.env, say }).catch((error: unknown) =>
   fail(`Not started: ${explain(error, options)}`),
 );
 
-let home: Home | null = null;
+let standalone: Standalone | null = null;
 let stopping = false;
 onStopSignals({
   stop: () => {
@@ -42,14 +42,14 @@ onStopSignals({
       );
   },
   force: () => {
-    home?.database.kill();
+    standalone?.database.kill();
     process.exit(130);
   },
 });
 
-home = await starting;
+standalone = await starting;
 if (!stopping) {
-  const { url, isNew, adminKey, adminKeyPath } = home;
+  const { url, isNew, adminKey, adminKeyPath } = standalone;
   const key = adminKey ? `$(cat ${adminKeyPath})` : 'mak_…';
   say('ready');
   process.stdout.write(`

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Env, HomeEnv } from './env.ts';
+import { Env, StandaloneEnv } from './env.ts';
 
 type Variable = { description?: string; default?: string | number; examples?: string[] };
 
@@ -21,7 +21,7 @@ export const envExample = (): string =>
     '# where there is none, an example.',
     '',
     '## npm start',
-    ...entries(HomeEnv),
+    ...entries(StandaloneEnv),
     '',
     '## Backend (npm start creates its own SECRET_KEY and starts its own database, queues and Redis)',
     ...entries(Env),

@@ -89,7 +89,7 @@ export const Env = z.object({
 export type Env = z.output<typeof Env>;
 
 /** The additional variables that `npm start` reads. */
-export const HomeEnv = z.object({
+export const StandaloneEnv = z.object({
   MAW_DATA: z.string().default('.maw').describe('Folder in which all data is stored'),
   MAW_PORT: whole(0, 65_535, 8080).describe('Port of the API; 0 picks a free port'),
   MAW_PUBLIC_URL: address(/^https?$/, 'http://192.168.1.10:8080')

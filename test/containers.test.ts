@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { Env, HomeEnv } from '../schema/env.ts';
+import { Env, StandaloneEnv } from '../schema/env.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -62,7 +62,7 @@ describe('each image of the project', () => {
 
 describe('compose.yaml', () => {
   it('sets variables that the platform reads', () => {
-    const known = [...Object.keys(Env.shape), ...Object.keys(HomeEnv.shape)];
+    const known = [...Object.keys(Env.shape), ...Object.keys(StandaloneEnv.shape)];
 
     expect(Object.keys(compose.services.platform?.environment ?? {}).filter((name) => !known.includes(name))).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { type Client, createClient } from '../../schema/client/client.ts';
 import type { Task } from '../../schema/task.ts';
-import { type Home, startHome } from '../home.ts';
+import { type Standalone, startStandalone } from '../standalone.ts';
 import { say } from '../say.ts';
 import { onStopSignals } from '../stop-signals.ts';
 import { PREFIX, removeLeftovers } from './leftovers.ts';
@@ -50,9 +50,9 @@ const runSamples = async (client: Client): Promise<boolean> => {
 await removeLeftovers();
 const folder = await mkdtemp(join(tmpdir(), PREFIX));
 const workers = createWorkers(join(folder, 'workers'));
-let home: Home | null = null;
+let standalone: Standalone | null = null;
 say('Starting the platform …');
-const starting = startHome({
+const starting = startStandalone({
   folder,
   env: { ...process.env, DATABASE_URL: undefined, CLAIM_POLL_MS: '60' },
   say: (line) => say(`  ${line}`),
@@ -84,17 +84,17 @@ onStopSignals({
   },
   force: () => {
     workers.kill();
-    home?.database.kill();
+    standalone?.database.kill();
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }); // Postgres may be writing still
     process.exit(130);
   },
 });
 
 try {
-  home = await starting;
-  const client = createClient({ url: home.url, token: home.adminKey });
+  standalone = await starting;
+  const client = createClient({ url: standalone.url, token: standalone.adminKey });
   say(`Enrolling ${WORKERS} workers …`);
-  await workers.start(client, home.url, WORKERS);
+  await workers.start(client, standalone.url, WORKERS);
   await waitForWorkers(client, WORKERS, 60_000);
   say('Submitting 24 tasks …');
   const right = await runSamples(client);
@@ -103,9 +103,9 @@ try {
   else
     say(`
 The system goes on running until Ctrl-C.
-  API   ${home.url}/api/v1      docs  ${home.url}/docs
+  API   ${standalone.url}/api/v1      docs  ${standalone.url}/docs
   In another terminal, in this folder:
-    export MAW_URL=${home.url} MAW_API_KEY=${home.adminKey}
+    export MAW_URL=${standalone.url} MAW_API_KEY=${standalone.adminKey}
     npx maw submit "say hello" --wait
     npx maw list`);
 } catch (error) {

@@ -2,116 +2,116 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
 import { adapterThat } from '../support/adapter.ts';
-import { homeForTest, SLOW } from './support/home.ts';
+import { standaloneForTest, SLOW } from './support/standalone.ts';
 
-type Home = Awaited<ReturnType<typeof homeForTest>>;
+type Standalone = Awaited<ReturnType<typeof standaloneForTest>>;
 
 /** Sooner than a worker asks by itself. */
 const WITHIN_MS = 18_000;
 const endless = { goal: 'wait', tool: 'exec', input: { argv: ['node', '-e', 'setInterval(() => {}, 1000)'] } };
 
-const statusOf = async ({ client }: Home, task_id: string) => (await client.getTask({ params: { task_id } })).status;
-const completed = (home: Home, taskId: string, ms: number) =>
-  until('the task to be completed', async () => (await statusOf(home, taskId)) === 'completed', ms);
+const statusOf = async ({ client }: Standalone, task_id: string) => (await client.getTask({ params: { task_id } })).status;
+const completed = (standalone: Standalone, taskId: string, ms: number) =>
+  until('the task to be completed', async () => (await statusOf(standalone, taskId)) === 'completed', ms);
 const count = (events: readonly string[], event: string) => events.filter((it) => it === event).length;
 
 describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }, () => {
   it('is rung when there is something for it, the first time and later', async () => {
-    const home = await homeForTest(SLOW);
-    const { events } = await home.addWorker();
+    const standalone = await standaloneForTest(SLOW);
+    const { events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
 
     for (let tasks = 0; tasks < 3; tasks++) {
-      const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
-      await completed(home, task_id, WITHIN_MS);
+      const { task_id } = await standalone.client.submitTask({ body: { goal: 'now' } });
+      await completed(standalone, task_id, WITHIN_MS);
     }
   });
 
   it('is rung after a long work during which it counted as busy', async () => {
-    const home = await homeForTest({ ...SLOW, BUSY_HEARTBEAT_MS: '100' });
+    const standalone = await standaloneForTest({ ...SLOW, BUSY_HEARTBEAT_MS: '100' });
     let isFree = false;
-    const { events, agent } = await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    const { events, agent } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     await until('its socket', () => events.includes('push.began'));
-    await home.client.submitTask({ body: { goal: 'long' } });
-    await until('it to count as busy', async () => (await home.client.listWorkers()).items[0]?.status === 'busy');
+    await standalone.client.submitTask({ body: { goal: 'long' } });
+    await until('it to count as busy', async () => (await standalone.client.listWorkers()).items[0]?.status === 'busy');
 
     isFree = true;
     await until('it to be free', () => agent.running === 0);
-    const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
+    const { task_id } = await standalone.client.submitTask({ body: { goal: 'now' } });
 
-    await completed(home, task_id, WITHIN_MS);
+    await completed(standalone, task_id, WITHIN_MS);
   });
 
   it('is rung when it is the only free one, and the others have begun to work only just now', async () => {
-    const home = await homeForTest(SLOW);
+    const standalone = await standaloneForTest(SLOW);
     let isFree = false;
     const busy = adapterThat(() => until('the test to go on', () => isFree));
-    const others = await Promise.all(Array.from({ length: 7 }, () => home.addWorker({ tools: [busy] })));
+    const others = await Promise.all(Array.from({ length: 7 }, () => standalone.addWorker({ tools: [busy] })));
     await until('their sockets', () => others.every(({ events }) => events.includes('push.began')));
-    await Promise.all(others.map(() => home.client.submitTask({ body: { goal: 'long' } })));
+    await Promise.all(others.map(() => standalone.client.submitTask({ body: { goal: 'long' } })));
     await until('them to work', () => others.every(({ agent }) => agent.running === 1), WITHIN_MS);
-    const { events } = await home.addWorker();
+    const { events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
 
     for (let tasks = 0; tasks < 3; tasks++) {
-      const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
-      await completed(home, task_id, WITHIN_MS);
+      const { task_id } = await standalone.client.submitTask({ body: { goal: 'now' } });
+      await completed(standalone, task_id, WITHIN_MS);
     }
     isFree = true;
   });
 
   it('is rung when it was paused and may go on', async () => {
-    const home = await homeForTest(SLOW);
-    const { events, worker_id } = await home.addWorker();
+    const standalone = await standaloneForTest(SLOW);
+    const { events, worker_id } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
     const setMode = (mode: 'paused' | 'active', ifMatch: number) =>
-      home.client.updateWorker({ params: { worker_id }, body: { mode } }, { ifMatch });
-    const { version } = await setMode('paused', (await home.client.getWorker({ params: { worker_id } })).version);
-    const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
+      standalone.client.updateWorker({ params: { worker_id }, body: { mode } }, { ifMatch });
+    const { version } = await setMode('paused', (await standalone.client.getWorker({ params: { worker_id } })).version);
+    const { task_id } = await standalone.client.submitTask({ body: { goal: 'now' } });
 
     await setMode('active', version);
 
-    await completed(home, task_id, WITHIN_MS);
+    await completed(standalone, task_id, WITHIN_MS);
   });
 
   it('stops its work as soon as that is cancelled', async () => {
-    const home = await homeForTest(SLOW);
-    const { agent, events } = await home.addWorker();
+    const standalone = await standaloneForTest(SLOW);
+    const { agent, events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
-    const { task_id } = await home.client.submitTask({ body: endless });
+    const { task_id } = await standalone.client.submitTask({ body: endless });
     await until('the work', () => agent.running === 1);
 
-    await home.client.cancelTask({ params: { task_id } });
+    await standalone.client.cancelTask({ params: { task_id } });
     await until('its end', () => agent.running === 0, WITHIN_MS);
 
     expect(events).toContain('subtask.cancelled');
-    expect(await statusOf(home, task_id)).toBe('cancelled');
+    expect(await statusOf(standalone, task_id)).toBe('cancelled');
   });
 
   it('is rung again after its connection was cut and after the server was started anew', async () => {
-    const home = await homeForTest(SLOW);
-    const { events } = await home.addWorker();
+    const standalone = await standaloneForTest(SLOW);
+    const { events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
 
-    home.cable.cut();
+    standalone.cable.cut();
     await until('another socket', () => count(events, 'push.began') >= 2);
-    const first = await home.client.submitTask({ body: { goal: 'after a cut' } });
-    await completed(home, first.task_id, WITHIN_MS);
+    const first = await standalone.client.submitTask({ body: { goal: 'after a cut' } });
+    await completed(standalone, first.task_id, WITHIN_MS);
     const before = count(events, 'push.began');
-    await home.restart();
+    await standalone.restart();
     await until('one more', () => count(events, 'push.began') > before);
-    const second = await home.client.submitTask({ body: { goal: 'after a restart' } });
-    await completed(home, second.task_id, WITHIN_MS);
+    const second = await standalone.client.submitTask({ body: { goal: 'after a restart' } });
+    await completed(standalone, second.task_id, WITHIN_MS);
   });
 });
 
 describe('a worker without push', { timeout: 240_000 }, () => {
   it('finds its work by asking', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '50', REDIS_URL: DEAD_REDIS });
-    const { events } = await home.addWorker();
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '50', REDIS_URL: DEAD_REDIS });
+    const { events } = await standalone.addWorker();
 
-    const { task_id } = await home.client.submitTask({ body: { goal: 'now' } });
-    await completed(home, task_id, 30_000);
+    const { task_id } = await standalone.client.submitTask({ body: { goal: 'now' } });
+    await completed(standalone, task_id, 30_000);
 
     expect(events).not.toContain('push.began');
   });

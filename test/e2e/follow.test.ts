@@ -6,7 +6,7 @@ import { type FollowOptions, followTask } from '../../schema/client/follow.ts';
 import { until } from '../support/processes.ts';
 import { DEAD_REDIS, NO_REDIS } from '../support/redis-kind.ts';
 import { adapterThat } from '../support/adapter.ts';
-import { homeForTest } from './support/home.ts';
+import { standaloneForTest } from './support/standalone.ts';
 
 const NEVER = 1_000_000;
 
@@ -84,9 +84,9 @@ const pushed = it.skipIf(NO_REDIS);
 
 describe('following a task of the platform', { timeout: 240_000 }, () => {
   pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
-    const { task_id } = await home.client.submitTask({ body: chain(60) });
-    const { seen, tickets, reach, end } = collect(home.client, task_id, {
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
+    const { task_id } = await standalone.client.submitTask({ body: chain(60) });
+    const { seen, tickets, reach, end } = collect(standalone.client, task_id, {
       pollMs: NEVER,
       clocks: { retryMs: 5, longestRetryMs: 20 },
     });
@@ -94,77 +94,80 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     let cuts = 0;
     const cutting = adapterThat(async () => {
       for (let ticks = Math.random() * 200; ticks > 0; ticks--) await tick();
-      if (cuts++ < 50) home.cable.cut();
+      if (cuts++ < 50) standalone.cable.cut();
       const runs = cuts;
       const started = () => seen.filter((event) => event.type === 'subtask.started').length;
       if (Math.random() < 0.5) await reach('it to be followed again', () => started() >= runs);
     });
-    await home.addWorker({ tools: [cutting] });
+    await standalone.addWorker({ tools: [cutting] });
     await end();
 
     expect(cuts).toBe(60);
     expect(tickets.length).toBeGreaterThan(10);
-    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen).toEqual(await logOf(standalone.client, task_id));
     expect(seen.map((event) => event.seq)).toEqual(seen.map((_, at) => at + 1));
     expect(seen.at(-1)?.type).toBe('task.completed');
   });
 
   pushed('is pushed what happens, and looks only at the begin and at the end', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
-    const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, looks, tickets, end } = collect(home.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
+    const { task_id } = await standalone.client.submitTask({ body: chain(3) });
+    const { seen, looks, tickets, end } = collect(standalone.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
     await until('the socket', () => tickets.length === 1, LAG_MS);
 
-    await home.addWorker();
+    await standalone.addWorker();
     await end();
 
     expect(looks).toHaveLength(2);
-    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
   pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    const { events } = await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    const { events } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
     await until('the socket of the worker', () => events.includes('push.began'));
-    const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, tickets, reach, end } = collect(home.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
+    const { task_id } = await standalone.client.submitTask({ body: chain(3) });
+    const { seen, tickets, reach, end } = collect(standalone.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
     await reach('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
 
     // One that was given up meanwhile counts, too.
-    await until('both sockets', () => home.cable.silence('GET /ws?') >= 2, LAG_MS);
+    await until('both sockets', () => standalone.cable.silence('GET /ws?') >= 2, LAG_MS);
     isFree = true;
     await end();
 
     expect(tickets.length).toBeGreaterThan(1);
-    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
   it('goes on by looking where there is no push', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
-    const { task_id } = await home.client.submitTask({ body: chain(3) });
-    const { seen, tickets, end } = collect(home.client, task_id, { pollMs: 50 });
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
+    const { task_id } = await standalone.client.submitTask({ body: chain(3) });
+    const { seen, tickets, end } = collect(standalone.client, task_id, { pollMs: 50 });
 
-    await home.addWorker();
+    await standalone.addWorker();
     await end();
 
     expect(tickets).toEqual([]);
-    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
   pushed('goes on after the server was started anew', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    await home.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
-    const { task_id } = await home.client.submitTask({ body: chain(2) });
-    const { seen, tickets, reach, end } = collect(home.client, task_id, { pollMs: NEVER, clocks: { retryMs: 50, longestRetryMs: 500 } });
+    await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    const { task_id } = await standalone.client.submitTask({ body: chain(2) });
+    const { seen, tickets, reach, end } = collect(standalone.client, task_id, {
+      pollMs: NEVER,
+      clocks: { retryMs: 50, longestRetryMs: 500 },
+    });
     await reach('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
 
-    await home.restart();
+    await standalone.restart();
     isFree = true;
     await end();
 
     expect(tickets.length).toBeGreaterThan(1);
-    expect(seen).toEqual(await logOf(home.client, task_id));
+    expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 });

@@ -3,7 +3,7 @@ import { NO_REDIS } from '../support/redis-kind.ts';
 import { run, until } from '../support/processes.ts';
 import { ended } from './support/cli.ts';
 import { adapterThat } from '../support/adapter.ts';
-import { homeForTest } from './support/home.ts';
+import { standaloneForTest } from './support/standalone.ts';
 
 const spec = {
   goal: 'two steps',
@@ -15,16 +15,16 @@ const spec = {
 
 describe('maw', { timeout: 240_000 }, () => {
   it.skipIf(NO_REDIS)('leaves when it has shown all, though the server never answers that it closes the socket', async () => {
-    const home = await homeForTest({ CLAIM_POLL_MS: '20' });
+    const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let allowed = 0;
     let begun = 0;
     const waiting = async () => {
       const at = ++begun;
       await until('the test to go on', () => allowed >= at);
     };
-    await home.addWorker({ tools: [adapterThat(waiting)] });
-    const { task_id } = await home.client.submitTask({ body: spec });
-    const env = { MAW_URL: home.url, MAW_API_KEY: home.adminKey, MAW_POLL_MS: '60000' };
+    await standalone.addWorker({ tools: [adapterThat(waiting)] });
+    const { task_id } = await standalone.client.submitTask({ body: spec });
+    const env = { MAW_URL: standalone.url, MAW_API_KEY: standalone.adminKey, MAW_POLL_MS: '60000' };
     const watching = run(['worker-agent/bin/maw.mjs', 'watch', task_id], env);
     onTestFinished(() => watching.kill('SIGKILL'));
     const end = ended(watching);
@@ -32,7 +32,7 @@ describe('maw', { timeout: 240_000 }, () => {
     allowed = 1;
     await until('something to be pushed', () => watching.output().includes('subtask.completed'));
 
-    home.cable.mute('GET /ws?');
+    standalone.cable.mute('GET /ws?');
     allowed = 2;
 
     expect(await end).toMatchObject({ code: 0, out: expect.stringContaining('task.completed') });

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { parseEnv as parseFile } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadEnvFile } from '../../local/env-file.ts';
-import { Env, HomeEnv, parseEnv } from '../../schema/env.ts';
+import { Env, StandaloneEnv, parseEnv } from '../../schema/env.ts';
 import { envExample } from '../../schema/env-example.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const NAMES = [...Object.keys(HomeEnv.shape), ...Object.keys(Env.shape)];
+const NAMES = [...Object.keys(StandaloneEnv.shape), ...Object.keys(Env.shape)];
 /** Set by the system. */
 const FOREIGN = ['PATH'];
 
@@ -22,7 +22,7 @@ describe('.env.example', () => {
     const values = parseFile(envExample().replaceAll(/^# (?=[A-Z_]+=)/gm, ''));
 
     expect(Object.keys(values).toSorted()).toEqual(NAMES.toSorted());
-    expect(() => HomeEnv.parse(values)).not.toThrow();
+    expect(() => StandaloneEnv.parse(values)).not.toThrow();
     expect(() => parseEnv({ ...values, SECRET_KEY: 's'.repeat(32), UPSTASH_REDIS_REST_TOKEN: 'token' })).not.toThrow();
   });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll } from 'vitest';
 import type { QueueName } from '../../../schema/queue.ts';
-import { startHome } from '../../../local/home.ts';
+import { startStandalone } from '../../../local/standalone.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
@@ -36,7 +36,7 @@ const home = async (clocks: Record<string, string>): Promise<Target> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-conformance-'));
   const database = await createDatabase();
   const env = { PATH: '', ...QUICK, ...clocks, DATABASE_URL: database.url };
-  const started = await startHome({ folder, env, redeliverSeconds: 0.2, log: () => {} });
+  const started = await startStandalone({ folder, env, redeliverSeconds: 0.2, log: () => {} });
   const { urls, deadUrls, ...at } = started.queues;
   const client = new SQSClient({ ...at, useQueueUrlAsEndpoint: false } satisfies SQSClientConfig);
   return {

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { startHome } from '../../../local/home.ts';
+import { startStandalone } from '../../../local/standalone.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
@@ -12,7 +12,7 @@ export const homeForLoad = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-load-'));
   const database = await createDatabase();
   const logged: string[] = [];
-  const home = await startHome({
+  const home = await startStandalone({
     folder,
     env: { PATH: '', DATABASE_URL: database.url },
     log: (level, event) => void (level === 'error' && logged.push(event)),

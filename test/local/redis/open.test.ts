@@ -32,7 +32,7 @@ const withProgram = (script: string): string => {
   return folder;
 };
 
-describe('the Redis of a home', () => {
+describe('the Redis of a standalone installation', () => {
   it('is the Upstash that the environment names, before any other', async () => {
     const { url, token, close } = await startUpstash(createMemoryRedis());
     onTestFinished(close);

@@ -19,7 +19,7 @@ const listens = async (url: string): Promise<boolean> => {
   return event === 'connect';
 };
 
-describe.skipIf(PROGRAM === null)("the home's own Redis", () => {
+describe.skipIf(PROGRAM === null)('the Redis server of a standalone installation', () => {
   it('answers on loopback to its password alone, which others on the machine cannot read', async () => {
     const server = await startRealRedis();
     onTestFinished(() => server.close());
@@ -54,18 +54,18 @@ describe.skipIf(PROGRAM === null)("the home's own Redis", () => {
     expect(await listens(server.url)).toBe(false);
   });
 
-  it('ends when its home is killed', async () => {
+  it('ends when the process that started it is killed', async () => {
     const { folder, remove } = throwawayFolder();
     onTestFinished(remove);
     const script = `
       import { startRedisServer } from ${JSON.stringify(join(import.meta.dirname, '../../../local/redis/server.ts'))};
       const server = await startRedisServer({ program: ${JSON.stringify(PROGRAM)}, folder: ${JSON.stringify(folder)} });
       process.stdout.write(server.url);`;
-    const home = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [url] = (await once(home.stdout, 'data')) as [Buffer];
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [url] = (await once(parent.stdout, 'data')) as [Buffer];
     expect(await listens(url.toString())).toBe(true);
 
-    home.kill('SIGKILL');
+    parent.kill('SIGKILL');
 
     await until('the server to be gone', async () => !(await listens(url.toString())));
   });

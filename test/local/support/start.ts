@@ -26,7 +26,7 @@ export const exitOf = ({ child, output }: Running): Promise<number> =>
   until(`the process to end; it said: ${output()}`, () => child.exitCode !== null && { code: child.exitCode }).then(({ code }) => code);
 
 /** A data folder of its own, and `npm start` in it as often as the test likes; whatever still runs at the end is stopped. */
-export const homeForTest = async () => {
+export const installationForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-start-'));
   await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
   const data = join(folder, 'data');
@@ -59,4 +59,4 @@ export const homeForTest = async () => {
     processes: () => commandsWith(data),
   };
 };
-export type TestHome = Awaited<ReturnType<typeof homeForTest>>;
+export type TestInstallation = Awaited<ReturnType<typeof installationForTest>>;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { startHome } from '../../../local/home.ts';
+import { startStandalone } from '../../../local/standalone.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
 import { WorkerAgent } from '../../../worker-agent/src/agent/agent.ts';
 import { createExec } from '../../../worker-agent/src/tools/exec/exec.ts';
@@ -26,34 +26,34 @@ const redisVariables = async (): Promise<Record<string, string>> => {
 const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 1_000_000 })];
 
 /** The whole platform in this process, with a cable to it that can be cut, for the running test. */
-export const homeForTest = async (env: Record<string, string> = {}) => {
-  const folder = await mkdtemp(join(tmpdir(), 'maw-home-'));
+export const standaloneForTest = async (env: Record<string, string> = {}) => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-standalone-'));
   const database = await createDatabase();
   const port = await freePort();
   const cable = await startTcpProxy({ host: '127.0.0.1', port });
   const url = `http://127.0.0.1:${cable.port}`;
   const variables = { PATH: '', ...(await redisVariables()), ...env, DATABASE_URL: database.url };
-  const open = () => startHome({ folder, port, publicUrl: url, env: variables, log: () => {}, redisPatienceMs: PATIENCE_MS });
-  let home = await open();
+  const open = () => startStandalone({ folder, port, publicUrl: url, env: variables, log: () => {}, redisPatienceMs: PATIENCE_MS });
+  let standalone = await open();
   const agents: { agent: WorkerAgent; run: Promise<void> }[] = [];
   onTestFinished(async () => {
     for (const { agent } of agents) agent.cancel('the test is over');
     await Promise.all(agents.map(({ run }) => run.catch(() => {})));
     await cable.close();
-    await home.close();
+    await standalone.close();
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   });
-  const client: Client = createClient({ url, token: home.adminKey });
+  const client: Client = createClient({ url, token: standalone.adminKey });
   return {
     url,
-    adminKey: home.adminKey,
+    adminKey: standalone.adminKey,
     client,
     cable,
     restart: async (between: () => Promise<void> = async () => {}) => {
-      await home.close();
+      await standalone.close();
       await between();
-      home = await open();
+      standalone = await open();
     },
     /** A worker that is enrolled and runs; `events` are the lines of its log. */
     addWorker: async ({ slots = 1, tools = TOOLS }: { slots?: number; tools?: readonly AgentAdapter[] } = {}) => {

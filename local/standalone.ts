@@ -16,7 +16,7 @@ import { startGateway } from './gateway.ts';
 import { lockFolder } from './postgres/lock.ts';
 import { every } from './scheduler.ts';
 
-export type HomeOptions = {
+export type StandaloneOptions = {
   /** Keeps everything; made when it is not there. */
   folder: string;
   /** Loopback by default. */
@@ -33,7 +33,7 @@ export type HomeOptions = {
   log?: Log;
   say?: (line: string) => void;
 };
-export type Home = {
+export type Standalone = {
   url: string;
   adminKeyPath: string;
   /** Empty when the database had an organization already and its key is not kept in this folder. */
@@ -48,7 +48,7 @@ const TICK_MS = 1_000;
 const SCHEMA = join(import.meta.dirname, '../schema');
 
 /** Everything of the platform on one machine, in one process and a Postgres. */
-export const startHome = async (options: HomeOptions): Promise<Home> => {
+export const startStandalone = async (options: StandaloneOptions): Promise<Standalone> => {
   const { folder, say = () => {} } = options;
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o711); // Postgres, as another user, must be able to pass
@@ -66,11 +66,11 @@ export const startHome = async (options: HomeOptions): Promise<Home> => {
 };
 
 const assemble = async (
-  options: HomeOptions,
+  options: StandaloneOptions,
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
   say: (line: string) => void,
-): Promise<Home> => {
+): Promise<Standalone> => {
   const { folder } = options;
   const secret = await keptSecret(join(folder, 'secret-key'), () => randomBytes(32).toString('hex'));
   let publicUrl = options.publicUrl?.replace(/\/+$/, '') ?? '';
