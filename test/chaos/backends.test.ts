@@ -11,10 +11,10 @@ const KILLS = 60;
 const WORKERS = 6;
 const READERS = 8;
 const SUBMITTERS = 2;
-/** Less than what a silent connection gets: one that is lost is known at once. */
+/** Shorter than the timeout of a silent connection: a closed connection is noticed at once. */
 const LONGEST_MS = 8_000;
 
-/** Loops that use the backend as clients do, which repeat what got 503; each counts what succeeded. */
+/** Loops that use the backend as clients do: they retry after a 503 and count the requests that succeeded. */
 const startLoad = async (backend: Backend) => {
   const submitted: string[] = [];
   const steps: number[] = [];
@@ -34,7 +34,7 @@ const startLoad = async (backend: Backend) => {
   };
   const succeeded = async <T>(ask: () => Promise<Reply<T>>): Promise<T> => {
     const { status, body } = await asked(ask);
-    if (status >= 300) throw new Error(`answered ${status}: ${JSON.stringify(body)}`);
+    if (status >= 300) throw new Error(`the backend returned ${status}: ${JSON.stringify(body)}`);
     return body;
   };
   const submit = async () => {
@@ -71,7 +71,7 @@ const startLoad = async (backend: Backend) => {
     ...Array.from({ length: READERS }, () => loop(read)),
     ...Array.from({ length: SUBMITTERS }, () => loop(submit)),
   ]);
-  /** Waits until every loop has done this many further steps. */
+  /** Waits until every loop has completed `count` more steps. */
   const progress = async (count: number) => {
     const before = [...steps];
     await Promise.race([loops, until(`${count} steps of each loop`, () => steps.every((it, at) => it - (before[at] ?? 0) >= count))]);
@@ -87,8 +87,8 @@ const startLoad = async (backend: Backend) => {
   };
 };
 
-describe('all connections to the database ended sixty times under load', () => {
-  it('cost requests a 503, and nothing else: no hung statement, no lost work, and every loop goes on', async () => {
+describe('closing all database connections sixty times under load', () => {
+  it('causes only 503 responses: no statement hangs, no work is lost, and every loop continues', async () => {
     const backend = await backendForTest({ pool: 8 });
     const killer = openPool(backend.url);
     onTestFinished(() => killer.end());
@@ -106,7 +106,7 @@ describe('all connections to the database ended sixty times under load', () => {
     await load.end();
 
     const { refused, slowest } = load.outcome();
-    console.info(`${killed} connections ended, ${refused} requests refused, the slowest took ${Math.round(slowest)} ms`);
+    console.info(`${killed} connections closed, ${refused} requests refused, the slowest took ${Math.round(slowest)} ms`);
     expect(killed).toBeGreaterThan(KILLS);
     expect(refused).toBeGreaterThan(0);
     expect(slowest).toBeLessThan(LONGEST_MS);

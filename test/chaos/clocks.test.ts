@@ -7,13 +7,14 @@ import { lastingForTest, living } from './support/lasting.ts';
 import { expectSound } from './support/load.ts';
 
 const [FAKETIME] = globSync('/usr/lib/{*/,}faketime/libfaketimeMT.so.1');
-if (FAKETIME === undefined) console.warn('Set clocks are not tested: there is no libfaketime here (Debian: apt-get install libfaketime).');
+if (FAKETIME === undefined)
+  console.warn('Clock changes are not tested: libfaketime is not installed (Debian: apt-get install libfaketime).');
 
-/** Longer than a process stands still on a busy machine. */
+/** Longer than a busy machine may leave a process without CPU time. */
 const LEASE_MS = 5_000;
 
-describe.skipIf(FAKETIME === undefined)('a worker whose wall clock is set by two hours and back during a run', () => {
-  it('loses no lease by that, and is not late to end its tool when it loses one', async () => {
+describe.skipIf(FAKETIME === undefined)('a worker whose wall clock is moved two hours forward and back during a run', () => {
+  it('keeps its lease, and stops its tool in time when it does lose the lease', async () => {
     const system = await startSystem({ LEASE_MS: String(LEASE_MS), BUSY_HEARTBEAT_MS: '600' });
     const { admin, data } = system;
     const lasting = await lastingForTest();
@@ -41,18 +42,18 @@ describe.skipIf(FAKETIME === undefined)('a worker whose wall clock is set by two
     await set('-7200');
     await renewedPastLease();
     const renewed = await attempts();
-    const lived = living(pids).length;
-    // Without its platform it must give the lease up, two hours before it would by the wall clock.
+    const aliveCount = living(pids).length;
+    // Without the platform it must give up the lease, two hours before the wall clock would show its end.
     system.server().child.kill('SIGSTOP');
-    await until('the tool to be ended', () => living(pids).length === 0, 4 * LEASE_MS);
-    await lasting.letGo();
+    await until('the tool to end', () => living(pids).length === 0, 4 * LEASE_MS);
+    await lasting.release();
     system.server().child.kill('SIGCONT');
 
     expect(renewed).toMatchObject([{ attempt: 1, status: 'running' }]);
-    expect(lived).toBe(2);
+    expect(aliveCount).toBe(2);
     await expectSound(system, [task_id]);
     expect(worker.output()).toContain('its lease may have expired');
-    const told = worker.output().matchAll(/"timestamp":"([^"]+)"/g);
-    expect(Math.min(...[...told].map(([, at]) => Date.parse(at ?? '')))).toBeLessThan(Date.now() - 3_600_000);
+    const timestamps = worker.output().matchAll(/"timestamp":"([^"]+)"/g);
+    expect(Math.min(...[...timestamps].map(([, at]) => Date.parse(at ?? '')))).toBeLessThan(Date.now() - 3_600_000);
   });
 });

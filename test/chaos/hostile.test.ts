@@ -11,7 +11,7 @@ import { hostileTexts } from '../worker-agent/support/hostile.ts';
 const ROUNDS = 8;
 const ECHO = ['sh', '-c', 'printf "%s\\n" "$#" "$1" "$DECLARED"; cat', 'sh'];
 
-/** A text in every place of a subtask that a person fills in. */
+/** A text in every field of a subtask that a person fills in. */
 const everywhere = (text: string): Partial<Claimed> => ({
   goal: text,
   task_goal: text,
@@ -36,16 +36,16 @@ const rounds = Array.from({ length: ROUNDS }, (_, round) => ({
   round,
   isolation: async (): Promise<Isolation> => ({ kind: 'env' }),
 }));
-// Of the texts every eighth, since all that differs is that more arguments come before.
+// Every eighth text only: the isolation just puts more arguments before the command.
 if (NO_BWRAP === null) rounds.push({ name: 'bwrap', round: 0, isolation: () => bwrapWith() });
 
 describe.skipIf(process.platform === 'win32')('hostile texts', () => {
-  it('are at least 200', () => {
+  it('number at least 200', () => {
     expect(hostileTexts('/canary').length).toBeGreaterThanOrEqual(200);
   });
 
   it.each(rounds)(
-    'as goal, argument, label, variable and file name reach a command as they are, run nothing and write nothing: $name, part $round',
+    'as goal, argument, label, variable and file name reach a command unchanged, run nothing and write nothing: $name, part $round',
     async ({ isolation, round }) => {
       const outside = await folderForTest();
       const home = join(outside, 'home');
@@ -77,5 +77,5 @@ describe.skipIf(process.platform === 'win32')('hostile texts', () => {
   );
 });
 
-/** Only what names the workspace itself, or a command that is allowed, ends well. */
+/** Only a `cwd` that is the workspace itself is valid. */
 const endOf = (text: string, { input }: Claimed) => (/^(\.\/?)$/.test(text) && 'cwd' in (input as object) ? 'completed' : 'failed');

@@ -39,8 +39,8 @@ const KINDS: Partial<Claimed>[] = [
   scripted(),
 ];
 
-/** Has so many subtasks of every kind carried out; answers what the worker holds afterwards. */
-const carryOut = async (platform: FakePlatform, measure: () => Promise<Levels>, count: number): Promise<Levels> => {
+/** Runs `count` subtasks of all kinds; returns what the worker holds afterwards. */
+const runSubtasks = async (platform: FakePlatform, measure: () => Promise<Levels>, count: number): Promise<Levels> => {
   for (let index = 0; index < count; index++) platform.add(KINDS[index % KINDS.length]);
   const all = platform.ended.size + count;
   await until(`${count} subtasks to end`, () => platform.ended.size === all, 120_000);
@@ -51,15 +51,15 @@ const carryOut = async (platform: FakePlatform, measure: () => Promise<Levels>, 
 };
 
 describe.skipIf(process.platform !== 'linux')('a worker', () => {
-  it('holds after 1,000 claims and ends what it held before: memory, handles, files and processes', async () => {
+  it('leaks no memory, handles, files or processes over 1,000 subtasks', async () => {
     const platform = await startPlatform();
     const measure = await startWorker(platform);
-    const before = await carryOut(platform, measure, 200);
+    const before = await runSubtasks(platform, measure, 200);
 
-    await carryOut(platform, measure, 1_000);
+    await runSubtasks(platform, measure, 1_000);
 
-    // Connections that are kept for the next request close in a few seconds.
-    const after = await until('what it holds to be level', async () => {
+    // Idle keep-alive connections close within a few seconds.
+    const after = await until('its resources to return to their earlier level', async () => {
       const levels = await measure();
       const isLevel = levels.handles <= before.handles && levels.files <= before.files && levels.left <= before.left;
       return isLevel && levels;

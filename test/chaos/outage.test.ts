@@ -8,7 +8,7 @@ import { expectSound } from './support/load.ts';
 const COUNT = 50;
 const LEASE_MS = 6_000;
 
-/** Commands that wait, all at once and without using a processor, for a line of their own in a pipe. */
+/** Commands that each wait, without using CPU time, for one line from a pipe. */
 const waitingAt = (gate: string) =>
   Array.from({ length: COUNT }, (_, at) => ({
     key: `k${at}`,
@@ -17,7 +17,7 @@ const waitingAt = (gate: string) =>
     input: { argv: ['sh', '-c', 'read line < "$1"; echo "$2"', 'sh', gate, `result ${at}`], result: 'text' },
   }));
 
-/** The subtasks whose results the worker kept, in their order. */
+/** The ids of the subtasks whose results the worker kept, in order. */
 const keptBy = ({ child }: Running): string[] => {
   const kept: string[] = [];
   let rest = '';
@@ -29,7 +29,7 @@ const keptBy = ({ child }: Running): string[] => {
   return kept;
 };
 
-/** One worker holds fifty subtasks; then the platform is killed, and all fifty end. */
+/** One worker holds fifty subtasks; then the platform is killed, and all fifty finish. */
 const withoutPlatform = async () => {
   const system = await startSystem({ LEASE_MS: String(LEASE_MS), OUTAGE_MS: '2000' });
   const worker = await system.addWorker(['--slots', String(COUNT)]);
@@ -39,14 +39,14 @@ const withoutPlatform = async () => {
   const { task_id } = await system.admin.submitTask({ body: { goal: 'fifty', subtasks: waitingAt(gate) } });
   await until('all to run', () => worker.output().split(' subtask.claimed ').length > COUNT);
   await system.server().kill('SIGKILL');
-  const letGo = await open(gate, 'r+');
-  onTestFinished(() => letGo.close());
-  await letGo.write('\n'.repeat(COUNT));
+  const release = await open(gate, 'r+');
+  onTestFinished(() => release.close());
+  await release.write('\n'.repeat(COUNT));
   await until(`${COUNT} results to be kept`, () => kept.length === COUNT, 30_000);
   return { system, worker, task_id, kept };
 };
 
-const expectLanded = async (system: System, task_id: string, kept: readonly string[]) => {
+const expectRecorded = async (system: System, task_id: string, kept: readonly string[]) => {
   await expectSound(system, [task_id]);
   const { items: events } = await system.admin.listEvents({ params: { task_id }, query: { limit: 1000 } });
   expect(events.filter(({ type }) => type === 'subtask.completed').map(({ subtask_id }) => subtask_id)).toEqual(kept);
@@ -62,18 +62,18 @@ const expectLanded = async (system: System, task_id: string, kept: readonly stri
   }
 };
 
-describe.skipIf(process.platform === 'win32')('while the platform is away for longer than leases last', () => {
-  it('fifty results come in, and land once and in order, though the worker is killed and started again meanwhile', async () => {
+describe.skipIf(process.platform === 'win32')('while the platform is unavailable for longer than a lease', () => {
+  it('fifty results are kept, and are recorded once and in order afterwards, although the worker is killed and restarted meanwhile', async () => {
     const { system, worker, task_id, kept } = await withoutPlatform();
     await worker.kill('SIGKILL');
     const again = run(worker.child.spawnargs.slice(1));
     system.workers.push({ ...again, name: 'again' });
-    await until('the worker to find them', () => again.output().includes('spool.found'), 30_000);
+    await until('the worker to find the kept results', () => again.output().includes('spool.found'), 30_000);
     const since = performance.now();
-    await until('the leases to run out', () => performance.now() - since > LEASE_MS);
+    await until('the leases to expire', () => performance.now() - since > LEASE_MS);
 
     await system.restartServer();
 
-    await expectLanded(system, task_id, kept);
+    await expectRecorded(system, task_id, kept);
   });
 });

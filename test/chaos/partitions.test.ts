@@ -14,11 +14,11 @@ const LEASE_MS = 4_000;
 const QUICK = { IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '100' };
 
 const reason = whyNoNamespaces() ?? whyNoFaults();
-if (reason !== null) console.warn(`Partitions are not tested: networks can't be made and cut here (${reason}).`);
+if (reason !== null) console.warn(`Network partitions are not tested: this machine cannot create and cut networks (${reason}).`);
 
-/** The platform and a worker on one machine, and another worker on a second one, with a cable between them that can fail. */
-const twoPlaces = async ({ delayMs = 0, leaseMs = LEASE_MS } = {}) => {
-  const folder = await mkdtemp(join(tmpdir(), 'maw-places-'));
+/** The platform on one machine and a worker on another, with a network link between them that can fail. */
+const twoMachinesWithLink = async ({ delayMs = 0, leaseMs = LEASE_MS } = {}) => {
+  const folder = await mkdtemp(join(tmpdir(), 'maw-partitions-'));
   await chmod(folder, 0o711);
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const [here, there] = twoMachines();
@@ -63,30 +63,30 @@ const twoPlaces = async ({ delayMs = 0, leaseMs = LEASE_MS } = {}) => {
 
 describe.skipIf(reason !== null)('a worker', () => {
   it.each(['both', 'out', 'in'] as const)(
-    'that is cut off ends its tool, leaves the subtask to another worker, and works on afterwards; cut: %s',
+    'that is cut off stops its tool, loses the subtask to another worker, and continues afterwards; cut: %s',
     async (direction) => {
-      const { admin, far, faults, attempts, addNear, isCompleted } = await twoPlaces();
+      const { admin, far, faults, attempts, addNear, isCompleted } = await twoMachinesWithLink();
       const lasting = await lastingForTest();
       const { task_id } = await admin.submitTask({ body: { goal: 'held', tool: 'exec', input: lasting.input } });
-      const pids = (await until('the far one to be at work', async () => (await lasting.commands())[0])) as number[];
+      const pids = (await until('the far worker to start the subtask', async () => (await lasting.commands())[0])) as number[];
 
       faults.cut(direction);
       await addNear();
-      await until('its tool to be ended', () => living(pids).length === 0);
-      await until('the near one to be at work', async () => (await lasting.commands()).length === 2);
-      await lasting.letGo();
+      await until('its tool to be stopped', () => living(pids).length === 0);
+      await until('the near worker to start the subtask', async () => (await lasting.commands()).length === 2);
+      await lasting.release();
       await until('the task to be completed', () => isCompleted(task_id));
       faults.heal();
-      const heard = /subtask\.dropped .*lease_lost/;
-      await until(`the far one to hear of it: ${far.output()}`, () => heard.test(far.output()));
+      const dropped = /subtask\.dropped .*lease_lost/;
+      await until(`the far worker to drop the subtask: ${far.output()}`, () => dropped.test(far.output()));
 
       expect((await attempts(task_id)).map(({ status }) => status).toSorted()).toEqual(['lost', 'succeeded']);
       expect(far.output()).not.toContain('subtask.completed');
     },
   );
 
-  it('keeps its leases and brings its results home over a line of 300 ms that loses 5 % of the packets', async () => {
-    const { admin, faults, attempts, isCompleted } = await twoPlaces({ delayMs: 150, leaseMs: 15_000 });
+  it('keeps its leases and delivers its results over a link with 300 ms latency and 5 % packet loss', async () => {
+    const { admin, faults, attempts, isCompleted } = await twoMachinesWithLink({ delayMs: 150, leaseMs: 15_000 });
     faults.lose(5);
     const work = { argv: ['node', '-e', 'setTimeout(() => console.log(1), 1_500)'] };
     const subtasks = Array.from({ length: 4 }, (_, n) => ({ key: `s${n}`, goal: 'work', tool: 'exec', input: work }));
@@ -98,16 +98,16 @@ describe.skipIf(reason !== null)('a worker', () => {
   });
 
   it('keeps its lease when its address changes', async () => {
-    const { admin, faults, there, attempts, isCompleted } = await twoPlaces();
+    const { admin, faults, there, attempts, isCompleted } = await twoMachinesWithLink();
     const lasting = await lastingForTest();
     const { task_id } = await admin.submitTask({ body: { goal: 'held', tool: 'exec', input: lasting.input } });
-    await until('it to be at work', async () => (await lasting.commands()).length === 1);
+    await until('it to start the subtask', async () => (await lasting.commands()).length === 1);
     const end = async () => Date.parse((await attempts(task_id))[0]?.lease_expires_at ?? '');
 
     faults.moveTo(there.address, '10.231.47.77');
     const before = await end();
-    await until('the lease to be renewed from there, for more than its time', async () => (await end()) > before + LEASE_MS);
-    await lasting.letGo();
+    await until('the lease to be renewed from the new address for more than its duration', async () => (await end()) > before + LEASE_MS);
+    await lasting.release();
     await until('the task to be completed', () => isCompleted(task_id));
 
     expect(await attempts(task_id)).toMatchObject([{ status: 'succeeded' }]);

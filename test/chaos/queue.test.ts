@@ -9,15 +9,15 @@ import { createKiller } from './support/killer.ts';
 const memory = () => createRedis({ requester: createMemoryRedis() });
 
 describe('with many subtasks unfinished, the queues', () => {
-  it('that refuse everything for a while, and then have lost all that was in them, are made up for', async () => {
+  it('may refuse all messages for a while and then lose all that they held', async () => {
     const engine = await startEngine({ redis: memory() });
     await engine.workTo(10);
 
     await engine.broker.stop();
     await engine.workTo(60);
-    await engine.broker.begin();
+    await engine.broker.start();
     await engine.poison();
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd();
   });
@@ -29,18 +29,18 @@ describe('with many subtasks unfinished, the queues', () => {
 
     await engine.workTo(60, release);
     await releaseAll();
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd(releaseAll);
   });
 
-  it('may lose everybody who sends and handles, at any point between commit and receipt', async () => {
+  it('may lose any sender and any handler at any point between commit and acknowledgement', async () => {
     const { send, handle, deaths } = createKiller(seededRandom());
     const engine = await startEngine({ redis: memory(), send, handle, isServerless: true });
     await engine.poison();
 
     await engine.workTo(60);
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd();
     expect(Math.min(...Object.values(deaths))).toBeGreaterThan(0);

@@ -20,10 +20,10 @@ const startReal = async () => {
 describe('with many subtasks unfinished, Redis', () => {
   const kinds = [
     ['in memory', true, async () => createMemoryRedis()],
-    ['a real one', PROGRAM !== null, async () => (await startReal()).requester],
+    ['a real server', PROGRAM !== null, async () => (await startReal()).requester],
   ] as const;
-  for (const [name, isHere, open] of kinds)
-    it.skipIf(!isHere)(`flushed at any moment costs nothing but time (${name})`, async () => {
+  for (const [name, isInstalled, open] of kinds)
+    it.skipIf(!isInstalled)(`may be flushed at any moment (${name})`, async () => {
       const redis = createRedis({ requester: await open() });
       const engine = await startEngine({ redis });
       const random = seededRandom();
@@ -31,12 +31,12 @@ describe('with many subtasks unfinished, Redis', () => {
 
       await engine.workTo(60, () => random() < 0.2 && redis.flushall());
       await redis.flushall();
-      await engine.expectQueuesMended();
+      await engine.expectQueuesRebuilt();
 
       await engine.expectSoundEnd(() => random() < 0.2 && redis.flushall());
     });
 
-  it('away for long is not needed, and is whole again when it is back', async () => {
+  it('may be unavailable for long, and is rebuilt when it is back', async () => {
     const { redis, setUnavailable } = breakableRedis();
     const engine = await startEngine({ redis });
     await engine.poison();
@@ -45,12 +45,12 @@ describe('with many subtasks unfinished, Redis', () => {
     setUnavailable(true);
     await engine.workTo(60);
     setUnavailable(false);
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd();
   });
 
-  real('killed again and again loses all that it held, and nobody else does', async () => {
+  real('may be killed repeatedly, and only its own contents are lost', async () => {
     const server = await startReal();
     const engine = await startEngine({ redis: createRedis({ requester: server.requester }, { restMs: 200 }) });
     await engine.poison();
@@ -62,12 +62,12 @@ describe('with many subtasks unfinished, Redis', () => {
       await engine.workTo(count + 10);
       await until('another Redis', () => server.pid() !== pid);
     }
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd();
   });
 
-  real('hanging holds nobody up for long', async () => {
+  real('delays nobody for long when it hangs', async () => {
     const server = await startReal();
     const engine = await startEngine({ redis: createRedis({ requester: server.requester }) });
     await engine.poison();
@@ -80,12 +80,12 @@ describe('with many subtasks unfinished, Redis', () => {
       return engine.redis.health().state !== 'closed';
     });
     process.kill(server.pid(), 'SIGCONT');
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd();
   });
 
-  real('whose answers are lost on the way is asked again, or not believed', async () => {
+  real('may lose replies: requests are repeated, or their outcome is treated as unknown', async () => {
     const server = await startReal();
     const { port, password } = new URL(server.url);
     const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(port) });
@@ -96,14 +96,14 @@ describe('with many subtasks unfinished, Redis', () => {
     });
     const engine = await startEngine({ redis: createRedis({ requester }, { restMs: 200 }) });
     const random = seededRandom();
-    /** Two: the repetition is lost, too. */
+    /** With two, the reply to the repeated request is lost as well. */
     const lose = () => random() < 0.3 && proxy.loseAnswers(random() < 0.5 ? 1 : 2);
     await engine.poison();
 
     await engine.workTo(60, lose);
-    await until('more than a few to be lost', () => [lose(), proxy.counted().lost > 10].at(-1));
+    await until('more than ten replies to be lost', () => [lose(), proxy.counted().lost > 10].at(-1));
     proxy.loseAnswers(0);
-    await engine.expectQueuesMended();
+    await engine.expectQueuesRebuilt();
 
     await engine.expectSoundEnd(lose);
   });

@@ -8,7 +8,7 @@ import { run, startSystem, until } from '../support/processes.ts';
 import { folderForTest } from '../worker-agent/support/agent.ts';
 import { hasUserManager, startUserManager } from './support/user-manager.ts';
 
-/** Processes whose last argument is this. */
+/** The ids of processes with this last argument. */
 const running = (argument: string): string[] =>
   readdirSync('/proc').filter((pid) => {
     try {
@@ -34,7 +34,7 @@ const setUp = async () => {
 };
 
 describe.skipIf(!hasUserManager())('a worker that systemd runs', () => {
-  it('is started again after its death, ends what it left, and finishes what it has before a restart', async () => {
+  it('is restarted after a crash, stops tools that the crash left running, and finishes its subtasks before a restart', async () => {
     const { system, home, maw, sleep, systemctl, property } = await setUp();
     const { enrolment_token } = await system.admin.createEnrolmentToken({ body: { tools: ['exec'] } });
     const joined = await maw('join', joinUrl(system.url, enrolment_token), '--service', '--tools', 'exec', '--exec-allow', 'sleep');
@@ -44,8 +44,8 @@ describe.skipIf(!hasUserManager())('a worker that systemd runs', () => {
     const long = await sleep('301.5');
     const first = await property(unit, 'MainPID');
     process.kill(Number(first), 'SIGKILL');
-    await until('it to be started again', async () => (await property(unit, 'NRestarts')) === '1');
-    await until('the old tool to be gone', () => running('301.5').length === 0);
+    await until('it to be restarted', async () => (await property(unit, 'NRestarts')) === '1');
+    await until('the old tool to be stopped', () => running('301.5').length === 0);
     await system.admin.cancelTask({ params: { task_id: long }, body: {} });
 
     const short = await sleep('2.5');

@@ -15,12 +15,12 @@ const send = ({ method, url, headers }: Transfer, body?: string) =>
 describe('an artifact', { timeout: 120_000 }, () => {
   const { owner } = targetForFile();
 
-  behaves('of a worker is kept with its name and type, and can be fetched', async () => {
+  behaves('of a worker is stored with its name and type, and can be downloaded', async () => {
     const { client } = owner();
     const steps = [{ do: 'artifact', name: 'report.txt', content, content_type: 'text/plain' }];
     const { task_id } = await client.submitTask({ body: { goal: 'leave a file', input: { steps } } });
     await startWorkers(owner(), 1);
-    await until('the work', async () => (await client.getTask({ params: { task_id } })).status === 'completed');
+    await until('the task to be completed', async () => (await client.getTask({ params: { task_id } })).status === 'completed');
 
     const [subtask] = (await client.listSubtasks({ params: { task_id } })).items;
     const [artifact] = (await client.listArtifacts({ params: { subtask_id: subtask?.subtask_id ?? '' } })).items;
@@ -33,7 +33,7 @@ describe('an artifact', { timeout: 120_000 }, () => {
     expect((await client.listEvents({ params: { task_id } })).items.map(({ type }) => type)).toContain('artifact.stored');
   });
 
-  behaves('is stored only when the bytes that were announced are there', async () => {
+  behaves('is stored only once the announced bytes have been uploaded', async () => {
     const worker = await enrolByHand(owner());
     await owner().client.submitTask({ body: { goal: 'by hand' } });
     const [claimed] = await until('the claim', async () => {

@@ -12,7 +12,7 @@ describe('a lease', { timeout: 120_000 }, () => {
   const subtaskOf = async (task_id: string) => (await owner().client.listSubtasks({ params: { task_id } })).items[0];
   const eventsOf = async (task_id: string) => (await owner().client.listEvents({ params: { task_id } })).items.map(({ type }) => type);
 
-  behaves('is answered again for the same claim, and its result is recorded once', async () => {
+  behaves('is returned again for the same claim, and its result is recorded once', async () => {
     const worker = await enrolByHand(owner());
     const { task_id } = await owner().client.submitTask({ body: { goal: 'once' } });
     const claimRequestId = randomUUID();
@@ -31,16 +31,16 @@ describe('a lease', { timeout: 120_000 }, () => {
     expect((await eventsOf(task_id)).filter((type) => type === 'subtask.completed')).toHaveLength(1);
   });
 
-  behaves('ends with the cancel of its task, and its worker is free for the next', async () => {
+  behaves('ends when its task is cancelled, and its worker is free for the next subtask', async () => {
     await startWorkers(owner(), 1);
     const { client } = owner();
     const { task_id } = await client.submitTask({ body: { goal: 'never ends', ...forever } });
     await until('it to run', async () => (await subtaskOf(task_id))?.status === 'running');
 
-    const cancelled = await client.cancelTask({ params: { task_id }, body: { reason: 'not wanted any more' } });
+    const cancelled = await client.cancelTask({ params: { task_id }, body: { reason: 'no longer needed' } });
     const next = await client.submitTask({ body: { goal: 'the next' } });
 
-    await until('the next to be done', async () => (await subtaskOf(next.task_id))?.status === 'completed');
+    await until('the next to be completed', async () => (await subtaskOf(next.task_id))?.status === 'completed');
     expect(cancelled.status).toBe('cancelled');
     expect((await eventsOf(task_id)).at(-1)).toBe('task.cancelled');
     const subtask = await client.getSubtask({ params: { subtask_id: (await subtaskOf(task_id))?.subtask_id ?? '' } });

@@ -20,7 +20,7 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
       },
     });
 
-  behaves('is pushed the events of a task while it is worked on', async () => {
+  behaves('receives the events of a task while the task runs', async () => {
     const { task_id } = await submitTwo();
     const socket = await followTopic(ticket, `task:${task_id}`, 0);
     const worker = await enrolByHand(owner());
@@ -42,32 +42,32 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
     expect([...pushed.values()].toSorted((a, b) => a.seq - b.seq)).toEqual(items);
   });
 
-  behaves('that subscribes with a number is given the events after it, and no other', async () => {
+  behaves('that subscribes with an event number receives only the events after it', async () => {
     const { task_id } = await submitTwo();
     await owner().client.cancelTask({ params: { task_id } });
     const { items, last_seq } = await owner().client.listEvents({ params: { task_id }, query: { after_seq: 2 } });
 
-    // What happened just now may be pushed still, also to a socket that has come since: one that comes after that is given its own alone.
-    const subscribed = await until('a socket that is given those alone', async () => {
+    // Recent events may still be pushed, even to a socket that subscribed later. Once they were pushed, a new socket receives only its replay.
+    const subscribed = await until('a socket that receives only those events', async () => {
       const socket = await followTopic(ticket, `task:${task_id}`, 2);
-      return isDeepStrictEqual(socket.events(), items) && socket.heard('subscribed');
+      return isDeepStrictEqual(socket.events(), items) && socket.received('subscribed');
     });
 
     expect(items.length).toBeGreaterThan(0);
     expect(subscribed.last_seq).toBe(last_seq);
   });
 
-  behaves('hears of all tasks by their topic, until it is left', async () => {
+  behaves('receives changes of all tasks by their topic, until it unsubscribes', async () => {
     const socket = await followTopic(ticket, 'tasks');
 
     const { task_id } = await submitTwo();
 
-    await until('the note', () => socket.frames.some((it) => it.type === 'task' && it.task.task_id === task_id));
+    await until('the change of the task', () => socket.frames.some((it) => it.type === 'task' && it.task.task_id === task_id));
     socket.send({ action: 'unsubscribe', topic: 'tasks' });
-    await socket.heard('unsubscribed');
+    await socket.received('unsubscribed');
   });
 
-  behaves('rings a worker that waits for work', async () => {
+  behaves('notifies a worker that waits for work', async () => {
     const worker = await enrolByHand(owner());
     const workerTicket = () => worker.client.createWorkerTicket({ params: { worker_id: worker.worker_id } });
     const socket = await followTopic(workerTicket, `worker:${worker.worker_id}`);
@@ -75,10 +75,10 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
 
     await submitTwo();
 
-    await socket.heard('doorbell');
+    await socket.received('doorbell');
   });
 
-  behaves('is opened by a ticket once, and by no other', async () => {
+  behaves('is opened by a valid ticket, and only once', async () => {
     const { url } = await ticket();
     const first = await openSocket(url);
     const second = await openSocket(url);
@@ -87,13 +87,13 @@ describe('a WebSocket', { timeout: 120_000 }, () => {
     expect([first.state(), second.state(), stranger.state()]).toEqual(['open', 'refused', 'refused']);
   });
 
-  behaves('answers what it does not understand with an error, and goes on', async () => {
+  behaves('replies to an invalid frame with an error, and stays open', async () => {
     const socket = await followTopic(ticket, 'tasks');
 
     socket.send({ action: 'jump' } as never);
-    expect(await socket.heard('error')).toMatchObject({ code: 'invalid_request' });
+    expect(await socket.received('error')).toMatchObject({ code: 'invalid_request' });
 
     socket.send({ action: 'ping' });
-    await socket.heard('pong');
+    await socket.received('pong');
   });
 });

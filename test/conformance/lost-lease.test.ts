@@ -10,7 +10,7 @@ describe('a lease', { timeout: 2 * NOTICED_MS }, () => {
   const subtaskOf = async (task_id: string) => (await owner().client.listSubtasks({ params: { task_id } })).items[0];
   const eventsOf = async (task_id: string) => (await owner().client.listEvents({ params: { task_id } })).items.map(({ type }) => type);
 
-  behaves('that ran out goes to another worker, and what the first says then is refused', async () => {
+  behaves('that has expired passes to another worker, and writes of the first worker are then refused', async () => {
     const silent = await enrolByHand(owner());
     const { task_id } = await owner().client.submitTask({ body: { goal: 'to be taken over' } });
     const [claimed] = await until('the claim', async () => {
@@ -20,7 +20,7 @@ describe('a lease', { timeout: 2 * NOTICED_MS }, () => {
     await until('the lease to be lost', async () => (await eventsOf(task_id)).includes('subtask.lease_lost'), NOTICED_MS);
 
     await startWorkers(owner(), 1);
-    await until('another to do it', async () => (await subtaskOf(task_id))?.status === 'completed', NOTICED_MS);
+    await until('another worker to complete it', async () => (await subtaskOf(task_id))?.status === 'completed', NOTICED_MS);
 
     const late = await silent.complete(claimed!).catch((error: unknown) => error);
     expect(late).toBeInstanceOf(ApiError);

@@ -9,13 +9,13 @@ import { enrolByHand } from './support/workers.ts';
 
 const UNKNOWN = '00000000-0000-7000-8000-000000000000';
 
-/** What a call is refused with. */
+/** The status and the error code of a refused call. */
 const refused = async (call: Promise<unknown>): Promise<[number, string]> => {
   const error = await call.then(
     () => null,
     (it: unknown) => it,
   );
-  if (!(error instanceof ApiError)) throw new Error(`refused with a problem it should be, and was not: ${error}`);
+  if (!(error instanceof ApiError)) throw new Error(`expected a problem response, not ${error}`);
   return [error.status, error.code];
 };
 
@@ -25,7 +25,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
   const raw = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
     fetch(`${owner().url}${path}`, { ...init, headers: { authorization: `Bearer ${owner().token}`, ...init.headers } });
 
-  behaves('says what it is to anyone, and describes the operations of the contracts', async () => {
+  behaves('serves its health and its OpenAPI document without a credential, and describes every operation of the contracts', async () => {
     const health = await as().getHealth();
     const { paths } = (await as().getOpenapi()) as { paths: Record<string, object> };
 
@@ -34,7 +34,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     expect(described.toSorted()).toEqual(allRoutes.map(({ method, path }) => `${method} ${path}`).toSorted());
   });
 
-  behaves('asks every operation that is not for anyone for a credential', async () => {
+  behaves('requires a credential for every operation that is not public', async () => {
     const closed = allRoutes.filter(({ access }) => access !== 'anyone');
     const call = (method: string, path: string) => raw(path, { method, headers: { authorization: '' } });
     const answers: Response[] = [];
@@ -44,7 +44,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     for (const answer of answers) expect(Problem.parse(await answer.json()).code).toBe('unauthenticated');
   });
 
-  behaves('takes a key for what its scopes allow, until it is revoked, and no credential for another', async () => {
+  behaves('accepts a key within its scopes until it is revoked, and accepts no credential of another kind in its place', async () => {
     const { client } = owner();
     const reader = await client.createApiKey({ body: { name: 'reader', scopes: ['tasks:read'] } });
     const worker = await enrolByHand(owner());
@@ -64,7 +64,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     expect(await refused(worker.claim())).toEqual([401, 'worker_revoked']);
   });
 
-  behaves('answers what it does not take with a problem that says where the fault is', async () => {
+  behaves('answers an invalid request with a problem that locates the error', async () => {
     const json = { 'content-type': 'application/json' };
     const post = (body: string, headers: Record<string, string> = json) => raw('/api/v1/tasks', { method: 'POST', body, headers });
     const problems = await Promise.all([
@@ -93,7 +93,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     expect(new Set(read.map(({ request_id }) => request_id)).size).toBe(read.length);
   });
 
-  behaves('repeats its answer for an Idempotency-Key, and refuses the key for another request', async () => {
+  behaves('repeats its response for an Idempotency-Key, and refuses the key for another request', async () => {
     const { client } = owner();
     const idempotencyKey = randomUUID();
     const submit = (goal: string) => client.submitTask({ body: { goal } }, { idempotencyKey });
@@ -105,7 +105,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     expect(await refused(submit('another'))).toEqual([422, 'idempotency_key_reused']);
   });
 
-  behaves('changes the version that was read only, and answers 304 for one that is known', async () => {
+  behaves('changes only the version that was read, and returns 304 for a known version', async () => {
     const { client } = owner();
     const { task_id, version } = await client.submitTask({ body: { goal: 'to be changed' } });
     const change = (priority: number) => client.updateTask({ params: { task_id }, body: { priority } }, { ifMatch: version });
@@ -118,7 +118,7 @@ describe('the HTTP API', { timeout: 120_000 }, () => {
     expect(known.status).toBe(304);
   });
 
-  behaves('cuts a list into pages that go together', async () => {
+  behaves('splits a list into pages that together have every item once', async () => {
     const { client } = owner();
     const sent = await Promise.all(Array.from({ length: 5 }, (_, at) => client.submitTask({ body: { goal: `zebra ${at}` } })));
     const found: string[] = [];

@@ -14,7 +14,7 @@ import { startWorkers } from './support/workers.ts';
 const TASKS = 24;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-/** Three leaves and what joins them. */
+/** A task with three subtasks and a fourth that joins their results. */
 const fanIn = (number: number) => {
   const texts = ['a', 'b', 'c'].map((leaf) => `${leaf}${number}`);
   const leaves = texts.map((text) => ({ key: text, goal: `Hash ${text}`, input: { steps: [{ do: 'hash', text }] } }));
@@ -31,7 +31,7 @@ const follow = async (client: Client, taskId: string): Promise<Event[]> => {
 describe('10 workers', { timeout: 240_000 }, () => {
   const { owner } = targetForFile();
 
-  behaves('carry out 24 tasks, whose results are right and whose events come from the first to the last', async () => {
+  behaves('complete 24 tasks with correct results, and every event is delivered in order', async () => {
     const { client } = owner();
     await startWorkers(owner(), 10);
     const isOwn = ({ owner_ids }: Worker) => owner_ids?.includes(owner().owner_id);
@@ -54,7 +54,7 @@ describe('10 workers', { timeout: 240_000 }, () => {
     }
   });
 
-  behaves('repeat what failed by itself, and answer a retry with a new run of what failed for good', async () => {
+  behaves('retry a failed attempt automatically, and run a failed task again when it is retried', async () => {
     const { client } = owner();
     await startWorkers(owner(), 2);
     const refused = (key: string, until_attempt: number) => ({

@@ -10,7 +10,7 @@ type Task = { task_id: string; status: string; goal: string };
 type Detailed = Task & { subtasks: { subtask_id: string; key: string; status: string; result: unknown }[] };
 
 describe('maw', { timeout: 240_000 }, () => {
-  it('prints JSON with --json, whatever the command', async () => {
+  it('prints JSON with --json for every command', async () => {
     const person = await personForTest();
     await startWorker(person);
     const json = async <T>(...args: string[]): Promise<T> => {
@@ -82,7 +82,7 @@ describe('maw', { timeout: 240_000 }, () => {
     expect(watched.out).toMatch(/\n\nresult of main\n {2}\{\n {4}"answer": 42\n {2}\}\n$/);
   });
 
-  it('says what an id is where another one is needed', async () => {
+  it('explains an id of the wrong kind', async () => {
     const person = await personForTest();
     const { task_id } = JSON.parse((await person.maw(['submit', 'nobody works', '--json'])).out) as Task;
     const unknown = '00000000-0000-4000-8000-000000000001';
@@ -94,7 +94,7 @@ describe('maw', { timeout: 240_000 }, () => {
     expect(get).toMatchObject({ code: 1, error: expect.stringContaining('No task or subtask has this id') });
   });
 
-  it('ends with 1 when a task that it waited for failed, and shows why', async () => {
+  it('exits with 1 when the awaited task failed, and shows why', async () => {
     const person = await personForTest();
     await startWorker(person);
     const input = JSON.stringify({ argv: ['node', '-e', 'console.error("it broke"); process.exit(3)'] });
@@ -125,23 +125,23 @@ describe('maw', { timeout: 240_000 }, () => {
     expect((await person.client.listTasks()).items).toHaveLength(1);
   });
 
-  it('says what to do when the server is not there, the key is wrong or missing, or the address is of something else', async () => {
+  it('suggests a fix when the server is unreachable, the key is wrong or missing, or the URL is of something else', async () => {
     const person = await personForTest();
     const key = 'mak_wrongwrongwrongwrongwrongwrongwrongwrongwro';
 
-    const away = await person.maw(['list'], { MAW_URL: 'http://127.0.0.1:1' });
+    const unreachable = await person.maw(['list'], { MAW_URL: 'http://127.0.0.1:1' });
     const wrong = await person.maw(['list'], { MAW_API_KEY: key });
     const missing = await person.maw(['list'], { MAW_API_KEY: '' });
     const elsewhere = await person.maw(['list'], { MAW_URL: `${person.url}/docs` });
 
-    expect(away).toMatchObject({
+    expect(unreachable).toMatchObject({
       code: 3,
       error: expect.stringMatching(/127\.0\.0\.1:1[\s\S]*next: check that the platform is running .*MAW_URL/),
     });
     expect(wrong).toMatchObject({ code: 1, error: expect.stringMatching(/next: set a valid API key with --api-key or MAW_API_KEY/) });
     expect(missing).toMatchObject({ code: 1, error: expect.stringMatching(/next: set a valid API key/) });
     expect(elsewhere).toMatchObject({ code: 1, error: expect.stringContaining('next:') });
-    for (const { out, error } of [away, wrong, missing, elsewhere]) {
+    for (const { out, error } of [unreachable, wrong, missing, elsewhere]) {
       expect(out).toBe('');
       expect(error).not.toMatch(/^\s+at /m);
       expect(error).not.toContain(key);
@@ -160,14 +160,14 @@ describe('maw', { timeout: 240_000 }, () => {
     [['get', 'abc'], /^maw: abc is not the id of a task or subtask\n {2}next: maw list shows.*\n$/],
     [['cancel', 'abc'], /^maw: abc is not the id of a task\n/],
     [['list', '--url', 'here'], /--url: must be an address such as/],
-  ])('ends with 2 and says what would be right for %j', async (args, message) => {
+  ])('exits with 2 and explains the correct usage for %j', async (args, message) => {
     const answer = await ended(run(['worker-agent/bin/maw.mjs', ...args], { MAW_URL: 'http://127.0.0.1:1', MAW_CONFIG: '' }));
 
     expect(answer.code).toBe(2);
     expect(answer.out + answer.error).toMatch(message);
   });
 
-  it('tells the faults of a file with their lines before it sends anything', async () => {
+  it('reports the errors of a file with their lines before it sends anything', async () => {
     const person = await personForTest();
     const file = join(person.folder, 'faulty.yaml');
     await writeFile(file, 'goal: x\nsubtasks:\n  - { key: a, goal: a, tol: exec }\n  - { key: b, goal: b, dependencies: [c] }\n');

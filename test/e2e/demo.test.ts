@@ -9,10 +9,10 @@ import { PROGRAM, startRealRedis } from '../local/support/redis.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const isWindows = process.platform === 'win32';
 
-/** A folder for what is temporary, and the demo run in it to its end. */
+/** A temporary folder, and a function that runs the demo in it until it exits. */
 const demoForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-demo-test-'));
-  await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
+  await chmod(folder, 0o711); // as root, Postgres runs as another user, which needs access to its data inside this folder
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const temporary = join(folder, 'tmp');
   await mkdir(temporary);
@@ -24,15 +24,15 @@ const demoForTest = async () => {
       env: Record<string, string> = {},
       onOutput: (output: string) => void = () => {},
     ) => {
-      const places = { TMPDIR: temporary, TEMP: temporary, TMP: temporary, NODE_DISABLE_COMPILE_CACHE: '1' }; // npm keeps its own there
-      const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...places, ...env }, shell: isWindows });
+      const folders = { TMPDIR: temporary, TEMP: temporary, TMP: temporary, NODE_DISABLE_COMPILE_CACHE: '1' }; // npm keeps its cache there
+      const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, ...folders, ...env }, shell: isWindows });
       onTestFinished(() => void child.kill('SIGTERM'));
       let output = '';
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => onOutput((output += chunk.toString())));
       const [code] = (await once(child, 'close')) as [number | null];
       return { code, output };
     },
-    /** Files that it left, and processes that name its folder; only Linux tells those. */
+    /** Files that the demo left behind and, on Linux, processes whose command line names its folder. */
     left: async () => {
       const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
       const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
@@ -41,7 +41,7 @@ const demoForTest = async () => {
   };
 };
 
-/** A `node` that counts ten times as many words in one file, and is else the real one. */
+/** A `node` that reports a wrong number of words for one file, and otherwise runs the real one. */
 const miscountingNode = async (folder: string): Promise<string> => {
   const path = join(folder, 'bin');
   await mkdir(path);
@@ -67,7 +67,7 @@ const SUMMARY = [
 const verdicts = (output: string, verdict: 'right' | 'WRONG') => output.match(new RegExp(` 2?\\d/\\d .* ${verdict}$`, 'gm')) ?? [];
 
 describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
-  it('carries 24 tasks through, finds every output right, sums up and leaves nothing behind', async () => {
+  it('completes 24 tasks, finds every output right, prints a summary and leaves nothing behind', async () => {
     const demo = await demoForTest();
 
     const { code, output } = await demo.run('npm', ['run', 'demo', '--', '--exit']);
@@ -79,7 +79,7 @@ describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
     expect(await demo.left()).toEqual([]);
   });
 
-  it.skipIf(PROGRAM === null)('goes on as if nothing were when Redis is killed for good in the middle', async () => {
+  it.skipIf(PROGRAM === null)('completes normally when Redis is killed permanently halfway through', async () => {
     const demo = await demoForTest();
     const redis = await startRealRedis();
     let killing: Promise<void> | null = null;
@@ -96,7 +96,7 @@ describe('npm run demo -- --exit', { timeout: 300_000 }, () => {
     expect(await demo.left()).toEqual([]);
   });
 
-  it.skipIf(isWindows)('ends with 1 when a single output is wrong', async () => {
+  it.skipIf(isWindows)('exits with 1 when a single output is wrong', async () => {
     const demo = await demoForTest();
     const path = `${await miscountingNode(demo.folder)}${delimiter}${process.env.PATH}`;
 

@@ -6,7 +6,7 @@ import { standaloneForTest, SLOW } from './support/standalone.ts';
 
 type Standalone = Awaited<ReturnType<typeof standaloneForTest>>;
 
-/** Sooner than a worker asks by itself. */
+/** Shorter than the interval at which a worker polls. */
 const WITHIN_MS = 18_000;
 const endless = { goal: 'wait', tool: 'exec', input: { argv: ['node', '-e', 'setInterval(() => {}, 1000)'] } };
 
@@ -15,8 +15,8 @@ const completed = (standalone: Standalone, taskId: string, ms: number) =>
   until('the task to be completed', async () => (await statusOf(standalone, taskId)) === 'completed', ms);
 const count = (events: readonly string[], event: string) => events.filter((it) => it === event).length;
 
-describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }, () => {
-  it('is rung when there is something for it, the first time and later', async () => {
+describe.skipIf(NO_REDIS)('a worker with long polling intervals', { timeout: 240_000 }, () => {
+  it('is notified of new work, the first time and later', async () => {
     const standalone = await standaloneForTest(SLOW);
     const { events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
@@ -27,10 +27,10 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
     }
   });
 
-  it('is rung after a long work during which it counted as busy', async () => {
+  it('is notified after long work during which it counted as busy', async () => {
     const standalone = await standaloneForTest({ ...SLOW, BUSY_HEARTBEAT_MS: '100' });
     let isFree = false;
-    const { events, agent } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    const { events, agent } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to continue', () => isFree))] });
     await until('its socket', () => events.includes('push.began'));
     await standalone.client.submitTask({ body: { goal: 'long' } });
     await until('it to count as busy', async () => (await standalone.client.listWorkers()).items[0]?.status === 'busy');
@@ -42,10 +42,10 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
     await completed(standalone, task_id, WITHIN_MS);
   });
 
-  it('is rung when it is the only free one, and the others have begun to work only just now', async () => {
+  it('is notified when it is the only free worker, and the others have only started to work', async () => {
     const standalone = await standaloneForTest(SLOW);
     let isFree = false;
-    const busy = adapterThat(() => until('the test to go on', () => isFree));
+    const busy = adapterThat(() => until('the test to continue', () => isFree));
     const others = await Promise.all(Array.from({ length: 7 }, () => standalone.addWorker({ tools: [busy] })));
     await until('their sockets', () => others.every(({ events }) => events.includes('push.began')));
     await Promise.all(others.map(() => standalone.client.submitTask({ body: { goal: 'long' } })));
@@ -60,7 +60,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
     isFree = true;
   });
 
-  it('is rung when it was paused and may go on', async () => {
+  it('is notified when it was paused and is resumed', async () => {
     const standalone = await standaloneForTest(SLOW);
     const { events, worker_id } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
@@ -74,7 +74,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
     await completed(standalone, task_id, WITHIN_MS);
   });
 
-  it('stops its work as soon as that is cancelled', async () => {
+  it('stops its work as soon as the task is cancelled', async () => {
     const standalone = await standaloneForTest(SLOW);
     const { agent, events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
@@ -88,12 +88,12 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
     expect(await statusOf(standalone, task_id)).toBe('cancelled');
   });
 
-  it('is rung again after its connection was cut and after the server was started anew', async () => {
+  it('is notified again after its connection was cut and after the server was restarted', async () => {
     const standalone = await standaloneForTest(SLOW);
     const { events } = await standalone.addWorker();
     await until('its socket', () => events.includes('push.began'));
 
-    standalone.cable.cut();
+    standalone.proxy.cut();
     await until('another socket', () => count(events, 'push.began') >= 2);
     const first = await standalone.client.submitTask({ body: { goal: 'after a cut' } });
     await completed(standalone, first.task_id, WITHIN_MS);
@@ -106,7 +106,7 @@ describe.skipIf(NO_REDIS)('a worker whose clocks are slow', { timeout: 240_000 }
 });
 
 describe('a worker without push', { timeout: 240_000 }, () => {
-  it('finds its work by asking', async () => {
+  it('finds its work by polling', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '50', REDIS_URL: DEAD_REDIS });
     const { events } = await standalone.addWorker();
 

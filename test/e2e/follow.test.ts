@@ -10,7 +10,7 @@ import { standaloneForTest } from './support/standalone.ts';
 
 const NEVER = 1_000_000;
 
-/** Subtasks that wait for one another. */
+/** A task whose subtasks each depend on the one before. */
 const chain = (count: number) => ({
   goal: 'many steps',
   subtasks: Array.from({ length: count }, (_, at) => ({
@@ -20,11 +20,11 @@ const chain = (count: number) => ({
   })),
 });
 
-/** So long a follower may not see what the platform has recorded. */
+/** How far a follower may lag behind the events that the platform has recorded. */
 const LAG_MS = 5_000;
 const ENDS: readonly (string | undefined)[] = ['task.completed', 'task.failed', 'task.cancelled'];
 
-/** Throws when nothing new was seen for too long although there is more. */
+/** Returns a check that throws when the follower has seen nothing new for too long although there are more events. */
 const lagCheck = (client: Client, taskId: string, seen: readonly Event[]) => {
   let count = 0;
   let currentAt = performance.now();
@@ -36,17 +36,17 @@ const lagCheck = (client: Client, taskId: string, seen: readonly Event[]) => {
     count = seen.length;
     const lag = performance.now() - currentAt;
     if (lag > LAG_MS)
-      throw new Error(`after ${count} events the follower saw nothing for ${LAG_MS} ms; the platform has ${more?.last_seq}`);
+      throw new Error(`the follower has seen ${count} events and no more for ${LAG_MS} ms; the platform has ${more?.last_seq}`);
   };
 };
 
 const collect = (client: Client, taskId: string, options: FollowOptions = {}) => {
   const seen: Event[] = [];
-  const looks: unknown[] = [];
+  const polls: unknown[] = [];
   const tickets: string[] = [];
   const counting: Pick<Client, 'listEvents' | 'createTicket'> = {
     listEvents: (...args) => {
-      looks.push(args);
+      polls.push(args);
       return client.listEvents(...args);
     },
     createTicket: async (...args) => {
@@ -60,7 +60,7 @@ const collect = (client: Client, taskId: string, options: FollowOptions = {}) =>
   })();
   done.catch(() => {});
   const check = lagCheck(client, taskId, seen);
-  /** Waits for a condition while the follower keeps up. */
+  /** Waits for a condition, and throws when the follower falls behind. */
   const reach = (what: string, condition: () => boolean) =>
     until(what, async () => {
       await check();
@@ -73,17 +73,17 @@ const collect = (client: Client, taskId: string, options: FollowOptions = {}) =>
     await reach('the follower to end', () => isOver);
     await over;
   };
-  return { seen, looks, tickets, reach, end };
+  return { seen, polls, tickets, reach, end };
 };
 
 const logOf = async (client: Client, taskId: string): Promise<Event[]> =>
   (await client.listEvents({ params: { task_id: taskId }, query: { limit: 1000 } })).items;
 
-/** Where there is push. */
+/** A test that needs push. */
 const pushed = it.skipIf(NO_REDIS);
 
 describe('following a task of the platform', { timeout: 240_000 }, () => {
-  pushed('gives every event once and in order while its connection is cut 50 times at random', async () => {
+  pushed('yields every event once and in order while its connection is cut 50 times at random', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await standalone.client.submitTask({ body: chain(60) });
     const { seen, tickets, reach, end } = collect(standalone.client, task_id, {
@@ -94,10 +94,10 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     let cuts = 0;
     const cutting = adapterThat(async () => {
       for (let ticks = Math.random() * 200; ticks > 0; ticks--) await tick();
-      if (cuts++ < 50) standalone.cable.cut();
+      if (cuts++ < 50) standalone.proxy.cut();
       const runs = cuts;
       const started = () => seen.filter((event) => event.type === 'subtask.started').length;
-      if (Math.random() < 0.5) await reach('it to be followed again', () => started() >= runs);
+      if (Math.random() < 0.5) await reach('the follower to be connected again', () => started() >= runs);
     });
     await standalone.addWorker({ tools: [cutting] });
     await end();
@@ -109,30 +109,30 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     expect(seen.at(-1)?.type).toBe('task.completed');
   });
 
-  pushed('is pushed what happens, and looks only at the begin and at the end', async () => {
+  pushed('is pushed what happens, and polls only at the start and at the end', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     const { task_id } = await standalone.client.submitTask({ body: chain(3) });
-    const { seen, looks, tickets, end } = collect(standalone.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
+    const { seen, polls, tickets, end } = collect(standalone.client, task_id, { pollMs: NEVER, quietMs: NEVER, gapMs: NEVER });
     await until('the socket', () => tickets.length === 1, LAG_MS);
 
     await standalone.addWorker();
     await end();
 
-    expect(looks).toHaveLength(2);
+    expect(polls).toHaveLength(2);
     expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
-  pushed('gives up a connection that has fallen silent, and misses nothing', async () => {
+  pushed('replaces a silent connection, and misses nothing', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    const { events } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    const { events } = await standalone.addWorker({ tools: [adapterThat(() => until('the test to continue', () => isFree))] });
     await until('the socket of the worker', () => events.includes('push.began'));
     const { task_id } = await standalone.client.submitTask({ body: chain(3) });
     const { seen, tickets, reach, end } = collect(standalone.client, task_id, { pollMs: NEVER, clocks: { beatMs: 100, answerMs: 200 } });
     await reach('the work to be seen', () => seen.some((event) => event.type === 'subtask.started'));
 
-    // One that was given up meanwhile counts, too.
-    await until('both sockets', () => standalone.cable.silence('GET /ws?') >= 2, LAG_MS);
+    // A socket that was replaced meanwhile counts as well.
+    await until('both sockets', () => standalone.proxy.silence('GET /ws?') >= 2, LAG_MS);
     isFree = true;
     await end();
 
@@ -140,7 +140,7 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
-  it('goes on by looking where there is no push', async () => {
+  it('polls where there is no push', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20', REDIS_URL: DEAD_REDIS });
     const { task_id } = await standalone.client.submitTask({ body: chain(3) });
     const { seen, tickets, end } = collect(standalone.client, task_id, { pollMs: 50 });
@@ -152,10 +152,10 @@ describe('following a task of the platform', { timeout: 240_000 }, () => {
     expect(seen).toEqual(await logOf(standalone.client, task_id));
   });
 
-  pushed('goes on after the server was started anew', async () => {
+  pushed('continues after the server was restarted', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let isFree = false;
-    await standalone.addWorker({ tools: [adapterThat(() => until('the test to go on', () => isFree))] });
+    await standalone.addWorker({ tools: [adapterThat(() => until('the test to continue', () => isFree))] });
     const { task_id } = await standalone.client.submitTask({ body: chain(2) });
     const { seen, tickets, reach, end } = collect(standalone.client, task_id, {
       pollMs: NEVER,

@@ -14,13 +14,13 @@ const spec = {
 };
 
 describe('maw', { timeout: 240_000 }, () => {
-  it.skipIf(NO_REDIS)('leaves when it has shown all, though the server never answers that it closes the socket', async () => {
+  it.skipIf(NO_REDIS)('exits once it has shown everything, although the server never confirms that it closes the socket', async () => {
     const standalone = await standaloneForTest({ CLAIM_POLL_MS: '20' });
     let allowed = 0;
-    let begun = 0;
+    let started = 0;
     const waiting = async () => {
-      const at = ++begun;
-      await until('the test to go on', () => allowed >= at);
+      const at = ++started;
+      await until('the test to continue', () => allowed >= at);
     };
     await standalone.addWorker({ tools: [adapterThat(waiting)] });
     const { task_id } = await standalone.client.submitTask({ body: spec });
@@ -28,11 +28,11 @@ describe('maw', { timeout: 240_000 }, () => {
     const watching = run(['worker-agent/bin/maw.mjs', 'watch', task_id], env);
     onTestFinished(() => watching.kill('SIGKILL'));
     const end = ended(watching);
-    await until('the begin to be shown', () => watching.output().includes('subtask.started'));
+    await until('the start to be shown', () => watching.output().includes('subtask.started'));
     allowed = 1;
-    await until('something to be pushed', () => watching.output().includes('subtask.completed'));
+    await until('an event to be pushed', () => watching.output().includes('subtask.completed'));
 
-    standalone.cable.mute('GET /ws?');
+    standalone.proxy.mute('GET /ws?');
     allowed = 2;
 
     expect(await end).toMatchObject({ code: 0, out: expect.stringContaining('task.completed') });

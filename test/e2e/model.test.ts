@@ -16,7 +16,7 @@ subtasks:
 `;
 
 describe('a subtask for a model', { timeout: 240_000 }, () => {
-  it('is submitted, carried out with one repair, verified, and its result is handed on', async () => {
+  it('is submitted, run with one repair turn and verified, and its result is passed on to its child', async () => {
     const person = await personForTest();
     const { url, asked } = await modelServer(uses('write_file', { path: 'n.txt', content: '2' }), submits({ words: 2 }), submits({ n: 2 }));
     const file = join(person.folder, 'task.yaml');

@@ -9,7 +9,7 @@ import { run, startSystem, until } from '../support/processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NAME = '@multi-agent-on-the-web/worker-agent';
-/** An npm of Windows is a script, which only a shell starts. */
+/** On Windows npm is a script, which only a shell can start. */
 const call = (command: string, args: string[], cwd: string) =>
   promisify(execFile)(command, args, { cwd, timeout: 120_000, shell: process.platform === 'win32' });
 
@@ -21,15 +21,15 @@ beforeAll(async () => {
   await call('npm', ['pack', '--pack-destination', folder], join(ROOT, 'worker-agent'));
   tarball = (await readdir(folder)).find((it) => it.endsWith('.tgz')) ?? '';
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
-  // Without a network: what it needs is in it.
+  // Offline: the package includes all that it needs.
   await call('npm', ['install', '--offline', '--no-save', `./${tarball}`], folder);
 }, 180_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const installed = (...path: string[]) => join(folder, 'node_modules', NAME, ...path);
 
-describe('the package of the worker, installed where nothing else of the project is,', { timeout: 240_000 }, () => {
-  it('brings everything but Node, its licences too, and stays small', async () => {
+describe('the worker package, installed without the rest of the project,', { timeout: 240_000 }, () => {
+  it('includes all that it needs except Node, with the licences, and stays small', async () => {
     const { size } = await stat(join(folder, tarball));
 
     expect((await readdir(join(folder, 'node_modules'))).filter((it) => !it.startsWith('.'))).toEqual([NAME.split('/')[0]]);

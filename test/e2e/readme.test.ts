@@ -8,7 +8,7 @@ import { personForTest } from './support/cli.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
-/** The line that `maw enrol` prints, run by a shell in the folder of the project. */
+/** Runs the line that `maw enrol` prints in a shell in the root folder of the project. */
 const paste = (line: string, env: Record<string, string>) => {
   const child = spawn('sh', ['-c', line], { cwd: ROOT, env: { ...process.env, ...env }, detached: true, stdio: 'ignore' });
   const closed = once(child, 'close') as Promise<[number | null]>;
@@ -19,8 +19,8 @@ const paste = (line: string, env: Record<string, string>) => {
   return closed;
 };
 
-describe('what the README says', { timeout: 240_000 }, () => {
-  it.skipIf(process.platform === 'win32')('carries a person from an empty system to two finished tasks', async () => {
+describe('the quick start in the README', { timeout: 240_000 }, () => {
+  it.skipIf(process.platform === 'win32')('leads from an empty system to two completed tasks', async () => {
     const person = await personForTest();
     const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
     const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(readme) ?? [];

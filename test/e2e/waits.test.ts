@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { until } from '../support/processes.ts';
 import { personForTest, startWorker } from './support/cli.ts';
 
-describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
-  it('says it by itself when nothing happens to a task that is followed, and shows the result in the end', async () => {
+describe('maw, explaining what a task waits for,', { timeout: 240_000 }, () => {
+  it('shows the reason automatically when a followed task does not progress, and the result at the end', async () => {
     const person = await personForTest();
     const submitted = person.start(['submit', 'say hello', '--wait']);
     await until('it to report that there is no worker', () =>
@@ -14,12 +14,12 @@ describe('maw, asked what a task waits for,', { timeout: 240_000 }, () => {
 
     await until('the task to end', () => submitted.child.exitCode !== null);
     expect(submitted.child.exitCode).toBe(0);
-    const reported = submitted.output().match(/.* is waiting: .*/g) ?? []; // something else may come while the worker starts
-    expect(reported).toEqual([...new Set(reported)]);
+    const reasons = submitted.output().match(/.* is waiting: .*/g) ?? []; // there may be another reason while the worker starts
+    expect(reasons).toEqual([...new Set(reasons)]);
     expect(submitted.output()).toMatch(/status +completed[\s\S]*\n\nresult of main\n {2}\S/);
   });
 
-  it('tells it of a subtask with each worker, and of every open subtask of a task', async () => {
+  it('shows it for a subtask with each worker, and for every open subtask of a task', async () => {
     const person = await personForTest();
     await startWorker(person);
     const [a, b] = [

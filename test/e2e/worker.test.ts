@@ -5,7 +5,7 @@ import { until } from '../support/processes.ts';
 import { personForTest, startWorker } from './support/cli.ts';
 
 describe('maw worker', { timeout: 240_000 }, () => {
-  it('once carries out what is there and ends; status and doctor tell of it', async () => {
+  it('once runs the available subtasks and exits; status and doctor show the enrolment', async () => {
     const person = await personForTest();
     const { task_id } = await person.client.submitTask({ body: { goal: 'one' } });
     const before = await person.maw(['worker', 'status']);
@@ -31,7 +31,7 @@ describe('maw worker', { timeout: 240_000 }, () => {
     });
   });
 
-  it.skipIf(process.platform === 'win32')('drain lets it finish what it has, and it claims nothing more', async () => {
+  it.skipIf(process.platform === 'win32')('drain lets it finish its subtasks without claiming more', async () => {
     const person = await personForTest();
     const release = join(person.folder, 'release');
     const wait = `const { existsSync } = require('node:fs'); const t = setInterval(() => existsSync(${JSON.stringify(release)}) && clearInterval(t), 20)`;
@@ -56,7 +56,7 @@ describe('maw worker', { timeout: 240_000 }, () => {
     });
   });
 
-  it.skipIf(process.platform === 'win32')('gives back what it has when its terminal is closed, and leaves nothing running', async () => {
+  it.skipIf(process.platform === 'win32')('releases its subtasks when its terminal is closed, and leaves nothing running', async () => {
     const person = await personForTest();
     const file = join(person.folder, 'pid');
     const program = `require('node:fs').writeFileSync(${JSON.stringify(file)}, String(process.pid)); setInterval(() => {}, 1_000)`;
@@ -73,7 +73,7 @@ describe('maw worker', { timeout: 240_000 }, () => {
     expect(subtask).toMatchObject({ status: 'ready', infra_attempts: 1 });
   });
 
-  it('refuses a token that was used, and a name that is already running', async () => {
+  it('refuses a used token, and a name whose worker is already running', async () => {
     const person = await personForTest();
     const token = await person.enrolToken(['scripted']);
     const worker = person.start(['worker', 'start', '--enrol-token', token, '--name', 'one']);

@@ -16,7 +16,7 @@ const ownersInOrder = async (worker: Awaited<ReturnType<typeof enrol>>, owners: 
 };
 
 describe('owners', () => {
-  it('take turns: a thousand subtasks of one delay the ten of another by one round at most', async () => {
+  it('take turns: a thousand subtasks of one owner delay the ten of another by at most one round', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const other = backend.as((await backend.newKey()).key);
@@ -31,7 +31,7 @@ describe('owners', () => {
     expect(order.lastIndexOf('b')).toBeLessThanOrEqual(20);
   });
 
-  it('who come later get no turns for the time when they were away', async () => {
+  it('that join later are not compensated for turns before they joined', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const other = backend.as((await backend.newKey()).key);
@@ -58,7 +58,7 @@ describe('owners', () => {
     expect(await ownersInOrder(worker, owners, 20)).toBe('uuulllnnnnn');
   });
 
-  it('take turns in each priority, however many turns they wait for in another one', async () => {
+  it('take turns in each priority, independent of their turns in other priorities', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const other = backend.as((await backend.newKey()).key);
@@ -79,8 +79,8 @@ describe('owners', () => {
   });
 });
 
-describe('a subtask that was given back', () => {
-  it('goes before those that have not had their turn yet', async () => {
+describe('a subtask that was released', () => {
+  it('is claimed before those that have not had their turn yet', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: many(5) } });
@@ -93,8 +93,8 @@ describe('a subtask that was given back', () => {
   });
 });
 
-describe('a subtask that nobody here can take', () => {
-  it('blocks nobody behind it, be it for its label, its tool, its owner, its pause or its wait', async () => {
+describe('a subtask that no worker here can take', () => {
+  it('blocks no subtask behind it, whether the cause is its label, tool, owner, pause or wait', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend, { labels: { os: 'linux' } });
     const { owner_id, key } = await backend.newKey();
@@ -133,7 +133,7 @@ describe('explain', () => {
   };
   const codes = (explanation: Awaited<ReturnType<typeof explained>>) => explanation.waits.map((wait) => wait.code);
 
-  it('gives one code for each hard rule that keeps a worker from a subtask, and a worker without one gets it', async () => {
+  it('returns one code for each hard rule that excludes a worker, and a worker without a code gets the subtask', async () => {
     const backend = await backendForTest();
     const { owner_id } = await backend.newKey();
     const workers = {
@@ -158,15 +158,15 @@ describe('explain', () => {
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'y', labels: { os: 'linux' } } });
     const explanation = await explained(backend, task_id);
 
-    const told = Object.fromEntries(explanation.workers.map((it) => [it.worker_id, it.obstacles.map((obstacle) => obstacle.code)]));
-    for (const [code, worker] of Object.entries(workers)) expect(told[worker.worker_id]).toEqual([code]);
+    const obstacles = Object.fromEntries(explanation.workers.map((it) => [it.worker_id, it.obstacles.map((obstacle) => obstacle.code)]));
+    for (const [code, worker] of Object.entries(workers)) expect(obstacles[worker.worker_id]).toEqual([code]);
     expect(codes(explanation)).toEqual(['workers_busy']);
-    // An offline worker may not be asked, but its rule is its own absence: what it claims, it gets.
+    // An offline worker is excluded only because it is offline: when it does claim, it gets the subtask.
     for (const [code, worker] of Object.entries(workers)) if (code !== 'worker_offline') expect(await worker.claim()).toEqual([]);
     expect(await workers.worker_offline.claim()).toHaveLength(1);
   });
 
-  it('gives a code for each wait', async () => {
+  it('returns a code for each kind of wait', async () => {
     const backend = await backendForTest();
     const { task_id } = await backend.admin.ok.submitTask({
       body: {
@@ -196,7 +196,7 @@ describe('explain', () => {
     expect(codes(await explained(backend, task_id, 'a'))).toEqual(['ended']);
   });
 
-  it('counts as ahead only what the same workers may take, and every parent that has not completed', async () => {
+  it('counts as ahead only what the same workers may take, and counts every parent that has not completed', async () => {
     const backend = await backendForTest();
     await enrol(backend);
     const unmatched = Array.from({ length: 5 }, (_, n) => ({ key: `u${n}`, goal: 'x', labels: { gpu: 'yes' } }));

@@ -10,7 +10,7 @@ afterAll(() => world.close());
 
 const spec = (name: string) => ({ name, content_type: 'text/plain', size_bytes: BYTES.length, sha256: SHA256 });
 
-/** A held subtask and the announcement of a file for it. */
+/** A claimed subtask and a function that announces a file for it. */
 const holding = async () => {
   const { worker, params, fence } = await world.held();
   const complete = (result_artifact_id: string) => worker.as.completeSubtask({ params, body: { ...fence, result_artifact_id } });
@@ -22,7 +22,7 @@ const holding = async () => {
 };
 
 describe('an artifact', () => {
-  it('announced again is the same one, with a fresh way up until its bytes are there', async () => {
+  it('announced again is the same artifact, with a fresh upload request until its bytes are stored', async () => {
     const { announce, confirm } = await holding();
     const first = await announce('a.txt');
     const again = await announce('a.txt');
@@ -33,7 +33,7 @@ describe('an artifact', () => {
     expect((await announce('a.txt')).body).toMatchObject({ artifact_id: first.body.artifact_id, status: 'stored', upload: null });
   });
 
-  it('has the id that its worker asks for, unless that is the id of another file', async () => {
+  it('has the id that its worker chooses, unless that is the id of another file', async () => {
     const { announce } = await holding();
     const artifact_id = randomUUID();
     const other = await holding();
@@ -52,14 +52,14 @@ describe('an artifact', () => {
     expect(await announce('a.txt', { sha256: '0'.repeat(64) })).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
   });
 
-  it('is stored only when its bytes are there and are those that were announced', async () => {
+  it('is stored only once the announced bytes have been uploaded', async () => {
     const { announce, confirm } = await holding();
     const { artifact_id } = (await announce('a.txt')).body;
 
     expect(await confirm(artifact_id)).toMatchObject({ status: 409, body: { code: 'artifact_not_stored' } });
     world.blobs.put(artifact_id, Buffer.from('cut'));
     expect(await confirm(artifact_id)).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
-    world.blobs.put(artifact_id, Buffer.alloc(BYTES.length, 'x')); // as many bytes, but others
+    world.blobs.put(artifact_id, Buffer.alloc(BYTES.length, 'x')); // different bytes of the same size
     expect(await confirm(artifact_id)).toMatchObject({ status: 422, body: { code: 'artifact_mismatch' } });
     world.blobs.put(artifact_id, BYTES);
     expect(await confirm(artifact_id)).toMatchObject({ status: 200, body: { status: 'stored' } });
@@ -68,7 +68,7 @@ describe('an artifact', () => {
   it('beyond the 200th of an attempt is refused; one of the 200 may still be announced again', async () => {
     const { announce } = await holding();
     const first: Awaited<ReturnType<typeof announce>>[] = [];
-    for (let at = 0; at < 200; at++) first.push(await announce(`${at}.txt`)); // at once, the last would wait long for a connection
+    for (let at = 0; at < 200; at++) first.push(await announce(`${at}.txt`)); // concurrently, the last ones would wait long for a connection
 
     expect(first.filter(({ status }) => status !== 201)).toEqual([]);
     expect(await announce('201.txt')).toMatchObject({ status: 429, body: { code: 'too_many' } });
@@ -131,7 +131,7 @@ describe('an artifact', () => {
 });
 
 describe("a parent's output", () => {
-  it('is given to who holds the child, no longer than that', async () => {
+  it('is available to the worker that holds the child, and only while it holds it', async () => {
     const { worker, it: child, params } = await world.held();
     const read = () => worker.as.getInput({ params: { ...params, key: 'first' } });
 

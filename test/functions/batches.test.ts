@@ -31,8 +31,8 @@ const request = fc.record({
   fails: fc.boolean(),
 });
 
-describe('requests that are carried out in batches', () => {
-  it('are each answered once; a bad one fails alone', async () => {
+describe('requests that run in batches', () => {
+  it('each get one reply; an invalid one fails alone', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(request, { maxLength: 40 }), async (specs) => {
         const { send } = batchesOf();
@@ -47,7 +47,7 @@ describe('requests that are carried out in batches', () => {
     );
   });
 
-  it('never share a batch with another group or an equal key, nor make it heavier than allowed, and keep the order of a key', async () => {
+  it('never share a batch with another group or the same key, never exceed its maximum weight, and keep the order of a key', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(request, { maxLength: 40 }), async (specs) => {
         const { send, ran } = batchesOf();
@@ -65,7 +65,7 @@ describe('requests that are carried out in batches', () => {
     );
   });
 
-  it('meet in one batch where the few just answered ask again at once', async () => {
+  it('share a batch with those that were just answered and ask again at once', async () => {
     const { send, ran } = batchesOf();
     const ask = async (id: number, times: number) => {
       for (let n = 0; n < times; n++) {
@@ -81,7 +81,7 @@ describe('requests that are carried out in batches', () => {
     expect(ran.map((batch) => batch.length)).toEqual([1, 3, 3, 2]);
   });
 
-  it('are carried out whenever they come, also between the end of a batch and what follows from it', async () => {
+  it('run whenever they arrive, even between the end of a batch and the handling of its end', async () => {
     for (let hops = 0; hops < 12; hops++) {
       const send = createBatches<number, number>({
         groupOf: () => 'a',
@@ -104,7 +104,7 @@ describe('requests that are carried out in batches', () => {
     }
   });
 
-  it('wait for the batch of their group that is under way, not for those of others', async () => {
+  it('wait for the running batch of their group, but not for those of other groups', async () => {
     const { send, ran } = batchesOf();
     const one = (group: string, id: number) => send({ group, key: `k${id}`, weight: 1, fails: false, id });
     const answered: number[] = [];
@@ -121,7 +121,7 @@ describe('requests that are carried out in batches', () => {
     await Promise.all([first, later, other]);
   });
 
-  it('go together when they come while a batch is under way, and at once when they come alone', async () => {
+  it('run together when they arrive during a batch, and at once when they arrive alone', async () => {
     const { send, ran } = batchesOf();
     const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
 
@@ -132,7 +132,7 @@ describe('requests that are carried out in batches', () => {
     expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [1, 2, 3]]);
   });
 
-  it('are not begun once nobody waits for them', async () => {
+  it('are not started once nobody waits for them', async () => {
     const abandoned = new Set<number>();
     const { send, ran } = batchesOf({ abandoned });
     const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
@@ -147,7 +147,7 @@ describe('requests that are carried out in batches', () => {
     expect(ran.map((batch) => batch.map(({ id }) => id))).toEqual([[0], [2]]);
   });
 
-  it('are refused with a known error when too many wait', async () => {
+  it('are refused with a defined error when too many wait', async () => {
     const { send } = batchesOf({ mostWaiting: 2 });
     const one = (id: number) => send({ group: 'a', key: `k${id}`, weight: 1, fails: false, id });
 

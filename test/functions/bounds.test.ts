@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { enrol, type TestWorker } from '../support/worker.ts';
 
-/** What Lambda lets through, with room for what stands around it. */
+/** The response limit of Lambda, less some room for the envelope. */
 const MOST_BYTES = 5_500_000;
 const LARGE = 'x'.repeat(250_000);
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
-/** Follows the pages of a list to its end; each must pass through Lambda. */
+/** Follows the pages of a list to its end, and checks that each fits into a Lambda response. */
 const allPages = async <T>(read: (cursor: Record<string, string>) => Promise<{ items: T[]; next_cursor: string | null }>): Promise<T[]> => {
   const items: T[] = [];
   for (let cursor: Record<string, string> = {}; ; ) {
@@ -20,7 +20,7 @@ const allPages = async <T>(read: (cursor: Record<string, string>) => Promise<{ i
   }
 };
 
-/** As many parents as children, each parent with a large output. */
+/** The same number of parents and children, each parent with a large output. */
 const withOutputs = async (backend: Backend, worker: TestWorker, pairs: number) => {
   const parents = Array.from({ length: pairs }, (_, n) => ({ key: `p${n}`, goal: 'parent' }));
   const children = parents.map(({ key }, n) => ({ key: `c${n}`, goal: 'child', dependencies: [key] }));
@@ -29,8 +29,8 @@ const withOutputs = async (backend: Backend, worker: TestWorker, pairs: number) 
   return task_id;
 };
 
-describe('an answer passes through Lambda', () => {
-  it('when 40 subtasks are claimed whose parents left a large output each: what is left out can be fetched', async () => {
+describe('a response fits through Lambda', () => {
+  it('when 40 subtasks are claimed whose parents each have a large output: omitted outputs can be fetched', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend, { slots: 64 });
     await withOutputs(backend, worker, 40);
@@ -45,7 +45,7 @@ describe('an answer passes through Lambda', () => {
     expect(input.result).toBe(LARGE);
   });
 
-  it('when a single subtask is claimed: outputs up to 256 KiB come along', async () => {
+  it('when a single subtask is claimed: outputs up to 256 KiB are included', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await withOutputs(backend, worker, 1);

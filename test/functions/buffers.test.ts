@@ -9,9 +9,9 @@ import { countBlocks } from '../../bench/support/blocks.ts';
 import { makeHistory } from '../../bench/support/history.ts';
 
 const TASKS = 10_000;
-/** A connection plans the first five runs of a statement before it may keep a plan. */
+/** Postgres plans the first five executions of a statement on a connection before it may cache a generic plan. */
 const WARM_UP = 6;
-/** What indexes one level deeper add to an operation that looks into a dozen of them, some of them several times. */
+/** The extra blocks of an operation that reads a dozen indexes, some of them several times, when each is one level deeper. */
 const SLACK = 40;
 
 const claimOnly: Operation = async (at) => {
@@ -21,9 +21,9 @@ const claimOnly: Operation = async (at) => {
 
 type Bound = {
   work: Operation | null | undefined;
-  /** The most blocks that it may ask for. */
+  /** The maximum number of blocks that it may read. */
   most: number;
-  /** How many times those of a fresh database; where it is left out, what is found differs with what there is, and `most` alone holds. */
+  /** The maximum as a multiple of the blocks in a fresh database. Omitted where the result depends on the data: then only `most` applies. */
   growth?: number;
 };
 
@@ -64,7 +64,7 @@ const bounds: readonly [Name, Bound][] = Object.entries(BOUNDS) as [Name, Bound]
 
 type Blocks = Record<Name, number>;
 
-/** Over a connection of its own, so that its plans are made now. */
+/** Uses a new connection, so that its statements are planned again. */
 const measure = async (env: Env, actors: Actors): Promise<Blocks> => {
   const at = openStage(env, actors);
   const blocks: Partial<Blocks> = {};
@@ -86,7 +86,7 @@ const measure = async (env: Env, actors: Actors): Promise<Blocks> => {
   return blocks as Blocks;
 };
 
-/** The server's own vacuum would come when it likes. */
+/** Turns autovacuum off, because it would run at unpredictable times. */
 const WITHOUT_VACUUM = `
   do $$ declare t regclass; begin
     for t in select oid from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace loop
@@ -138,7 +138,7 @@ afterAll(async () => {
   for (const database of databases) await database.close();
 });
 
-describe('the blocks that an operation asks for stay within bounds, fresh and after 10,000 finished tasks, before and after analyze:', () => {
+describe('the blocks that an operation reads stay within bounds, in a fresh database and after 10,000 finished tasks, before and after analyze:', () => {
   it.each(bounds)('%s', (name, { most, growth }) => {
     const { fresh, freshAnalyzed, filled, filledAnalyzed } = found;
     const least = Math.min(fresh[name], freshAnalyzed[name]);

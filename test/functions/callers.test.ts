@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { backendForTest } from '../support/backend.ts';
 
 describe('an API key', () => {
-  it('stands for its own caller among many at once, revoked and unknown ones being refused', async () => {
+  it('identifies its own caller among many concurrent requests; revoked and unknown keys are refused', async () => {
     const backend = await backendForTest();
     const keys = await Promise.all(
       Array.from({ length: 12 }, () => backend.admin.ok.createApiKey({ body: { name: 'k', scopes: ['tasks:read'] } })),
@@ -21,7 +21,7 @@ describe('an API key', () => {
     expect(statements - lists).toBeLessThan(tokens.length / 2);
   });
 
-  it('is refused from the moment on at which its revocation is answered, however many requests are under way', async () => {
+  it('is refused as soon as its revocation has returned, however many requests are in progress', async () => {
     const backend = await backendForTest();
     const { api_key, api_key_id } = await backend.admin.ok.createApiKey({ body: { name: 'k', scopes: ['tasks:read'] } });
     const ask = () => backend.as(api_key).listTasks({});

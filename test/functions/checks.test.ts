@@ -13,8 +13,8 @@ const given = {
 };
 const none = { idle_timeout_seconds: null, first_event_timeout_seconds: null, verify: [], result_schema: null };
 
-describe('what a subtask says of silence and of success', () => {
-  it('comes to the worker that claims it, and is shown', async () => {
+describe('the idle timeout and the verification of a subtask', () => {
+  it('are passed to the worker that claims it, and are shown', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const subtasks = [

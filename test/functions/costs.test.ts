@@ -16,7 +16,7 @@ const freshEnv = async () => {
 };
 
 describe('a hot transition', () => {
-  it('costs one round trip to the database, be it of one subtask or of ten', async () => {
+  it('costs one round trip to the database, for one subtask and for ten', async () => {
     expect(await countRoundTrips(await freshEnv())).toEqual({
       submit: 1,
       'submit under a key': 1,
@@ -33,7 +33,7 @@ describe('a hot transition', () => {
 });
 
 describe('a subtask', () => {
-  it('writes at most 6 kB of WAL in its whole life, with attempts, events and edges', async () => {
+  it('writes at most 6 kB of WAL from submit to end, including attempts, events and edges', async () => {
     const server = await startThrowawayPostgres('test'); // of its own: what others hold open keeps pages from being pruned
     onTestFinished(() => server.stop());
     await migrate({ url: server.url, folder: join(import.meta.dirname, '../../schema') });
@@ -55,7 +55,7 @@ describe('a claim', () => {
     return row.read;
   };
 
-  it('reads as little of a long queue as of a short one', async () => {
+  it('reads no more of a long queue than of a short one', async () => {
     const backend = await backendForTest({ pool: 1 });
     const worker = await enrol(backend);
     const subtasks = Array.from({ length: 1_000 }, (_, n) => ({ key: `s${n}`, goal: 'x' }));

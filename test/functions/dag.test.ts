@@ -4,7 +4,7 @@ import { type DagEdge, type Node, validateDag } from '../../functions/domain/tas
 import { AppError } from '../../schema/errors.ts';
 import { LIMITS } from '../../schema/json.ts';
 
-/** A graph without cycles in which every edge goes from an earlier node to a later one, its nodes then given in any order. */
+/** A graph without cycles: every edge goes from an earlier node to a later one. Its nodes are then shuffled. */
 const dag = fc
   .integer({ min: 1, max: 40 })
   .chain((count) =>
@@ -30,7 +30,7 @@ const rejection = (work: () => unknown): AppError => {
 
 const messages = (work: () => unknown) => rejection(work).errors.map((error) => `${error.path}: ${error.message}`);
 
-/** Each node is visited once: a dense graph has more paths than can be walked. */
+/** Visits each node once, because a dense graph has too many paths to follow each. */
 const reaches = (edges: readonly DagEdge[], from: string, to: string): boolean => {
   const reached = new Set([from]);
   for (const key of reached) for (const { parent, child } of edges) if (parent === key) reached.add(child);
@@ -38,7 +38,7 @@ const reaches = (edges: readonly DagEdge[], from: string, to: string): boolean =
 };
 
 describe('a DAG', () => {
-  it('is taken in whatever order its nodes stand, with exactly the edges that they name', () => {
+  it('is accepted whatever the order of its nodes, with exactly the edges that they name', () => {
     fc.assert(
       fc.property(dag, (nodes) => {
         const named = nodes.flatMap(({ key, dependencies }) => dependencies.map((parent) => `${parent} → ${key}`));
@@ -50,7 +50,7 @@ describe('a DAG', () => {
     );
   });
 
-  it('is refused once any edge closes a circle, and the circle that is named is one', () => {
+  it('is refused when any edge closes a cycle, and the reported cycle is one', () => {
     fc.assert(
       fc.property(dag, fc.nat(), fc.nat(), (nodes, first, second) => {
         const edges = nodes.flatMap(({ key, dependencies }) => dependencies.map((parent) => ({ parent, child: key })));
@@ -69,7 +69,7 @@ describe('a DAG', () => {
     );
   });
 
-  it('is refused for an unknown, repeated or own key among the dependencies, wherever it is put', () => {
+  it('is refused for an unknown, repeated or own key among the dependencies, in any position', () => {
     fc.assert(
       fc.property(dag, fc.nat(), fc.constantFrom('unknown', 'self', 'twice'), (nodes, at, fault) => {
         const node = nodes[at % nodes.length] as Node;
@@ -91,7 +91,7 @@ describe('a DAG', () => {
     );
   });
 
-  it('needs a key of its own for each subtask, also against those that the task has', () => {
+  it('needs a unique key for each subtask, also among the existing subtasks of the task', () => {
     const existing = { keys: new Set(['old']), dead: new Set<string>(), edges: 0 };
     const twice = [
       { key: 'a', dependencies: [] },
@@ -105,7 +105,7 @@ describe('a DAG', () => {
     ]);
   });
 
-  it('may hang on what the task has, but not on what ended without completing', () => {
+  it('may depend on existing subtasks of the task, but not on those that ended without completing', () => {
     const existing = { keys: new Set(['done', 'failed']), dead: new Set(['failed']), edges: 0 };
 
     expect(validateDag([{ key: 'new', dependencies: ['done'] }], existing)).toEqual([{ parent: 'done', child: 'new' }]);
@@ -114,7 +114,7 @@ describe('a DAG', () => {
     ]);
   });
 
-  it('has at most 1,000 subtasks and 5,000 dependencies, those of the task counted', () => {
+  it('has at most 1,000 subtasks and 5,000 dependencies, including those of the task', () => {
     const wide = (count: number): Node[] => Array.from({ length: count }, (_, at) => ({ key: `n${at}`, dependencies: [] }));
     const dense = (layers: number, width: number): Node[] =>
       Array.from({ length: layers * width }, (_, at) => ({

@@ -34,7 +34,7 @@ const expireLease = (backend: Backend, it: Claimed) => backend.ctx.sql`
   where subtask_id = ${it.subtask_id} and attempt = ${it.attempt}`;
 
 describe('a plain goal', () => {
-  it('is a task of one subtask, carried out by the default tool', async () => {
+  it('becomes a task with one subtask for the default tool', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
 
@@ -48,7 +48,7 @@ describe('a plain goal', () => {
 });
 
 describe('a DAG', () => {
-  it('is carried out parents first, with their outputs handed to the children', async () => {
+  it('runs parents first and passes their outputs to the children', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: diamond });
@@ -75,7 +75,7 @@ describe('a DAG', () => {
     ]);
   });
 
-  it('takes further subtasks while it runs, which wait for those that have not completed', async () => {
+  it('accepts further subtasks while it runs, which wait for the parents that have not completed', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: diamond });
@@ -97,7 +97,7 @@ describe('a DAG', () => {
     expect((await drain(worker)).map((it) => it.key).at(-1)).toBe('end');
   });
 
-  it('refuses a subtask that depends on one that failed, or was skipped for it', async () => {
+  it('refuses a subtask that depends on one that failed, or on one that was skipped because of it', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { ...diamond, on_failure: 'continue' } });
@@ -125,7 +125,7 @@ describe('a failed attempt', () => {
     ],
   };
 
-  it('is repeated after a wait when its class says so, and fails for good at the limit', async () => {
+  it('is retried after a wait when its class is retryable, and fails permanently at the limit', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: flaky });
@@ -150,7 +150,7 @@ describe('a failed attempt', () => {
     });
   });
 
-  it('fails at once when its class is not among those that are repeated', async () => {
+  it('fails at once when its class is not retryable', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: flaky });
@@ -168,7 +168,7 @@ describe('a failed attempt', () => {
     ]);
   });
 
-  it('leaves the other branches when the task goes on', async () => {
+  it('does not affect other branches when the task continues', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({
@@ -191,7 +191,7 @@ describe('a failed attempt', () => {
     });
   });
 
-  it('is answered the same when it is sent again', async () => {
+  it('gets the same response when it is sent again', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: flaky });
@@ -206,7 +206,7 @@ describe('a failed attempt', () => {
 });
 
 describe('a lease', () => {
-  it('that ran out is taken back, and its holder lands nothing any more', async () => {
+  it('that expired is revoked, and writes of its holder are refused afterwards', async () => {
     const backend = await backendForTest();
     const [dead, alive] = [await enrol(backend), await enrol(backend)];
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -231,7 +231,7 @@ describe('a lease', () => {
     expect(await eventTypes(backend, task_id)).toContain('subtask.lease_lost');
   });
 
-  it('that ran out but was not taken back is still good: expiry revokes, it does not judge', async () => {
+  it('that expired but was not yet revoked is still valid', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -244,7 +244,7 @@ describe('a lease', () => {
     expect((await worker.complete(it)).status).toBe(200);
   });
 
-  it('of a subtask that is not started within five minutes is taken back, though its worker lives', async () => {
+  it('of a subtask that is not started within five minutes is revoked, although its worker is online', async () => {
     const backend = await backendForTest();
     const [hanging, alive] = [await enrol(backend), await enrol(backend)];
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -263,7 +263,7 @@ describe('a lease', () => {
     expect(subtask).toMatchObject({ attempts: 0, infra_attempts: 1, attempt_list: [{ status: 'running' }, { status: 'lost' }] });
   });
 
-  it('is lost to machines only so often: then the subtask fails, so that it can not kill workers for ever', async () => {
+  it('can be lost with its worker a limited number of times: then the subtask fails, so that it cannot keep crashing workers', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({
@@ -278,7 +278,7 @@ describe('a lease', () => {
     expect(await statuses(backend, task_id)).toEqual({ a: 'failed' });
   });
 
-  it('ends as timed out when the attempt takes longer than the subtask allows', async () => {
+  it('ends as timed out when the attempt exceeds the timeout of the subtask', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({
@@ -297,7 +297,7 @@ describe('a lease', () => {
     });
   });
 
-  it('goes back at once when its worker releases it or is removed', async () => {
+  it('ends at once when its worker releases it or is removed', async () => {
     const backend = await backendForTest();
     const [one, two] = [await enrol(backend), await enrol(backend)];
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -313,7 +313,7 @@ describe('a lease', () => {
 });
 
 describe('a claim', () => {
-  it('repeated under its id, its answer lost, gives the same leases', async () => {
+  it('that is repeated with the same id after its response was lost returns the same leases', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x', subtasks: ['a', 'b', 'c'].map((key) => ({ key, goal: key })) } });
@@ -335,7 +335,7 @@ describe('a claim', () => {
     expect((await worker.claimReply(crypto.randomUUID())).body).toMatchObject({ claimed: [], empty_reason: 'no_free_slot' });
   });
 
-  it('without start leaves the work to be started, once', async () => {
+  it('without start leaves the subtask to be started, once', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -364,7 +364,7 @@ describe('a claim', () => {
     ]);
   });
 
-  it('of a paused or draining worker is empty and says why', async () => {
+  it('of a paused or draining worker is empty and returns the reason', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -378,7 +378,7 @@ describe('a claim', () => {
 });
 
 describe('a completion', () => {
-  it('sent again with the same result is answered the same; with another one it is refused', async () => {
+  it('sent again with the same result gets the same response; with another result it is refused', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -417,7 +417,7 @@ describe('a completion', () => {
     expect((await among(it)).results).toMatchObject([{ ok: true }]);
   });
 
-  it('of several judges each by itself and claims the next in the same request', async () => {
+  it('of several subtasks checks each separately and claims the next ones in the same request', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: diamond });
@@ -445,7 +445,7 @@ describe('a completion', () => {
 });
 
 describe('a task', () => {
-  it('that is cancelled takes back all its leases, and workers learn it from their heartbeat', async () => {
+  it('that is cancelled revokes all its leases, and workers learn of it from their heartbeat', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: diamond });
@@ -459,7 +459,7 @@ describe('a task', () => {
     expect((await backend.admin.cancelTask({ params: { task_id } })).status).toBe(200);
   });
 
-  it('that is paused gives out nothing new, lets what runs go on, and goes on when it is resumed', async () => {
+  it('that is paused gives out no new subtasks, lets running ones continue, and continues when it is resumed', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: diamond });
@@ -473,7 +473,7 @@ describe('a task', () => {
     expect(await drain(worker)).toHaveLength(3);
   });
 
-  it('that failed runs again what did not complete, and keeps what did', async () => {
+  it('that failed and is retried runs again what did not complete, and keeps what did', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: diamond });
@@ -505,7 +505,7 @@ describe('a task', () => {
     });
   });
 
-  it('is changed only at the version that was read, by body or by If-Match', async () => {
+  it('is changed only when it still has the version in the body or in If-Match', async () => {
     const backend = await backendForTest();
     const { task_id, version } = await backend.admin.ok.submitTask({ body: diamond });
     const params = { task_id };
@@ -520,7 +520,7 @@ describe('a task', () => {
     expect((await backend.admin.getTask({ params, headers: { 'if-none-match': `"${version + 1}"` } })).status).toBe(304);
   });
 
-  it('is deleted with all that belongs to it once it has ended, and the bytes of its artifacts go too', async () => {
+  it('is deleted with all its rows once it has ended, including the bytes of its artifacts', async () => {
     const removed: string[] = [];
     const transfer = { method: 'PUT' as const, url: 'http://blobs.test/x', headers: {}, expires_at: new Date().toISOString() };
     const sha256 = 'a'.repeat(64);
@@ -557,7 +557,7 @@ describe('a task', () => {
 });
 
 describe('logs', () => {
-  it('are kept once for each number and acknowledged up to the first that is missing', async () => {
+  it('are stored once for each chunk number and acknowledged up to the first missing one', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -584,7 +584,7 @@ describe('logs', () => {
     });
   });
 
-  it('are complete once their attempt has ended, which takes no more of them', async () => {
+  it('are complete once their attempt has ended, and are refused afterwards', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { backendForTest } from '../support/backend.ts';
 
 describe('adding subtasks', () => {
-  it('counts the dependencies that the task has already', async () => {
+  it('counts the existing dependencies of the task', async () => {
     const { admin } = await backendForTest();
     const parents = Array.from({ length: 100 }, (_, n) => `p${n}`);
     const subtask = (key: string, dependencies: string[] = []) => ({ key, goal: key, dependencies });

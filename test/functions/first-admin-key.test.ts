@@ -15,7 +15,7 @@ const newDatabase = async () => {
 };
 
 describe('the first admin key', () => {
-  it('is not made when it cannot be kept, and is made the next time', async () => {
+  it('is not created when it cannot be saved, and is created the next time', async () => {
     const ctx = await newDatabase();
 
     await expect(bootstrap(ctx, () => Promise.reject(new Error('the disk is full')))).rejects.toThrow('the disk is full');
@@ -24,7 +24,7 @@ describe('the first admin key', () => {
     expect((await bootstrap(ctx)).admin_key).toMatch(/^mak_/);
   });
 
-  it('is made once by two that start at the same time', async () => {
+  it('is created once by two processes that start at the same time', async () => {
     const ctx = await newDatabase();
     const kept: string[] = [];
     const isWaiting = async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createGather } from '../../functions/domain/gather.ts';
 
-/** Work that ends when it is let go, run by run. */
+/** Work whose runs end one by one when the test releases them. */
 const createWork = () => {
   const runs: { items: readonly number[]; succeed(): void; fail(error: Error): void }[] = [];
   const work = (items: readonly number[]) =>
@@ -13,7 +13,7 @@ const createWork = () => {
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('requests that ask for the same thing at the same time', () => {
-  it('are answered together, each by its own answer, and never by a run that began before they came', async () => {
+  it('are answered together, each with its own reply, and never by a run that started before they arrived', async () => {
     const { runs, work } = createWork();
     const ask = createGather(work, { most: 10, atOnce: 1 });
 
@@ -27,7 +27,7 @@ describe('requests that ask for the same thing at the same time', () => {
     expect(await answers).toEqual(['answer 1', 'answer 2', 'answer 3']);
   });
 
-  it('go at once again when nothing is under way', async () => {
+  it('run at once again when no other run is in progress', async () => {
     const { runs, work } = createWork();
     const ask = createGather(work, { most: 10, atOnce: 1 });
     for (const item of [1, 2]) {
@@ -41,7 +41,7 @@ describe('requests that ask for the same thing at the same time', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it('are bounded in a run and in runs at once', async () => {
+  it('are limited per run, and so are concurrent runs', async () => {
     const { runs, work } = createWork();
     const ask = createGather(work, { most: 2, atOnce: 2 });
 

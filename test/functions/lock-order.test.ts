@@ -29,7 +29,7 @@ const completeAndClaim = (worker: TestWorker, held: readonly Claimed[]) =>
 
 const remove = (backend: Backend, { worker_id }: TestWorker) => backend.admin.deleteWorker({ params: { worker_id } });
 
-/** Does some work while the task is locked by somebody else, and returns its answer after that lock is gone. */
+/** Starts some work while another transaction holds the lock of the task, and returns its result after that lock is released. */
 const whileLocked = <T>({ ctx }: Backend, taskId: string, work: () => Promise<T>): Promise<T> =>
   ctx.sql.begin(async (sql) => {
     await sql`select from tasks where task_id = ${taskId} for no key update`;
@@ -59,7 +59,7 @@ describe('the reaper', () => {
 });
 
 describe('a claim', () => {
-  it('is answered with the next subtask at once while another transaction holds the first entry of the queue', async () => {
+  it('returns the next subtask at once while another transaction holds the first entry of the queue', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await taskWith(backend, ['first', 'second']);
@@ -79,7 +79,7 @@ describe('a claim', () => {
 });
 
 describe('completing and claiming in one request', () => {
-  it('meets the removal of its worker without a deadlock, whichever of them waits for the task first', async () => {
+  it('does not deadlock with the removal of its worker, whichever waits for the task first', async () => {
     const backend = await backendForTest({ pool: CONNECTIONS });
     for (const isRemovedFirst of [true, false]) {
       const worker = await enrol(backend);

@@ -10,7 +10,7 @@ const countOf = async (sql: Sql, table: 'attempt_logs' | 'idempotency_keys') => 
 };
 
 describe('the purge', () => {
-  it('removes logs and idempotency keys that are past their time, however many, and nothing else', async () => {
+  it('removes all logs and idempotency keys that are past their retention, and nothing else', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { sql } = backend.ctx;
@@ -34,7 +34,7 @@ describe('the purge', () => {
     expect(await countOf(sql, 'idempotency_keys')).toBe(1);
   });
 
-  it('keeps an idempotency key for the whole of its 24 hours', async () => {
+  it('keeps an idempotency key for its full 24 hours', async () => {
     const backend = await backendForTest();
     const submit = () => backend.admin.ok.submitTask({ body: { goal: 'x' }, headers: { 'idempotency-key': 'k' } });
     const age = (minutes: number) =>

@@ -4,7 +4,7 @@ import { sweep } from '../../functions/schedule/sweep.ts';
 import { type Backend, backendForTest } from '../support/backend.ts';
 import { enrol } from '../support/worker.ts';
 
-/** Times are long, so that what passes of them while a test runs makes no difference. */
+/** Durations are long, so that the time that a test takes makes no difference. */
 const holding = async () => {
   const backend = await backendForTest({ env: { LEASE_MS: '600000', OUTAGE_MS: '150000' } });
   const worker = await enrol(backend);
@@ -15,15 +15,15 @@ const holding = async () => {
   return { backend, worker, it };
 };
 
-/** Everything that has a time lies so much further back. */
+/** Simulates that `seconds` pass: moves all stored times back. */
 const pass = async ({ ctx: { sql } }: Backend, seconds: number) => {
   const time = sql`make_interval(secs => ${seconds})`;
   await sql`update attempts set claimed_at = claimed_at - ${time}, lease_expires_at = lease_expires_at - ${time}, deadline_at = deadline_at - ${time}`;
   await sql`update sweeps set swept_at = swept_at - ${time}, waits_until = waits_until - ${time}`;
 };
 
-describe('after the platform was away for longer than a lease', () => {
-  it('nothing is ended that could not be told meanwhile, and results of that time land once', async () => {
+describe('after the platform was unavailable for longer than a lease', () => {
+  it('no attempt is ended that could not report meanwhile, and results from that time are recorded once', async () => {
     const { backend, worker, it: held } = await holding();
     await pass(backend, 6_000);
 
@@ -34,7 +34,7 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await worker.complete(held, 'another')).toMatchObject({ status: 409 });
   });
 
-  it('nothing is ended either where nobody had ever looked before', async () => {
+  it('no attempt is ended if there was no sweep before', async () => {
     const { backend } = await holding();
     await pass(backend, 6_000);
     await backend.ctx.sql`update sweeps set swept_at = null`;
@@ -42,7 +42,7 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await sweep(backend.ctx)).toMatchObject({ reaped: 0 });
   });
 
-  it('nothing is ended either by what the clock of the cloud sends itself, until the time is over', async () => {
+  it('no attempt is ended by overdue messages of the scheduler until the grace period is over', async () => {
     const { backend, it: held } = await holding();
     const overdue = { messageId: 'm', body: JSON.stringify({ topic: 'overdue' }), attributes: { ApproximateReceiveCount: '1' } };
     const look = () => consume(backend.ctx, 'subtasks')({ Records: [overdue] } as never);
@@ -62,7 +62,7 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await open()).toBe(0);
   });
 
-  it('a clock that was set back makes no lease longer, and no such time', async () => {
+  it('a clock that was set back extends no lease and starts no grace period', async () => {
     const { backend, it: held } = await holding();
     await pass(backend, 6_000);
     await sweep(backend.ctx);
@@ -75,7 +75,7 @@ describe('after the platform was away for longer than a lease', () => {
     expect(held.attempt).toBe(1);
   });
 
-  it('workers that do not come back within a lease lose theirs, and land nothing later', async () => {
+  it('workers that do not return within a lease lose theirs, and their later results are refused', async () => {
     const { backend, worker, it: held } = await holding();
     await sweep(backend.ctx);
     await pass(backend, 6_000);
@@ -92,7 +92,7 @@ describe('after the platform was away for longer than a lease', () => {
     expect(await worker.complete(held)).toMatchObject({ status: 409, body: { code: 'lease_lost' } });
   });
 
-  it('there is one look at least between two such times, however late each sweep comes', async () => {
+  it('at least one sweep checks the leases between two grace periods, however late each sweep comes', async () => {
     const { backend } = await holding();
     await sweep(backend.ctx);
     await pass(backend, 6_000);
@@ -104,7 +104,7 @@ describe('after the platform was away for longer than a lease', () => {
 });
 
 describe('without an outage', () => {
-  it('a lease that ran out is taken back at the next sweep', async () => {
+  it('an expired lease is revoked at the next sweep', async () => {
     const { backend } = await holding();
     for (let passed = 0; passed < 500; passed += 100) {
       await pass(backend, 100);
@@ -116,7 +116,7 @@ describe('without an outage', () => {
     expect((await sweep(backend.ctx)).reaped).toBe(1);
   });
 
-  it('nobody is waited for who claimed only after a long rest', async () => {
+  it('there is no grace period for a worker that claimed only after a long idle time', async () => {
     const { backend } = await holding();
     await backend.ctx.sql`update sweeps set swept_at = swept_at - interval '1 hour'`;
     await backend.ctx.sql`update attempts set lease_expires_at = clock_timestamp() - interval '1 second'`;

@@ -3,13 +3,13 @@ import { relay } from '../../functions/domain/outbox/relay.ts';
 import { backendForTest } from '../support/backend.ts';
 import { countBlocks } from '../../bench/support/blocks.ts';
 
-/** Two files are to be removed; the blob store fails at one of them as long as it is told to. */
+/** An outbox with two files to remove. The blob store fails for the file in `failsAt`. */
 const outboxForTest = async () => {
   const removed: string[] = [];
   const store = { failsAt: 'a' };
-  const unused = () => Promise.reject(new Error('of no use here'));
+  const unused = () => Promise.reject(new Error('not used by this test'));
   const remove = async (key: string) => {
-    if (key === store.failsAt) throw new Error('the store is away');
+    if (key === store.failsAt) throw new Error('the store is unavailable');
     removed.push(key);
   };
   const { ctx } = await backendForTest({ blobs: { upload: unused, download: unused, stat: unused, remove } });
@@ -23,7 +23,7 @@ const outboxForTest = async () => {
 };
 
 describe('the outbox', () => {
-  it('carries out what it can, and tries what failed again when it is due', async () => {
+  it('processes what it can, and retries what failed when it is due', async () => {
     const { ctx, removed, store, left, passTime } = await outboxForTest();
 
     const replies = [await relay(ctx), await relay(ctx)];
@@ -40,7 +40,7 @@ describe('the outbox', () => {
     expect([...(await left())]).toEqual([]);
   });
 
-  it('puts what fails off by 30 s, doubled each time, of which between half and all', async () => {
+  it('delays a failed row by half to all of 30 s, doubled each time', async () => {
     const { ctx, now, left, passTime } = await outboxForTest();
 
     for (const [tries, most] of [30, 60, 120, 240].entries()) {
@@ -49,14 +49,14 @@ describe('the outbox', () => {
       const after = await now();
 
       const [row] = await left();
-      expect(row).toMatchObject({ tries: tries + 1, last_error: 'the store is away' });
+      expect(row).toMatchObject({ tries: tries + 1, last_error: 'the store is unavailable' });
       expect((row?.at ?? 0) - before).toBeGreaterThanOrEqual(most / 2);
       expect((row?.at ?? 0) - after).toBeLessThanOrEqual(most);
       await passTime();
     }
   });
 
-  it('is worked off by several at once, of whom none waits for what another one has taken', async () => {
+  it('is processed by several relays at once, none of which waits for the rows of another', async () => {
     const { ctx, removed, store } = await outboxForTest();
     store.failsAt = '';
 
@@ -70,7 +70,7 @@ describe('the outbox', () => {
     expect(await relay(ctx)).toEqual({ relayed: 1, postponed: 0 });
   });
 
-  it('puts nothing off by more than an hour', async () => {
+  it('delays no row by more than an hour', async () => {
     const { ctx, now, left } = await outboxForTest();
     await ctx.sql`update outbox set tries = 5000`;
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
     await enrol(backend);
     if (n > 0) await backend.admin.ok.createApiKey({ body: { name: 'a key', scopes: ['tasks:read'] } }); // beside the first one
   }
-  // Half of them came at the same time.
+  // Half of them were created at the same time.
   for (const [table, time, id] of [
     ['tasks', 'created_at', 'task_id'],
     ['workers', 'registered_at', 'worker_id'],
@@ -41,7 +41,7 @@ const lists: [string, (query: Ask) => Promise<Page>, string][] = [
 describe.each(lists)('the list of %s', (_, ask, id) => {
   const idsOf = ({ items }: Page) => items.map((item) => (item as Record<string, string>)[id]);
 
-  it.each([1, 2, 3, 4, 5])('has each of its rows on one page and in the same order when %i are asked for at a time', async (limit) => {
+  it.each([1, 2, 3, 4, 5])('has each row on exactly one page and in the same order with a limit of %i', async (limit) => {
     const whole = await ask({ limit: 100 });
 
     const pages: Page[] = [];
@@ -55,7 +55,7 @@ describe.each(lists)('the list of %s', (_, ask, id) => {
     expect(pages).toHaveLength(Math.ceil(ROWS / limit));
   });
 
-  it('has no next page behind one that is exactly full', async () => {
+  it('has no next page after one that is exactly full', async () => {
     expect((await ask({ limit: ROWS })).next_cursor).toBeNull();
     expect((await ask({ limit: ROWS - 1 })).next_cursor).not.toBeNull();
   });

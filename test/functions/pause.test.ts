@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { backendForTest } from '../support/backend.ts';
 
 describe('pausing and resuming', () => {
-  it('again changes nothing: no version, no event', async () => {
+  it('twice changes nothing: no new version, no event', async () => {
     const { admin } = await backendForTest();
     const { task_id, version } = await admin.ok.submitTask({ body: { goal: 'x' } });
     const params = { task_id };

@@ -8,7 +8,7 @@ import { drain, enrol, type TestWorker } from '../support/worker.ts';
 const CONNECTIONS = 16;
 const ROUNDS = 25;
 
-/** Runs all at once, each on a connection of its own that is open already. */
+/** Runs all concurrently, each on its own connection that is already open. */
 const race = async <T>(backend: Backend, runners: (() => Promise<T>)[]): Promise<T[]> => {
   await Promise.all(runners.map(() => backend.ctx.sql`select pg_sleep(0.001)`));
   return Promise.all(runners.map((run) => run()));
@@ -28,7 +28,7 @@ describe.each([
   ['one process, whose workers share statements', false],
   ['a process for each request', true],
 ])('on many connections at once, in %s,', (_, isServerless) => {
-  it('one result of two different ones is recorded, the other refused', async () => {
+  it('of two different results one is recorded and the other refused', async () => {
     const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const worker = await enrol(backend);
     for (let round = 0; round < ROUNDS; round++) {
@@ -115,7 +115,7 @@ describe.each([
     await expectSound(backend);
   });
 
-  it('dense fan-in of 8 × 8 layers runs through without a deadlock', async () => {
+  it('dense fan-in of 8 × 8 layers completes without a deadlock', async () => {
     const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const layers = Array.from({ length: 8 }, (_, layer) => Array.from({ length: 8 }, (_, at) => `l${layer}n${at}`));
     const subtasks = layers.flatMap((keys, layer) => keys.map((key) => ({ key, goal: key, dependencies: layers[layer - 1] ?? [] })));
@@ -203,7 +203,7 @@ describe.each([
     await expectSound(backend);
   });
 
-  it('nothing starts once a cancel has been answered', async () => {
+  it('no subtask starts once a cancel has returned', async () => {
     const backend = await backendForTest({ pool: CONNECTIONS, isServerless });
     const workers = await Promise.all(Array.from({ length: 6 }, () => enrol(backend)));
     for (let round = 0; round < ROUNDS; round++) {

@@ -25,8 +25,8 @@ const claimOne = async (worker: TestWorker): Promise<Claimed> => {
 const submitRetried = ({ admin }: Backend, retry: object) =>
   admin.ok.submitTask({ body: { goal: 'x', subtasks: [{ key: 'a', goal: 'x', retry: { on: ['rate_limited'], ...retry } }] } });
 
-describe('the wait before a further try', () => {
-  it('lies between half and all of the base doubled with each failure, at most max_ms, and is drawn anew each time', async () => {
+describe('the wait before a retry', () => {
+  it('is random between half and all of the base doubled with each failure, and at most max_ms', async () => {
     const backend = await backendForTest();
     const retries = fc.record({ base_ms: fc.integer({ min: 1, max: HOUR }), max_ms: fc.integer({ min: 1, max: 24 * HOUR }) });
 
@@ -37,7 +37,7 @@ describe('the wait before a further try', () => {
 
         expect(Math.min(...shares)).toBeGreaterThanOrEqual(0.5);
         expect(Math.max(...shares)).toBeLessThanOrEqual(1);
-        // A thousand draws of an even spread miss these with a probability below 1e-20.
+        // The probability that a thousand uniform draws miss these is below 1e-20.
         expect(Math.min(...shares)).toBeLessThan(0.55);
         expect(Math.max(...shares)).toBeGreaterThan(0.95);
         expect(new Set(shares).size).toBeGreaterThan(DRAWS / 2);
@@ -52,14 +52,14 @@ describe('the wait before a further try', () => {
     );
   });
 
-  it('is none where the base or the most is 0', async () => {
+  it('is zero when base_ms or max_ms is 0', async () => {
     const backend = await backendForTest();
 
     for (const none of [{ base_ms: 0 }, { max_ms: 0 }])
       expect(new Set(await drawDelays(backend, Retry.parse(none), 3))).toEqual(new Set([0]));
   });
 
-  it('doubles from try to try of a subtask', async () => {
+  it('doubles with each attempt of a subtask', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await submitRetried(backend, { max_attempts: 5, base_ms: HOUR, max_ms: 5 * HOUR });
@@ -81,7 +81,7 @@ describe('the wait before a further try', () => {
     }
   });
 
-  it('passes before the subtask is claimed again, and not longer', async () => {
+  it('must pass before the subtask can be claimed again, and no more than that', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await submitRetried(backend, { base_ms: 400 });
@@ -97,7 +97,7 @@ describe('the wait before a further try', () => {
     expect(Date.parse(attempt_list[0]?.claimed_at ?? '')).toBeGreaterThanOrEqual(runAfter);
   });
 
-  it('is none for what was lost with its machine or given back', async () => {
+  it('is zero after a lost or released attempt', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await submitRetried(backend, { base_ms: HOUR });
@@ -111,7 +111,7 @@ describe('the wait before a further try', () => {
   });
 });
 
-describe('a subtask that is to be tried again', () => {
+describe('a subtask that waits for its retry', () => {
   const held = async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
@@ -129,7 +129,7 @@ describe('a subtask that is to be tried again', () => {
     expect(started_at).not.toBeNull();
   });
 
-  it('goes before those that waited behind it', async () => {
+  it('is claimed before those that waited behind it', async () => {
     const { worker, it } = await held();
 
     await worker.release(it);
@@ -137,7 +137,7 @@ describe('a subtask that is to be tried again', () => {
     expect((await worker.claim(3)).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
   });
 
-  it('leaves no error behind when it completes', async () => {
+  it('has no error once it completes', async () => {
     const { backend, worker, it } = await held();
 
     await worker.release(it);
@@ -151,7 +151,7 @@ describe('a subtask that is to be tried again', () => {
     });
   });
 
-  it('keeps the failure that was told first: another one is refused', async () => {
+  it('keeps the failure that was reported first: another one is refused', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await submitRetried(backend, {});

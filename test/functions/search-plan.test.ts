@@ -4,14 +4,14 @@ import { type Backend, createBackend } from '../support/backend.ts';
 import { makeHistory } from '../../bench/support/history.ts';
 import { enrol } from '../support/worker.ts';
 
-/** More than a search looks through one by one. */
+/** More tasks than a search checks one by one. */
 const TASKS = 3_000;
-/** A scan of any of these grows with history; those that are small are looked through as a whole. */
+/** Tables that grow with history, so that a search must not scan them. Small tables are scanned. */
 const SMALL = 1_000;
 
 type Scans = { name: string; scans: number };
 
-/** Tables that were read from end to end, and indexes over words that were used, since the server started to count. */
+/** The tables that were scanned sequentially and the word indexes that were used, since the statistics were reset. */
 const scans = async ({ ctx }: Backend): Promise<{ tables: Scans[]; words: number }> => {
   await ctx.sql`select pg_stat_force_next_flush()`;
   const tables = await ctx.sql<Scans[]>`
@@ -37,7 +37,7 @@ describe('a search', () => {
   });
   afterAll(() => backend.close());
 
-  it('reaches its tasks by an index over words, and reads no big table as a whole', async () => {
+  it('finds its tasks by an index over words, and scans no big table', async () => {
     for (const q of ['giraffe', '季度', 'giraffe report', 'nowhere', 'archive']) {
       const before = await scans(backend);
       await backend.admin.ok.listTasks({ query: { q, limit: 50 } });
@@ -49,7 +49,7 @@ describe('a search', () => {
     }
   });
 
-  it('for words that many of the newest tasks have reads no index over words, with a status and without', async () => {
+  it('for words that are in many of the newest tasks reads no index over words, with a status and without', async () => {
     for (const status of [undefined, 'completed'] as const) {
       const before = await scans(backend);
       const { items } = await backend.admin.ok.listTasks({ query: { q: 'report', limit: 50, ...(status ? { status } : {}) } });

@@ -9,7 +9,7 @@ import { enrol } from '../support/worker.ts';
 
 const TASKS = 10_000;
 
-/** As much as the platform is expected to hold; so much takes longer than the backend lets a statement take. */
+/** The expected size of the platform. Inserting this takes longer than the statement timeout of the backend. */
 const fill = async (backend: Backend) => {
   await enrol(backend);
   const sql = openPool(backend.url);
@@ -19,7 +19,7 @@ const fill = async (backend: Backend) => {
 
 const found = async (backend: Backend, q: string) => (await backend.admin.ok.listTasks({ query: { q, limit: 200 } })).items.length;
 
-/** All pages of a search: the numbers that the history gave the tasks, 1 being the newest. */
+/** All pages of a search, as the numbers of the tasks in the history; 1 is the newest. */
 const numbers = async (backend: Backend, query: { q: string; limit: number; status?: 'completed' }): Promise<number[]> => {
   const listed: number[] = [];
   for (let cursor: { cursor?: string } = {}; ; ) {
@@ -66,7 +66,7 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     }
   }, 180_000);
 
-  it('finds what was submitted and added just before, wherever in the task its words stand', async () => {
+  it('finds what was just submitted or added, wherever in the task its words are', async () => {
     const backend = await backendForTest();
     const subtasks = [
       { key: 'a', goal: 'Count the zebras' },
@@ -90,7 +90,7 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     expect(await found(backend, 'visit')).toBe(1);
   });
 
-  it('finds nothing of another organization, not even of one whose terms begin alike', async () => {
+  it('finds nothing of another organization, not even of one whose terms have the same prefix', async () => {
     const backend = await backendForTest();
     await backend.admin.ok.submitTask({ body: { goal: 'Visit a museum' } });
     const [{ organization_id: own }] = await backend.ctx.sql<[{ organization_id: string }]>`select organization_id from organizations`;
@@ -119,7 +119,7 @@ describe('search among 10,000 tasks and 100,000 subtasks', () => {
     expect(row.bytes).toBeLessThanOrEqual(262_144);
   }, 30_000);
 
-  it('refuses nothing that people type: quotes, operators, odd characters', async () => {
+  it('accepts whatever people type: quotes, operators, unusual characters', async () => {
     const backend = await backendForTest();
     await backend.admin.ok.submitTask({ body: { goal: 'it\'s 50% <b>done</b> & "ready" | !now :* 数据\'库' } });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createSharedReads } from '../../functions/domain/shared-reads.ts';
 import type { Sql } from '../../functions/domain/ports/sql.ts';
 
-/** Reads that end when they are let go; each answers which one it was. */
+/** Reads that end when the test releases them; each returns its own name. */
 const readsOf = () => {
   const begun: { key: string; sql: Sql; answer(): void; fail(): void }[] = [];
   let opened = 0;
@@ -18,8 +18,8 @@ const readsOf = () => {
 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe('reads that several ask for at the same time', () => {
-  it('begin at once where nobody reads the same', () => {
+describe('reads that several callers request at the same time', () => {
+  it('start at once when nobody reads the same', () => {
     const { ask, begun } = readsOf();
 
     void ask('a');
@@ -28,7 +28,7 @@ describe('reads that several ask for at the same time', () => {
     expect(begun.map(({ key }) => key)).toEqual(['a', 'b']);
   });
 
-  it('are shared by those that asked before they began, and by nobody else', async () => {
+  it('are shared by callers that asked before the read started, and by nobody else', async () => {
     const { ask, begun } = readsOf();
 
     const first = ask('a');
@@ -46,7 +46,7 @@ describe('reads that several ask for at the same time', () => {
     expect(begun).toHaveLength(3);
   });
 
-  it('that fail do so for those that share them, and the next one is read anew with a handle of its own', async () => {
+  it('that fail do so for all callers that share them, and the next read starts again with its own handle', async () => {
     const { ask, begun } = readsOf();
 
     const first = ask('a');

@@ -10,7 +10,7 @@ import { enrol, type TestWorker } from '../support/worker.ts';
 
 const WORKERS = 8;
 
-/** Holds what `lock` takes in a transaction of somebody else until it is released. */
+/** Holds the locks that `lock` takes, in another transaction, until they are released. */
 const hold = async (backend: Backend, lock: (sql: Sql) => Promise<unknown>) => {
   const other = openPool(backend.url);
   onTestFinished(() => other.end());
@@ -34,7 +34,7 @@ const isWaiting = (backend: Backend) =>
     ([{ waits }]) => waits,
   );
 
-/** Workers that hold a subtask each, one task each, and a further worker whose row somebody holds, so that its claim waits. */
+/** Workers that each hold the subtask of one task, and another worker whose row is locked, so that its claim waits. */
 const crew = async () => {
   const backend = await backendForTest({ pool: 6 });
   const gate = await enrol(backend, { name: 'gate' });
@@ -53,7 +53,7 @@ const step = (worker: TestWorker, it: Claimed, result: number) =>
     },
   });
 
-/** Sends requests while another one of the organization is under way, so that they go together when it ends; answers the statements too. */
+/** Sends requests while another one of the organization is in progress, so that they share a statement when it ends. Also returns the statements. */
 const together = async <T>(backend: Backend, gate: TestWorker, requests: (() => Promise<T>)[]) => {
   const release = await hold(backend, (sql) => sql`select from workers where worker_id = ${gate.worker_id} for update`);
   const first = gate.claim();
@@ -66,8 +66,8 @@ const together = async <T>(backend: Backend, gate: TestWorker, requests: (() => 
   return { answers: await Promise.all(answers), statements: backend.ctx.sql.counted() - before };
 };
 
-describe('steps of several workers that come at the same time', () => {
-  it('share one statement and are each answered for themselves', async () => {
+describe('steps of several workers that arrive at the same time', () => {
+  it('share one statement and each get their own reply', async () => {
     const { backend, gate, workers, held } = await crew();
 
     const { answers, statements } = await together(
@@ -92,7 +92,7 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('name each its own request in the events that it caused', async () => {
+  it('each name their own request in the events that they cause', async () => {
     const { backend, gate, workers, held } = await crew();
 
     const { answers } = await together(
@@ -133,7 +133,7 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('do not suffer from a worker that is removed in the middle', async () => {
+  it('are not affected by a worker that is removed at the same time', async () => {
     const { backend, gate, workers, held } = await crew();
     const [removed, ...others] = workers as [TestWorker, ...TestWorker[]];
 
@@ -149,7 +149,7 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('are answered while the task of one of them is held for long; that one waits alone', async () => {
+  it('are answered while the task of one of them is locked for long; that one waits alone', async () => {
     const { backend, gate, workers, held } = await crew();
     const release = await hold(backend, (sql) => sql`select from tasks where task_id = ${held[0]?.task_id} for update`);
     const slow = Promise.withResolvers<Awaited<ReturnType<typeof step>>>();
@@ -168,7 +168,7 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('are answered while one that came before them, alone, waits for a task that somebody holds', async () => {
+  it('are answered while one that came before them, alone, waits for a locked task', async () => {
     const { backend, workers, held } = await crew();
     const release = await hold(backend, (sql) => sql`select from tasks where task_id = ${held[0]?.task_id} for update`);
     let isAnswered = false;
@@ -184,7 +184,7 @@ describe('steps of several workers that come at the same time', () => {
     expect(await checkInvariants(backend.ctx.sql)).toEqual([]);
   });
 
-  it('of one worker are carried out one after the other, and its slots hold', async () => {
+  it('of one worker run one after the other, and never exceed its slots', async () => {
     const backend = await backendForTest({ pool: 6 });
     const gate = await enrol(backend, { name: 'gate' });
     const worker = await enrol(backend, { slots: 3 });

@@ -14,7 +14,7 @@ import { all, cancelOpen, end, endAttempt, fresh, isTaskOpen, type Model, type N
  */
 type Real = { backend: Backend; worker: TestWorker; taskId: string; stale: Claimed[] };
 
-/** What both must agree on. */
+/** The state on which the model and the platform must agree. */
 const expectSame = async (model: Model, { backend, taskId }: Real) => {
   const task = await backend.admin.ok.getTask({ params: { task_id: taskId } });
   const { items } = await backend.admin.ok.listSubtasks({ params: { task_id: taskId } });
@@ -45,7 +45,7 @@ const held = (node: Node): Claimed => {
   if (node.lease === null) throw new Error('the model holds no lease');
   return node.lease;
 };
-/** Leases that were given up must stay worthless for ever. */
+/** Records a lease that has ended, which must never be accepted again. */
 const giveUp = (node: Node, real: Real) => real.stale.push(held(node));
 
 const params = ({ taskId }: Real) => ({ task_id: taskId });
@@ -67,7 +67,7 @@ const claim = (limit: number, start: boolean) =>
     },
   );
 
-/** A step at one subtask that is in a state. */
+/** A step for one subtask in the given state. */
 const at = (name: string, place: number, status: SubtaskStatus, run: (model: Model, real: Real, node: Node) => Promise<void>) =>
   step(
     `${name} ${place}`,
@@ -253,8 +253,8 @@ const shape = fc.record({
   ),
 });
 
-describe('a task, whatever happens to it in whatever order,', () => {
-  it('is in the state that the model says', async () => {
+describe('a task, after any operations in any order,', () => {
+  it('is in the state that the model predicts', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
 

@@ -19,7 +19,7 @@ const SPEC = {
 } as const;
 
 describe('a submitted task', () => {
-  it('is answered as it is read then, each time to the microsecond', async () => {
+  it('is returned exactly as it is read later, with times to the microsecond', async () => {
     const backend = await backendForTest();
 
     for (let n = 0; n < 30; n++) {
@@ -29,7 +29,7 @@ describe('a submitted task', () => {
     }
   });
 
-  it('has its counts, its event and its outbox rows, also under an Idempotency-Key', async () => {
+  it('has its counts, its event and its outbox rows, also with an Idempotency-Key', async () => {
     const backend = await backendForTest();
     for (const isKeyed of [false, true]) {
       const { body, headers: replied } = await backend.admin.submitTask({ body: structuredClone(SPEC) as never, isKeyed });
@@ -47,7 +47,7 @@ describe('a submitted task', () => {
     }
   });
 
-  it('leaves nothing behind where a part of it is refused, not even its key', async () => {
+  it('leaves nothing behind when a part of it is refused, not even its idempotency key', async () => {
     const backend = await backendForTest();
     const [ids] = await backend.ctx.sql<[{ organization_id: string; user_id: string }]>`select organization_id, user_id from users`;
     const caller: Caller = {
@@ -69,7 +69,7 @@ describe('a submitted task', () => {
 });
 
 describe('iso_time', () => {
-  it('writes a time as the driver reads it', async () => {
+  it('formats a time as the driver does', async () => {
     const { ctx } = await backendForTest();
 
     const rows = await ctx.sql<{ at: string; text: string | null }[]>`

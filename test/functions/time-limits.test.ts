@@ -7,8 +7,8 @@ const passDeadlines = ({ ctx }: Backend) => ctx.sql`update tasks set deadline_at
 
 const secondsUntil = (time: string | null) => (Date.parse(time ?? '') - Date.now()) / 1_000;
 
-describe('the time of a task', () => {
-  it('is given to it whole again when it is retried', async () => {
+describe('the time limit of a task', () => {
+  it('starts again in full when the task is retried', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', timeout_seconds: 3_600 } });
@@ -24,7 +24,7 @@ describe('the time of a task', () => {
     expect(await drain(worker)).toHaveLength(1);
   });
 
-  it('has no end where none was asked for, also in a later run', async () => {
+  it('does not exist unless it was requested, also in a later run', async () => {
     const backend = await backendForTest();
     const { task_id, deadline_at } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
     await backend.admin.ok.cancelTask({ params: { task_id } });
@@ -34,7 +34,7 @@ describe('the time of a task', () => {
     expect([deadline_at, retried.deadline_at]).toEqual([null, null]);
   });
 
-  it('began with its first start, also in a later run', async () => {
+  it('leaves started_at at the first start of the task, also in a later run', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x' } });
@@ -49,7 +49,7 @@ describe('the time of a task', () => {
     expect([retried, await backend.admin.ok.getTask({ params })].map((task) => task.started_at)).toEqual([started_at, started_at]);
   });
 
-  it('that passes after it has ended changes nothing', async () => {
+  it('changes nothing when it passes after the task has ended', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const { task_id } = await backend.admin.ok.submitTask({ body: { goal: 'x', timeout_seconds: 60 } });
@@ -64,8 +64,8 @@ describe('the time of a task', () => {
   });
 });
 
-describe('the time of an attempt', () => {
-  it('begins when it is started, which it must be within 5 minutes, and leaves its worker 15 s to say itself that it is over', async () => {
+describe('the time limit of an attempt', () => {
+  it('counts from its start, which must come within 5 minutes, and gives its worker 15 s more to report the timeout itself', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     const subtasks = ['a', 'b', 'c'].map((key) => ({ key, goal: key, timeout_seconds: 100 }));
@@ -87,7 +87,7 @@ describe('the time of an attempt', () => {
     ]);
   });
 
-  it('can not run out before it is started: whoever says so has failed', async () => {
+  it('cannot pass before the attempt is started: a timeout reported before counts as a failure', async () => {
     const backend = await backendForTest();
     const worker = await enrol(backend);
     await backend.admin.ok.submitTask({ body: { goal: 'x' } });

@@ -5,7 +5,7 @@ import { backendForTest } from '../support/backend.ts';
 
 const MOST_CALLS = 10;
 
-/** Fails with an SQLSTATE, as Postgres itself would. */
+/** Fails with an SQLSTATE, as Postgres would. */
 const raise = (sql: Sql, code: string) => sql.unsafe(`do $$ begin raise exception 'as asked' using errcode = '${code}'; end $$`);
 
 const callsOf = async (work: () => Promise<unknown>) => {
@@ -19,7 +19,7 @@ const callsOf = async (work: () => Promise<unknown>) => {
 };
 
 describe('a transaction', () => {
-  it('that the database ended for a deadlock is repeated, and both of the two have their effect', async () => {
+  it('that a deadlock aborted is retried, and both transactions take effect', async () => {
     const { ctx } = await backendForTest();
     await ctx.sql`insert into organizations (name) values ('one'), ('two')`;
     const bothHold = Promise.withResolvers<void>();
@@ -41,13 +41,13 @@ describe('a transaction', () => {
     expect(calls).toBe(3);
   });
 
-  it.each(['40P01', '40001'])('that fails with %s again and again is given up after four tries', async (code) => {
+  it.each(['40P01', '40001'])('that keeps failing with %s is given up after four tries', async (code) => {
     const { ctx } = await backendForTest();
 
     expect(await callsOf(() => raise(ctx.sql, code))).toEqual({ calls: 4, outcome: code });
   });
 
-  it('that fails for another reason is not repeated', async () => {
+  it('that fails for another reason is not retried', async () => {
     const { ctx } = await backendForTest();
 
     expect(await callsOf(() => raise(ctx.sql, '23505'))).toEqual({ calls: 1, outcome: '23505' });

@@ -10,17 +10,17 @@ const WORKERS = 10;
 const SLOTS = 10;
 const LEASE_MS = 10_000;
 const BEAT_MS = 500;
-/** How long an answer is waited for: a worker gives a lease up when it hears nothing. */
+/** How long to wait for a response: without one, a worker gives up its lease. */
 const PATIENCE_MS = LEASE_MS / 2;
 const CALLERS = 16;
 const PEAK_MS = 5_000;
 const OVERLOAD_MS = process.env.CI ? 12_000 : 25_000;
-/** Submits of the overload for each one that is carried out at the peak. */
+/** The rate of submits during the overload, as a multiple of the peak throughput. */
 const TIMES = 3;
 
 type Outcome = { status: number; ms: number; retryAfter: string | undefined; body: unknown };
 
-/** Sends requests without much work of its own: it shares the machine with the server. */
+/** Sends requests with little overhead, because it shares the machine with the server. */
 const senderOf = (url: string, token: string) => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1_000 });
   onTestFinished(() => agent.destroy());
@@ -43,7 +43,7 @@ const senderOf = (url: string, token: string) => {
   };
 };
 
-/** Workers that hold a hundred leases between them and send heartbeats. */
+/** Workers that together hold a hundred leases and send heartbeats. */
 const holdLeases = async ({ admin, url }: System) => {
   const subtasks = Array.from({ length: WORKERS * SLOTS }, (_, n) => ({ key: `s${n}`, goal: 'x', timeout_seconds: 600, tool: 'scripted' }));
   await admin.submitTask({ body: { goal: 'held', subtasks } });
@@ -62,7 +62,7 @@ const holdLeases = async ({ admin, url }: System) => {
   );
 };
 
-/** Repeats a request until it is ended; returns what was answered. */
+/** Repeats a request with pauses of `ms` until the returned function is called, which returns the outcomes. */
 const every = (ms: number, ask: () => Promise<Outcome>) => {
   const outcomes: Outcome[] = [];
   const over = new AbortController();
@@ -85,8 +85,8 @@ const times = (outcomes: readonly Outcome[]) => {
   return `p50 ${Math.round(percentile(ms, 0.5))} ms, p99 ${Math.round(percentile(ms, 0.99))} ms`;
 };
 
-describe('more submits than the platform can carry out', () => {
-  it('are shed at once, and cost workers nothing: heartbeats are answered, and no lease is lost', async () => {
+describe('more submits than the platform can process', () => {
+  it('are rejected at once and do not affect workers: heartbeats succeed and no lease is lost', async () => {
     const system = await startSystem({ LEASE_MS: `${LEASE_MS}`, BUSY_HEARTBEAT_MS: `${BEAT_MS}`, OUTAGE_MS: '60000' });
     const workers = await holdLeases(system);
     expect(workers.flatMap(({ leases }) => leases)).toHaveLength(WORKERS * SLOTS);

@@ -8,10 +8,10 @@ import { enrol } from '../support/worker.ts';
 const TASKS = 100;
 const WORKERS = 30;
 const CHANGES = 40;
-/** Of tasks and of workers each, after a change. */
+/** The number of reads of tasks, and of workers, after each change. */
 const READS = 25;
 
-/** Few are asked for often, many seldom: the n-th of them 1/n as often as the first. */
+/** Picks items with a Zipf distribution: the n-th item 1/n as often as the first. */
 const zipf = <T>(items: readonly T[], random: Random) => {
   const weights = items.map((_, at) => 1 / (at + 1));
   const whole = weights.reduce((sum, weight) => sum + weight, 0);
@@ -32,15 +32,15 @@ const open = async () => {
   await until('the outbox to drain', async () => (await backend.ctx.sql`select from outbox`).length === 0);
   for (const worker of workers) await worker.heartbeat();
   const cache = async () => {
-    await backend.send({ method: 'GET', path: '/api/v1/health/detailed' }); // what is counted rides along with the next command
+    await backend.send({ method: 'GET', path: '/api/v1/health/detailed' }); // the counters are sent with the next command
     const { body } = await backend.send({ method: 'GET', path: '/api/v1/health/detailed' });
     return (body as { redis: { cache: Record<'task' | 'worker', { hits: number; misses: number }> } }).redis.cache;
   };
   return { backend, admin, redis, cache, taskIds, workerIds: workers.map((worker) => worker.worker_id) };
 };
 
-describe('reads as people make them', () => {
-  it('are answered by Redis: each change of a task costs at most one look at the database', async () => {
+describe('reads with a realistic distribution', () => {
+  it('are served by Redis: each change of a task causes at most one read from the database', async () => {
     const { admin, redis, cache, taskIds, workerIds } = await open();
     const random = seededRandom();
     const [someTask, someWorker] = [zipf(taskIds, random), zipf(workerIds, random)];

@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
-/** As they are in the checkout, committed or not; what Git ignores is not copied. */
+/** Copies the files of the checkout, committed or not, except those that Git ignores. */
 const copyFiles = (from: string, to: string): void => {
   const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: from, encoding: 'utf8' });
   for (const file of new Set(listed.split('\0').filter((name) => name !== ''))) {
@@ -15,13 +15,13 @@ const copyFiles = (from: string, to: string): void => {
   }
 };
 
-/** A package of this repository must be the one in the copy. */
+/** The target of a link: for a package of this repository it is the one in the copy. */
 const targetOf = (path: string, from: string, to: string): string => {
   const inCheckout = relative(from, realpathSync(path));
   return lstatSync(path).isSymbolicLink() && !inCheckout.startsWith('node_modules') ? join(to, inCheckout) : path;
 };
 
-/** A folder of its own with a link for each package, so that caches in node_modules stay apart, too. */
+/** Makes a separate node_modules with a link for each package, so that the caches in it are separate as well. */
 const linkModules = (from: string, to: string): void => {
   const link = (name: string) => {
     const path = join(from, 'node_modules', name);

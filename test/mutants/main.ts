@@ -1,4 +1,4 @@
-// npm run test:mutants -- [words] [--list]: applies each small mistake alone to a copy of the checkout and runs its tests.
+// npm run test:mutants -- [words] [--list]: applies each mutant separately to a copy of the checkout and runs its tests.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onStopSignals } from '../../local/stop-signals.ts';
@@ -17,13 +17,13 @@ type Verdict = 'killed' | 'survived' | 'broken';
 type Place = Pick<TestRun, 'folder' | 'env' | 'signal'>;
 
 const seconds = (ms: number) => (ms / 1_000).toFixed(1);
-const say = (line = '') => process.stdout.write(`${line}\n`);
+const print = (line = '') => process.stdout.write(`${line}\n`);
 
 const chosen = (words: readonly string[]): readonly Mutant[] =>
   allMutants.filter(({ name, file }) => words.every((word) => `${file} ${name}`.toLowerCase().includes(word.toLowerCase())));
 
 const list = (mutants: readonly Mutant[]): void => {
-  for (const { name, file, survives } of mutants) say(`${file}: ${name}${survives === undefined ? '' : `\n    survives: ${survives}`}`);
+  for (const { name, file, survives } of mutants) print(`${file}: ${name}${survives === undefined ? '' : `\n    survives: ${survives}`}`);
 };
 
 const verdictOf = ({ kind }: TestOutcome): Verdict => {
@@ -31,7 +31,7 @@ const verdictOf = ({ kind }: TestOutcome): Verdict => {
   return kind === 'broken' ? 'broken' : 'killed';
 };
 
-/** Only what the mutants need: whole files take long. */
+/** The test names that the mutants need, because whole files take long. */
 const onlyOf = (mutants: readonly Mutant[]): string | undefined => {
   const patterns = mutants.map(({ only }) => only);
   return patterns.includes(undefined) ? undefined : patterns.map((pattern) => `(?:${pattern})`).join('|');
@@ -40,11 +40,15 @@ const onlyOf = (mutants: readonly Mutant[]): string | undefined => {
 /** A failure proves nothing about a mutant unless the same tests pass without it. */
 const runBaseline = async (place: Place, mutants: readonly Mutant[]): Promise<void> => {
   const tests = [...new Set(mutants.flatMap((mutant) => mutant.tests))];
-  say(`baseline: ${tests.length} test files`);
+  print(`baseline: ${tests.length} test files`);
   const outcome = await runTests({ ...place, tests, only: onlyOf(mutants), limitMs: BASELINE_LIMIT_MS });
   if (outcome.kind === 'passed') return;
   const why =
-    outcome.kind === 'failed' ? outcome.test : outcome.kind === 'broken' ? outcome.output : `no end within ${BASELINE_LIMIT_MS} ms`;
+    outcome.kind === 'failed'
+      ? outcome.test
+      : outcome.kind === 'broken'
+        ? outcome.output
+        : `they did not finish within ${BASELINE_LIMIT_MS} ms`;
   throw new Error(`The tests do not pass without any mutant: ${why}`);
 };
 
@@ -80,17 +84,17 @@ const tryAll = async (place: Place, mutants: readonly Mutant[]): Promise<number>
     const startedAt = performance.now();
     const outcome = await tryMutant(place, mutant);
     const verdict = verdictOf(outcome);
-    const took = seconds(performance.now() - startedAt);
-    say(`${verdict.padEnd(8)} ${took.padStart(5)} s  ${mutant.name}${detailOf(mutant, outcome)}`);
+    const duration = seconds(performance.now() - startedAt);
+    print(`${verdict.padEnd(8)} ${duration.padStart(5)} s  ${mutant.name}${detailOf(mutant, outcome)}`);
     counts[verdict]++;
     if (!isExpected(mutant, verdict)) counts.unexpected++;
   }
-  say(`${mutants.length} mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken`);
-  if (counts.unexpected > 0) say(`${counts.unexpected} of them not as expected`);
+  print(`${mutants.length} mutants: ${counts.killed} killed, ${counts.survived} survived, ${counts.broken} broken`);
+  if (counts.unexpected > 0) print(`${counts.unexpected} of them not as expected`);
   return counts.unexpected;
 };
 
-/** One server for all runs, in place of one for each. */
+/** One database server for all runs instead of one for each. */
 const startServer = async (): Promise<{ url: string; stop(): Promise<void> }> => {
   const given = process.env.TEST_DATABASE_URL;
   return given ? { url: given, stop: async () => {} } : startThrowawayPostgres('test');

@@ -1,6 +1,6 @@
 /** A small mistake in the code that the tests must find. */
 export type Mutant = {
-  /** The wrong behavior in words. */
+  /** A description of the wrong behaviour. */
   name: string;
   /** The file that is changed, from the root of the repository. */
   file: string;
@@ -11,6 +11,6 @@ export type Mutant = {
   tests: readonly string[];
   /** A pattern of test names (`group > name`), as `vitest -t` takes it, where running the whole files takes long. */
   only?: string;
-  /** For a mutant that no test kills: the reason why that is accepted. */
+  /** For a mutant that no test kills: why that is accepted. */
   survives?: string;
 };

@@ -12,7 +12,7 @@ export type TestRun = {
   limitMs: number;
   signal: AbortSignal;
 };
-/** What came of tests: `broken` when none of them was run to an end, so that they say nothing about the code. */
+/** The outcome of tests. `broken`: no test ran to its end, so that nothing is known about the code. */
 export type TestOutcome =
   | { kind: 'passed' }
   | { kind: 'failed'; test: string; ms: number }
@@ -23,13 +23,13 @@ type Report = { success: boolean; testResults: { assertionResults: { status: str
 
 const OUTPUT_CHARACTERS = 4_000;
 
-/** With all that it started, where the system has process groups. */
+/** Kills the process and, where the system has process groups, all that it started. */
 const kill = (child: ChildProcess): void => {
   try {
     if (process.platform === 'win32') child.kill('SIGKILL');
     else process.kill(-(child.pid as number), 'SIGKILL');
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 };
 

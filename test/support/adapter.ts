@@ -3,7 +3,7 @@ import type { AdapterHost, AgentAdapter, Job, Outcome } from '../../worker-agent
 
 type Work = (host: AdapterHost, job: Job) => unknown;
 
-/** An adapter that does what the test does. */
+/** An adapter that runs a function of the test. */
 export const adapterThat = (work: Work): AgentAdapter => ({
   id: 'scripted',
   probe: async () => [],
@@ -13,7 +13,7 @@ export const adapterThat = (work: Work): AgentAdapter => ({
   },
 });
 
-/** An agent that gives one outcome a turn, the first to its job and the others to what is sent to it, which is kept. */
+/** An agent with scripted outcomes: the first is for its job, each further one for a message sent to it. `sent` records the messages. */
 export const agentThatEnds = (...outcomes: Outcome[]): { adapter: AgentAdapter; sent: string[] } => {
   const sent: string[] = [];
   const next = async (): Promise<Outcome> => outcomes.shift() ?? Promise.reject(new Error('there are no more turns'));

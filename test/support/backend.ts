@@ -32,13 +32,13 @@ export type RawRequest = {
 export const createDatabase = async (): Promise<{ url: string; drop(): Promise<void> }> => {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const admin = openPool(inject('databaseUrl'));
-  for (let left = 50; ; left--) {
+  for (let triesLeft = 50; ; triesLeft--) {
     try {
       await admin.unsafe(`create database ${name} template ${TEMPLATE}`);
       break;
     } catch (error) {
-      // Another copy is being made from the template just now.
-      if (left === 0 || (error as { code?: string }).code !== '55006') throw error;
+      // Another process is copying the template.
+      if (triesLeft === 0 || (error as { code?: string }).code !== '55006') throw error;
     }
   }
   const url = new URL(inject('databaseUrl'));
@@ -54,7 +54,7 @@ export const createDatabase = async (): Promise<{ url: string; drop(): Promise<v
 
 export type Backend = Awaited<ReturnType<typeof createBackend>>;
 
-/** The real handlers over a database of their own, called as Lambda calls them. */
+/** The real handlers with their own database, called as Lambda calls them. */
 export const createBackend = async (options: Parts & { env?: Record<string, string>; pool?: number; isServerless?: boolean } = {}) => {
   const { env: given, pool = 4, isServerless = false, ...parts } = options;
   const database = await createDatabase();
@@ -68,8 +68,8 @@ export const createBackend = async (options: Parts & { env?: Record<string, stri
     HEALTH_MS: String(PATIENCE_MS),
     ...given,
   });
-  /** Warnings and errors. */
   const requester = NO_REDIS ? null : openTestRedis();
+  /** Warnings and errors. */
   const logged: { event: string; fields: Record<string, unknown> }[] = [];
   const ctx = createContext(env, {
     ...(requester ? { redis: createRedis({ requester }, { timeoutMs: PATIENCE_MS }) } : {}),
@@ -131,11 +131,12 @@ const invoke = async (handlers: Record<'person-api' | 'worker-api', HttpHandler>
     body: text,
     isBase64Encoded: false,
   } as unknown as APIGatewayProxyEventV2;
-  const answer = await handlers[matched ? apiOf(matched.route) : 'person-api'](event, {} as LambdaContext);
-  if (typeof answer === 'string') throw new Error('a structured answer is expected');
-  const answered = answer.headers as Record<string, string>;
-  const isJson = /json/.test(answered['content-type'] ?? '');
-  return { status: answer.statusCode ?? 0, headers: answered, body: isJson ? JSON.parse(answer.body ?? 'null') : answer.body };
+  const response = await handlers[matched ? apiOf(matched.route) : 'person-api'](event, {} as LambdaContext);
+  if (typeof response === 'string') throw new Error('expected a structured response');
+  const responseHeaders = response.headers as Record<string, string>;
+  const isJson = /json/.test(responseHeaders['content-type'] ?? '');
+  const body = isJson ? JSON.parse(response.body ?? 'null') : response.body;
+  return { status: response.statusCode ?? 0, headers: responseHeaders, body };
 };
 
 export const pathOf = (route: Route, params: Record<string, unknown> = {}, query: Record<string, unknown> = {}) => {
@@ -149,7 +150,7 @@ type Sending = { headers?: Record<string, string>; isKeyed?: boolean };
 type Call = {
   [N in RouteName]: (input?: Input<Routes[N]> & Sending) => Promise<Reply<Output<Routes[N]>>>;
 };
-/** Calls operations by name, with the headers of the shipped client; returns status and body of any answer. */
+/** Calls operations by name, with the headers of the shipped client. Returns status and body of any response; `ok` throws unless it is a success. */
 export type Caller = Call & {
   ok: { [N in RouteName]: (input?: Input<Routes[N]> & Sending) => Promise<Output<Routes[N]>> };
 };
@@ -172,7 +173,7 @@ const caller = (send: (request: RawRequest) => Promise<Reply>, token: string): C
     (name: RouteName) =>
     async (input: object = {}) => {
       const reply = await call(name)(input);
-      if (reply.status >= 300) throw new Error(`${name} answered ${reply.status}: ${JSON.stringify(reply.body)}`);
+      if (reply.status >= 300) throw new Error(`${name} returned ${reply.status}: ${JSON.stringify(reply.body)}`);
       return reply.body;
     };
   const names = Object.keys(ROUTES) as RouteName[];
@@ -182,7 +183,7 @@ const caller = (send: (request: RawRequest) => Promise<Reply>, token: string): C
   } as unknown as Caller;
 };
 
-/** A backend for the test that is running. */
+/** A backend for the current test; closed when the test ends. */
 export const backendForTest = async (options: Parameters<typeof createBackend>[0] = {}) => {
   const backend = await createBackend(options);
   onTestFinished(() => backend.close());

@@ -10,10 +10,10 @@ export const announced = (content: Buffer) => ({
   content_type: 'image/png',
 });
 
-/** What a client does with the requests that a store signs. */
+/** A client that sends the requests that a store signs. */
 export const clientOf = (blobs: BlobStore) => ({
-  upload: async (key: string, content = bytes, told = announced(content)) => {
-    const { method, url, headers } = await blobs.upload(key, told);
+  upload: async (key: string, content = bytes, declared = announced(content)) => {
+    const { method, url, headers } = await blobs.upload(key, declared);
     return fetch(url, { method, headers, body: new Uint8Array(content) });
   },
   download: async (key: string, name = 'a.png') => {
@@ -25,14 +25,14 @@ export const clientOf = (blobs: BlobStore) => ({
 const other = Buffer.from(bytes);
 other[0] = (other[0] ?? 0) ^ 1;
 export const NOT_ANNOUNCED: [string, Buffer<ArrayBuffer>][] = [
-  ['others of the same size', other],
-  ['fewer', bytes.subarray(1)],
-  ['one more', Buffer.concat([bytes, Buffer.alloc(1)])],
-  ['many more', Buffer.alloc(5_000_000)],
-  ['none', Buffer.alloc(0)],
+  ['different bytes of the same size', other],
+  ['one byte less', bytes.subarray(1)],
+  ['one byte more', Buffer.concat([bytes, Buffer.alloc(1)])],
+  ['many more bytes', Buffer.alloc(5_000_000)],
+  ['no bytes', Buffer.alloc(0)],
 ];
 
-/** What every home of artifacts promises. */
+/** The tests that every blob store passes. */
 export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) => {
   const setup = async () => {
     const blobs = await open();
@@ -40,7 +40,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
   };
 
   describe(name, () => {
-    it('gives back what was uploaded, byte for byte, and knows its size and hash', async () => {
+    it('returns the uploaded bytes unchanged, with their size and hash', async () => {
       const { blobs, upload, download } = await setup();
       const key = randomUUID();
 
@@ -51,7 +51,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(await blobs.stat(key)).toEqual({ size_bytes, sha256 });
     });
 
-    it('keeps an empty blob too', async () => {
+    it('stores an empty blob', async () => {
       const { blobs, upload } = await setup();
       const key = randomUUID();
 
@@ -60,7 +60,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(await blobs.stat(key)).toMatchObject({ size_bytes: 0 });
     });
 
-    it('downloads as an attachment under its name', async () => {
+    it('serves a download as an attachment with its file name', async () => {
       const { upload, download } = await setup();
       const key = randomUUID();
       await upload(key);
@@ -74,7 +74,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(headers.get('content-disposition')).toBe("attachment; filename*=UTF-8''me%20%26%20%27you%27.html");
     });
 
-    it.each(NOT_ANNOUNCED)('refuses bytes that are not those announced: %s, and keeps nothing', async (_, content) => {
+    it.each(NOT_ANNOUNCED)('refuses an upload that differs from what was announced, and stores nothing: %s', async (_, content) => {
       const { blobs, upload } = await setup();
       const key = randomUUID();
 
@@ -84,7 +84,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(await blobs.stat(key)).toBeNull();
     });
 
-    it('leaves what is there when other bytes come for the same key', async () => {
+    it('keeps the stored bytes when others are uploaded under the same key', async () => {
       const { upload, download } = await setup();
       const key = randomUUID();
       await upload(key);
@@ -95,7 +95,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(Buffer.from(await (await download(key)).arrayBuffer())).toEqual(bytes);
     });
 
-    it('takes the same upload twice at once', async () => {
+    it('accepts the same upload several times concurrently', async () => {
       const { blobs, upload } = await setup();
       const key = randomUUID();
 
@@ -105,7 +105,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(await blobs.stat(key)).toMatchObject({ size_bytes: bytes.length });
     });
 
-    it('removes a blob, and one that is not there', async () => {
+    it('removes a blob, and accepts the removal of a missing one', async () => {
       const { blobs, upload, download } = await setup();
       const key = randomUUID();
       await upload(key);
@@ -117,7 +117,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect((await download(key)).status).toBe(404);
     });
 
-    it('answers an address for 15 minutes', async () => {
+    it('signs URLs that are valid for 15 minutes', async () => {
       const { blobs, upload } = await setup();
       const key = randomUUID();
       await upload(key, Buffer.from('x'));
@@ -133,7 +133,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
       expect(Date.parse(expires_at) - Date.now()).toBeLessThanOrEqual(15 * MINUTE);
     });
 
-    it('refuses an address that was changed, or is used for something else', async () => {
+    it('refuses a URL that was changed or is used with another method', async () => {
       const { blobs, upload } = await setup();
       const [key, another] = [randomUUID(), randomUUID()];
       await upload(another);
@@ -160,7 +160,7 @@ export const describeBlobStore = (name: string, open: () => Promise<BlobStore>) 
     });
 
     it.each(['../../secret', '..%2f..%2fsecret', `${randomUUID()}/../../secret`, 'secret', ''])(
-      'takes no key that is not a UUID: "%s"',
+      'rejects a key that is not a UUID: "%s"',
       async (key) => {
         const { blobs } = await setup();
 

@@ -13,7 +13,7 @@ const guard = (table: string, edges: readonly { from: string; to: string }[]) =>
   end $$;
   create trigger guard_${table} after update of status on ${table} for each row execute function guard_${table}();`;
 
-/** Holds every change of state in a database against the table of edges: a change that is not in it fails its transaction. */
+/** Installs triggers that fail a transaction when it changes a state in a way that the table of edges does not list. */
 export const installEdgeGuard = async (url: string) => {
   const sql = openPool(url);
   await sql.unsafe(guard('tasks', TASK_EDGES) + guard('subtasks', SUBTASK_EDGES) + guard('attempts', ATTEMPT_EDGES));

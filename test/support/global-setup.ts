@@ -13,7 +13,7 @@ declare module 'vitest' {
 
 export const TEMPLATE = 'template_of_tests';
 
-/** A server of its own, or the one at TEST_DATABASE_URL (such as an older PostgreSQL). */
+/** A temporary server, or the one at TEST_DATABASE_URL (for example an older PostgreSQL). */
 const startServer = async (): Promise<{ url: string; stop(): Promise<void> }> => {
   const given = process.env.TEST_DATABASE_URL;
   return given ? { url: given, stop: async () => {} } : startThrowawayPostgres('test');

@@ -1,12 +1,12 @@
 import type { Pool } from '../../functions/domain/ports/pool.ts';
 import type { Sql } from '../../functions/domain/ports/sql.ts';
 
-/** What must hold between any two transactions, each as a query that finds what breaks it. The numbers are those of the reliability notes. */
+/** Invariants that hold after every transaction. Each is a query that returns the rows that break it. */
 const INVARIANTS = {
   'a subtask completes at most once': `
     select subtask_id::text as found from activity_logs where type = 'subtask.completed' group by subtask_id having count(*) > 1`,
 
-  'a leased subtask has exactly one open attempt, under its lease; others have none': `
+  'a leased subtask has exactly one open attempt, with the same lease; other subtasks have none': `
     select s.subtask_id::text as found
     from subtasks s
     left join attempts a on a.subtask_id = s.subtask_id and a.ended_at is null
@@ -15,31 +15,31 @@ const INVARIANTS = {
       or (s.lease_token is not null and not bool_and(a.lease_token = s.lease_token and a.attempt = s.attempt and a.status::text = s.status::text
         and a.worker_id = s.worker_id))`,
 
-  'attempts are numbered 1, 2, 3 and each has a lease of its own': `
+  'attempts are numbered from 1 without gaps and each has its own lease': `
     select s.subtask_id::text as found
     from subtasks s
     left join attempts a using (subtask_id)
     group by s.subtask_id
     having count(a.attempt) <> s.attempt or coalesce(max(a.attempt), 0) <> s.attempt or count(distinct a.lease_token) <> s.attempt`,
 
-  'nothing starts before its parents completed': `
+  'no subtask starts before its parents have completed': `
     select c.subtask_id::text as found
     from activity_logs c
     join subtask_edges e on e.child_id = c.subtask_id
     left join activity_logs p on p.task_id = c.task_id and p.subtask_id = e.parent_id and p.type = 'subtask.completed' and p.seq < c.seq
     where c.type = 'subtask.started' and p.seq is null`,
 
-  'a child is released once a run': `
+  'a child is released at most once per run': `
     select subtask_id::text as found from activity_logs where type = 'subtask.ready' group by subtask_id, run having count(*) > 1`,
 
-  'events are numbered 1 to last_seq without a gap': `
+  'events are numbered from 1 to last_seq without gaps': `
     select t.task_id::text as found
     from tasks t
     left join activity_logs l using (task_id)
     group by t.task_id
     having count(l.seq) <> t.last_seq or coalesce(min(l.seq), 1) <> 1 or coalesce(max(l.seq), 0) <> t.last_seq`,
 
-  'counters equal rows': `
+  'counters match the rows they count': `
     select t.task_id::text as found
     from tasks t
     left join subtasks s using (task_id)
@@ -55,14 +55,14 @@ const INVARIANTS = {
     where s.status in ('blocked', 'ready', 'claimed', 'running', 'completed') and s.blocked_by <> (
       select count(*) from subtask_edges e join subtasks p on p.subtask_id = e.parent_id where e.child_id = s.subtask_id and p.status <> 'completed')`,
 
-  'dependencies as read are the edges': `
+  'the dependencies of a subtask match its edges': `
     select s.subtask_id::text as found
     from subtasks s
     where (select coalesce(jsonb_agg(d order by d), '[]') from jsonb_array_elements_text(s.dependencies) d) <> (
       select coalesce(jsonb_agg(p.key order by p.key), '[]')
       from subtask_edges e join subtasks p on p.subtask_id = e.parent_id where e.child_id = s.subtask_id)`,
 
-  'the queue holds what is ready, as its task wants it': `
+  'the queue holds exactly the ready subtasks, with the values of their task': `
     select coalesce(s.subtask_id, q.subtask_id)::text as found
     from (select * from subtasks where status = 'ready') s
     full join queue_entries q using (subtask_id)
@@ -72,21 +72,21 @@ const INVARIANTS = {
         is distinct from (s.organization_id, s.owner_id, s.tool, s.labels, t.priority, t.paused_at is not null)
       or q.run_after is distinct from s.run_after`,
 
-  'tries stay within their limits': `
+  'attempts stay within their limits': `
     select subtask_id::text as found
     from subtasks
     where attempts > (retry ->> 'max_attempts')::int or infra_attempts > (retry ->> 'max_infra_attempts')::int`,
 
-  'a run has one end, and nothing happens after it': `
+  'a run ends once, and has no events after its end': `
     select l.task_id::text as found
     from activity_logs l
     join activity_logs e on e.task_id = l.task_id and e.run = l.run and e.seq < l.seq
     where e.type in ('task.completed', 'task.failed', 'task.cancelled')`,
 
-  'an ended task has nothing open': `
+  'an ended task has no open subtasks': `
     select t.task_id::text as found from tasks t join subtasks s using (task_id) where t.ended_at is not null and s.ended_at is null`,
 
-  'every change of a subtask has its cause among the events': `
+  'every ended subtask has an event for its end': `
     select s.subtask_id::text as found
     from subtasks s
     where s.ended_at is not null and not exists (
@@ -120,7 +120,7 @@ const INVARIANTS = {
 export type Invariant = keyof typeof INVARIANTS;
 export const INVARIANT_NAMES = Object.keys(INVARIANTS) as Invariant[];
 
-/** What is broken in a database, by name with at most five places each; empty when it is sound. Call it when nothing is under way. */
+/** The broken invariants of a database with at most five violations each; empty when all hold. Call it when no transaction is open. */
 export const checkInvariants = async (sql: Sql | Pool): Promise<string[]> => {
   const checks = INVARIANT_NAMES.map(
     (name) => `select '${name}' as name, array(select found::text from (${INVARIANTS[name]}) broken limit 5) as found`,

@@ -1,6 +1,6 @@
 import type { JobSettings } from '../../worker-agent/src/attempt/job-context.ts';
 
-/** How workers of tests carry out what they claim. */
+/** The settings with which workers in tests run their subtasks. */
 export const jobSettings = (workspaces: string): JobSettings => ({
   workspaces,
   keepWorkspaces: false,

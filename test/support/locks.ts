@@ -5,7 +5,7 @@ import type { Backend } from './backend.ts';
 
 const PATIENT = { timeout: 15_000 };
 
-/** Waits until this many statements of the database wait for a lock. */
+/** Resolves when exactly `count` statements of the database wait for a lock. */
 export const untilBlocked = (sql: Sql, count: number) =>
   expect
     .poll(async () => {
@@ -15,8 +15,8 @@ export const untilBlocked = (sql: Sql, count: number) =>
     .toBe(count);
 
 /**
- * Closes the backend's connections and returns how many deadlocks its database has seen: the code repeats what a deadlock
- * ended, so no answer shows one. A connection reports its counts when it ends.
+ * Closes the backend's connections and returns the number of deadlocks in its database. Responses do not show them, because
+ * the backend retries a transaction that a deadlock aborted. A connection reports its counts when it closes.
  */
 export const deadlocksOf = async (backend: Backend): Promise<number> => {
   await backend.ctx.close();

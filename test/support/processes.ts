@@ -10,7 +10,7 @@ import { DEAD_REDIS, NO_REDIS } from './redis-kind.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Polls until `check` answers something other than null, undefined or false; the message says what was waited for. */
+/** Polls until `check` returns something other than null, undefined or false, and returns that. `what` is for the error after `ms`. */
 export const until = async <T>(
   what: string,
   check: () => Promise<T | null | undefined | false> | T | null | undefined | false,
@@ -20,7 +20,7 @@ export const until = async <T>(
   for (;;) {
     const found = await check();
     if (found !== null && found !== undefined && found !== false) return found;
-    if (performance.now() > end) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    if (performance.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 40));
   }
 };
@@ -49,15 +49,15 @@ export const run = (args: readonly string[], env: Record<string, string> = {}): 
   };
 };
 
-/** Sends signals of which none is heard before all have come, however slow this process is. */
+/** Sends several signals so that the process handles none of them before all have been sent, however slow this process is. */
 export const killAtOnce = (child: ChildProcess, signals: readonly NodeJS.Signals[]): void => {
   for (const signal of ['SIGSTOP', ...signals, 'SIGCONT'] as const) child.kill(signal);
 };
 
-/** A system of real processes: the server as `npm start` runs it, and workers as people start them. */
+/** A system of real processes: the server as `npm start` runs it, and workers started with the `maw` command. */
 export const startSystem = async (env: Record<string, string> = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-system-'));
-  await chmod(folder, 0o711); // Postgres runs as another user when this is root, and must be able to pass
+  await chmod(folder, 0o711); // as root, Postgres runs as another user, which needs access to its data inside this folder
   const data = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -95,7 +95,7 @@ export const startSystem = async (env: Record<string, string> = {}) => {
     adminKey,
     workers,
     server: () => server,
-    /** The Postgres that the server keeps in its data folder; another process at another port after each start. */
+    /** The Postgres in the data folder of the server. Its process and port change with each start. */
     postgres: async () => {
       const [pid, , , postgresPort] = (await readFile(join(data, 'postgres/data/postmaster.pid'), 'utf8')).split('\n');
       const password = (await readFile(join(data, 'postgres/password'), 'utf8')).trim();

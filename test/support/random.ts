@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that are the same for a seed (mulberry32). CHAOS_SEED takes others. */
+/** Pseudo-random numbers from 0 to 1, reproducible by seed (mulberry32). CHAOS_SEED sets the default seed. */
 export const seededRandom = (seed = Number(process.env.CHAOS_SEED ?? 1)) => {
   let state = seed;
   return () => {

@@ -6,12 +6,12 @@ const kindOf = (text = 'memory'): (typeof KINDS)[number] => {
   return kind;
 };
 
-/** What backends and homes of tests get for Redis. Tests that are about Redis or push are skipped where it is `none`. */
+/** The kind of Redis that tests run with. With `none`, tests of Redis and of push are skipped. */
 export const REDIS = kindOf(process.env.TEST_REDIS || undefined);
 export const NO_REDIS = REDIS === 'none';
 
-/** Nothing listens there: without Redis there is no push. */
+/** An address where nothing listens: without Redis there is no push. */
 export const DEAD_REDIS = 'redis://127.0.0.1:1';
 
-/** How long clients of tests wait for an answer: neither who gives it nor this process may run for a while on a busy machine. */
+/** How long clients in tests wait for a response. Long, because a busy machine may not schedule either process for a while. */
 export const PATIENCE_MS = 15_000;

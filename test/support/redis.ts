@@ -5,14 +5,14 @@ import { connectRedis } from '../../local/redis/tcp.ts';
 import { PROGRAM, startRealRedis } from '../local/support/redis.ts';
 import { PATIENCE_MS, REDIS } from './redis-kind.ts';
 
-/** Those that a Redis has when nothing else is said. */
+/** The default number of databases of a Redis server. */
 const DATABASES = 16;
 
 let server: ReturnType<typeof startRealRedis> | null = null;
 let opened = 0;
 afterAll(async () => (await server)?.close());
 
-/** An empty database of a real Redis that the test file has for itself. */
+/** The URL of an empty database in a real Redis server, which only this test file uses. */
 export const realRedisUrl = async (): Promise<string> => {
   if (PROGRAM === null) throw new Error('TEST_REDIS=server needs a redis-server or valkey-server on the PATH');
   server ??= startRealRedis();
@@ -23,7 +23,7 @@ export const realRedisUrl = async (): Promise<string> => {
   return url;
 };
 
-/** Connects with the first request. */
+/** Connects on the first request. */
 const lazyRequester = (): LinkedRequester => {
   let connecting: Promise<LinkedRequester> | null = null;
   const connected = () => (connecting ??= realRedisUrl().then((url) => connectRedis(url, { patienceMs: PATIENCE_MS })));
@@ -34,5 +34,5 @@ const lazyRequester = (): LinkedRequester => {
   };
 };
 
-/** Straight to an empty Redis, in memory or a real one. */
+/** A connection to an empty Redis, in memory or a real server. */
 export const openTestRedis = (): LinkedRequester => (REDIS === 'server' ? lazyRequester() : createMemoryRedis());

@@ -9,17 +9,17 @@ const REGION = 'eu-central-1';
 const CREDENTIALS = { accessKeyId: 'AKIDTEST', secretAccessKey: 'a secret', sessionToken: 'a session/+=' };
 const signer = new SignatureV4({ service: 's3', region: REGION, credentials: CREDENTIALS, sha256: Sha256, uriEscapePath: false });
 
-/** Whether a request is one that was signed: the signature is made anew from what has come, and not too late. */
+/** Whether a request has a valid signature that has not expired. The signature is computed again from the request. */
 const isSigned = async ({ method = '', url = '', headers }: IncomingMessage): Promise<boolean> => {
   const { pathname, searchParams } = new URL(url, `http://${headers.host}`);
-  const taken = (name: string) => {
+  const takeParameter = (name: string) => {
     const value = searchParams.get(name) ?? '';
     searchParams.delete(name);
     return value;
   };
-  const [signature, date, names] = ['X-Amz-Signature', 'X-Amz-Date', 'X-Amz-SignedHeaders'].map(taken) as [string, string, string];
-  const expiresIn = Number(taken('X-Amz-Expires'));
-  for (const name of ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Security-Token', 'x-amz-content-sha256']) taken(name);
+  const [signature, date, names] = ['X-Amz-Signature', 'X-Amz-Date', 'X-Amz-SignedHeaders'].map(takeParameter) as [string, string, string];
+  const expiresIn = Number(takeParameter('X-Amz-Expires'));
+  for (const name of ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Security-Token', 'x-amz-content-sha256']) takeParameter(name);
   const signingDate = new Date(date.replace(/^(....)(..)(..T..)(..)(..Z)$/, '$1-$2-$3:$4:$5'));
   const signed = Object.fromEntries(names.split(';').map((name) => [name, String(headers[name])]));
   const request = {
@@ -44,8 +44,8 @@ const refusalOf = async (request: IncomingMessage, body: unknown): Promise<{ sta
 };
 
 /**
- * S3 in this process, with a bucket; it adds what this one leaves out: signatures and hashes are checked, and a
- * download has the headers that its address names.
+ * An S3 emulator in this process, with one bucket. Adds what the emulator lacks: it checks signatures and hashes, and sets the
+ * response headers that the URL of a download asks for.
  */
 export const bucketForTest = async () => {
   const app = buildApp({ logger: false, defaultRegion: REGION });

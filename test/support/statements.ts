@@ -2,8 +2,8 @@ import type { Pool } from '../../functions/domain/ports/pool.ts';
 import type { Statement } from '../../functions/domain/ports/sql.ts';
 
 /**
- * The same connections, with something done before each statement that is sent, which can also throw in its place. A statement
- * that is only part of another one is not sent by itself.
+ * Wraps a pool so that `before` runs before each statement is sent; when it throws, the statement fails with that error.
+ * A fragment, which is only part of another statement, does not count as a statement.
  */
 export const beforeStatements = (sql: Pool, before: (text: string, statement: Statement) => Promise<void>): Pool => {
   const tag = (strings: TemplateStringsArray, ...values: readonly unknown[]): Statement => {

@@ -7,7 +7,7 @@ import type { Backend } from './backend.ts';
 export type TestWorker = Awaited<ReturnType<typeof enrol>>;
 type Offer = { tools?: string[]; labels?: Record<string, string>; slots?: number; owner_ids?: string[]; name?: string };
 
-/** Enrols a worker and speaks for it, one request a call. */
+/** Enrols a worker and returns methods that each send one request as that worker. */
 export const enrol = async (
   backend: Backend,
   { tools = ['scripted'], labels = {}, slots = 64, owner_ids, name = 'tester' }: Offer = {},
@@ -39,7 +39,7 @@ export const enrol = async (
   };
 };
 
-/** Carries out everything that is ready, until nothing is; answers what was completed, in order. */
+/** Completes subtasks until none is ready. Returns the completed ones in order. */
 export const drain = async (worker: TestWorker, result: (it: Claimed) => Json = (it) => it.key): Promise<Claimed[]> => {
   const done: Claimed[] = [];
   for (let claimed = await worker.claim(50); claimed.length > 0; claimed = await worker.claim(50)) {

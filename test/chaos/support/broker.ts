@@ -9,10 +9,10 @@ import { startQueues } from '../../../local/queues.ts';
 export type Handlers = Record<QueueName, Handler<SQSEvent>>;
 
 const NAMES = ['subtasks', 'events'] as const;
-/** What failed or was killed comes again so soon. */
+/** The time after which SQS delivers a message again when its handler failed or was killed. */
 const VISIBILITY_SECONDS = 1;
 
-const start = async () => {
+const startSqs = async () => {
   const server = await startQueues({ key: createAwsKey(), onError: () => {} });
   const client = createQueues({ ...server, log: () => {} });
   const stop = async () => {
@@ -22,9 +22,9 @@ const start = async () => {
   return { server, client, stop };
 };
 
-/** SQS in this process, which can end, with all its messages, and begin anew. While it is ended, it refuses connections. */
+/** SQS in this process. `stop` discards all messages, and connections are refused until `start` starts it again. */
 export const startBroker = async () => {
-  let running = await start();
+  let running = await startSqs();
   let handlers: Handlers | null = null;
   const poll = () => {
     for (const name of handlers ? NAMES : [])
@@ -43,8 +43,8 @@ export const startBroker = async () => {
       poll();
     },
     stop: () => running.stop(),
-    begin: async () => {
-      running = await start();
+    start: async () => {
+      running = await startSqs();
       poll();
     },
   };

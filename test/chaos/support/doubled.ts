@@ -2,7 +2,7 @@ import type { QueueName } from '../../../schema/queue.ts';
 import type { QueueMessage, Queues } from '../../../functions/domain/ports/queues.ts';
 import type { Random } from '../../support/random.ts';
 
-/** Sends each message twice, neither when it should be sent: `release` sends one that waits, or all. */
+/** Delays and doubles messages: each waits twice until `release` sends one of the waiting messages at random, or `releaseAll` sends all. */
 export const createDoubler = (random: Random) => {
   const waiting: [QueueName, QueueMessage][] = [];
   let send: Queues['send'] | null = null;

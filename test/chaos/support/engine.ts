@@ -20,9 +20,9 @@ const TASKS = 6;
 const MIDDLE = 18;
 const TOTAL = TASKS * (MIDDLE + 2);
 const TICK_MS = 200;
-/** Within which the queues in Redis must be what they are in Postgres. */
-const MENDED_MS = 30_000;
-/** A message that was lost twice is sent a third time after a minute. */
+/** The time limit for the queues in Redis to match those in Postgres. */
+const REBUILT_MS = 30_000;
+/** Longer than a minute, after which a message that was lost twice is sent a third time. */
 const DRAINED_MS = 100_000;
 const POISON = 'no JSON';
 
@@ -30,7 +30,7 @@ type Faults = {
   redis: RedisClient;
   send?: (send: Queues['send']) => Queues['send'];
   handle?: (ctx: Context, queue: QueueName) => Handler<SQSEvent>;
-  /** Whether each request has a process of its own, which can die without the others. */
+  /** Whether each request runs as in a process of its own, which can be killed without the others. */
   isServerless?: boolean;
 };
 
@@ -44,7 +44,7 @@ const DAG = {
   ],
 };
 
-/** The platform in this process over a real SQS, with its clock, 120 subtasks and workers, to be disturbed at chosen moments. */
+/** The platform in this process with an SQS server, the scheduler, 120 subtasks and workers; tests inject faults at chosen moments. */
 export const startEngine = async ({ redis, send = (it) => it, handle = consume, isServerless = false }: Faults) => {
   const broker = await startBroker();
   const queues = { ...broker.queues, send: send(broker.queues.send) };
@@ -71,14 +71,14 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume, 
     const rows = await sql<{ subtask_id: string }[]>`select subtask_id from attempts where ended_at is null order by subtask_id::text`;
     return rows.map((row) => row.subtask_id);
   };
-  /** By a client of its own, so that looking changes nothing of the breaker's. */
+  /** Reads through separate hints, so that these reads do not affect the circuit breaker of the backend. */
   const { hints } = createHints(redis);
-  const isMended = async () => {
+  const isRebuilt = async () => {
     const ready = await hints.propose(organization_id, TOOLS, 1_000);
     const held = await hint(redis.smembers(keys.inProgress(organization_id)), null);
     return same(ready, await waiting()) && same(held, await inProgress());
   };
-  const expectMended = () => until('the queues in Redis to be those in Postgres', isMended, MENDED_MS);
+  const expectRebuilt = () => until('the queues in Redis to match those in Postgres', isRebuilt, REBUILT_MS);
 
   return {
     backend,
@@ -86,13 +86,13 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume, 
     redis,
     workTo: (count: number, disturb?: Disturb) => crew.work({ isEnough: () => crew.completed() >= count, disturb }),
     poison: () => broker.queues.send('events', [{ id: 'poison', body: POISON }]),
-    /** While much is left to do, with nobody at work. */
-    expectQueuesMended: async () => {
+    /** Call it while much work is left and no worker runs. */
+    expectQueuesRebuilt: async () => {
       expect(TOTAL - crew.completed()).toBeGreaterThanOrEqual(50);
       expect((await waiting()).length).toBeGreaterThan(0);
-      await expectMended();
+      await expectRebuilt();
     },
-    /** Works all off, then: every task has ended, nothing was completed twice, the outbox is empty, only poison is dead. */
+    /** Completes all work, then checks: every task has ended, nothing was completed twice, the outbox is empty, and only the poison message is a dead letter. */
     expectSoundEnd: async (disturb?: Disturb) => {
       const isOpen = async () => (await sql`select from tasks where ended_at is null`).length > 0;
       let ended = false;
@@ -103,11 +103,11 @@ export const startEngine = async ({ redis, send = (it) => it, handle = consume, 
       expect(ends).toEqual([{ status: 'completed', completed_count: MIDDLE + 2, tasks: TASKS }]);
       expect(await checkInvariants(sql)).toEqual([]);
       await until('the outbox to drain', async () => (await sql`select from outbox`).length === 0, DRAINED_MS);
-      await expectMended();
+      await expectRebuilt();
       const dead = async () =>
         (await Promise.all([broker.queues.listDead('events'), broker.queues.listDead('subtasks')])).flatMap((it) => it.letters);
-      await until('the poison to be dead', async () => (await dead()).length > 0, DRAINED_MS);
-      // A handler that dies as it buries the poison may bury it twice.
+      await until('the poison message to be a dead letter', async () => (await dead()).length > 0, DRAINED_MS);
+      // A handler that is killed while it moves the message aside may move it twice.
       expect(new Set((await dead()).map((letter) => letter.body))).toEqual(new Set([POISON]));
     },
   };

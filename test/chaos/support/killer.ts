@@ -7,14 +7,14 @@ import type { Handler } from '../../../local/lambda.ts';
 import type { Random } from '../../support/random.ts';
 import { die, isMortal, mortal } from './mortal.ts';
 
-/** Of the five times that a message is received before SQS puts it aside. */
+/** Fewer than the five receives after which SQS moves a message to the dead-letter queue. */
 const MOST_DEATHS = 2;
 const LIKELY = 0.5;
-const PLACES = ['before the mark', 'after the mark', 'before the receipt'] as const;
+const PLACES = ['before the effect', 'during the effect', 'before the acknowledgement'] as const;
 
-/** Kills who is about to send what is committed, and who handles it: before it is marked, after that, and before SQS is told. */
+/** Kills senders before they send a committed message, and handlers before or during the message's effect or before they acknowledge it. */
 export const createKiller = (random: Random) => {
-  const deaths = { 'before sending': 0, 'before the mark': 0, 'after the mark': 0, 'before the receipt': 0 };
+  const deaths = { 'before sending': 0, 'before the effect': 0, 'during the effect': 0, 'before the acknowledgement': 0 };
   const killed = new Map<string, number>();
 
   const chosen = ({ Records }: SQSEvent) => {
@@ -27,7 +27,7 @@ export const createKiller = (random: Random) => {
     return die();
   };
   const dying = (ctx: Context): Context => {
-    const end = () => dieAt('after the mark');
+    const end = () => dieAt('during the effect');
     return { ...ctx, hints: { ...ctx.hints, place: end, follow: end, recordWorker: end } };
   };
   return {
@@ -44,9 +44,9 @@ export const createKiller = (random: Random) => {
       return async (event) => {
         const place = chosen(event);
         return mortal(async () => {
-          if (place === 'before the mark') return dieAt(place);
-          const answer = await (place === 'after the mark' ? half : whole)(event);
-          return place === 'before the receipt' ? dieAt(place) : answer;
+          if (place === 'before the effect') return dieAt(place);
+          const result = await (place === 'during the effect' ? half : whole)(event);
+          return place === 'before the acknowledgement' ? dieAt(place) : result;
         });
       };
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { processTable } from '../../../worker-agent/src/process/process-table.ts';
 
-/** Waits until the gate is gone, with a process in a session of its own beside it; leaves a result and no output. */
+/** Runs until the gate file is removed, next to a child process in its own session. Writes a result and no output. */
 const PROGRAM = `
   const { spawn } = require('child_process');
   const { existsSync, writeFileSync } = require('fs');
@@ -18,7 +18,7 @@ const PROGRAM = `
   };
   wait();`;
 
-/** Work that lasts until `letGo`, and the processes that carry it out. */
+/** Input for subtasks that run until `release` is called, and the processes that run them. */
 export const lastingForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-lasting-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -28,8 +28,8 @@ export const lastingForTest = async () => {
   await mkdir(pids);
   return {
     input: { argv: ['node', '-e', PROGRAM, gate, pids] },
-    letGo: () => rm(gate),
-    /** The processes of each command that has begun, also when they have ended. */
+    release: () => rm(gate),
+    /** The two process ids of each command that was started, including ended ones. */
     commands: async (): Promise<[number, number][]> => {
       const begun = await readdir(pids);
       const others = await Promise.all(begun.map((name) => readFile(join(pids, name), 'utf8')));
@@ -38,7 +38,7 @@ export const lastingForTest = async () => {
   };
 };
 
-/** Which of these processes live; one that has ended and that nobody has collected does not. */
+/** The processes that are running; one that has ended but was not yet reaped does not count. */
 export const living = (pids: readonly number[]): number[] => {
   const table = new Set(processTable().map(({ pid }) => pid));
   return pids.filter((pid) => table.has(pid));

@@ -12,11 +12,11 @@ export type Levels = { running: number; heapBytes: number; handles: number; file
 
 const filesIn = (folder: string): number => readdirSync(folder, { recursive: true }).length;
 
-/** What the process holds now, when everything that can be collected was. */
+/** What the process holds after garbage collection. */
 const levels = async (agent: WorkerAgent, { stateDir }: Given): Promise<Levels> => {
   for (let times = 0; times < 5; times++) {
     globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 50)); // what waits for a finalizer is freed by the next one
+    await new Promise((resolve) => setTimeout(resolve, 50)); // objects that wait for a finalizer are freed by the next collection
   }
   const { heapUsed, external } = process.memoryUsage();
   const children = await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').catch(() => '');

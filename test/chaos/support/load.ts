@@ -16,10 +16,10 @@ const RUNNING = 5;
 type Subtasks = NonNullable<NonNullable<Parameters<Client['submitTask']>[0]['body']>['subtasks']>;
 const node = (script: string, ...args: string[]) => ({ argv: ['node', '-e', script, ...args] });
 
-/** About 150 ms of work on a processor, in a process of its own. */
+/** About 150 ms of CPU time in its own process. */
 const work = node('const end = performance.now() + 150; let n = 0; while (performance.now() < end) n++; console.log(n > 0)');
 
-/** Lasts until a file is gone: whoever carries it out holds it for as long as the test wants. It leaves a result and no output. */
+/** Runs until a file is removed, so that its worker holds it for as long as the test wants. Writes a result and no output. */
 const lasting = (gate: string) =>
   node(
     `const { existsSync, writeFileSync } = require('fs');
@@ -47,9 +47,9 @@ const subtasksOf = async ({ admin }: System, ids: readonly string[]) =>
 
 export type Held = { worker: Running; subtask_id: string; attempt: number };
 
-/** Who holds what lasts, once much is under way. */
-const underWay = (system: System, ids: readonly [string, ...string[]]): Promise<Held[]> =>
-  until(`what lasts and ${RUNNING} subtasks to run, ${UNFINISHED} unfinished`, async () => {
+/** Waits until the lasting subtasks and several others run. Returns the holders of the lasting ones. */
+const untilRunning = (system: System, ids: readonly [string, ...string[]]): Promise<Held[]> =>
+  until(`the lasting subtasks and ${RUNNING} in total to run, with ${UNFINISHED} unfinished`, async () => {
     const { items: workers } = await system.admin.listWorkers({ query: { limit: 200 } });
     const subtasks = await subtasksOf(system, ids);
     const unfinished = subtasks.filter((it) => it.ended_at === null).length;
@@ -63,16 +63,16 @@ const underWay = (system: System, ids: readonly [string, ...string[]]): Promise<
     return running.length >= RUNNING && held.length === HELD && held;
   });
 
-/** A system with many subtasks under way, some of which last until `letGo`. */
+/** A system with many subtasks in progress, some of which run until `release` is called. */
 export const startLoaded = async () => {
   const system = await startSystem();
   await Promise.all(Array.from({ length: WORKERS }, () => system.addWorker()));
-  // The first ones to come would have finished too much when the last one begins.
+  // Otherwise the first workers would finish too much before the last one starts.
   await until('every worker to be enrolled', async () => (await system.admin.listWorkers()).items.length === WORKERS);
   const gate = join(system.data, '../gate');
   await writeFile(gate, '');
   const ids = await submitAll(system, gate);
-  return { system, ids, held: await underWay(system, ids), letGo: () => rm(gate) };
+  return { system, ids, held: await untilRunning(system, ids), release: () => rm(gate) };
 };
 
 const expectInvariants = async (system: System) => {
@@ -84,7 +84,7 @@ const expectInvariants = async (system: System) => {
   }
 };
 
-/** Every task ends completed, each subtask completed once, event numbers have no gap, and the whole database is sound. */
+/** Checks that every task completes, each subtask completes once, event numbers have no gap, and all invariants of the database hold. */
 export const expectSound = async (system: System, ids: readonly string[]) => {
   const { admin } = system;
   const ended = async () => {
@@ -108,7 +108,7 @@ export const expectSound = async (system: System, ids: readonly string[]) => {
 export const attemptsAt = async ({ admin }: System, { subtask_id }: Held) =>
   (await admin.getSubtask({ params: { subtask_id } })).attempt_list;
 
-/** What a worker held was lost with it, and one later attempt succeeded. */
+/** Checks that the attempt of the worker was lost, and that one later attempt succeeded. */
 export const expectTakenOver = async (system: System, held: Held) => {
   const attempts = await attemptsAt(system, held);
   const [succeeded, ...others] = attempts.filter((it) => it.status === 'succeeded');

@@ -8,13 +8,13 @@ class Killed extends Error {
 
 export const isMortal = () => dying.getStore() !== undefined;
 
-/** Ends what runs now as a killed process ends: nothing after it happens, and it answers nobody. */
+/** Ends the current work like a killed process: nothing after it happens, and it returns nothing to its caller. */
 export const die = (): Promise<never> => {
   dying.getStore()?.();
   return new Promise(() => {});
 };
 
-/** Runs work that may die; rejects when it did. */
+/** Runs work that may call `die`; rejects when it did. */
 export const mortal = <T>(work: () => Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     dying.run(
@@ -23,8 +23,8 @@ export const mortal = <T>(work: () => Promise<T>): Promise<T> =>
     );
   });
 
-/** Asks again with the same request until it is answered. */
-export const untilAnswered = async <T>(ask: () => Promise<T>): Promise<T> => {
+/** Repeats the same request while its work is killed. */
+export const retryWhileKilled = async <T>(ask: () => Promise<T>): Promise<T> => {
   for (;;) {
     try {
       return await mortal(ask);

@@ -11,10 +11,10 @@ const inside = (name: string, command: readonly string[], input?: string): void 
 
 const hasNft = () => spawnSync('nft', ['--version']).status === 0;
 
-/** Why no packets can be dropped here; null when they can. */
-export const whyNoFaults = (): string | null => (hasNft() ? null : 'there is no nft; Debian: apt-get install nftables');
+/** Why this machine cannot drop packets; null when it can. */
+export const whyNoFaults = (): string | null => (hasNft() ? null : 'nft is not installed; Debian: apt-get install nftables');
 
-/** Faults of the cable at one machine, by its packet filter: nobody is told that a packet was dropped. */
+/** Faults of the link at one machine, made by its packet filter, which drops packets silently. */
 export const faultsOf = ({ name }: Machine) => {
   const rules = (input: string, output: string) =>
     inside(
@@ -41,7 +41,7 @@ export const faultsOf = ({ name }: Machine) => {
 
 const RELAY = join(import.meta.dirname, 'relay.ts');
 
-/** Lets this process, which is on neither machine, talk to a port of one: sockets in the file system belong to no network. */
+/** Lets this process, which is on neither machine, reach a port of one of them. It uses a Unix socket, since those belong to no network. */
 export const reach = async (machine: Machine, port: number, folder: string): Promise<{ url: string; close: () => void }> => {
   const path = join(folder, 'server.sock');
   machine.start([RELAY, path, '127.0.0.1', String(port), '0']);
@@ -65,7 +65,7 @@ export const reach = async (machine: Machine, port: number, folder: string): Pro
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 };
 
-/** An address of the machine at which everything comes `delayMs` later, in each direction. */
+/** A port of the machine with `delayMs` of extra latency in each direction. */
 export const slowPort = (machine: Machine, port: number, delayMs: number): number => {
   machine.start([RELAY, String(port + 1), '127.0.0.1', String(port), String(delayMs)]);
   return port + 1;

@@ -1,4 +1,4 @@
-// Passes on what comes to a port or to a socket in the file system, some time later: relay.ts PORT|PATH HOST PORT DELAY_MS
+// Forwards connections to a port or a Unix socket, with a delay: relay.ts PORT|PATH HOST PORT DELAY_MS
 import { connect, createServer, type Socket } from 'node:net';
 
 const [, , place = '', host = '', port = '', delay = '0'] = process.argv;

@@ -6,7 +6,7 @@ import { ApiError, type Client, createClient } from '../../../schema/client/clie
 import type { System } from '../../support/processes.ts';
 
 type Held = { subtask_id: string; attempt: number; lease_token: string; worker_id: string };
-/** With a file that was uploaded while the lease was good, and not confirmed. */
+/** With a file that was uploaded while the lease was valid, but not confirmed. */
 type Stale = Held & { artifact_id: string };
 
 const inDatabase = async <T>(system: System, ask: (sql: ReturnType<typeof openPool>) => Promise<T>): Promise<T> => {
@@ -18,7 +18,7 @@ const inDatabase = async <T>(system: System, ask: (sql: ReturnType<typeof openPo
   }
 };
 
-/** The fences of attempts that were lost, of those that have begun an upload. */
+/** The fences of lost attempts that had started an upload. */
 export const staleFences = (system: System): Promise<Stale[]> =>
   inDatabase(system, async (sql) => [
     ...(await sql<Stale[]>`
@@ -28,7 +28,7 @@ export const staleFences = (system: System): Promise<Stale[]> =>
       order by subtask_id`),
   ]);
 
-/** The workers' own credentials, from where they keep them. */
+/** Clients with the workers' own credentials, which are read from their state folders. */
 const clientsOf = async ({ data, url, workers }: System): Promise<Map<string, Client>> => {
   const states = workers.map(async ({ name }) => {
     const folder = join(data, '..', name, 'workers');
@@ -39,7 +39,7 @@ const clientsOf = async ({ data, url, workers }: System): Promise<Map<string, Cl
 };
 
 const WORD = 'written by a stale attempt';
-const BEGUN = 'begun before the lease was lost';
+const BEGUN = 'started before the lease was lost';
 
 const fileOf = ({ subtask_id }: Held) => {
   const content = `file of ${subtask_id}`;
@@ -50,12 +50,12 @@ const fileOf = ({ subtask_id }: Held) => {
 const upload = async (system: System, client: Client, it: Held): Promise<void> => {
   const { content, spec } = fileOf(it);
   const { upload } = await client.createArtifact({ params: at(it), body: { ...fenceOf(it), ...spec } });
-  if (upload === null) throw new Error('a new file has nothing to upload');
+  if (upload === null) throw new Error('a new file has no upload request');
   const response = await fetch(new URL(upload.url, system.url), { method: upload.method, headers: upload.headers, body: content });
-  if (!response.ok) throw new Error(`the upload was answered by ${response.status}`);
+  if (!response.ok) throw new Error(`the upload returned ${response.status}`);
 };
 
-/** Uploads a file for each attempt that runs, and confirms none of them; false when an attempt was lost meanwhile. */
+/** Uploads a file for each running attempt without confirming it. Returns false when an attempt was lost meanwhile. */
 export const beginUploads = async (system: System): Promise<boolean> => {
   const clients = await clientsOf(system);
   const held = await inDatabase(system, async (sql) => [
@@ -74,7 +74,7 @@ const at = ({ subtask_id }: Held) => ({ subtask_id });
 const fenceOf = ({ attempt, lease_token }: Held) => ({ attempt, lease_token });
 const fencedOf = (it: Held) => ({ ...at(it), ...fenceOf(it) });
 
-/** Every write that a worker can do for an attempt. */
+/** Every kind of write that a worker can send for an attempt. */
 const WRITES: readonly ((client: Client, stale: Stale) => Promise<unknown>)[] = [
   (client, it) => client.completeSubtask({ params: at(it), body: { ...fenceOf(it), result: WORD } }),
   async (client, it) => {
@@ -102,26 +102,26 @@ const WRITES: readonly ((client: Client, stale: Stale) => Promise<unknown>)[] = 
 const REFUSED = new Set(['lease_lost', 'attempt_ended']);
 const codeOf = (error: unknown) => (error instanceof ApiError ? error.code : (error as Error).message);
 
-/** Tries so many writes under fences that are no longer current; answers how many the server took, and what else it said of them. */
+/** Tries `count` writes with stale fences. Returns how many the server accepted and refused, and any other error codes. */
 export const tryStaleWrites = async (system: System, stale: readonly Stale[], count: number) => {
   const clients = await clientsOf(system);
-  const said = { landed: 0, refused: 0, other: [] as string[] };
+  const outcomes = { accepted: 0, refused: 0, other: [] as string[] };
   const tryOne = async (n: number) => {
     const it = stale[n % stale.length] as Stale;
     try {
       await WRITES[Math.floor(n / stale.length) % WRITES.length]?.(clients.get(it.worker_id) as Client, it);
-      said.landed++;
+      outcomes.accepted++;
     } catch (error) {
-      if (REFUSED.has(codeOf(error))) said.refused++;
-      else said.other.push(codeOf(error));
+      if (REFUSED.has(codeOf(error))) outcomes.refused++;
+      else outcomes.other.push(codeOf(error));
     }
   };
   for (let n = 0; n < count; n += stale.length)
     await Promise.all(Array.from({ length: Math.min(stale.length, count - n) }, (_, at) => tryOne(n + at)));
-  return said;
+  return outcomes;
 };
 
-/** What Postgres has of them. */
+/** The number of rows that stale writes have left in the database. */
 export const staleTraces = (system: System): Promise<number> =>
   inDatabase(system, async (sql) => {
     const like = `%${WORD}%`;

@@ -8,15 +8,15 @@ import { onTestFinished } from 'vitest';
 import { until } from '../../support/processes.ts';
 
 const MANAGER = '/lib/systemd/systemd';
-/** The manager wants control groups of its own, and to believe that systemd runs; this machine sees nothing of either. */
+/** The user manager needs its own control groups and a sign that systemd runs. Both exist only inside its namespace. */
 const APART = 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && mount -t tmpfs none /run && mkdir -p /run/systemd/system';
 const UNSHARE = ['--mount', '--cgroup', '--fork', 'sh', '-c'];
 
-/** Whether this machine lets a test have a systemd of its own. */
+/** Whether a test can start its own systemd on this machine. */
 export const hasUserManager = (): boolean =>
   existsSync(MANAGER) && process.getuid?.() === 0 && spawnSync('unshare', [...UNSHARE, APART], { stdio: 'ignore' }).status === 0;
 
-/** A systemd for the services of one person, whose home is this folder. */
+/** A systemd user manager whose home folder is `home`. */
 export const startUserManager = async (home: string) => {
   const runtime = join(home, 'runtime');
   await mkdir(runtime, { mode: 0o700 });

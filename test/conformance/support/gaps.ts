@@ -1,4 +1,4 @@
 export type Gap = { behaviour: string; reason: string };
 
-/** What emulators of AWS can't do, by the name of the test that is skipped there: at most five for each. */
+/** Behaviours that AWS emulators do not support, by the name of the skipped test: at most five for each emulator. */
 export const GAPS: Record<string, readonly Gap[]> = {};

@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import { until } from '../../support/processes.ts';
 import type { Topic } from '../../../schema/live.ts';
 
-/** A WebSocket at the address of a ticket, open until the test ends. */
+/** A WebSocket at the URL of a ticket, closed when the test ends. */
 export const openSocket = async (url: string) => {
   const socket = new WebSocket(url);
   const frames: ServerFrame[] = [];
@@ -19,22 +19,22 @@ export const openSocket = async (url: string) => {
     state: () => state,
     frames,
     send: (frame: z.input<typeof ClientFrame>) => socket.send(JSON.stringify(frame)),
-    /** The first frame of a kind, when it has come. */
-    heard: <T extends ServerFrame['type']>(type: T) =>
+    /** Waits for the first frame of a type. */
+    received: <T extends ServerFrame['type']>(type: T) =>
       until(`a frame ${type}`, () => frames.find((it): it is Extract<ServerFrame, { type: T }> => it.type === type)),
     events: () => frames.flatMap((it) => (it.type === 'events' ? it.events : [])),
   };
 };
 
-const ANSWERED_MS = 10_000;
+const REPLY_MS = 10_000;
 
-/** A socket that follows a topic. As clients do, it opens another one where the first is closed or stays silent. */
+/** A socket that is subscribed to a topic. Like a client, opens another socket when the first one is closed or silent. */
 export const followTopic = (ticket: () => Promise<{ url: string }>, topic: Topic, afterSeq?: number) =>
-  until('a socket that follows', async () => {
+  until('a subscribed socket', async () => {
     const socket = await openSocket((await ticket()).url);
     if (socket.state() !== 'open') return null;
     socket.send({ action: 'subscribe', topic, ...(afterSeq === undefined ? {} : { after_seq: afterSeq }) });
     const isSubscribed = () => socket.state() === 'closed' || socket.frames.some(({ type }) => type === 'subscribed');
-    await until('an answer', isSubscribed, ANSWERED_MS).catch(() => null);
+    await until('the subscription', isSubscribed, REPLY_MS).catch(() => null);
     return socket.frames.some(({ type }) => type === 'subscribed') && socket;
   });

@@ -8,31 +8,31 @@ import { startStandalone } from '../../../local/standalone.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
-/** Where messages are put that nobody would send, to see what becomes of them. */
+/** Queues into which tests put faulty messages. */
 export type FaultyQueues = { client: SQSClient; urls: Record<QueueName, string>; deadUrls: Record<QueueName, string> };
 export type Target = {
   url: string;
   adminKey: string;
-  /** Null where nobody may write to the queues: what needs it is skipped. */
+  /** Null where tests cannot write to the queues; tests that need them are skipped. */
   queues: FaultyQueues | null;
   close(): Promise<void>;
 };
 
-/** A deployment that runs already, as the environment names it. */
+/** A running deployment that the environment describes. */
 const deployed = (url: string, { CONFORMANCE_ADMIN_KEY: adminKey, CONFORMANCE_QUEUES: queues }: NodeJS.ProcessEnv): Target => {
   if (!adminKey) throw new Error('CONFORMANCE_URL needs CONFORMANCE_ADMIN_KEY, an API key with all scopes');
-  const named = queues ? (JSON.parse(queues) as Pick<FaultyQueues, 'urls' | 'deadUrls'>) : null;
-  // Emulators name their queues by an address that they are not reached at.
+  const parsed = queues ? (JSON.parse(queues) as Pick<FaultyQueues, 'urls' | 'deadUrls'>) : null;
+  // The queue URLs of emulators have an address at which they cannot be reached.
   const client = new SQSClient({ useQueueUrlAsEndpoint: !process.env.AWS_ENDPOINT_URL });
-  return { url: url.replace(/\/+$/, ''), adminKey, queues: named && { client, ...named }, close: async () => client.destroy() };
+  return { url: url.replace(/\/+$/, ''), adminKey, queues: parsed && { client, ...parsed }, close: async () => client.destroy() };
 };
 
-/** Clocks with which a failed message comes again at once. */
+/** Short intervals, so that tests take little time. */
 const QUICK = { BUSY_HEARTBEAT_MS: '500', IDLE_HEARTBEAT_MS: '1000', CLAIM_POLL_MS: '100' };
-/** With this a lost lease is noticed within seconds; it is longer than a process stands still on a busy machine. */
+/** With this lease a lost worker is noticed within seconds. Longer than a busy machine may leave a process without CPU time. */
 export const SHORT_LEASE = { LEASE_MS: '6000' };
 
-const home = async (clocks: Record<string, string>): Promise<Target> => {
+const standalone = async (clocks: Record<string, string>): Promise<Target> => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-conformance-'));
   const database = await createDatabase();
   const env = { PATH: '', ...QUICK, ...clocks, DATABASE_URL: database.url };
@@ -53,25 +53,24 @@ const home = async (clocks: Record<string, string>): Promise<Target> => {
 };
 
 const { CONFORMANCE_URL } = process.env;
-export const IS_HOME = !CONFORMANCE_URL;
+const IS_STANDALONE = !CONFORMANCE_URL;
 /** Whether messages can be put into the queues. */
-export const HAS_QUEUES = IS_HOME || Boolean(process.env.CONFORMANCE_QUEUES);
+export const HAS_QUEUES = IS_STANDALONE || Boolean(process.env.CONFORMANCE_QUEUES);
 
-/** A lease of a deployment is a minute long, and its clock goes each minute. */
+/** Time to notice a lost lease in a deployment, where leases last a minute and the schedule runs each minute. */
 export const NOTICED_MS = 200_000;
 
 export type Owner = { url: string; token: string; client: Client; owner_id: string };
 
 /**
- * What a file of the suite runs against, with an owner of its own: the deployment at CONFORMANCE_URL, or else a home on this machine,
- * which may have clocks of its own.
- * Files share a deployment; workers that take the work of their own owner only keep them apart.
+ * The target of a test file: the deployment at CONFORMANCE_URL, or else a standalone installation on this machine with the given
+ * intervals. Each file has its own owner. Files share a deployment, and are isolated because workers take only the work of their owner.
  */
 export const targetForFile = (clocks: Record<string, string> = {}) => {
   let target: Target;
   let owner: Owner;
   beforeAll(async () => {
-    target = CONFORMANCE_URL ? deployed(CONFORMANCE_URL, process.env) : await home(clocks);
+    target = CONFORMANCE_URL ? deployed(CONFORMANCE_URL, process.env) : await standalone(clocks);
     owner = await newOwner(target);
   }, 120_000);
   afterAll(() => target?.close());

@@ -13,7 +13,7 @@ import type { Owner } from './target.ts';
 const TOOLS = ['exec', 'scripted'];
 const enrolment = ({ client, owner_id }: Owner) => client.createEnrolmentToken({ body: { tools: TOOLS, owner_ids: [owner_id] } });
 
-/** Worker agents as processes of their own, as people start them; they end with the test. */
+/** Starts worker agents as processes with the `maw` command; they are killed when the test ends. */
 export const startWorkers = async (owner: Owner, count: number): Promise<Running[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'maw-conformance-workers-'));
   const workers: Running[] = [];
@@ -30,7 +30,7 @@ export const startWorkers = async (owner: Owner, count: number): Promise<Running
   return workers;
 };
 
-/** A worker that does nothing by itself, to say one thing at a time for it. */
+/** Enrols a worker without an agent: the test sends each of its requests. */
 export const enrolByHand = async (owner: Owner) => {
   const { enrolment_token } = await enrolment(owner);
   const spec = { name: 'by-hand', machine_name: 'conformance', tools: TOOLS, slots: 8 };
@@ -43,7 +43,7 @@ export const enrolByHand = async (owner: Owner) => {
     worker_id: worker.worker_id,
     client,
     fence,
-    /** With its tools, as a worker process claims, Redis is asked first. */
+    /** With `tools`, which a worker process always sends, the platform asks Redis first. */
     claim: async (claimRequestId: string = randomUUID(), tools?: string[]) => {
       const body = { claim_request_id: claimRequestId, limit: 1, start: true, ...(tools ? { tools } : {}) };
       return (await client.claimSubtasks({ params, body })).claimed;

@@ -7,7 +7,7 @@ import { freePort, run, type Running, until } from '../../support/processes.ts';
 
 export type Ended = { code: number; out: string; error: string };
 
-/** A started system with a home folder of its own, and `maw` as a person uses it there. */
+/** A running system with its own home folder, and the `maw` command as a person uses it. */
 export const personForTest = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-person-'));
   await chmod(folder, 0o711);
@@ -21,7 +21,7 @@ export const personForTest = async () => {
     await server.kill('SIGTERM');
   });
   await until('the system to be ready', () => {
-    if (server.child.exitCode !== null) throw new Error(`it ended:\n${server.output()}`);
+    if (server.child.exitCode !== null) throw new Error(`the server ended:\n${server.output()}`);
     return server.output().includes('Ctrl-C stops it.');
   });
   const key = (await readFile(join(data, 'admin-key'), 'utf8')).trim();
@@ -45,20 +45,20 @@ export const personForTest = async () => {
 };
 export type Person = Awaited<ReturnType<typeof personForTest>>;
 
-/** A worker for both tools, whose commands are those of Node. */
+/** Starts a worker with the tools scripted and exec; exec may run node. */
 export const startWorker = async (person: Person) => {
   const token = await person.enrolToken(['scripted', 'exec']);
   return person.start(['worker', 'start', '--tools', 'scripted,exec', '--exec-allow', 'node', '--enrol-token', token]);
 };
 
-/** What a process said, once it has ended. */
+/** Waits until a process has ended, and returns its exit code and output. */
 export const ended = async ({ child, output }: Running): Promise<Ended> => {
   let out = '';
   let error = '';
   child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (error += chunk.toString()));
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  if (code === null) throw new Error(`it was killed; it said:\n${output()}`);
+  if (code === null) throw new Error(`the process was killed; its output:\n${output()}`);
   return { code, out, error };
 };
 

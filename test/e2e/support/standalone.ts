@@ -15,7 +15,7 @@ import { freePort } from '../../support/processes.ts';
 import { realRedisUrl } from '../../support/redis.ts';
 import { DEAD_REDIS, NO_REDIS, PATIENCE_MS, REDIS } from '../../support/redis-kind.ts';
 
-/** Clocks so slow that a test which waits for them fails: what is quick then was pushed. */
+/** Intervals so long that a test which depends on polling fails: whatever happens sooner was pushed. */
 export const SLOW = { CLAIM_POLL_MS: '60000', BUSY_HEARTBEAT_MS: '60000', IDLE_HEARTBEAT_MS: '60000', LEASE_MS: '600000' };
 
 const redisVariables = async (): Promise<Record<string, string>> => {
@@ -25,13 +25,13 @@ const redisVariables = async (): Promise<Record<string, string>> => {
 
 const TOOLS = [scripted, createExec({ allow: ['*'], roots: [], logins: [], maxResultBytes: 1_000_000 })];
 
-/** The whole platform in this process, with a cable to it that can be cut, for the running test. */
+/** The whole platform in this process for the current test, behind a proxy whose connections tests can cut. */
 export const standaloneForTest = async (env: Record<string, string> = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-standalone-'));
   const database = await createDatabase();
   const port = await freePort();
-  const cable = await startTcpProxy({ host: '127.0.0.1', port });
-  const url = `http://127.0.0.1:${cable.port}`;
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port });
+  const url = `http://127.0.0.1:${proxy.port}`;
   const variables = { PATH: '', ...(await redisVariables()), ...env, DATABASE_URL: database.url };
   const open = () => startStandalone({ folder, port, publicUrl: url, env: variables, log: () => {}, redisPatienceMs: PATIENCE_MS });
   let standalone = await open();
@@ -39,7 +39,7 @@ export const standaloneForTest = async (env: Record<string, string> = {}) => {
   onTestFinished(async () => {
     for (const { agent } of agents) agent.cancel('the test is over');
     await Promise.all(agents.map(({ run }) => run.catch(() => {})));
-    await cable.close();
+    await proxy.close();
     await standalone.close();
     await database.drop();
     await rm(folder, { recursive: true, force: true });
@@ -49,7 +49,7 @@ export const standaloneForTest = async (env: Record<string, string> = {}) => {
     url,
     adminKey: standalone.adminKey,
     client,
-    cable,
+    proxy,
     restart: async (between: () => Promise<void> = async () => {}) => {
       await standalone.close();
       await between();

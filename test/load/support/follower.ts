@@ -7,8 +7,8 @@ import type { ServerFrame, Topic } from '../../../schema/live.ts';
 
 const AT_ONCE = 25;
 
-/** A socket that follows a task as clients do: what it gives out comes in order and once. */
-export const openFan = async (client: Client, taskId: string) => {
+/** A socket that follows a task as clients do: `seen` has the number of each event once and in order. */
+export const openFollower = async (client: Client, taskId: string) => {
   const { url } = await client.createTicket({});
   const socket = new WebSocket(url);
   onTestFinished(() => socket.terminate());
@@ -30,14 +30,14 @@ export const openFan = async (client: Client, taskId: string) => {
   subscribe();
   return { socket, seen, subscribed, subscribe, isOpen: () => isOpen };
 };
-export type Fan = Awaited<ReturnType<typeof openFan>>;
+export type Follower = Awaited<ReturnType<typeof openFollower>>;
 
-export const openFans = async (client: Client, taskId: string, count: number): Promise<Fan[]> => {
-  const fans: Fan[] = [];
-  while (fans.length < count) {
-    const some = await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - fans.length) }, () => openFan(client, taskId)));
-    await Promise.all(some.map((fan) => fan.subscribed));
-    fans.push(...some);
+export const openFollowers = async (client: Client, taskId: string, count: number): Promise<Follower[]> => {
+  const followers: Follower[] = [];
+  while (followers.length < count) {
+    const some = await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - followers.length) }, () => openFollower(client, taskId)));
+    await Promise.all(some.map((follower) => follower.subscribed));
+    followers.push(...some);
   }
-  return fans;
+  return followers;
 };

@@ -7,30 +7,30 @@ import { startStandalone } from '../../../local/standalone.ts';
 import { type Client, createClient } from '../../../schema/client/client.ts';
 import { createDatabase } from '../../support/backend.ts';
 
-/** The whole platform in this process, with a Redis in memory; `logged` names what it complained of. */
-export const homeForLoad = async () => {
+/** The whole platform in this process, with Redis in memory. `logged` is the list of logged errors. */
+export const standaloneForLoad = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'maw-load-'));
   const database = await createDatabase();
   const logged: string[] = [];
-  const home = await startStandalone({
+  const standalone = await startStandalone({
     folder,
     env: { PATH: '', DATABASE_URL: database.url },
     log: (level, event) => void (level === 'error' && logged.push(event)),
   });
   onTestFinished(async () => {
-    await home.close();
+    await standalone.close();
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   });
-  return { client: createClient({ url: home.url, token: home.adminKey }), url: home.url, logged };
+  return { client: createClient({ url: standalone.url, token: standalone.adminKey }), url: standalone.url, logged };
 };
 
-type Home = { client: Client; url: string };
+type Platform = { client: Client; url: string };
 
 const SLOTS = 50;
 
-/** A worker that has begun 50 subtasks, each of which it completes when it is told to. */
-const beginSome = async ({ client, url }: Home) => {
+/** Enrols a worker that starts up to 50 subtasks. Returns a function for each that completes it. */
+const startSome = async ({ client, url }: Platform) => {
   const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted'] } });
   const body = { name: 'w', machine_name: 'test', tools: ['scripted'], slots: SLOTS };
   const { worker, credential } = await createClient({ url, token: enrolment_token }).registerWorker({ body });
@@ -44,8 +44,9 @@ const beginSome = async ({ client, url }: Home) => {
   );
 };
 
-export const beginWork = async (home: Home, count: number) => {
+/** Starts at least `count` subtasks. Returns a function for each that completes it. */
+export const startSubtasks = async (platform: Platform, count: number) => {
   const completions: (() => Promise<unknown>)[] = [];
-  while (completions.length < count) completions.push(...(await beginSome(home))); // at once they would stand in each other's way
+  while (completions.length < count) completions.push(...(await startSome(platform))); // concurrent claims would wait for each other
   return completions;
 };
