@@ -63,17 +63,6 @@ const FOLDERS: Area[] = [
   { name: 'CI', files: ['.ci/*', '.github/**/*.yml', '.githooks/*'] },
 ];
 
-/** Folders that still have such words. Take a folder from the list once it is clean. */
-const NOT_YET_CLEAN: string[] = [
-  'test/chaos',
-  'test/conformance',
-  'test/e2e',
-  'test/functions',
-  'test/load',
-  'test/mutants',
-  'test/support',
-];
-
 /** These lists have the words themselves. */
 const EXEMPT = ['test/lint/language.test.ts', 'package-lock.json'];
 
@@ -99,14 +88,8 @@ const findIn = ({ files, allowed = {} }: Area): string[] =>
     });
 
 describe('plain English', () => {
-  it.each([DOCUMENTS, ...FOLDERS.filter(({ name }) => !NOT_YET_CLEAN.includes(name))])('is used in $name', (area) => {
+  it.each([DOCUMENTS, ...FOLDERS])('is used in $name', (area) => {
     expect(findIn(area)).toEqual([]);
-  });
-
-  it('is not yet used in the folders of the list, and the list has no other folder', () => {
-    const unclean = FOLDERS.filter((area) => findIn(area).length > 0).map(({ name }) => name);
-
-    expect(unclean).toEqual(expect.arrayContaining(NOT_YET_CLEAN));
   });
 });
 
