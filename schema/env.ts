@@ -70,7 +70,7 @@ export const Env = z.object({
     'How long an attempt may run without a heartbeat before its subtask is given to another worker',
   ),
   OUTAGE_MS: whole(1_000, 3_600_000, 15_000).describe(
-    'If nothing has checked for expired leases for this long, the platform assumes an outage and gives leases their full time again. Must be longer than the tick interval',
+    'If nothing has checked for expired leases for this long, the platform assumes an outage and gives leases their full time again. Must be longer than the time between two checks, which is 10 s while there is work',
   ),
   BUSY_HEARTBEAT_MS: whole(100, 600_000, 15_000).describe('Heartbeat interval of a worker that holds leases'),
   IDLE_HEARTBEAT_MS: whole(100, 600_000, 60_000).describe('Heartbeat interval of a worker that holds no leases'),

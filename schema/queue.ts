@@ -3,7 +3,7 @@ import * as z from 'zod';
 /** The queues that carry the effects of committed transactions to their consumers. */
 export const QueueName = z
   .enum(['subtasks', 'events'])
-  .describe('subtasks: messages for workers; events: messages for clients that follow tasks and workers');
+  .describe('subtasks: messages about work for workers, and of the tick; events: messages for clients that follow tasks and workers');
 export type QueueName = z.infer<typeof QueueName>;
 export const QUEUES = QueueName.options;
 

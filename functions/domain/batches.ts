@@ -25,7 +25,7 @@ export type BatchOptions<T, R> = {
 /** A lock timeout, a deadlock, a serialization failure, a statement timeout: one request may cause them for the whole batch. */
 const CAUSED_BY_ONE = new Set(['55P03', '40P01', '40001', '57014']);
 
-/** Where a batch takes longer, because it waits for a lock, the next one starts beside it. */
+/** If a batch takes longer than this, usually because of a lock, the next one starts in parallel. */
 const PATIENCE_MS = 300;
 
 /** Whether a statement for several requests may have failed because of one of them, not because the database is unavailable. */

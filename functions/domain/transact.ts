@@ -22,5 +22,5 @@ export const repeating = async <T>(work: () => Promise<T>): Promise<T> => {
   }
 };
 
-/** Runs work in one transaction, for work that writes nothing to the outbox; `commit` also announces. */
+/** Runs work in one transaction, for work that writes nothing to the outbox, or announces it by itself; `commit` also announces. */
 export const transact = <T>(sql: Pool, work: (tx: Tx) => Promise<T>): Promise<T> => repeating(() => sql.begin(work));

@@ -1,5 +1,5 @@
--- The answer to a completion that complete_subtasks skipped: {"subtask_id", "error"}, or the answer of before when the same completion
--- was accepted before. The caller holds the lock of its task.
+-- The answer to a completion that complete_subtasks skipped: {"subtask_id", "error"}, or the earlier answer when the same
+-- completion was already accepted. The caller holds the lock of its task.
 create or replace function check_completion(
   p_organization uuid, p_worker uuid, p_subtask uuid, p_token uuid, p_attempt int, p_artifact uuid, p_hash text
 ) returns jsonb

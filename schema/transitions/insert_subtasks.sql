@@ -1,7 +1,7 @@
 -- Stores subtasks of tasks with their edges, and the search terms of the tasks. A subtask is blocked by its parents that have not
 -- completed; without any it is ready. `place` of a subtask or an edge is a position in p_tasks; where that is null, it is skipped. Returns
 -- the ids of the ready subtasks, which the caller queues. The caller holds the locks of the tasks and updates their counts.
--- Stored rows are looked up one by one (`lateral … limit 1`): a join whose plan is open could read a whole table. The edges and the new
+-- Stored rows are looked up one by one (`lateral … limit 1`): with a join, the planner might scan a whole table. The edges and the new
 -- subtasks, which no index holds, are joined by hash.
 create or replace function insert_subtasks(p_tasks uuid[], p_subtasks jsonb, p_edges jsonb) returns uuid[]
 language plpgsql

@@ -1,7 +1,7 @@
 -- Gives ready subtasks of one organization their turns in the queue of their tool and priority (start-time fair queueing). An owner's next
 -- turn follows the owner's last waiting one, and is never before the queue's clock (the turn that was claimed last): owners take turns, and
 -- an owner without subtasks saves up no turns. With p_again the subtasks had their turns already and go to the front. Writes outbox rows of
--- at most 1,000 ids. Two transactions of one owner may assign the same turn twice, which is unfair by one turn. The caller holds the locks
+-- at most 1,000 ids. Two transactions of one owner may assign the same turn twice, so one of them may get one turn too many. The caller holds the locks
 -- of the tasks.
 create or replace function queue_subtasks(p_subtasks uuid[], p_again boolean default false) returns void
 language plpgsql

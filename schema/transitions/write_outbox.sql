@@ -1,5 +1,5 @@
 -- Writes an outbox row and adds it to those that written_outbox returns, since the caller sends it right after the commit. It is due at
--- p_due, or now; the relay sends it if nobody has received it outbox_grace later.
+-- p_due, or now; the relay sends it again if nobody has received it within outbox_grace after that.
 create or replace function write_outbox(p_organization uuid, p_topic text, p_payload jsonb, p_due timestamptz default null)
 returns void
 language plpgsql as $$

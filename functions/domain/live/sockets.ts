@@ -40,7 +40,7 @@ const enlist = async ({ sockets }: Context, { organization_id }: SocketOwner, co
 
 type Subscribe = Extract<ClientFrame, { action: 'subscribe' }>;
 
-/** Subscribes first and replays then: events in between arrive twice, and none is missed. */
+/** Subscribes first, then replays: events in between arrive twice, and none is missed. */
 const subscribe = async (ctx: Context, owner: SocketOwner, connectionId: string, { topic, after_seq }: Subscribe): Promise<ServerFrame> => {
   if (!(await allowed(ctx, owner, topic))) return { type: 'error', code: 'forbidden', detail: `This client may not follow ${topic}` };
   await enlist(ctx, owner, connectionId, [topic]);

@@ -7,7 +7,7 @@ type Waking = { hints: Pick<Hints, 'isConfigured' | 'bump'>; queues: Queues | nu
 const last = new WeakMap<Queues, number>();
 
 /**
- * To be called when Redis did not record that there is something to do: otherwise it could report an idle system forever. A message
+ * Call this when Redis could not record new work: otherwise it could report an idle system forever. A message
  * repeats the record later, and again while Redis is unavailable. One message in ten seconds is enough, however many records failed.
  */
 const wakeLater = async ({ hints, queues }: Waking): Promise<void> => {

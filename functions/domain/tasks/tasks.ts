@@ -147,7 +147,7 @@ const setPaused = async ({ tx }: Unit, caller: Caller, taskId: string, paused: b
 export const pause = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, true);
 export const resume = (unit: Unit, caller: Caller, taskId: string) => setPaused(unit, caller, taskId, false);
 
-/** Opens a new run of the subtasks that did not complete. The clock must be awake for it. */
+/** Opens a new run of the subtasks that did not complete. Call wakeClock before this transaction. */
 export const retry = async ({ tx }: Unit, caller: Caller, taskId: string): Promise<Task> => {
   const task = await lock(tx, caller, taskId);
   if (task.ended_at === null) throw new AppError('task_not_ended', `The task is ${task.status}; only a task that has ended can be retried`);

@@ -12,7 +12,7 @@ export type LeaseKeeper = {
 };
 
 /**
- * Until when an attempt certainly belongs to this worker, even if answers are delayed: counted from when the request that acquired or
+ * The time until which an attempt is guaranteed to belong to this worker, even if answers are delayed: counted from when the request that acquired or
  * renewed the lease was sent. Both threads share its memory.
  */
 export class Lease {
