@@ -21,48 +21,66 @@ export type Breaker = {
  *                                  ▲                  │ the one call that was let through fails
  *                                  └──────────────────┘
  */
-export const createBreaker = ({ failures, restMs, now = () => performance.now(), onChange }: BreakerSettings): Breaker => {
-  let inRow = 0;
-  let failure: Error | null = null;
-  let openUntil: number | null = null;
-  let probing = false;
+class CircuitBreaker implements Breaker {
+  readonly #failures: number;
+  readonly #restMs: number;
+  readonly #now: () => number;
+  readonly #onChange: BreakerSettings['onChange'];
+  #inRow = 0;
+  #failure: Error | null = null;
+  #openUntil: number | null = null;
+  #probing = false;
 
-  const succeed = () => {
-    if (openUntil !== null) onChange?.(null);
-    openUntil = null;
-    failure = null;
-    inRow = 0;
-  };
-  /** The failure of a call that began before it opened changes nothing: only the probe reopens it. */
-  const fail = (error: Error, isProbe: boolean) => {
-    inRow++;
-    const opens = openUntil === null ? inRow >= failures : isProbe;
-    if (opens && openUntil === null) onChange?.(error);
-    if (opens) openUntil = now() + restMs;
-    failure = error;
-  };
-  const attempt = async <T>(work: () => Promise<T>, isProbe: boolean): Promise<T> => {
-    if (isProbe) probing = true;
+  constructor({ failures, restMs, now = () => performance.now(), onChange }: BreakerSettings) {
+    this.#failures = failures;
+    this.#restMs = restMs;
+    this.#now = now;
+    this.#onChange = onChange;
+  }
+
+  run<T>(work: () => Promise<T>): Promise<T> | null {
+    if (this.#openUntil !== null && (this.#probing || this.#now() < this.#openUntil)) return null;
+    return this.#attempt(work, this.#openUntil !== null);
+  }
+
+  state(): BreakerState {
+    if (this.#openUntil === null) return 'closed';
+    return this.#probing ? 'half_open' : 'open';
+  }
+
+  failure(): Error | null {
+    return this.#failure;
+  }
+
+  async #attempt<T>(work: () => Promise<T>, isProbe: boolean): Promise<T> {
+    if (isProbe) this.#probing = true;
     try {
       const answer = await work();
-      succeed();
+      this.#succeed();
       return answer;
     } catch (error) {
-      fail(error as Error, isProbe);
+      this.#fail(error as Error, isProbe);
       throw error;
     } finally {
-      if (isProbe) probing = false;
+      if (isProbe) this.#probing = false;
     }
-  };
-  return {
-    run: (work) => {
-      if (openUntil !== null && (probing || now() < openUntil)) return null;
-      return attempt(work, openUntil !== null);
-    },
-    state: () => {
-      if (openUntil === null) return 'closed';
-      return probing ? 'half_open' : 'open';
-    },
-    failure: () => failure,
-  };
-};
+  }
+
+  #succeed() {
+    if (this.#openUntil !== null) this.#onChange?.(null);
+    this.#openUntil = null;
+    this.#failure = null;
+    this.#inRow = 0;
+  }
+
+  /** The failure of a call that began before it opened changes nothing: only the probe reopens it. */
+  #fail(error: Error, isProbe: boolean) {
+    this.#inRow++;
+    const opens = this.#openUntil === null ? this.#inRow >= this.#failures : isProbe;
+    if (opens && this.#openUntil === null) this.#onChange?.(error);
+    if (opens) this.#openUntil = this.#now() + this.#restMs;
+    this.#failure = error;
+  }
+}
+
+export const createBreaker = (settings: BreakerSettings): Breaker => new CircuitBreaker(settings);

@@ -496,15 +496,15 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'the breaker opens one failure too late',
     file: 'functions/platform/breaker.ts',
-    find: 'inRow >= failures',
-    replace: 'inRow > failures',
+    find: 'this.#inRow >= this.#failures',
+    replace: 'this.#inRow > this.#failures',
     tests: ['test/functions/platform/breaker.test.ts'],
   },
   {
     name: 'the breaker lets all requests through after its pause',
     file: 'functions/platform/breaker.ts',
-    find: '(probing || now() < openUntil)',
-    replace: 'now() < openUntil',
+    find: '(this.#probing || this.#now() < this.#openUntil)',
+    replace: 'this.#now() < this.#openUntil',
     tests: ['test/functions/platform/breaker.test.ts'],
   },
   {
