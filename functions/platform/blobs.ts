@@ -15,24 +15,51 @@ export type S3BlobOptions = Pick<AwsTarget, 'region' | 'credentials'> & {
 
 type Method = Transfer['method'] | 'HEAD' | 'DELETE';
 type Asked = { query?: Record<string, string>; headers?: Record<string, string>; sized?: number };
+type Announced = Parameters<BlobStore['upload']>[1];
+type Download = Parameters<BlobStore['download']>[1];
 
-/**
- * An S3 bucket. All requests are signed URLs, including our own: the S3 client of the SDK would be half of a Lambda's code. The announced
- * length and hash of an upload are signed, so S3 refuses any other content.
- */
-export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, timeoutMs = 3_000 }: S3BlobOptions): BlobStore => {
-  const signer = new SignatureV4({
-    service: 's3',
-    region,
-    credentials: async () => credentials ?? credentialsOfLambda(),
-    sha256: Sha256,
-    uriEscapePath: false,
-    applyChecksum: false,
-  });
+class S3Blobs implements BlobStore {
+  readonly #url: string;
+  readonly #timeoutMs: number;
+  readonly #signer: SignatureV4;
 
-  const sign = async <M extends Method>(method: M, key: string, { query = {}, headers = {}, sized }: Asked = {}) => {
+  constructor({ url, region = regionOfLambda(), credentials, timeoutMs = 3_000 }: S3BlobOptions) {
+    this.#url = url;
+    this.#timeoutMs = timeoutMs;
+    this.#signer = new SignatureV4({
+      service: 's3',
+      region,
+      credentials: async () => credentials ?? credentialsOfLambda(),
+      sha256: Sha256,
+      uriEscapePath: false,
+      applyChecksum: false,
+    });
+  }
+
+  upload(key: string, { size_bytes, sha256, content_type }: Announced) {
+    const headers = { 'content-type': content_type, 'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64') };
+    return this.#sign('PUT', key, { headers, sized: size_bytes });
+  }
+
+  download(key: string, { name, content_type }: Download) {
+    const query = { 'response-content-type': content_type, 'response-content-disposition': attachmentOf(name) };
+    return this.#sign('GET', key, { query: { ...query, 'x-amz-checksum-mode': 'ENABLED' } });
+  }
+
+  async stat(key: string) {
+    const stored = await this.#ask('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
+    if (stored === null) return null;
+    const sha256 = Buffer.from(stored.get('x-amz-checksum-sha256') ?? '', 'base64').toString('hex');
+    return { size_bytes: Number(stored.get('content-length')), sha256 };
+  }
+
+  async remove(key: string) {
+    await this.#ask('DELETE', key);
+  }
+
+  async #sign<M extends Method>(method: M, key: string, { query = {}, headers = {}, sized }: Asked = {}) {
     checkBlobKey(key);
-    const at = new URL(`${url}/${key}`);
+    const at = new URL(`${this.#url}/${key}`);
     const signingDate = new Date();
     const asked = {
       method,
@@ -48,15 +75,15 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
       },
     };
     const options = { signingDate, expiresIn: BLOB_LIFE_MS / 1_000, unhoistableHeaders: new Set(Object.keys(headers)) };
-    const { query: signed = {} } = await signer.presign(asked, options);
+    const { query: signed = {} } = await this.#signer.presign(asked, options);
     const expires_at = new Date(signingDate.getTime() + BLOB_LIFE_MS).toISOString();
     return { method, url: `${at.href}?${buildQueryString(signed)}`, headers, expires_at };
-  };
+  }
 
   /** Null if nothing is stored. Retried once, because an idle connection may have been lost. */
-  const ask = async (method: Method, key: string, headers: Record<string, string> = {}): Promise<Headers | null> => {
-    const signed = await sign(method, key, { headers });
-    const send = () => fetch(signed.url, { method, headers, signal: AbortSignal.timeout(timeoutMs) });
+  async #ask(method: Method, key: string, headers: Record<string, string> = {}): Promise<Headers | null> {
+    const signed = await this.#sign(method, key, { headers });
+    const send = () => fetch(signed.url, { method, headers, signal: AbortSignal.timeout(this.#timeoutMs) });
     const answer = await send()
       .catch(send)
       .catch((cause: unknown) => {
@@ -66,25 +93,11 @@ export const createS3Blobs = ({ url, region = regionOfLambda(), credentials, tim
     if (answer.status === 404) return null;
     if (!answer.ok) throw new AppError('unavailable', `The artifact store returned the status ${answer.status}; retry the request shortly`);
     return answer.headers;
-  };
+  }
+}
 
-  return {
-    upload: (key, { size_bytes, sha256, content_type }) => {
-      const headers = { 'content-type': content_type, 'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64') };
-      return sign('PUT', key, { headers, sized: size_bytes });
-    },
-    download: (key, { name, content_type }) => {
-      const query = { 'response-content-type': content_type, 'response-content-disposition': attachmentOf(name) };
-      return sign('GET', key, { query: { ...query, 'x-amz-checksum-mode': 'ENABLED' } });
-    },
-    stat: async (key) => {
-      const stored = await ask('HEAD', key, { 'x-amz-checksum-mode': 'ENABLED' });
-      if (stored === null) return null;
-      const sha256 = Buffer.from(stored.get('x-amz-checksum-sha256') ?? '', 'base64').toString('hex');
-      return { size_bytes: Number(stored.get('content-length')), sha256 };
-    },
-    remove: async (key) => {
-      await ask('DELETE', key);
-    },
-  };
-};
+/**
+ * An S3 bucket. All requests are signed URLs, including our own: the S3 client of the SDK would be half of a Lambda's code. The announced
+ * length and hash of an upload are signed, so S3 refuses any other content.
+ */
+export const createS3Blobs = (options: S3BlobOptions): BlobStore => new S3Blobs(options);
