@@ -511,11 +511,11 @@ export const backendMutants: readonly Mutant[] = [
     name: 'dead letters stay hidden after a listing that failed halfway',
     file: 'functions/platform/dead-letters.ts',
     find: `} finally {
-      await release(QueueUrl, found);
-    }`,
+    await release(client, QueueUrl, found);
+  }`,
     replace: `} finally {
-      if (found.length >= Math.min(most, visible)) await release(QueueUrl, found);
-    }`,
+    if (found.length >= Math.min(most, visible)) await release(client, QueueUrl, found);
+  }`,
     tests: ['test/functions/platform/dead-letters.test.ts'],
   },
   {
