@@ -54,6 +54,61 @@ const entryOf = ({ body, delaySeconds = 0 }: QueueMessage, at: number) => ({
 
 const idsOf = (messages: readonly QueueMessage[]) => messages.map(({ id }) => id);
 
+type SenderSettings = Required<Pick<QueueOptions, 'urls' | 'log' | 'timeoutMs'>> & { client: SQSClient };
+
+class Sender {
+  readonly #client: SQSClient;
+  readonly #urls: Record<QueueName, string>;
+  readonly #log: Log;
+  readonly #timeoutMs: number;
+
+  constructor({ client, urls, log, timeoutMs }: SenderSettings) {
+    this.#client = client;
+    this.#urls = urls;
+    this.#log = log;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async send(queue: QueueName, messages: readonly QueueMessage[]): Promise<string[]> {
+    const { batches, tooLarge } = pack(messages.map((message) => ({ ...message, body: escapeRefused(message.body) })));
+    const refused = tooLarge.map(({ id }) => this.#refuse(queue, id, `larger than ${BATCH_BYTES} bytes`));
+    return [...refused, ...(await this.#sendBatches(queue, batches))];
+  }
+
+  /** Returns the ids that were not sent; after the first batch without a response, no other is tried. */
+  async #sendBatches(queue: QueueName, batches: readonly QueueMessage[][]): Promise<string[]> {
+    const deadline = AbortSignal.timeout(this.#timeoutMs);
+    const waiting = batches.values();
+    const unsent: string[] = [];
+    let failure: unknown = null;
+    const sendNext = async () => {
+      for (const batch of waiting) {
+        try {
+          unsent.push(...(failure === null ? await this.#sendBatch(queue, batch, deadline) : idsOf(batch)));
+        } catch (error) {
+          failure = error;
+          unsent.push(...idsOf(batch));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+    if (failure !== null) this.#log('warn', 'queue.unavailable', { queue, url: this.#urls[queue], unsent: unsent.length, error: failure });
+    return unsent;
+  }
+
+  /** Returns the ids that SQS refused. */
+  async #sendBatch(queue: QueueName, batch: readonly QueueMessage[], abortSignal: AbortSignal): Promise<string[]> {
+    const command = new SendMessageBatchCommand({ QueueUrl: this.#urls[queue], Entries: batch.map(entryOf) });
+    const { Failed = [] } = await this.#client.send(command, { abortSignal });
+    return Failed.map(({ Id, Code, Message }) => this.#refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));
+  }
+
+  #refuse(queue: QueueName, id: string, reason: string): string {
+    this.#log('error', 'queue.refused', { queue, id, reason });
+    return id;
+  }
+}
+
 /** Sends to SQS. A retry after a lost response sends a message twice; delays are limited to 900 s. */
 export const createQueues = (options: QueueOptions): Queues & DeadLetters & { destroy(): void } => {
   const { urls, deadUrls, log, timeoutMs = 2_000, ...target } = options;
@@ -63,46 +118,9 @@ export const createQueues = (options: QueueOptions): Queues & DeadLetters & { de
     requestHandler: httpOf(timeoutMs),
     maxAttempts: 2,
   });
-
-  const refuse = (queue: QueueName, id: string, reason: string): string => {
-    log('error', 'queue.refused', { queue, id, reason });
-    return id;
-  };
-
-  /** Returns the ids that SQS refused. */
-  const sendBatch = async (queue: QueueName, batch: readonly QueueMessage[], abortSignal: AbortSignal): Promise<string[]> => {
-    const command = new SendMessageBatchCommand({ QueueUrl: urls[queue], Entries: batch.map(entryOf) });
-    const { Failed = [] } = await client.send(command, { abortSignal });
-    return Failed.map(({ Id, Code, Message }) => refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));
-  };
-
-  /** Returns the ids that were not sent; after the first batch without a response, no other is tried. */
-  const sendBatches = async (queue: QueueName, batches: readonly QueueMessage[][]): Promise<string[]> => {
-    const deadline = AbortSignal.timeout(timeoutMs);
-    const waiting = batches.values();
-    const unsent: string[] = [];
-    let failure: unknown = null;
-    const sendNext = async () => {
-      for (const batch of waiting) {
-        try {
-          unsent.push(...(failure === null ? await sendBatch(queue, batch, deadline) : idsOf(batch)));
-        } catch (error) {
-          failure = error;
-          unsent.push(...idsOf(batch));
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
-    if (failure !== null) log('warn', 'queue.unavailable', { queue, url: urls[queue], unsent: unsent.length, error: failure });
-    return unsent;
-  };
-
+  const sender = new Sender({ client, urls, log, timeoutMs });
   return {
-    send: async (queue, messages) => {
-      const { batches, tooLarge } = pack(messages.map((message) => ({ ...message, body: escapeRefused(message.body) })));
-      const refused = tooLarge.map(({ id }) => refuse(queue, id, `larger than ${BATCH_BYTES} bytes`));
-      return [...refused, ...(await sendBatches(queue, batches))];
-    },
+    send: (queue, messages) => sender.send(queue, messages),
     ...createDeadLetters(client, { urls, deadUrls }),
     destroy: () => client.destroy(),
   };

@@ -521,8 +521,8 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'messages that SQS refused count as sent',
     file: 'functions/platform/queues.ts',
-    find: "return Failed.map(({ Id, Code, Message }) => refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));",
-    replace: `for (const { Id, Code, Message } of Failed) refuse(queue, batch[Number(Id)]?.id ?? '', \`\${Code}: \${Message}\`);
+    find: "return Failed.map(({ Id, Code, Message }) => this.#refuse(queue, batch[Number(Id)]?.id ?? '', `${Code}: ${Message}`));",
+    replace: `for (const { Id, Code, Message } of Failed) this.#refuse(queue, batch[Number(Id)]?.id ?? '', \`\${Code}: \${Message}\`);
     return [];`,
     tests: ['test/functions/platform/queues.test.ts'],
   },
