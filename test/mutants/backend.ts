@@ -488,9 +488,9 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'the data of a worker in Redis remains after the worker is removed',
     file: 'functions/platform/hints/presence.ts',
-    find: `        pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
-        addPresent(`,
-    replace: '        addPresent(',
+    find: `    pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
+    addPresent(`,
+    replace: '    addPresent(',
     tests: ['test/functions/attempts/heartbeat.test.ts'],
   },
   {
