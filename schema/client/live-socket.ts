@@ -51,48 +51,74 @@ export const keepSocket = async (options: LiveSocketOptions): Promise<void> => {
   }
 };
 
-/** Serves one socket until it is lost; returns whether it was live. */
-const serve = (open: () => WebSocket, options: LiveSocketOptions, clocks: SocketClocks): Promise<boolean> =>
-  new Promise((resolve) => {
-    const { signal, say, onFrame, onLive } = options;
-    const socket = open();
-    const ended = new AbortController();
-    let isLive = false;
-    let timer = setTimeout(() => end(), clocks.openMs);
-    const after = (ms: number, next: () => void) => {
-      clearTimeout(timer);
-      timer = setTimeout(next, ms);
-    };
-    const end = () => {
-      ended.abort();
-      clearTimeout(timer);
-      socket.close();
-      if (isLive) onLive(false);
-      resolve(isLive);
-    };
-    const speak = () => {
-      after(clocks.answerMs, end);
-      socket.send(JSON.stringify(say(isLive)));
-    };
-    const receive = ({ data }: MessageEvent<unknown>) => {
-      const frame = parse(data);
-      if (frame === null) return;
-      if (frame.type === 'error') return end();
-      onFrame(frame);
-      if (frame.type !== 'subscribed' && frame.type !== 'pong') return;
-      after(jittered(clocks.beatMs), speak);
-      if (isLive) return;
-      isLive = true;
-      onLive(true);
-    };
-    socket.binaryType = 'arraybuffer';
-    const until = { signal: ended.signal };
-    socket.addEventListener('open', speak, until);
-    socket.addEventListener('message', receive, until);
-    socket.addEventListener('error', end, until);
-    socket.addEventListener('close', end, until);
+type ServedSettings = { socket: WebSocket; options: LiveSocketOptions; clocks: SocketClocks; onEnd(wasLive: boolean): void };
+
+class ServedSocket {
+  readonly #socket: WebSocket;
+  readonly #options: LiveSocketOptions;
+  readonly #clocks: SocketClocks;
+  readonly #onEnd: (wasLive: boolean) => void;
+  readonly #ended = new AbortController();
+  #isLive = false;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor({ socket, options, clocks, onEnd }: ServedSettings) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#clocks = clocks;
+    this.#onEnd = onEnd;
+    this.#timer = setTimeout(() => this.#end(), clocks.openMs);
+  }
+
+  start() {
+    const { signal } = this.#options;
+    const end = () => this.#end();
+    this.#socket.binaryType = 'arraybuffer';
+    const until = { signal: this.#ended.signal };
+    this.#socket.addEventListener('open', () => this.#speak(), until);
+    this.#socket.addEventListener('message', (event) => this.#receive(event), until);
+    this.#socket.addEventListener('error', end, until);
+    this.#socket.addEventListener('close', end, until);
     signal.addEventListener('abort', end, until);
     if (signal.aborted) end();
+  }
+
+  #speak() {
+    this.#after(this.#clocks.answerMs, () => this.#end());
+    this.#socket.send(JSON.stringify(this.#options.say(this.#isLive)));
+  }
+
+  #receive({ data }: MessageEvent<unknown>) {
+    const { onFrame, onLive } = this.#options;
+    const frame = parse(data);
+    if (frame === null) return;
+    if (frame.type === 'error') return this.#end();
+    onFrame(frame);
+    if (frame.type !== 'subscribed' && frame.type !== 'pong') return;
+    this.#after(jittered(this.#clocks.beatMs), () => this.#speak());
+    if (this.#isLive) return;
+    this.#isLive = true;
+    onLive(true);
+  }
+
+  #end() {
+    this.#ended.abort();
+    clearTimeout(this.#timer);
+    this.#socket.close();
+    if (this.#isLive) this.#options.onLive(false);
+    this.#onEnd(this.#isLive);
+  }
+
+  #after(ms: number, next: () => void) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(next, ms);
+  }
+}
+
+/** Serves one socket until it is lost; returns whether it was live. */
+const serve = (open: () => WebSocket, options: LiveSocketOptions, clocks: SocketClocks): Promise<boolean> =>
+  new Promise((onEnd) => {
+    new ServedSocket({ socket: open(), options, clocks, onEnd }).start();
   });
 
 /** Null for a frame that this version does not know. */
