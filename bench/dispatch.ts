@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { startStandalone } from '../local/standalone.ts';
 import { type Client, createClient } from '../schema/client/client.ts';
 import { WorkerAgent } from '../worker-agent/src/agent/agent.ts';
+import type { AgentOptions } from '../worker-agent/src/agent/agent-options.ts';
 import { scripted } from '../worker-agent/src/tools/scripted/scripted.ts';
 
 /** The time between claims of a worker without a doorbell; the default, 2 s, suits databases that are billed by use. */
@@ -13,6 +14,22 @@ const LONGEST_MS = 60_000;
 
 /** How long subtasks were ready before a waiting worker had started them, in ms by the clock of PostgreSQL. */
 export type Latencies = { rung: number[]; polling: number[] };
+
+const settingsOf = (workspaces: string): AgentOptions['settings'] => ({
+  workspaces,
+  keepWorkspaces: false,
+  isolation: { kind: 'env' },
+  limits: { memoryBytes: 1e9, outputBytes: 1e9 },
+  killGraceMs: 100,
+  idleTimeoutSeconds: 0,
+  firstEventTimeoutSeconds: 0,
+  commands: { allow: [], roots: [] },
+  maxLogBytes: 1e6,
+  maxResultBytes: 1e6,
+  reportForMs: 60_000,
+  spoolFolder: `${workspaces}-spool`,
+  maxSpoolBytes: 10_000_000,
+});
 
 const agentOf = async (client: Client, url: string, workspaces: string, isRung: boolean) => {
   const { enrolment_token } = await client.createEnrolmentToken({ body: { tools: ['scripted'] } });
@@ -30,21 +47,7 @@ const agentOf = async (client: Client, url: string, workspaces: string, isRung: 
     tools: [scripted],
     slots: 1,
     timeoutMs: 5_000,
-    settings: {
-      workspaces,
-      keepWorkspaces: false,
-      isolation: { kind: 'env' },
-      limits: { memoryBytes: 1e9, outputBytes: 1e9 },
-      killGraceMs: 100,
-      idleTimeoutSeconds: 0,
-      firstEventTimeoutSeconds: 0,
-      commands: { allow: [], roots: [] },
-      maxLogBytes: 1e6,
-      maxResultBytes: 1e6,
-      reportForMs: 60_000,
-      spoolFolder: `${workspaces}-spool`,
-      maxSpoolBytes: 10_000_000,
-    },
+    settings: settingsOf(workspaces),
     log: (_, event) => void (event === 'push.began' && socketOpened?.()),
     ...(isRung ? {} : { WebSocket: null }),
   });

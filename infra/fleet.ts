@@ -49,28 +49,33 @@ const createNetwork = (stack: Stack) => {
   return { vpc, securityGroup: new SecurityGroup(stack, 'NothingComesIn', { vpc, description: 'Workers call, nobody calls them' }) };
 };
 
+/** How a machine starts. It may read only the worker's package and the pool's key. */
+const createLaunchTemplate = (stack: Stack, { fleet, url }: FleetProps, securityGroup: SecurityGroup): LaunchTemplate => {
+  const worker = workerPackage(stack);
+  const role = new Role(stack, 'Machine', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
+  role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: [worker.bucket.arnForObjects(worker.s3ObjectKey)] }));
+  Secret.fromSecretNameV2(stack, 'PoolKey', fleet.keySecret).grantRead(role);
+  return new LaunchTemplate(stack, 'Template', {
+    machineImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
+    userData: joinAtStart({ fleet, url, region: stack.region, worker, drainMs: DRAIN.toMilliseconds() }),
+    role,
+    securityGroup,
+    associatePublicIpAddress: true,
+    requireImdsv2: true,
+    blockDevices: [{ deviceName: '/dev/xvda', volume: BlockDeviceVolume.ebs(30, { encrypted: true }) }],
+  });
+};
+
 /** Spot machines that join as workers with a key, as many as there is work for. */
 export class FleetStack extends Stack {
-  constructor(scope: Construct, id: string, { fleet, url, tickLogs }: FleetProps) {
+  constructor(scope: Construct, id: string, props: FleetProps) {
     super(scope, id, { analyticsReporting: false });
     const { vpc, securityGroup } = createNetwork(this);
-    const worker = workerPackage(this);
-    const role = new Role(this, 'Machine', { assumedBy: new ServicePrincipal('ec2.amazonaws.com') });
-    role.addToPolicy(new PolicyStatement({ actions: ['s3:GetObject'], resources: [worker.bucket.arnForObjects(worker.s3ObjectKey)] }));
-    Secret.fromSecretNameV2(this, 'PoolKey', fleet.keySecret).grantRead(role);
-    const launchTemplate = new LaunchTemplate(this, 'Template', {
-      machineImage: MachineImage.latestAmazonLinux2023({ cpuType: AmazonLinuxCpuType.ARM_64 }),
-      userData: joinAtStart({ fleet, url, region: this.region, worker, drainMs: DRAIN.toMilliseconds() }),
-      role,
-      securityGroup,
-      associatePublicIpAddress: true,
-      requireImdsv2: true,
-      blockDevices: [{ deviceName: '/dev/xvda', volume: BlockDeviceVolume.ebs(30, { encrypted: true }) }],
-    });
+    const launchTemplate = createLaunchTemplate(this, props, securityGroup);
     const group = new AutoScalingGroup(this, 'Fleet', {
       vpc,
       minCapacity: 1, // with no machine, nothing would report how many are wanted
-      maxCapacity: fleet.most,
+      maxCapacity: props.fleet.most,
       capacityRebalance: true,
       mixedInstancesPolicy: {
         launchTemplate,
@@ -87,7 +92,7 @@ export class FleetStack extends Stack {
       defaultResult: DefaultResult.CONTINUE,
     });
     group.scaleToTrackMetric('Load', {
-      metric: loadOf(this, tickLogs),
+      metric: loadOf(this, props.tickLogs),
       targetValue: WORK_PER_SLOT,
       estimatedInstanceWarmup: Duration.minutes(5),
     });

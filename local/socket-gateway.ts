@@ -41,87 +41,110 @@ export type SocketGateway = Upgrades & {
 
 const GOING_AWAY = [1001, 'Going away'] as const;
 
+class WebSocketGateway implements SocketGateway {
+  readonly #path: string;
+  readonly #routes: readonly string[];
+  readonly #binary: boolean;
+  readonly #limits: SocketLimits;
+  readonly #calls: ReturnType<typeof createCalls>;
+  readonly #connections = new Set<SocketConnection>();
+  readonly #reachable = new Map<string, SocketConnection>();
+  readonly #peers = new WeakMap<IncomingMessage, Peer>();
+  readonly #server: WebSocketServer;
+  readonly #management: ReturnType<typeof createManagement>;
+  #closed = false;
+
+  constructor({ handler, key, path = '/ws', routes = [], binary = false, limits, onError = () => {} }: SocketGatewayOptions) {
+    this.#path = path;
+    this.#routes = routes;
+    this.#binary = binary;
+    this.#limits = { ...SOCKET_LIMITS, ...limits };
+    const { timeoutMs, messageBytes } = this.#limits;
+    this.#calls = createCalls(handler, timeoutMs, onError);
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: messageBytes,
+      handleProtocols: () => false,
+      // ws calls this after it has validated the handshake.
+      verifyClient: ({ req }, decide) => void this.#connect(req).then((status) => decide(status < 300, status), onError),
+    });
+    this.#management = createManagement({ key, messageBytes, find: (id) => this.#reachable.get(id) });
+  }
+
+  wants(request: IncomingMessage): boolean {
+    return pathOf(request) === this.#path && request.headers.upgrade?.toLowerCase() === 'websocket';
+  }
+
+  // `take` and `serve` are fields, because callers pass them on without the gateway.
+  readonly take = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (this.#closed) socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n');
+    else if (pathOf(request) !== this.#path) socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+    else this.#server.handleUpgrade(request, socket, head, (opened) => this.#open(opened, request));
+  };
+
+  readonly serve = async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+    const id = idOf(pathOf(request), this.#path);
+    if (id !== null) await this.#management(id, request, response);
+    return id !== null;
+  };
+
+  size(): number {
+    return this.#reachable.size;
+  }
+
+  disconnectAll() {
+    this.#connections.forEach((connection) => connection.close(...GOING_AWAY));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.disconnectAll();
+    const isDone = () => this.#connections.size + this.#calls.running() === 0;
+    await patiently(isDone, this.#limits.closeMs);
+    for (const connection of this.#connections) connection.terminate();
+    await patiently(isDone, this.#limits.closeMs);
+  }
+
+  async #connect(request: IncomingMessage): Promise<number> {
+    const peer = peerOf(request, this.#path.slice(1));
+    this.#peers.set(request, peer);
+    const status = statusOf(await this.#calls.call(connectEvent(peer, request)));
+    if (status < 300 && request.socket.destroyed) void this.#calls.call(disconnectEvent(peer, 1006, ''));
+    return status;
+  }
+
+  #open(socket: WebSocket, request: IncomingMessage) {
+    const peer = this.#peers.get(request) ?? peerOf(request, this.#path.slice(1));
+    const connection = openConnection(socket, request.socket, peer, this.#limits, {
+      binary: this.#binary,
+      onMessage: (message) => this.#takeMessage(peer, message),
+      onClosing: () => this.#reachable.delete(peer.connectionId),
+      onClosed: (code, reason) => {
+        this.#connections.delete(connection);
+        void this.#calls.call(disconnectEvent(peer, code, reason));
+      },
+    });
+    this.#connections.add(connection);
+    this.#reachable.set(peer.connectionId, connection);
+    if (this.#closed) connection.close(...GOING_AWAY);
+  }
+
+  async #takeMessage(peer: Peer, { text, isBase64Encoded }: SocketMessage): Promise<void> {
+    const event = messageEvent(peer, isBase64Encoded ? '$default' : routeOf(text, this.#routes), text, isBase64Encoded);
+    const { kind } = await this.#calls.call(event);
+    if (kind === 'answered') return; // without a route response, the result is discarded
+    const { connectionId, requestId } = event.requestContext;
+    const message = kind === 'late' ? 'Endpoint request timed out' : 'Internal server error';
+    this.#reachable.get(connectionId)?.post(Buffer.from(JSON.stringify({ message, connectionId, requestId })));
+  }
+}
+
 /**
  * Does for WebSockets what API Gateway does. Each message is its own handler call, started at once: two messages of a connection are
  * handled concurrently and may finish in any order.
  */
-export const createSocketGateway = (options: SocketGatewayOptions): SocketGateway => {
-  const { path = '/ws', routes = [], binary = false, onError = () => {} } = options;
-  const limits = { ...SOCKET_LIMITS, ...options.limits };
-  const { call, running } = createCalls(options.handler, limits.timeoutMs, onError);
-  const connections = new Set<SocketConnection>();
-  const reachable = new Map<string, SocketConnection>();
-  const peers = new WeakMap<IncomingMessage, Peer>();
-  let closed = false;
-
-  const connect = async (request: IncomingMessage): Promise<number> => {
-    const peer = peerOf(request, path.slice(1));
-    peers.set(request, peer);
-    const status = statusOf(await call(connectEvent(peer, request)));
-    if (status < 300 && request.socket.destroyed) void call(disconnectEvent(peer, 1006, ''));
-    return status;
-  };
-
-  const takeMessage = async (peer: Peer, { text, isBase64Encoded }: SocketMessage) => {
-    const event = messageEvent(peer, isBase64Encoded ? '$default' : routeOf(text, routes), text, isBase64Encoded);
-    const { kind } = await call(event);
-    if (kind === 'answered') return; // without a route response, the result is discarded
-    const { connectionId, requestId } = event.requestContext;
-    const message = kind === 'late' ? 'Endpoint request timed out' : 'Internal server error';
-    reachable.get(connectionId)?.post(Buffer.from(JSON.stringify({ message, connectionId, requestId })));
-  };
-
-  const open = (socket: WebSocket, request: IncomingMessage) => {
-    const peer = peers.get(request) ?? peerOf(request, path.slice(1));
-    const connection = openConnection(socket, request.socket, peer, limits, {
-      binary,
-      onMessage: (message) => takeMessage(peer, message),
-      onClosing: () => reachable.delete(peer.connectionId),
-      onClosed: (code, reason) => {
-        connections.delete(connection);
-        void call(disconnectEvent(peer, code, reason));
-      },
-    });
-    connections.add(connection);
-    reachable.set(peer.connectionId, connection);
-    if (closed) connection.close(...GOING_AWAY);
-  };
-
-  const disconnectAll = () => connections.forEach((connection) => connection.close(...GOING_AWAY));
-
-  const server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    maxPayload: limits.messageBytes,
-    handleProtocols: () => false,
-    // ws calls this after it has validated the handshake.
-    verifyClient: ({ req }, decide) => void connect(req).then((status) => decide(status < 300, status), onError),
-  });
-  const management = createManagement({ key: options.key, messageBytes: limits.messageBytes, find: (id) => reachable.get(id) });
-
-  return {
-    wants: (request) => pathOf(request) === path && request.headers.upgrade?.toLowerCase() === 'websocket',
-    take: (request, socket: Duplex, head) => {
-      if (closed) socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n');
-      else if (pathOf(request) !== path) socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-      else server.handleUpgrade(request, socket, head, open);
-    },
-    serve: async (request, response) => {
-      const id = idOf(pathOf(request), path);
-      if (id !== null) await management(id, request, response);
-      return id !== null;
-    },
-    size: () => reachable.size,
-    disconnectAll,
-    close: async () => {
-      closed = true;
-      disconnectAll();
-      await patiently(() => connections.size + running() === 0, limits.closeMs);
-      for (const connection of connections) connection.terminate();
-      await patiently(() => connections.size + running() === 0, limits.closeMs);
-    },
-  };
-};
+export const createSocketGateway = (options: SocketGatewayOptions): SocketGateway => new WebSocketGateway(options);
 
 const patiently = async (isDone: () => boolean, mostMs: number) => {
   for (const end = performance.now() + mostMs; !isDone() && performance.now() < end; ) await pause(5);

@@ -34,46 +34,56 @@ const nameOfCaller = (): string => {
   return (frames.findLast(({ isSql }) => isSql) ?? frames[0])?.name ?? '';
 };
 
-/** A pool of one connection that reports each statement. Statements run one after the other, so that each is counted alone. */
-export const meter = (pool: Pool, report: (run: Run) => void): Pool => {
-  const on = <S extends Sql>(sql: S): S => {
-    let last: Promise<unknown> = Promise.resolve();
-    const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-      const mine = last.then(work);
-      last = mine.catch(() => {});
-      return mine;
-    };
-    const run = (name: string, mine: Parts) =>
-      inTurn(async () => {
-        const before = await fetchedBlocks(sql);
-        const started = performance.now();
-        const rows = await mine.statement;
-        const ms = performance.now() - started;
-        report({ name, text: textOf(mine), ms, blocks: (await fetchedBlocks(sql)) - before });
-        return rows;
-      });
-    const tag: Tag = (strings, ...values) => {
-      const given = values.map((value) => partsOf(value)?.statement ?? value);
-      const mine: Parts = { strings, values, statement: sql(strings, ...given) };
-      const name = nameOfCaller();
-      let running: ReturnType<typeof run> | undefined;
-      const answer = () => (running ??= run(name, mine));
-      const statement = {
-        // biome-ignore lint/suspicious/noThenProperty: it stands for a promise that begins when somebody waits for it
-        then: (...args: Parameters<Statement['then']>) => answer().then(...args), // oxlint-disable-line unicorn/no-thenable
-        catch: (...args: Parameters<Statement['catch']>) => answer().catch(...args),
-        finally: (...args: Parameters<Statement['finally']>) => answer().finally(...args),
-      } as Statement;
-      parts.set(statement, mine);
-      return statement;
-    };
-    return Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as unknown as S;
+/** Starts each piece of work when the one before it has ended. */
+const createTurns = () => {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work);
+    last = mine.catch(() => {});
+    return mine;
   };
-  const metered = on(pool);
-  return Object.assign(metered, {
+};
+
+/** Stands for a statement that `run` sends once, when somebody waits for it. */
+const lazyStatement = (run: () => Statement): Statement => {
+  let running: Statement | undefined;
+  const answer = () => (running ??= run());
+  return {
+    // biome-ignore lint/suspicious/noThenProperty: it stands for a promise that begins when somebody waits for it
+    then: (...args: Parameters<Statement['then']>) => answer().then(...args), // oxlint-disable-line unicorn/no-thenable
+    catch: (...args: Parameters<Statement['catch']>) => answer().catch(...args),
+    finally: (...args: Parameters<Statement['finally']>) => answer().finally(...args),
+  } as Statement;
+};
+
+/** Measures the statements of one connection or transaction. */
+const measured = <S extends Sql>(sql: S, report: (run: Run) => void): S => {
+  const inTurn = createTurns();
+  const run = (name: string, mine: Parts) =>
+    inTurn(async () => {
+      const before = await fetchedBlocks(sql);
+      const started = performance.now();
+      const rows = await mine.statement;
+      const ms = performance.now() - started;
+      report({ name, text: textOf(mine), ms, blocks: (await fetchedBlocks(sql)) - before });
+      return rows;
+    });
+  const tag: Tag = (strings, ...values) => {
+    const given = values.map((value) => partsOf(value)?.statement ?? value);
+    const mine: Parts = { strings, values, statement: sql(strings, ...given) };
+    const name = nameOfCaller();
+    const statement = lazyStatement(() => run(name, mine));
+    parts.set(statement, mine);
+    return statement;
+  };
+  return Object.assign(tag, { unsafe: sql.unsafe, request_id: sql.request_id }) as unknown as S;
+};
+
+/** A pool of one connection that reports each statement. Statements run one after the other, so that each is counted alone. */
+export const meter = (pool: Pool, report: (run: Run) => void): Pool =>
+  Object.assign(measured(pool, report), {
     of: (requestId: string) => meter(pool.of(requestId), report),
-    begin: <T>(work: (sql: Sql) => Promise<T>) => pool.begin((sql) => work(on(sql))),
+    begin: <T>(work: (sql: Sql) => Promise<T>) => pool.begin((sql) => work(measured(sql, report))),
     counted: pool.counted,
     end: pool.end,
   });
-};

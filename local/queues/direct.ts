@@ -44,80 +44,92 @@ const received = ({ body }: QueueMessage): Message => {
   };
 };
 
-type Lane = { take(messages: readonly QueueMessage[]): number; deliver(handler: Handler<SQSEvent>): void; stop(): Promise<unknown> };
+type Handle = (messages: readonly Message[]) => Promise<Message[]>;
 
 /** The waiting messages of one queue, and the calls of its handler. */
-const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane => {
-  const { batchSize, concurrency, patienceMs, mostWaiting, timeoutMs, onError, queues, retrySeconds } = options;
-  const waiting: QueueMessage[] = [];
-  const running = new Set<Promise<void>>();
-  let handle: ((messages: readonly Message[]) => Promise<Message[]>) | null = null;
-  let expected = 0;
-  let isDue = false;
-  let stopped = false;
+class Lane {
+  readonly #queue: QueueName;
+  readonly #options: Required<DirectOptions>;
+  readonly #waiting: QueueMessage[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #handle: Handle | null = null;
+  #expected = 0;
+  #isDue = false;
+  #stopped = false;
 
-  const call = async (messages: readonly QueueMessage[], run: NonNullable<typeof handle>): Promise<void> => {
-    const batch = messages.map((message) => ({ message, as: received(message) }));
-    const done = new Set(await run(batch.map(({ as }) => as)));
-    const failed = batch.filter(({ as }) => !done.has(as)).map(({ message }) => ({ ...message, delaySeconds: retrySeconds }));
-    if (failed.length > 0) await queues.send(queue, failed);
-  };
+  constructor(queue: QueueName, options: Required<DirectOptions>) {
+    this.#queue = queue;
+    this.#options = options;
+  }
 
-  /** Counts a call as short until it ends or has taken long. */
-  const expectSoon = () => {
-    expected++;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, patienceMs);
-    void promise.then(() => {
-      clearTimeout(timer);
-      expected--;
-      pump();
-    });
-    return resolve;
-  };
+  /** Takes as many of the messages as it has room for, from the first on; returns their number. */
+  take(messages: readonly QueueMessage[]): number {
+    const taken = messages.slice(0, this.#options.mostWaiting - this.#waiting.length);
+    this.#waiting.push(...taken);
+    this.#pumpSoon();
+    return taken.length;
+  }
 
-  const begin = (run: NonNullable<typeof handle>) => {
-    const end = expectSoon();
-    const work: Promise<void> = call(waiting.splice(0, batchSize), run)
-      .catch(onError)
-      .finally(() => {
-        running.delete(work);
-        end();
-        pump();
-      });
-    running.add(work);
-  };
+  deliver(handler: Handler<SQSEvent>): void {
+    const { timeoutMs, onError } = this.#options;
+    this.#handle = createHandle(handler, { arn: arnOf(this.#queue), timeoutMs, onError });
+    this.#pumpSoon();
+  }
 
-  const mayBegin = () => !stopped && waiting.length > 0 && expected === 0 && running.size < concurrency;
-
-  const pump = () => {
-    isDue = false;
-    if (handle !== null) while (mayBegin()) begin(handle);
-  };
+  stop(): Promise<unknown> {
+    this.#stopped = true;
+    return Promise.all(this.#running);
+  }
 
   /** In a later turn of the event loop: the request that sent the message is answered first, and messages of other requests join. */
-  const pumpSoon = () => {
-    if (!isDue) setImmediate(pump);
-    isDue = true;
-  };
+  #pumpSoon() {
+    if (!this.#isDue) setImmediate(() => this.#pump());
+    this.#isDue = true;
+  }
 
-  return {
-    take: (messages) => {
-      const taken = messages.slice(0, mostWaiting - waiting.length);
-      waiting.push(...taken);
-      pumpSoon();
-      return taken.length;
-    },
-    deliver: (handler) => {
-      handle = createHandle(handler, { arn: arnOf(queue), timeoutMs, onError });
-      pumpSoon();
-    },
-    stop: () => {
-      stopped = true;
-      return Promise.all(running);
-    },
-  };
-};
+  #pump() {
+    this.#isDue = false;
+    if (this.#handle !== null) while (this.#mayBegin()) this.#begin(this.#handle);
+  }
+
+  #mayBegin(): boolean {
+    return !this.#stopped && this.#waiting.length > 0 && this.#expected === 0 && this.#running.size < this.#options.concurrency;
+  }
+
+  #begin(handle: Handle) {
+    const { batchSize, onError } = this.#options;
+    const end = this.#expectSoon();
+    const work: Promise<void> = this.#call(this.#waiting.splice(0, batchSize), handle)
+      .catch(onError)
+      .finally(() => {
+        this.#running.delete(work);
+        end();
+        this.#pump();
+      });
+    this.#running.add(work);
+  }
+
+  /** Counts a call as short until it ends or has taken long. */
+  #expectSoon(): () => void {
+    this.#expected++;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#options.patienceMs);
+    void promise.then(() => {
+      clearTimeout(timer);
+      this.#expected--;
+      this.#pump();
+    });
+    return resolve;
+  }
+
+  async #call(messages: readonly QueueMessage[], handle: Handle): Promise<void> {
+    const { queues, retrySeconds } = this.#options;
+    const batch = messages.map((message) => ({ message, as: received(message) }));
+    const done = new Set(await handle(batch.map(({ as }) => as)));
+    const failed = batch.filter(({ as }) => !done.has(as)).map(({ message }) => ({ ...message, delaySeconds: retrySeconds }));
+    if (failed.length > 0) await queues.send(this.#queue, failed);
+  }
+}
 
 /**
  * Queues of one process: a message that is due goes to its handler directly. As with SQS, messages are delivered at least once and in
@@ -127,7 +139,7 @@ const createLane = (queue: QueueName, options: Required<DirectOptions>): Lane =>
 export const createDirectQueues = (given: DirectOptions): DirectQueues => {
   const options = { batchSize: 100, concurrency: 4, patienceMs: 500, mostWaiting: 1_000, timeoutMs: 30_000, ...given };
   const { queues } = options;
-  const lanes = new Map(QUEUES.map((queue) => [queue, createLane(queue, options)]));
+  const lanes = new Map(QUEUES.map((queue) => [queue, new Lane(queue, options)]));
   let closed = false;
   const taken = (queue: QueueName, due: readonly QueueMessage[]) => lanes.get(queue)?.take(due) ?? 0;
   return {

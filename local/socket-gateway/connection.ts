@@ -27,67 +27,92 @@ const NOT_TEXT = 1003;
 const TOO_LONG = 1009;
 const CODES: Record<string, number> = { WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: TOO_LONG, WS_ERR_INVALID_UTF8: 1007 };
 
-/** One open socket with the limits of API Gateway. */
-export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care): SocketConnection => {
-  let lastActiveAt = Date.now();
-  let handling = 0;
-  let closing: { code: number; reason: string } | null = null;
+class OpenConnection implements SocketConnection {
+  readonly peer: Peer;
+  readonly #socket: WebSocket;
+  readonly #limits: SocketLimits;
+  readonly #care: Care;
+  readonly #idle: NodeJS.Timeout;
+  readonly #life: NodeJS.Timeout;
+  #lastActiveAt = Date.now();
+  #handling = 0;
+  #closing: { code: number; reason: string } | null = null;
 
-  const terminate = () => socket.terminate();
-  const close = (code: number, reason: string) => {
-    if (closing !== null) return;
-    closing = { code, reason };
-    care.onClosing();
-    socket.close(code, reason);
-    setTimeout(terminate, limits.closeMs).unref(); // a client that does not read will not confirm the close
-  };
-  const idle = setTimeout(() => close(1001, 'Going away'), limits.idleMs);
-  const life = setTimeout(() => close(1001, 'Going away'), limits.lifeMs);
-  const touch = () => {
-    lastActiveAt = Date.now();
-    idle.refresh();
-  };
-  const take = async (message: SocketMessage) => {
-    if (++handling >= limits.concurrency) socket.pause();
-    await care.onMessage(message);
-    if (--handling < limits.concurrency) socket.resume();
-  };
+  constructor(socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care) {
+    this.peer = peer;
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#care = care;
+    this.#idle = setTimeout(() => this.close(1001, 'Going away'), limits.idleMs);
+    this.#life = setTimeout(() => this.close(1001, 'Going away'), limits.lifeMs);
+    this.#listen(raw);
+  }
 
-  raw.prependListener(
-    'data',
-    watchFrames(limits.frameBytes, () => close(TOO_LONG, 'Frame too long')),
-  );
-  socket.on('message', (data: Buffer, isBinary) => {
-    if (closing !== null) return;
-    touch();
-    if (isBinary && !care.binary) close(NOT_TEXT, 'Binary messages are not supported');
-    else void take({ text: data.toString(isBinary ? 'base64' : 'utf8'), isBase64Encoded: isBinary });
-  });
-  socket.on('error', (error: Error & { code?: string }) => {
-    closing ??= { code: CODES[error.code ?? ''] ?? 1006, reason: error.message };
-  });
-  socket.on('close', (code, reason) => {
-    clearTimeout(idle);
-    clearTimeout(life);
-    care.onClosing();
+  // A field, because callers take it out of the connection.
+  readonly lastActiveAt = () => this.#lastActiveAt;
+
+  post(data: Buffer): 'sent' | 'gone' | 'full' {
+    if (this.#socket.readyState !== this.#socket.OPEN) return 'gone';
+    if (this.#socket.bufferedAmount + data.length > this.#limits.bufferBytes) return 'full';
+    this.#touch();
+    send(this.#socket, data, this.#limits.frameBytes);
+    return 'sent';
+  }
+
+  close(code: number, reason: string) {
+    if (this.#closing !== null) return;
+    this.#closing = { code, reason };
+    this.#care.onClosing();
+    this.#socket.close(code, reason);
+    setTimeout(() => this.terminate(), this.#limits.closeMs).unref(); // a client that does not read will not confirm the close
+  }
+
+  terminate() {
+    this.#socket.terminate();
+  }
+
+  #listen(raw: Socket) {
+    raw.prependListener(
+      'data',
+      watchFrames(this.#limits.frameBytes, () => this.close(TOO_LONG, 'Frame too long')),
+    );
+    this.#socket.on('message', (data: Buffer, isBinary) => this.#onMessage(data, isBinary));
+    this.#socket.on('error', (error: Error & { code?: string }) => {
+      this.#closing ??= { code: CODES[error.code ?? ''] ?? 1006, reason: error.message };
+    });
+    this.#socket.on('close', (code, reason) => this.#onClose(code, reason));
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean) {
+    if (this.#closing !== null) return;
+    this.#touch();
+    if (isBinary && !this.#care.binary) this.close(NOT_TEXT, 'Binary messages are not supported');
+    else void this.#take({ text: data.toString(isBinary ? 'base64' : 'utf8'), isBase64Encoded: isBinary });
+  }
+
+  async #take(message: SocketMessage): Promise<void> {
+    if (++this.#handling >= this.#limits.concurrency) this.#socket.pause();
+    await this.#care.onMessage(message);
+    if (--this.#handling < this.#limits.concurrency) this.#socket.resume();
+  }
+
+  #touch() {
+    this.#lastActiveAt = Date.now();
+    this.#idle.refresh();
+  }
+
+  #onClose(code: number, reason: Buffer) {
+    clearTimeout(this.#idle);
+    clearTimeout(this.#life);
+    this.#care.onClosing();
     const given = code === NO_STATUS ? 'Client-side close frame status not set' : reason.toString();
-    care.onClosed(closing?.code ?? code, closing?.reason ?? given);
-  });
+    this.#care.onClosed(this.#closing?.code ?? code, this.#closing?.reason ?? given);
+  }
+}
 
-  return {
-    peer,
-    lastActiveAt: () => lastActiveAt,
-    post: (data) => {
-      if (socket.readyState !== socket.OPEN) return 'gone';
-      if (socket.bufferedAmount + data.length > limits.bufferBytes) return 'full';
-      touch();
-      send(socket, data, limits.frameBytes);
-      return 'sent';
-    },
-    close,
-    terminate,
-  };
-};
+/** One open socket with the limits of API Gateway. */
+export const openConnection = (socket: WebSocket, raw: Socket, peer: Peer, limits: SocketLimits, care: Care): SocketConnection =>
+  new OpenConnection(socket, raw, peer, limits, care);
 
 /** Sends text as text frames, in frames of the allowed size. */
 const send = (socket: WebSocket, data: Buffer, frameBytes: number) => {

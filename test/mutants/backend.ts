@@ -770,14 +770,14 @@ export const backendMutants: readonly Mutant[] = [
   {
     name: 'sockets: an idle socket is never closed',
     file: 'local/socket-gateway/connection.ts',
-    find: `const idle = setTimeout(() => close(1001, 'Going away'), limits.idleMs);`,
-    replace: `const idle = setTimeout(() => close(1001, 'Going away'), limits.lifeMs);`,
+    find: `this.#idle = setTimeout(() => this.close(1001, 'Going away'), limits.idleMs);`,
+    replace: `this.#idle = setTimeout(() => this.close(1001, 'Going away'), limits.lifeMs);`,
     tests: ['test/local/socket-messages.test.ts'],
   },
   {
     name: 'sockets: frames for a client that does not read are buffered without limit',
     file: 'local/socket-gateway/connection.ts',
-    find: `if (socket.bufferedAmount + data.length > limits.bufferBytes) return 'full';`,
+    find: `if (this.#socket.bufferedAmount + data.length > this.#limits.bufferBytes) return 'full';`,
     replace: '',
     tests: ['test/local/socket-connections.test.ts'],
   },

@@ -565,8 +565,8 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'direct queues: a failed message is never handled again',
     file: 'local/queues/direct.ts',
-    find: 'if (failed.length > 0) await queues.send(queue, failed);',
-    replace: 'if (failed.length > batch.length) await queues.send(queue, failed);',
+    find: 'if (failed.length > 0) await queues.send(this.#queue, failed);',
+    replace: 'if (failed.length > batch.length) await queues.send(this.#queue, failed);',
     tests: ['test/local/direct-queues.test.ts'],
   },
   {
@@ -579,8 +579,8 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'direct queues: the number of messages in memory is not limited',
     file: 'local/queues/direct.ts',
-    find: 'messages.slice(0, mostWaiting - waiting.length)',
-    replace: 'messages.slice(0, mostWaiting * 1_000)',
+    find: 'messages.slice(0, this.#options.mostWaiting - this.#waiting.length)',
+    replace: 'messages.slice(0, this.#options.mostWaiting * 1_000)',
     tests: ['test/local/direct-queues.test.ts'],
   },
   {
@@ -593,7 +593,7 @@ export const hotPathMutants: readonly Mutant[] = [
   {
     name: 'direct queues: calls start after the end',
     file: 'local/queues/direct.ts',
-    find: '!stopped && ',
+    find: '!this.#stopped && ',
     replace: '',
     tests: ['test/local/direct-queues.test.ts'],
   },
