@@ -90,17 +90,21 @@ const readOnline = async (send: SendCommands, organizationId: string): Promise<L
 const beat = async (send: SendCommands, { worker_id, organization_id }: WorkerIdentity, { running, slots, info }: Beat) => {
   const status: Status = slots !== null && running >= slots ? 'busy' : 'online';
   const replies = await send((pipeline) => {
-    pipeline.hmget(keys.info(worker_id), 'mode', 'info:agent_version', 'last_seen_at');
-    pipeline.get(keys.status(worker_id));
+    pipeline.hmget(keys.info(worker_id), 'mode', 'info:agent_version', 'last_seen_at', 'announced');
     pipeline.set(keys.status(worker_id), status, { ex: PRESENCE_SECONDS });
-    pipeline.hset(keys.info(worker_id), { ...flat(info), running: String(running), last_seen_at: new Date().toISOString() });
+    pipeline.hset(keys.info(worker_id), {
+      ...flat(info),
+      running: String(running),
+      last_seen_at: new Date().toISOString(),
+      announced: status,
+    });
     pipeline.expire(keys.info(worker_id), PRESENCE_SECONDS);
     addPresent(pipeline, organization_id, worker_id);
   });
   if (replies === null) return null;
-  const [mode, agentVersion, lastSeenAt] = replies[0] as (string | null)[];
+  const [mode, agentVersion, lastSeenAt, announced = null] = replies[0] as (string | null)[];
   // A worker that has not sent a heartbeat yet was announced as online when it registered.
-  const before = replies[1] ?? (lastSeenAt === null ? 'online' : null);
+  const before = announced ?? (lastSeenAt === null ? 'online' : null);
   return { mode: mode as WorkerMode | null, agentVersion: agentVersion ?? null, isChanged: before !== status };
 };
 
@@ -123,7 +127,10 @@ const findExpired = async (send: SendCommands): Promise<WorkerIdentity[]> => {
 const forgetExpired = async (send: SendCommands, workers: readonly WorkerIdentity[]) => {
   if (workers.length === 0) return [];
   const replies = await send((pipeline) => {
-    for (const { organization_id, worker_id } of workers) pipeline.srem(keys.online(organization_id), worker_id);
+    for (const { organization_id, worker_id } of workers) {
+      pipeline.srem(keys.online(organization_id), worker_id);
+      pipeline.hdel(keys.info(worker_id), 'announced');
+    }
     pipeline.mget(idsOf(workers).map(keys.status));
   });
   const statuses = (replies?.at(-1) ?? []) as (Status | null)[];
