@@ -90,7 +90,7 @@ export const endpoint = <const R extends Route>(route: R, work: (request: Reques
 
 /**
  * Binds a contract to a use case that is one unit of work: with an Idempotency-Key, its response is stored in the same transaction.
- * `wakesClock`: it creates work for the tick, which must be awake before the commit.
+ * Set `wakesClock` if it creates work for the tick; the tick is woken before the transaction begins.
  */
 export const transaction = <const R extends Route & { access: Scope }>(
   route: R,

@@ -16,8 +16,8 @@ const reasonOf = (error: unknown): string => {
 };
 
 /**
- * Whether a failed message is settled anyway: at its last receive it becomes a dead letter with the reason, and while the database is
- * unavailable it is dropped, since it is still in the outbox and is sent again.
+ * Returns true if a failed message need not be received again. At its last receive it becomes a dead letter with the reason. While the
+ * database is unavailable it is dropped, since it is still in the outbox and is sent again.
  */
 const giveUp = async (ctx: Context, queue: QueueName, { record, message }: Received, error: unknown): Promise<boolean> => {
   const receives = Number(record.attributes.ApproximateReceiveCount);

@@ -32,7 +32,7 @@ export const sendOutbox = async <T extends OutboxRow>({ queues, log }: Sending, 
   return unsent.flat();
 };
 
-/** The tasks that Redis may have cached: a task that these events open is not cached yet. */
+/** The tasks that Redis may have cached; new and reopened tasks are left out, because they are not cached yet. */
 const changedTasks = (outbox: readonly OutboxRow[]): ChangedTask[] =>
   outbox.flatMap((row) =>
     row.topic === 'events' && !row.payload.opens ? row.payload.ranges.map(([task_id, , last_seq]) => ({ task_id, last_seq })) : [],
@@ -40,7 +40,7 @@ const changedTasks = (outbox: readonly OutboxRow[]): ChangedTask[] =>
 
 export type Announcement = {
   outbox: readonly OutboxRow[];
-  /** False: only the messages update Redis. */
+  /** If false, Redis is updated only when the messages are consumed. */
   updatesRedis?: boolean;
 } & Partial<Pick<Changes, 'workers' | 'removed'>>;
 
